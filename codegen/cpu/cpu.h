@@ -1,0 +1,43 @@
+/* Loop ops and plans -> LLVM IR -> objects, through the LLVM C API.
+ *
+ * One LLVM module per function, each in a context of its own, so that they compile on all cores; the objects are used in fixed order.
+ * No fast-math flag reaches LLVM; instruction order is ours (its pre-RA scheduler is off).
+ */
+#ifndef DS_CPU_H
+#define DS_CPU_H
+
+#include "ir/ir.h"
+#include "ir/target.h"
+
+typedef struct {
+    void *bytes; /* malloced */
+    size_t length;
+} ds_object;
+
+typedef struct {
+    const ds_target *target;
+    const char *prefix;  /* of every symbol */
+    int optimise;        /* 0 … 3 */
+    int jobs;            /* threads that compile; 0: one a core */
+    bool want_text, want_assembly; /* instead of objects: LLVM IR, or assembly, as text in object.bytes */
+    bool embedded_weights;         /* weights are linked in as <prefix>_weights; else they come through the context */
+} ds_cpu_options;
+
+/* Offsets of constants in the weight section, in the order in which the plan names them. */
+typedef struct {
+    const ds_attr *constant; /* elements, or INT: number of a recipe's result */
+    uint64_t offset, bytes;
+} ds_weight;
+
+typedef struct {
+    ds_object *objects; /* stb_ds array: kernels of the function in order, then its entry */
+    ds_weight *weights; /* stb_ds array */
+    uint64_t weight_bytes;
+    uint64_t code_bytes;
+} ds_compiled;
+
+/* Compiles plan function `name` ("main" or "constants") and the kernels it calls. */
+DS_MUST_USE ds_status ds_cpu_compile(ds_module *module, const char *name, const ds_cpu_options *options, ds_compiled *out);
+void ds_compiled_free(ds_compiled *compiled);
+
+#endif

@@ -1,0 +1,59 @@
+/* What the files that build LLVM IR share. */
+#ifndef DS_CPU_EMIT_H
+#define DS_CPU_EMIT_H
+
+#include <llvm-c/Core.h>
+
+#include "codegen/cpu/cpu.h"
+
+typedef struct {
+    const char *name; /* symbol */
+    LLVMValueRef value;
+} emit_symbol;
+
+typedef struct {
+    const ds_target *target;
+    const char *prefix;
+    LLVMContextRef llvm;
+    LLVMModuleRef module;
+    LLVMBuilderRef b;
+    LLVMValueRef function;
+    LLVMValueRef *values;  /* stb_ds array by IR value id */
+    emit_symbol *symbols;  /* stb_ds array: extents known here */
+    unsigned math_lanes;   /* bit set of the widths of vector maths that are needed */
+    bool needs_scalar, needs_irregular;
+    const char *error;     /* first thing that could not be emitted */
+} emitter;
+
+/* ---- types and small things (scalar.c) ---- */
+
+LLVMTypeRef em_int(emitter *e, unsigned bits);
+LLVMTypeRef em_elem(emitter *e, ds_elem elem);     /* as a value in registers */
+LLVMTypeRef em_storage(emitter *e, ds_elem elem);  /* as it lies in memory */
+LLVMTypeRef em_type(emitter *e, const ds_type *type);
+LLVMValueRef em_i64(emitter *e, int64_t v);
+LLVMValueRef em_splat(emitter *e, LLVMValueRef scalar, size_t lanes);
+LLVMValueRef em_call_intrinsic(emitter *e, const char *name, LLVMTypeRef overload, LLVMValueRef *args, unsigned count);
+LLVMValueRef em_call(emitter *e, const char *name, LLVMTypeRef result, LLVMValueRef *args, unsigned count); /* external function */
+LLVMBasicBlockRef em_block(emitter *e, const char *name);
+
+/* A SCALAR_OP on scalars or vectors. */
+LLVMValueRef em_scalar(emitter *e, const ds_op *op, LLVMValueRef *operands);
+
+/* ---- expressions (expr.c) ---- */
+
+/* The value of an expression whose dims are `dims` (i64, or vectors of `lanes` i64) and whose symbols are known to e. */
+LLVMValueRef em_expr(emitter *e, const ds_expr *expr, LLVMValueRef *dims, size_t lanes);
+LLVMValueRef em_expr_attr(emitter *e, ds_ir_context *cx, const ds_attr *attr);
+void em_define_symbol(emitter *e, const char *name, LLVMValueRef value);
+
+/* ---- functions ---- */
+
+void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op); /* loop.tile */
+void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func);
+void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *weights, bool embedded_weights);
+
+static inline LLVMValueRef em_value(emitter *e, const ds_value *v) { return e->values[v->id]; }
+void em_set(emitter *e, const ds_value *v, LLVMValueRef to);
+
+#endif

@@ -1,0 +1,85 @@
+/* Index expressions as LLVM instructions. */
+#include <string.h>
+
+#include "codegen/cpu/emit.h"
+
+void em_define_symbol(emitter *e, const char *name, LLVMValueRef value) {
+    for (size_t i = 0; i < arrlenu(e->symbols); i++)
+        if (strcmp(e->symbols[i].name, name) == 0) {
+            e->symbols[i].value = value;
+            return;
+        }
+    emit_symbol s = {name, value};
+    arrput(e->symbols, s);
+}
+
+static LLVMValueRef symbol_value(emitter *e, const char *name) {
+    for (size_t i = 0; i < arrlenu(e->symbols); i++)
+        if (strcmp(e->symbols[i].name, name) == 0) return e->symbols[i].value;
+    e->error = "a symbol that is not defined here";
+    return em_i64(e, 0);
+}
+
+static bool is_vector(LLVMValueRef v) { return LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind; }
+
+static void match(emitter *e, LLVMValueRef *a, LLVMValueRef *b) {
+    if (is_vector(*a) && !is_vector(*b)) *b = em_splat(e, *b, LLVMGetVectorSize(LLVMTypeOf(*a)));
+    if (is_vector(*b) && !is_vector(*a)) *a = em_splat(e, *a, LLVMGetVectorSize(LLVMTypeOf(*b)));
+}
+
+static LLVMValueRef divide(emitter *e, const ds_expr *expr, LLVMValueRef a, LLVMValueRef b) {
+    LLVMBuilderRef at = e->b;
+    bool remainder = expr->kind == DS_EXPR_MOD;
+    LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(b)), one = LLVMBuildZExt(at, LLVMBuildICmp(at, LLVMIntEQ, b, zero, ""), LLVMTypeOf(b), "");
+    LLVMValueRef safe = LLVMBuildAdd(at, b, one, ""); /* 1 where b is 0 */
+    if (ds_expr_nonneg(expr->a) && ds_expr_nonneg(expr->b)) return remainder ? LLVMBuildURem(at, a, safe, "") : LLVMBuildUDiv(at, a, safe, "");
+    LLVMValueRef q = LLVMBuildSDiv(at, a, safe, ""), r = LLVMBuildSub(at, a, LLVMBuildMul(at, q, safe, ""), "");
+    LLVMValueRef differ = LLVMBuildICmp(at, LLVMIntSLT, LLVMBuildXor(at, r, safe, ""), zero, "");
+    LLVMValueRef adjust = LLVMBuildAnd(at, LLVMBuildICmp(at, LLVMIntNE, r, zero, ""), differ, "");
+    if (remainder) return LLVMBuildSelect(at, adjust, LLVMBuildAdd(at, r, safe, ""), r, "");
+    return LLVMBuildSub(at, q, LLVMBuildZExt(at, adjust, LLVMTypeOf(q), ""), "");
+}
+
+static LLVMValueRef atom(emitter *e, const ds_expr *expr, LLVMValueRef *dims, size_t lanes) {
+    switch (expr->kind) {
+    case DS_EXPR_SYMBOL: return symbol_value(e, expr->name);
+    case DS_EXPR_DIM: return dims[expr->value];
+    case DS_EXPR_POLY: return em_expr(e, expr, dims, lanes);
+    default: break;
+    }
+    LLVMValueRef a = em_expr(e, expr->a, dims, lanes), b = em_expr(e, expr->b, dims, lanes);
+    match(e, &a, &b);
+    if (expr->kind == DS_EXPR_MIN || expr->kind == DS_EXPR_MAX) {
+        LLVMValueRef args[] = {a, b};
+        return em_call_intrinsic(e, expr->kind == DS_EXPR_MIN ? "llvm.smin" : "llvm.smax", LLVMTypeOf(a), args, 2);
+    }
+    return divide(e, expr, a, b);
+}
+
+LLVMValueRef em_expr(emitter *e, const ds_expr *expr, LLVMValueRef *dims, size_t lanes) {
+    if (expr->kind != DS_EXPR_POLY) return atom(e, expr, dims, lanes);
+    LLVMValueRef sum = expr->value || !expr->term_count ? em_i64(e, expr->value) : NULL;
+    for (size_t i = 0; i < expr->term_count; i++) {
+        const ds_term *t = &expr->terms[i];
+        LLVMValueRef product = t->coefficient == 1 ? NULL : em_i64(e, t->coefficient);
+        for (size_t k = t->atom_count; k-- > 0;) { /* symbols first, so that they leave loops */
+            LLVMValueRef f = atom(e, t->atoms[k], dims, lanes);
+            if (!product) product = f;
+            else {
+                match(e, &product, &f);
+                product = LLVMBuildMul(e->b, product, f, "");
+            }
+        }
+        if (!sum) sum = product;
+        else {
+            match(e, &sum, &product);
+            sum = LLVMBuildAdd(e->b, sum, product, "");
+        }
+    }
+    return sum;
+}
+
+LLVMValueRef em_expr_attr(emitter *e, ds_ir_context *cx, const ds_attr *attr) {
+    const ds_expr *expr = ds_attr_to_expr(cx, attr);
+    return expr ? em_expr(e, expr, NULL, 1) : em_i64(e, 0);
+}

@@ -1,0 +1,302 @@
+/* Loop functions -> LLVM functions void f(frame, piece, lane).
+ *
+ * The frame is an array of 8-byte slots: buffers of operands and results, symbols, offsets of scratch buffers, then the scratch memory's
+ * base and its bytes a lane (codegen/cpu/plan.c fills it).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "codegen/cpu/emit.h"
+
+void em_set(emitter *e, const ds_value *v, LLVMValueRef to) {
+    while (arrlenu(e->values) <= v->id) arrput(e->values, NULL);
+    e->values[v->id] = to;
+}
+
+/* ---- memory ---- */
+
+static bool is_vector_type(const ds_type *t) { return t->kind == DS_TYPE_VECTOR; }
+
+static LLVMValueRef to_register(emitter *e, ds_elem elem, LLVMValueRef v) {
+    return elem == DS_b1 ? LLVMBuildICmp(e->b, LLVMIntNE, v, LLVMConstNull(LLVMTypeOf(v)), "") : v;
+}
+
+static LLVMValueRef to_memory(emitter *e, ds_elem elem, LLVMValueRef v) {
+    if (elem != DS_b1) return v;
+    LLVMTypeRef t = LLVMTypeOf(v), i8 = em_int(e, 8);
+    if (LLVMGetTypeKind(t) == LLVMVectorTypeKind) i8 = LLVMVectorType(i8, LLVMGetVectorSize(t));
+    return LLVMBuildZExt(e->b, v, i8, "");
+}
+
+static LLVMValueRef gep(emitter *e, ds_elem elem, LLVMValueRef base, LLVMValueRef at) { return LLVMBuildGEP2(e->b, em_storage(e, elem), base, &at, 1, ""); }
+
+static LLVMValueRef masked(emitter *e, const char *name, LLVMTypeRef *overloads, LLVMValueRef *args, unsigned count) {
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, overloads, 2);
+    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, args, count, "");
+}
+
+static LLVMValueRef align_of(emitter *e, ds_elem elem) {
+    unsigned bytes = ds_elem_facts(elem)->bits / 8;
+    (void)bytes;
+    return LLVMConstInt(em_int(e, 32), 1, 0); /* the caller's data and mapped weights need no alignment */
+}
+
+typedef struct {
+    LLVMValueRef base, at; /* at: i64, or a vector of them */
+    LLVMValueRef mask;     /* or NULL */
+    bool scattered;
+} place;
+
+static place place_of(emitter *e, const ds_op *op, size_t first) {
+    const ds_attr *map = ds_op_attr(op, "map");
+    LLVMValueRef dims[64];
+    size_t n = (size_t)map->integer;
+    place p = {.base = em_value(e, ds_op_operand(op, first))};
+    for (size_t i = 0; i < n; i++) {
+        dims[i] = em_value(e, ds_op_operand(op, first + 1 + i));
+        p.scattered = p.scattered || is_vector_type(ds_op_operand(op, first + 1 + i)->type);
+    }
+    p.at = em_expr(e, map->exprs[0], dims, 1);
+    if (ds_op_attr(op, "masked")) p.mask = em_value(e, ds_op_operand(op, op->operand_count - 1));
+    return p;
+}
+
+/* Element types that share bytes: lane by lane. Lanes that are masked off repeat lane 0, which a tail always has. */
+static LLVMValueRef packed_index(emitter *e, const place *p, unsigned lane) {
+    LLVMValueRef at = p->at, first = p->at;
+    if (p->scattered) {
+        at = LLVMBuildExtractElement(e->b, p->at, em_i64(e, lane), "");
+        first = LLVMBuildExtractElement(e->b, p->at, em_i64(e, 0), "");
+    } else at = LLVMBuildAdd(e->b, p->at, em_i64(e, lane), "");
+    if (!p->mask || LLVMGetTypeKind(LLVMTypeOf(p->mask)) != LLVMVectorTypeKind) return at;
+    return LLVMBuildSelect(e->b, LLVMBuildExtractElement(e->b, p->mask, em_i64(e, lane), ""), at, first, "");
+}
+
+static void packed_byte(emitter *e, ds_elem elem, LLVMValueRef base, LLVMValueRef at, LLVMValueRef *out_pointer, LLVMValueRef *out_shift) {
+    unsigned per = 8 / ds_elem_facts(elem)->bits;
+    LLVMTypeRef i8 = em_int(e, 8);
+    LLVMValueRef byte = LLVMBuildUDiv(e->b, at, em_i64(e, per), ""), in = LLVMBuildURem(e->b, at, em_i64(e, per), "");
+    *out_pointer = LLVMBuildGEP2(e->b, i8, base, &byte, 1, "");
+    *out_shift = LLVMBuildTrunc(e->b, LLVMBuildMul(e->b, in, em_i64(e, ds_elem_facts(elem)->bits), ""), i8, "");
+}
+
+static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
+    const ds_type *type = op->results[0].type;
+    unsigned lanes = is_vector_type(type) ? (unsigned)type->rank : 1, bits = ds_elem_facts(type->elem)->bits;
+    LLVMTypeRef i8 = em_int(e, 8);
+    LLVMValueRef result = LLVMGetPoison(em_type(e, type)), up = LLVMConstInt(i8, 8 - bits, 0);
+    for (unsigned i = 0; i < lanes; i++) {
+        LLVMValueRef pointer, shift;
+        packed_byte(e, type->elem, p->base, packed_index(e, p, i), &pointer, &shift);
+        LLVMValueRef v = LLVMBuildShl(e->b, LLVMBuildLShr(e->b, LLVMBuildLoad2(e->b, i8, pointer, ""), shift, ""), up, "");
+        v = ds_elem_facts(type->elem)->class == DS_CLASS_SINT ? LLVMBuildAShr(e->b, v, up, "") : LLVMBuildLShr(e->b, v, up, "");
+        result = lanes > 1 ? LLVMBuildInsertElement(e->b, result, v, em_i64(e, i), "") : v;
+    }
+    return result;
+}
+
+static void store_packed(emitter *e, const ds_value *value, const place *p) {
+    unsigned lanes = is_vector_type(value->type) ? (unsigned)value->type->rank : 1, bits = ds_elem_facts(value->type->elem)->bits;
+    LLVMTypeRef i8 = em_int(e, 8);
+    LLVMValueRef all = em_value(e, value), ones = LLVMConstInt(i8, (1u << bits) - 1, 0);
+    for (unsigned i = 0; i < lanes; i++) {
+        LLVMValueRef pointer, shift, v = all;
+        packed_byte(e, value->type->elem, p->base, packed_index(e, p, i), &pointer, &shift);
+        if (lanes > 1) {
+            v = LLVMBuildExtractElement(e->b, all, em_i64(e, i), "");
+            if (p->mask) v = LLVMBuildSelect(e->b, LLVMBuildExtractElement(e->b, p->mask, em_i64(e, i), ""), v, LLVMBuildExtractElement(e->b, all, em_i64(e, 0), ""), "");
+        }
+        LLVMValueRef keep = LLVMBuildNot(e->b, LLVMBuildShl(e->b, ones, shift, ""), ""), old = LLVMBuildLoad2(e->b, i8, pointer, "");
+        v = LLVMBuildShl(e->b, LLVMBuildAnd(e->b, v, ones, ""), shift, "");
+        LLVMBuildStore(e->b, LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, keep, ""), v, ""), pointer);
+    }
+}
+
+static LLVMValueRef load(emitter *e, const ds_op *op) {
+    const ds_type *type = op->results[0].type;
+    place p = place_of(e, op, 0);
+    LLVMTypeRef storage = em_storage(e, type->elem), pointer = LLVMPointerTypeInContext(e->llvm, 0);
+    if (ds_elem_facts(type->elem)->packed) return load_packed(e, op, &p);
+    if (!is_vector_type(type)) {
+        LLVMValueRef at = p.mask ? LLVMBuildSelect(e->b, p.mask, p.at, em_i64(e, 0), "") : p.at;
+        LLVMValueRef v = LLVMBuildLoad2(e->b, storage, gep(e, type->elem, p.base, at), "");
+        LLVMSetAlignment(v, 1);
+        if (p.mask) v = LLVMBuildSelect(e->b, p.mask, v, LLVMConstNull(storage), "");
+        return to_register(e, type->elem, v);
+    }
+    unsigned lanes = (unsigned)type->rank;
+    LLVMTypeRef vector = LLVMVectorType(storage, lanes), overloads[] = {vector, pointer};
+    if (!p.scattered && !p.mask) {
+        LLVMValueRef v = LLVMBuildLoad2(e->b, vector, gep(e, type->elem, p.base, p.at), "");
+        LLVMSetAlignment(v, 1);
+        return to_register(e, type->elem, v);
+    }
+    LLVMValueRef ones = LLVMConstAllOnes(LLVMVectorType(em_int(e, 1), lanes));
+    LLVMValueRef args[] = {gep(e, type->elem, p.base, p.at), align_of(e, type->elem), p.mask ? p.mask : ones, LLVMConstNull(vector)};
+    if (p.scattered) overloads[1] = LLVMVectorType(pointer, lanes);
+    return to_register(e, type->elem, masked(e, p.scattered ? "llvm.masked.gather" : "llvm.masked.load", overloads, args, 4));
+}
+
+static void store(emitter *e, const ds_op *op) {
+    const ds_value *value = ds_op_operand(op, 0);
+    const ds_type *type = value->type;
+    place p = place_of(e, op, 1);
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(e->llvm, 0);
+    if (ds_elem_facts(type->elem)->packed) {
+        store_packed(e, value, &p);
+        return;
+    }
+    LLVMValueRef v = to_memory(e, type->elem, em_value(e, value)), to = gep(e, type->elem, p.base, p.at);
+    if (!is_vector_type(type) || (!p.mask && !p.scattered)) {
+        LLVMSetAlignment(LLVMBuildStore(e->b, v, to), 1);
+        return;
+    }
+    LLVMTypeRef overloads[] = {LLVMTypeOf(v), p.scattered ? LLVMVectorType(pointer, (unsigned)type->rank) : pointer};
+    LLVMValueRef ones = LLVMConstAllOnes(LLVMVectorType(em_int(e, 1), (unsigned)type->rank));
+    LLVMValueRef args[] = {v, to, align_of(e, type->elem), p.mask ? p.mask : ones};
+    masked(e, p.scattered ? "llvm.masked.scatter" : "llvm.masked.store", overloads, args, 4);
+}
+
+/* ---- control ---- */
+
+static void emit_ops(emitter *e, ds_ir_context *cx, const ds_block *block);
+
+static void emit_for(emitter *e, ds_ir_context *cx, const ds_op *op) {
+    const ds_block *body = ds_op_block(op, 0);
+    size_t carried = op->result_count;
+    LLVMValueRef low = em_value(e, ds_op_operand(op, 0)), high = em_value(e, ds_op_operand(op, 1)), by = em_value(e, ds_op_operand(op, 2)), phis[17];
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b), head = em_block(e, "for"), inside = em_block(e, "for.body"), done = em_block(e, "for.done");
+    LLVMBuildBr(e->b, head);
+    LLVMPositionBuilderAtEnd(e->b, head);
+    for (size_t i = 0; i <= carried; i++) {
+        LLVMValueRef start = i ? em_value(e, ds_op_operand(op, 2 + i)) : low;
+        phis[i] = LLVMBuildPhi(e->b, LLVMTypeOf(start), "");
+        LLVMAddIncoming(phis[i], &start, &from, 1);
+        em_set(e, body->args[i], phis[i]);
+        if (i) em_set(e, &op->results[i - 1], phis[i]);
+    }
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, phis[0], high, ""), inside, done);
+    LLVMPositionBuilderAtEnd(e->b, inside);
+    emit_ops(e, cx, body);
+    LLVMBasicBlockRef end = LLVMGetInsertBlock(e->b);
+    LLVMValueRef next = LLVMBuildNSWAdd(e->b, phis[0], by, "");
+    LLVMBuildBr(e->b, head);
+    LLVMAddIncoming(phis[0], &next, &end, 1);
+    for (size_t i = 0; i < carried; i++) {
+        LLVMValueRef v = em_value(e, ds_op_operand(body->last, i));
+        LLVMAddIncoming(phis[i + 1], &v, &end, 1);
+    }
+    LLVMPositionBuilderAtEnd(e->b, done);
+}
+
+/* Halves are combined until one lane is left: ((0+8)+(4+12)) + … for 16. */
+static void emit_fold(emitter *e, ds_ir_context *cx, const ds_op *op) {
+    const ds_block *body = ds_op_block(op, 0);
+    LLVMValueRef v[16];
+    size_t n = op->operand_count;
+    unsigned lanes = 1;
+    for (size_t i = 0; i < n; i++) v[i] = em_value(e, ds_op_operand(op, i));
+    if (LLVMGetTypeKind(LLVMTypeOf(v[0])) == LLVMVectorTypeKind) lanes = LLVMGetVectorSize(LLVMTypeOf(v[0]));
+    for (unsigned half = lanes / 2; half >= 1; half /= 2) {
+        for (size_t i = 0; i < n; i++) {
+            LLVMValueRef low[64], high[64], poison = LLVMGetPoison(LLVMTypeOf(v[i]));
+            for (unsigned k = 0; k < half; k++) low[k] = LLVMConstInt(em_int(e, 32), k, 0), high[k] = LLVMConstInt(em_int(e, 32), k + half, 0);
+            LLVMValueRef a = LLVMBuildShuffleVector(e->b, v[i], poison, LLVMConstVector(low, half), ""), b = LLVMBuildShuffleVector(e->b, v[i], poison, LLVMConstVector(high, half), "");
+            if (half == 1) a = LLVMBuildExtractElement(e->b, a, em_i64(e, 0), ""), b = LLVMBuildExtractElement(e->b, b, em_i64(e, 0), "");
+            em_set(e, body->args[i], a);
+            em_set(e, body->args[n + i], b);
+        }
+        for (const ds_op *inner = body->first; inner; inner = inner->next) {
+            LLVMValueRef x[8];
+            if (inner->kind == DS_LOOP_yield) {
+                for (size_t i = 0; i < n; i++) v[i] = em_value(e, ds_op_operand(inner, i));
+                break;
+            }
+            for (size_t i = 0; i < inner->operand_count; i++) x[i] = em_value(e, ds_op_operand(inner, i));
+            if (ds_op_is_scalar(inner)) em_set(e, &inner->results[0], em_scalar(e, inner, x));
+            else e->error = "a combiner that is not made of scalar ops";
+        }
+    }
+    for (size_t i = 0; i < n; i++) em_set(e, &op->results[i], v[i]);
+    (void)cx;
+}
+
+static LLVMValueRef constant(emitter *e, const ds_op *op) {
+    const ds_attr *v = ds_op_attr(op, "value");
+    LLVMTypeRef t = em_elem(e, op->results[0].type->elem);
+    return v->kind == DS_ATTR_FLOAT ? LLVMConstReal(t, v->number) : LLVMConstInt(t, (unsigned long long)v->integer, 1);
+}
+
+static LLVMValueRef lane_numbers(emitter *e, size_t lanes) {
+    LLVMValueRef n[64];
+    for (size_t i = 0; i < lanes; i++) n[i] = em_i64(e, (int64_t)i);
+    return LLVMConstVector(n, (unsigned)lanes);
+}
+
+static void emit_op(emitter *e, ds_ir_context *cx, const ds_op *op) {
+    LLVMValueRef x[64];
+    switch (op->kind) {
+    case DS_LOOP_constant: em_set(e, &op->results[0], constant(e, op)); return;
+    case DS_LOOP_apply: {
+        const ds_attr *map = ds_op_attr(op, "map");
+        for (size_t i = 0; i < op->operand_count; i++) x[i] = em_value(e, ds_op_operand(op, i));
+        em_set(e, &op->results[0], em_expr(e, map->exprs[0], x, 1));
+        return;
+    }
+    case DS_LOOP_lanes: em_set(e, &op->results[0], lane_numbers(e, op->results[0].type->rank)); return;
+    case DS_LOOP_splat: em_set(e, &op->results[0], em_splat(e, em_value(e, ds_op_operand(op, 0)), op->results[0].type->rank)); return;
+    case DS_LOOP_load: em_set(e, &op->results[0], load(e, op)); return;
+    case DS_LOOP_store: store(e, op); return;
+    case DS_LOOP_for: emit_for(e, cx, op); return;
+    case DS_LOOP_parallel:
+        em_set(e, ds_op_block(op, 0)->args[0], LLVMGetParam(e->function, 1));
+        emit_ops(e, cx, ds_op_block(op, 0));
+        return;
+    case DS_LOOP_fold_lanes: emit_fold(e, cx, op); return;
+    case DS_LOOP_tile: em_tile(e, cx, op); return;
+    case DS_LOOP_yield:
+    case DS_RETURN: return;
+    default: break;
+    }
+    if (!ds_op_is_scalar(op)) {
+        e->error = ds_op_facts(op->kind)->name;
+        return;
+    }
+    for (size_t i = 0; i < op->operand_count; i++) x[i] = em_value(e, ds_op_operand(op, i));
+    em_set(e, &op->results[0], em_scalar(e, op, x));
+}
+
+static void emit_ops(emitter *e, ds_ir_context *cx, const ds_block *block) {
+    for (const ds_op *op = block->first; op; op = op->next) emit_op(e, cx, op);
+}
+
+static LLVMValueRef slot(emitter *e, LLVMValueRef frame, size_t index, LLVMTypeRef type) {
+    LLVMValueRef at = em_i64(e, (int64_t)index), p = LLVMBuildGEP2(e->b, em_int(e, 64), frame, &at, 1, ""), v = LLVMBuildLoad2(e->b, type, p, "");
+    LLVMSetAlignment(v, 8);
+    return v;
+}
+
+void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func) {
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(e->llvm, 0), i64 = em_int(e, 64), params[] = {pointer, i64, i64};
+    const ds_attr *symbols = ds_op_attr(func, "symbols"), *scratch = ds_op_attr(func, "scratch");
+    const ds_block *body = ds_op_block(func, 0);
+    char name[256];
+    snprintf(name, sizeof name, "%s_%s", e->prefix, ds_op_text(func, "name", ""));
+    e->function = LLVMAddFunction(e->module, name, LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), params, 3, 0));
+    LLVMSetVisibility(e->function, LLVMHiddenVisibility);
+    LLVMPositionBuilderAtEnd(e->b, em_block(e, "entry"));
+    LLVMValueRef frame = LLVMGetParam(e->function, 0);
+    size_t buffers = body->arg_count - scratch->count, at = buffers;
+    for (size_t i = 0; i < buffers; i++) em_set(e, body->args[i], slot(e, frame, i, pointer));
+    for (size_t i = 0; i < symbols->count; i++) em_define_symbol(e, symbols->items[i]->text, slot(e, frame, at++, i64));
+    if (scratch->count) {
+        LLVMValueRef base = slot(e, frame, at + scratch->count, pointer), lane = LLVMBuildMul(e->b, LLVMGetParam(e->function, 2), slot(e, frame, at + scratch->count + 1, i64), "");
+        for (size_t i = 0; i < scratch->count; i++) {
+            LLVMValueRef offset = LLVMBuildAdd(e->b, lane, slot(e, frame, at + i, i64), "");
+            em_set(e, body->args[buffers + i], LLVMBuildGEP2(e->b, em_int(e, 8), base, &offset, 1, ""));
+        }
+    }
+    emit_ops(e, cx, body);
+    LLVMBuildRetVoid(e->b);
+}

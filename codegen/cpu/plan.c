@@ -1,0 +1,434 @@
+/* Plans -> the model's entry function: int prefix(ds_context *, prefix_args *), and uint64_t prefix_arena_bytes(symbols…, lanes).
+ *
+ * The entry checks arguments and constraints, takes sizes from the symbols, and calls kernels in order. All error paths go through one
+ * exit, which releases what was allocated.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codegen/cpu/emit.h"
+#include "codegen/emit/signature.h"
+#include "runtime/ds_abi.h"
+
+typedef struct {
+    emitter *e;
+    ds_module *m;
+    ds_ir_context *cx;
+    const ds_op *func;
+    const ds_weight *weights;
+    ds_signature signature;
+    LLVMValueRef context, args, arena, scratch, lane_bytes, weights_base, frame, status_slot, lanes;
+    LLVMBasicBlockRef entry, exit;
+    LLVMValueRef *allocations; /* stb_ds array of slots, released at the exit */
+    bool *ready;               /* outputs that have a buffer */
+    LLVMTypeRef pointer, i64, i32;
+    LLVMValueRef runner;
+} plan;
+
+/* ---- small things ---- */
+
+static LLVMValueRef field(plan *p, LLVMValueRef base, uint64_t byte, LLVMTypeRef type) {
+    LLVMValueRef at = em_i64(p->e, (int64_t)byte), where = LLVMBuildGEP2(p->e->b, em_int(p->e, 8), base, &at, 1, "");
+    return LLVMBuildLoad2(p->e->b, type, where, "");
+}
+
+static void set_field(plan *p, LLVMValueRef base, uint64_t byte, LLVMValueRef v) {
+    LLVMValueRef at = em_i64(p->e, (int64_t)byte), where = LLVMBuildGEP2(p->e->b, em_int(p->e, 8), base, &at, 1, "");
+    LLVMBuildStore(p->e->b, v, where);
+}
+
+/* An alloca in the entry block, so that loops do not grow the stack. */
+static LLVMValueRef local(plan *p, LLVMTypeRef type) {
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(p->e->b);
+    LLVMValueRef first = LLVMGetFirstInstruction(p->entry);
+    if (first) LLVMPositionBuilderBefore(p->e->b, first);
+    else LLVMPositionBuilderAtEnd(p->e->b, p->entry);
+    LLVMValueRef v = LLVMBuildAlloca(p->e->b, type, "");
+    LLVMPositionBuilderAtEnd(p->e->b, here);
+    return v;
+}
+
+/* Leaves with `status` when the condition holds. */
+static void fail_if(plan *p, LLVMValueRef condition, int status, size_t at) {
+    LLVMBasicBlockRef bad = em_block(p->e, "fail"), good = em_block(p->e, "");
+    LLVMBuildCondBr(p->e->b, condition, bad, good);
+    LLVMPositionBuilderAtEnd(p->e->b, bad);
+    LLVMBuildStore(p->e->b, LLVMConstInt(p->i32, (unsigned)status, 0), p->status_slot);
+    set_field(p, p->context, offsetof(ds_context, at), LLVMConstInt(p->i32, at, 0));
+    LLVMBuildBr(p->e->b, p->exit);
+    LLVMPositionBuilderAtEnd(p->e->b, good);
+}
+
+static LLVMValueRef expr(plan *p, const ds_attr *attr) { return em_expr_attr(p->e, p->cx, attr); }
+static LLVMValueRef compare(plan *p, LLVMIntPredicate how, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildICmp(p->e->b, how, a, b, ""); }
+
+static bool symbols_known(plan *p, const ds_expr *e);
+static void check_symbol(void *user, const char *name) {
+    void **pair = user;
+    emitter *e = pair[0];
+    for (size_t i = 0; i < arrlenu(e->symbols); i++)
+        if (strcmp(e->symbols[i].name, name) == 0) return;
+    *(bool *)pair[1] = false;
+}
+
+static bool symbols_known(plan *p, const ds_expr *e) {
+    bool known = true;
+    void *pair[] = {p->e, &known};
+    ds_expr_each_symbol(e, check_symbol, pair);
+    return known;
+}
+
+static LLVMValueRef bytes_of(plan *p, const ds_type *type) {
+    unsigned bits = ds_elem_facts(type->elem)->bits;
+    LLVMValueRef count = em_expr(p->e, ds_type_count(p->cx, type), NULL, 1);
+    if (bits >= 8) return LLVMBuildMul(p->e->b, count, em_i64(p->e, bits / 8), "");
+    return LLVMBuildUDiv(p->e->b, LLVMBuildAdd(p->e->b, LLVMBuildMul(p->e->b, count, em_i64(p->e, bits), ""), em_i64(p->e, 7), ""), em_i64(p->e, 8), "");
+}
+
+/* ---- arguments ---- */
+
+static void bind_input(plan *p, size_t i) {
+    const ds_argument *a = &p->signature.inputs[i];
+    LLVMValueRef data = field(p, p->args, a->offset, p->pointer), bytes = field(p, p->args, a->offset + 8, p->i64);
+    for (size_t d = 0; !a->is_static && d < a->type->rank; d++) {
+        const ds_expr *extent = a->type->dims[d];
+        LLVMValueRef given = field(p, p->args, a->offset + 16 + 8 * d, p->i64);
+        fail_if(p, compare(p, LLVMIntSLT, given, em_i64(p->e, 0)), DS_WRONG_SIZE, i);
+        if (extent->kind == DS_EXPR_SYMBOL && !symbols_known(p, extent)) em_define_symbol(p->e, extent->name, given);
+        else fail_if(p, compare(p, LLVMIntNE, given, em_expr(p->e, extent, NULL, 1)), DS_WRONG_SIZE, i);
+    }
+    fail_if(p, compare(p, LLVMIntULT, bytes, bytes_of(p, a->type)), DS_WRONG_SIZE, i);
+    em_set(p->e, ds_op_block(p->func, 0)->args[i], data);
+}
+
+/* Gives output i its buffer: the caller's, or one from the allocator where the caller left it open. */
+static void bind_output(plan *p, size_t i) {
+    emitter *e = p->e;
+    const ds_argument *a = &p->signature.outputs[i];
+    LLVMValueRef need = bytes_of(p, a->type), data = field(p, p->args, a->offset, p->pointer), slot = local(p, p->pointer);
+    LLVMBuildStore(e->b, data, slot);
+    for (size_t d = 0; !a->is_static && d < a->type->rank; d++) set_field(p, p->args, a->offset + 16 + 8 * d, em_expr(e, a->type->dims[d], NULL, 1));
+    LLVMBasicBlockRef given = em_block(e, "given"), open = em_block(e, "open"), done = em_block(e, "");
+    LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, data, ""), open, given);
+    LLVMPositionBuilderAtEnd(e->b, given);
+    fail_if(p, compare(p, LLVMIntULT, field(p, p->args, a->offset + 8, p->i64), need), DS_MORE_MEMORY, p->signature.input_count + i);
+    LLVMBuildBr(e->b, done);
+    LLVMPositionBuilderAtEnd(e->b, open);
+    LLVMValueRef alloc = field(p, p->context, offsetof(ds_context, alloc), p->pointer);
+    fail_if(p, LLVMBuildIsNull(e->b, alloc, ""), DS_NO_ALLOCATOR, p->signature.input_count + i);
+    LLVMTypeRef params[] = {p->pointer, p->i64}, type = LLVMFunctionType(p->pointer, params, 2, 0);
+    LLVMValueRef call[] = {field(p, p->context, offsetof(ds_context, user), p->pointer), need}, made = LLVMBuildCall2(e->b, type, alloc, call, 2, "");
+    fail_if(p, LLVMBuildIsNull(e->b, made, ""), DS_NO_ALLOCATOR, p->signature.input_count + i);
+    LLVMBuildStore(e->b, made, slot);
+    set_field(p, p->args, a->offset, made);
+    LLVMBuildBr(e->b, done);
+    LLVMPositionBuilderAtEnd(e->b, done);
+    set_field(p, p->args, a->offset + 8, need);
+    em_set(e, ds_op_block(p->func, 0)->args[p->signature.input_count + i], LLVMBuildLoad2(e->b, p->pointer, slot, ""));
+    p->ready[i] = true;
+}
+
+/* Outputs whose extents are known by now. */
+static void bind_outputs(plan *p) {
+    for (size_t i = 0; i < p->signature.output_count; i++) {
+        bool known = !p->ready[i];
+        for (size_t d = 0; known && d < p->signature.outputs[i].type->rank; d++) known = symbols_known(p, p->signature.outputs[i].type->dims[d]);
+        if (known) bind_output(p, i);
+    }
+}
+
+/* ---- ops ---- */
+
+static void emit_block(plan *p, const ds_block *block);
+
+static LLVMValueRef byte_offset(plan *p, LLVMValueRef base, LLVMValueRef at) { return LLVMBuildGEP2(p->e->b, em_int(p->e, 8), base, &at, 1, ""); }
+
+static const ds_weight *find_weight(plan *p, const ds_attr *constant) {
+    for (size_t i = 0; i < arrlenu(p->weights); i++)
+        if (p->weights[i].constant == constant) return &p->weights[i];
+    return NULL;
+}
+
+static void emit_weight(plan *p, const ds_op *op) {
+    const ds_weight *w = find_weight(p, ds_op_attr(op, "constant"));
+    em_set(p->e, &op->results[0], byte_offset(p, p->weights_base, em_i64(p->e, w ? (int64_t)w->offset : 0)));
+}
+
+static void set_slot(plan *p, size_t i, LLVMValueRef v) { set_field(p, p->frame, 8 * i, v); }
+
+static void emit_call(plan *p, const ds_op *op) {
+    emitter *e = p->e;
+    const ds_attr *symbols = ds_op_attr(op, "symbols"), *scratch = ds_op_attr(op, "scratch");
+    size_t at = 0;
+    char name[256];
+    for (size_t i = 0; i < op->operand_count; i++) set_slot(p, at++, em_value(e, ds_op_operand(op, i)));
+    for (size_t i = 0; i < symbols->count; i++) set_slot(p, at++, em_expr(e, ds_expr_symbol(p->cx, symbols->items[i]->text), NULL, 1));
+    for (size_t i = 0; i < scratch->count; i++) set_slot(p, at++, expr(p, scratch->items[i]));
+    if (scratch->count) set_slot(p, at++, p->scratch), set_slot(p, at++, p->lane_bytes);
+    snprintf(name, sizeof name, "%s_%s", e->prefix, ds_op_text(op, "kernel", ""));
+    LLVMTypeRef params[] = {p->pointer, p->i64, p->i64}, type = LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), params, 3, 0);
+    LLVMValueRef kernel = LLVMGetNamedFunction(e->module, name);
+    if (!kernel) {
+        kernel = LLVMAddFunction(e->module, name, type);
+        LLVMSetVisibility(kernel, LLVMHiddenVisibility);
+    }
+    const ds_expr *pieces = ds_attr_to_expr(p->cx, ds_op_attr(op, "pieces"));
+    if (ds_expr_equals(pieces, 1)) {
+        LLVMValueRef args[] = {p->frame, em_i64(e, 0), em_i64(e, 0)};
+        LLVMBuildCall2(e->b, type, kernel, args, 3, "");
+        return;
+    }
+    LLVMTypeRef run_params[] = {p->pointer, p->pointer, p->pointer, p->i64}, run_type = LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), run_params, 4, 0);
+    LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, pool), p->pointer), kernel, p->frame, em_expr(e, pieces, NULL, 1)};
+    LLVMBuildCall2(e->b, run_type, p->runner, args, 4, "");
+}
+
+static void emit_extern(plan *p, const ds_op *op) {
+    emitter *e = p->e;
+    const ds_attr *params = ds_op_attr(op, "params");
+    LLVMValueRef buffers = local(p, LLVMArrayType2(p->pointer, op->operand_count)), numbers = local(p, LLVMArrayType2(p->i64, params->count + 1)), args[] = {buffers, numbers};
+    char name[128];
+    for (size_t i = 0; i < op->operand_count; i++) set_field(p, buffers, 8 * i, em_value(e, ds_op_operand(op, i)));
+    for (size_t i = 0; i < params->count; i++) set_field(p, numbers, 8 * i, expr(p, params->items[i]));
+    snprintf(name, sizeof name, "ds_%s", ds_op_text(op, "callee", ""));
+    e->needs_irregular = true;
+    em_call(e, name, LLVMVoidTypeInContext(e->llvm), args, 2);
+}
+
+static void emit_allocate(plan *p, const ds_op *op) {
+    emitter *e = p->e;
+    LLVMValueRef slot = local(p, p->pointer), alloc = field(p, p->context, offsetof(ds_context, alloc), p->pointer);
+    LLVMTypeRef params[] = {p->pointer, p->i64}, type = LLVMFunctionType(p->pointer, params, 2, 0);
+    fail_if(p, LLVMBuildIsNull(e->b, alloc, ""), DS_NO_ALLOCATOR, 0);
+    LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, user), p->pointer), LLVMBuildAdd(e->b, expr(p, ds_op_attr(op, "bytes")), em_i64(e, 64), "")};
+    LLVMValueRef made = LLVMBuildCall2(e->b, type, alloc, args, 2, "");
+    fail_if(p, LLVMBuildIsNull(e->b, made, ""), DS_NO_ALLOCATOR, 0);
+    LLVMBuildStore(e->b, made, slot);
+    arrput(p->allocations, slot);
+    em_set(e, &op->results[0], made);
+}
+
+static void emit_read(plan *p, const ds_op *op) {
+    emitter *e = p->e;
+    ds_elem elem = ds_op_attr(op, "elem")->type->elem;
+    unsigned bytes = ds_elem_facts(elem)->bits / 8;
+    LLVMValueRef at = em_i64(e, ds_op_int(op, "at", 0) * (int64_t)bytes), where = byte_offset(p, em_value(e, ds_op_operand(op, 0)), at);
+    LLVMValueRef v = LLVMBuildLoad2(e->b, em_int(e, bytes * 8), where, "");
+    LLVMSetAlignment(v, 1);
+    em_define_symbol(e, ds_op_text(op, "symbol", ""), LLVMBuildIntCast2(e->b, v, p->i64, !ds_elem_is_unsigned(elem), ""));
+    bind_outputs(p);
+}
+
+static void emit_if(plan *p, const ds_op *op) {
+    emitter *e = p->e;
+    LLVMValueRef byte = LLVMBuildLoad2(e->b, em_int(e, 8), em_value(e, ds_op_operand(op, 0)), "");
+    LLVMBasicBlockRef yes = em_block(e, "then"), no = em_block(e, "else"), done = em_block(e, "");
+    LLVMBuildCondBr(e->b, compare(p, LLVMIntNE, byte, LLVMConstNull(em_int(e, 8))), yes, no);
+    for (size_t r = 0; r < 2; r++) {
+        LLVMPositionBuilderAtEnd(e->b, r ? no : yes);
+        emit_block(p, ds_op_block(op, r));
+        LLVMBuildBr(e->b, done);
+    }
+    LLVMPositionBuilderAtEnd(e->b, done);
+}
+
+static void emit_loop(plan *p, const ds_op *op) {
+    emitter *e = p->e;
+    LLVMValueRef high = expr(p, ds_op_attr(op, "extent")), zero = em_i64(e, 0);
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b), head = em_block(e, "loop"), body = em_block(e, ""), done = em_block(e, "");
+    LLVMBuildBr(e->b, head);
+    LLVMPositionBuilderAtEnd(e->b, head);
+    LLVMValueRef turn = LLVMBuildPhi(e->b, p->i64, "");
+    LLVMAddIncoming(turn, &zero, &from, 1);
+    LLVMBuildCondBr(e->b, compare(p, LLVMIntSLT, turn, high), body, done);
+    LLVMPositionBuilderAtEnd(e->b, body);
+    em_define_symbol(e, ds_op_text(op, "counter", ""), turn);
+    emit_block(p, ds_op_block(op, 0));
+    LLVMBasicBlockRef end = LLVMGetInsertBlock(e->b);
+    LLVMValueRef next = LLVMBuildAdd(e->b, turn, em_i64(e, 1), "");
+    LLVMAddIncoming(turn, &next, &end, 1);
+    LLVMBuildBr(e->b, head);
+    LLVMPositionBuilderAtEnd(e->b, done);
+}
+
+static void emit_op(plan *p, const ds_op *op) {
+    emitter *e = p->e;
+    switch (op->kind) {
+    case DS_PLAN_slice: em_set(e, &op->results[0], byte_offset(p, p->arena, expr(p, ds_op_attr(op, "offset")))); break;
+    case DS_PLAN_part: em_set(e, &op->results[0], byte_offset(p, em_value(e, ds_op_operand(op, 0)), expr(p, ds_op_attr(op, "offset")))); break;
+    case DS_PLAN_weight: emit_weight(p, op); break;
+    case DS_PLAN_allocate: emit_allocate(p, op); break;
+    case DS_PLAN_call: emit_call(p, op); break;
+    case DS_PLAN_extern: emit_extern(p, op); break;
+    case DS_PLAN_read: emit_read(p, op); break;
+    case DS_PLAN_copy: LLVMBuildMemCpy(e->b, em_value(e, ds_op_operand(op, 1)), 1, em_value(e, ds_op_operand(op, 0)), 1, expr(p, ds_op_attr(op, "bytes"))); break;
+    case DS_PLAN_require: fail_if(p, compare(p, LLVMIntNE, expr(p, ds_op_attr(op, "left")), expr(p, ds_op_attr(op, "right"))), DS_BROKEN_PROMISE, op->id); break;
+    case DS_PLAN_if: emit_if(p, op); break;
+    case DS_PLAN_loop: emit_loop(p, op); break;
+    default: break;
+    }
+}
+
+static void emit_block(plan *p, const ds_block *block) {
+    for (const ds_op *op = block->first; op; op = op->next) emit_op(p, op);
+}
+
+/* ---- functions ---- */
+
+/* static void run(pool, kernel, frame, pieces): on the pool when there is one, else one piece after the other. */
+static LLVMValueRef emit_runner(plan *p) {
+    emitter *e = p->e;
+    LLVMTypeRef params[] = {p->pointer, p->pointer, p->pointer, p->i64}, none = LLVMVoidTypeInContext(e->llvm);
+    LLVMValueRef f = LLVMAddFunction(e->module, "run", LLVMFunctionType(none, params, 4, 0));
+    LLVMSetLinkage(f, LLVMInternalLinkage);
+    LLVMValueRef pool = LLVMGetParam(f, 0), kernel = LLVMGetParam(f, 1), frame = LLVMGetParam(f, 2), pieces = LLVMGetParam(f, 3), outer = e->function;
+    e->function = f;
+    LLVMBasicBlockRef entry = em_block(e, "entry"), many = em_block(e, "many"), alone = em_block(e, "alone"), head = em_block(e, "head"), body = em_block(e, "body"), done = em_block(e, "done");
+    LLVMPositionBuilderAtEnd(e->b, entry);
+    LLVMValueRef shared = LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, pool, ""), compare(p, LLVMIntSGT, pieces, em_i64(e, 1)), "");
+    LLVMBuildCondBr(e->b, shared, many, alone);
+    LLVMPositionBuilderAtEnd(e->b, many);
+    LLVMTypeRef for_params[] = {p->pointer, p->i64, p->pointer, p->pointer};
+    LLVMValueRef for_args[] = {pool, pieces, kernel, frame};
+    LLVMBuildCall2(e->b, LLVMFunctionType(none, for_params, 4, 0), field(p, pool, offsetof(ds_pool, parallel_for), p->pointer), for_args, 4, "");
+    LLVMBuildRetVoid(e->b);
+    LLVMPositionBuilderAtEnd(e->b, alone);
+    LLVMBuildBr(e->b, head);
+    LLVMPositionBuilderAtEnd(e->b, head);
+    LLVMValueRef i = LLVMBuildPhi(e->b, p->i64, ""), zero = em_i64(e, 0);
+    LLVMAddIncoming(i, &zero, &alone, 1);
+    LLVMBuildCondBr(e->b, compare(p, LLVMIntSLT, i, pieces), body, done);
+    LLVMPositionBuilderAtEnd(e->b, body);
+    LLVMTypeRef kernel_params[] = {p->pointer, p->i64, p->i64};
+    LLVMValueRef args[] = {frame, i, zero}, next;
+    LLVMBuildCall2(e->b, LLVMFunctionType(none, kernel_params, 3, 0), kernel, args, 3, "");
+    next = LLVMBuildAdd(e->b, i, em_i64(e, 1), "");
+    LLVMAddIncoming(i, &next, &body, 1);
+    LLVMBuildBr(e->b, head);
+    LLVMPositionBuilderAtEnd(e->b, done);
+    LLVMBuildRetVoid(e->b);
+    e->function = outer;
+    return f;
+}
+
+static size_t frame_slots(const ds_block *block) {
+    size_t most = 1;
+    for (const ds_op *op = block->first; op; op = op->next) {
+        size_t n = 0;
+        if (op->kind == DS_PLAN_call) n = op->operand_count + ds_op_attr(op, "symbols")->count + ds_op_attr(op, "scratch")->count + 2;
+        for (size_t r = 0; r < op->region_count; r++) {
+            size_t inner = frame_slots(ds_op_block(op, r));
+            if (inner > n) n = inner;
+        }
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+/* Total bytes: the plan's arena, then one scratch area a lane. */
+static LLVMValueRef arena_bytes(plan *p, LLVMValueRef lanes) {
+    LLVMValueRef scratch = LLVMBuildMul(p->e->b, expr(p, ds_op_attr(p->func, "lane_bytes")), lanes, "");
+    return LLVMBuildAdd(p->e->b, expr(p, ds_op_attr(p->func, "arena")), scratch, "");
+}
+
+static void emit_arena_function(plan *p) {
+    emitter *e = p->e;
+    LLVMTypeRef params[128];
+    char name[256];
+    size_t n = p->signature.symbol_count;
+    for (size_t i = 0; i <= n && i < DS_COUNT(params); i++) params[i] = p->i64;
+    snprintf(name, sizeof name, "%s_arena_bytes", e->prefix);
+    e->function = LLVMAddFunction(e->module, name, LLVMFunctionType(p->i64, params, (unsigned)n + 1, 0));
+    LLVMPositionBuilderAtEnd(e->b, em_block(e, "entry"));
+    for (size_t i = 0; i < n; i++) em_define_symbol(e, p->signature.symbols[i], LLVMGetParam(e->function, (unsigned)i));
+    LLVMBuildRet(e->b, arena_bytes(p, LLVMGetParam(e->function, (unsigned)n)));
+    arrsetlen(e->symbols, 0);
+}
+
+static void emit_exit(plan *p) {
+    emitter *e = p->e;
+    LLVMPositionBuilderAtEnd(e->b, p->exit);
+    for (size_t i = 0; i < arrlenu(p->allocations); i++) {
+        LLVMBasicBlockRef give = em_block(e, "release"), next = em_block(e, "");
+        LLVMValueRef made = LLVMBuildLoad2(e->b, p->pointer, p->allocations[i], ""), release = field(p, p->context, offsetof(ds_context, release), p->pointer);
+        LLVMBuildCondBr(e->b, LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, made, ""), LLVMBuildIsNotNull(e->b, release, ""), ""), give, next);
+        LLVMPositionBuilderAtEnd(e->b, give);
+        LLVMTypeRef params[] = {p->pointer, p->pointer};
+        LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, user), p->pointer), made};
+        LLVMBuildCall2(e->b, LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), params, 2, 0), release, args, 2, "");
+        LLVMBuildBr(e->b, next);
+        LLVMPositionBuilderAtEnd(e->b, next);
+    }
+    LLVMBuildRet(e->b, LLVMBuildLoad2(e->b, p->i32, p->status_slot, ""));
+    /* slots start out null */
+    LLVMPositionBuilderBefore(e->b, LLVMGetBasicBlockTerminator(p->entry));
+    for (size_t i = 0; i < arrlenu(p->allocations); i++) LLVMBuildStore(e->b, LLVMConstNull(p->pointer), p->allocations[i]);
+}
+
+static void weights_base(plan *p, bool embedded) {
+    emitter *e = p->e;
+    if (arrlenu(p->weights) == 0) {
+        p->weights_base = LLVMConstNull(p->pointer);
+        return;
+    }
+    p->weights_base = field(p, p->context, offsetof(ds_context, weights), p->pointer);
+    if (!embedded) {
+        fail_if(p, LLVMBuildIsNull(e->b, p->weights_base, ""), DS_NO_WEIGHTS, 0);
+        return;
+    }
+    char name[256];
+    snprintf(name, sizeof name, "%s_weights_at", e->prefix); /* a pointer variable: the bytes may lie far away */
+    LLVMValueRef at = LLVMAddGlobal(e->module, p->pointer, name);
+    LLVMSetVisibility(at, LLVMHiddenVisibility);
+    p->weights_base = LLVMBuildLoad2(e->b, p->pointer, at, "");
+}
+
+void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *weights, bool embedded_weights) {
+    plan p = {.e = e, .m = module, .cx = module->cx, .func = func, .weights = weights};
+    p.pointer = LLVMPointerTypeInContext(e->llvm, 0), p.i64 = em_int(e, 64), p.i32 = em_int(e, 32);
+    ds_signature_open(&p.signature, module, func);
+    emit_arena_function(&p);
+    p.runner = emit_runner(&p);
+    LLVMTypeRef params[] = {p.pointer, p.pointer};
+    e->function = LLVMAddFunction(e->module, e->prefix, LLVMFunctionType(p.i32, params, 2, 0));
+    p.entry = em_block(e, "entry"), p.exit = em_block(e, "exit");
+    LLVMBasicBlockRef start = em_block(e, "start");
+    p.context = LLVMGetParam(e->function, 0), p.args = LLVMGetParam(e->function, 1);
+    LLVMPositionBuilderAtEnd(e->b, p.entry);
+    p.status_slot = LLVMBuildAlloca(e->b, p.i32, "status");
+    p.frame = LLVMBuildAlloca(e->b, LLVMArrayType2(p.i64, frame_slots(ds_op_block(func, 0))), "frame");
+    LLVMBuildBr(e->b, start);
+    LLVMPositionBuilderAtEnd(e->b, start);
+    fail_if(&p, compare(&p, LLVMIntNE, field(&p, p.context, offsetof(ds_context, abi), p.i32), LLVMConstInt(p.i32, DS_ABI, 0)), DS_WRONG_ABI, 0);
+    p.ready = ds_xmalloc(p.signature.output_count + 1);
+    memset(p.ready, 0, p.signature.output_count + 1);
+    for (size_t i = 0; i < p.signature.input_count; i++) bind_input(&p, i);
+    LLVMValueRef pool = field(&p, p.context, offsetof(ds_context, pool), p.pointer), one = em_i64(e, 1), lanes_slot = local(&p, p.i64);
+    LLVMBasicBlockRef with = em_block(e, "pool"), on = em_block(e, "");
+    LLVMBuildStore(e->b, one, lanes_slot);
+    LLVMBuildCondBr(e->b, LLVMBuildIsNotNull(e->b, pool, ""), with, on);
+    LLVMPositionBuilderAtEnd(e->b, with);
+    LLVMBuildStore(e->b, LLVMBuildZExt(e->b, field(&p, pool, offsetof(ds_pool, concurrency), p.i32), p.i64, ""), lanes_slot);
+    LLVMBuildBr(e->b, on);
+    LLVMPositionBuilderAtEnd(e->b, on);
+    p.lanes = LLVMBuildLoad2(e->b, p.i64, lanes_slot, "");
+    /* constraints come first in the plan: they hold before anything is sized by them */
+    bool late_scratch = !symbols_known(&p, ds_attr_to_expr(p.cx, ds_op_attr(func, "lane_bytes")));
+    if (late_scratch) e->error = "scratch memory whose size is known only at run time";
+    p.arena = field(&p, p.context, offsetof(ds_context, arena), p.pointer);
+    fail_if(&p, compare(&p, LLVMIntULT, field(&p, p.context, offsetof(ds_context, arena_bytes), p.i64), arena_bytes(&p, p.lanes)), DS_SMALL_ARENA, 0);
+    p.lane_bytes = expr(&p, ds_op_attr(func, "lane_bytes"));
+    p.scratch = byte_offset(&p, p.arena, expr(&p, ds_op_attr(func, "arena")));
+    weights_base(&p, embedded_weights);
+    for (const ds_op *op = ds_op_block(func, 0)->first; op && op->kind == DS_PLAN_require; op = op->next) emit_op(&p, op);
+    bind_outputs(&p);
+    for (const ds_op *op = ds_op_block(func, 0)->first; op; op = op->next)
+        if (op->kind != DS_PLAN_require) emit_op(&p, op);
+    LLVMBuildStore(e->b, LLVMConstInt(p.i32, DS_RUN_OK, 0), p.status_slot);
+    LLVMBuildBr(e->b, p.exit);
+    emit_exit(&p);
+    free(p.ready);
+    arrfree(p.allocations);
+    ds_signature_close(&p.signature);
+}

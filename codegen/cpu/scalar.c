@@ -1,0 +1,316 @@
+/* Types, and the SCALAR_OP rows as LLVM instructions. What is not one instruction at the ISA level comes from kernels/ as bitcode. */
+#include <stdio.h>
+#include <string.h>
+
+#include "codegen/cpu/emit.h"
+
+LLVMTypeRef em_int(emitter *e, unsigned bits) { return LLVMIntTypeInContext(e->llvm, bits); }
+LLVMValueRef em_i64(emitter *e, int64_t v) { return LLVMConstInt(em_int(e, 64), (unsigned long long)v, 1); }
+
+LLVMTypeRef em_elem(emitter *e, ds_elem elem) {
+    unsigned bits = ds_elem_facts(elem)->bits;
+    if (elem == DS_f32) return LLVMFloatTypeInContext(e->llvm);
+    if (elem == DS_f64) return LLVMDoubleTypeInContext(e->llvm);
+    if (elem == DS_b1) return em_int(e, 1);
+    return em_int(e, bits < 8 ? 8 : bits > 64 ? 64 : bits);
+}
+
+LLVMTypeRef em_storage(emitter *e, ds_elem elem) { return elem == DS_b1 ? em_int(e, 8) : em_elem(e, elem); }
+
+LLVMTypeRef em_type(emitter *e, const ds_type *type) {
+    switch (type->kind) {
+    case DS_TYPE_VECTOR: return LLVMVectorType(em_elem(e, type->elem), (unsigned)type->rank);
+    case DS_TYPE_BUFFER: return LLVMPointerTypeInContext(e->llvm, 0);
+    default: return em_elem(e, type->elem);
+    }
+}
+
+LLVMValueRef em_splat(emitter *e, LLVMValueRef scalar, size_t lanes) {
+    LLVMTypeRef vector = LLVMVectorType(LLVMTypeOf(scalar), (unsigned)lanes);
+    LLVMValueRef one = LLVMBuildInsertElement(e->b, LLVMGetPoison(vector), scalar, em_i64(e, 0), "");
+    return LLVMBuildShuffleVector(e->b, one, LLVMGetPoison(vector), LLVMConstNull(LLVMVectorType(em_int(e, 32), (unsigned)lanes)), "");
+}
+
+LLVMValueRef em_call_intrinsic(emitter *e, const char *name, LLVMTypeRef overload, LLVMValueRef *args, unsigned count) {
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, &overload, overload ? 1 : 0);
+    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, &overload, overload ? 1 : 0), f, args, count, "");
+}
+
+LLVMValueRef em_call(emitter *e, const char *name, LLVMTypeRef result, LLVMValueRef *args, unsigned count) {
+    LLVMTypeRef types[8];
+    for (unsigned i = 0; i < count; i++) types[i] = LLVMTypeOf(args[i]);
+    LLVMTypeRef type = LLVMFunctionType(result, types, count, 0);
+    LLVMValueRef f = LLVMGetNamedFunction(e->module, name);
+    if (!f) f = LLVMAddFunction(e->module, name, type);
+    return LLVMBuildCall2(e->b, type, f, args, count, "");
+}
+
+LLVMBasicBlockRef em_block(emitter *e, const char *name) { return LLVMAppendBasicBlockInContext(e->llvm, e->function, name); }
+
+static unsigned lanes_of(LLVMValueRef v) {
+    LLVMTypeRef t = LLVMTypeOf(v);
+    return LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetVectorSize(t) : 1;
+}
+
+static LLVMTypeRef with_lanes(LLVMTypeRef scalar, unsigned lanes) { return lanes > 1 ? LLVMVectorType(scalar, lanes) : scalar; }
+
+static LLVMValueRef constant_like(LLVMValueRef v, double number) {
+    LLVMTypeRef t = LLVMTypeOf(v), s = LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetElementType(t) : t;
+    LLVMValueRef c = LLVMGetTypeKind(s) == LLVMIntegerTypeKind ? LLVMConstInt(s, (unsigned long long)(long long)number, 1) : LLVMConstReal(s, number);
+    if (s == t) return c;
+    LLVMValueRef all[64];
+    for (unsigned i = 0; i < LLVMGetVectorSize(t); i++) all[i] = c;
+    return LLVMConstVector(all, LLVMGetVectorSize(t));
+}
+
+/* ---- vector maths from kernels/math.c ---- */
+
+/* Calls ds_<name>_<type>_v<width>; a scalar rides in lane 0 of 4. */
+static LLVMValueRef math(emitter *e, const char *name, LLVMValueRef *args, unsigned count, LLVMTypeRef result_scalar) {
+    unsigned lanes = lanes_of(args[0]), width = lanes == 1 ? 4 : lanes;
+    char full[64];
+    LLVMValueRef wide[3];
+    snprintf(full, sizeof full, "%s_v%u", name, width);
+    e->math_lanes |= width;
+    for (unsigned i = 0; i < count; i++) wide[i] = lanes == 1 ? em_splat(e, args[i], 4) : args[i];
+    LLVMValueRef v = em_call(e, full, LLVMVectorType(result_scalar, width), wide, count);
+    return lanes == 1 ? LLVMBuildExtractElement(e->b, v, em_i64(e, 0), "") : v;
+}
+
+static LLVMValueRef float_math(emitter *e, const char *op, ds_elem elem, LLVMValueRef *args, unsigned count) {
+    char name[48];
+    snprintf(name, sizeof name, "ds_%s_%s", op, elem == DS_f64 ? "f64" : "f32");
+    return math(e, name, args, count, em_elem(e, elem));
+}
+
+/* ---- floats ---- */
+
+static LLVMValueRef rounding(emitter *e, const char *op, ds_elem elem, LLVMValueRef *x) {
+    bool instruction = e->target->vector_bytes > 16 || strcmp(e->target->arch, "aarch64") == 0; /* SSE2 has none */
+    char name[32];
+    if (!instruction) return float_math(e, op, elem, x, 1);
+    snprintf(name, sizeof name, "llvm.%s", strcmp(op, "round") ? op : "roundeven");
+    return em_call_intrinsic(e, name, LLVMTypeOf(x[0]), x, 1);
+}
+
+/* min and max that let NaN win */
+static LLVMValueRef float_extreme(emitter *e, LLVMRealPredicate keep_first, LLVMValueRef *x) {
+    LLVMValueRef first = LLVMBuildFCmp(e->b, keep_first, x[0], x[1], ""), nan = LLVMBuildFCmp(e->b, LLVMRealUNO, x[0], x[0], "");
+    return LLVMBuildSelect(e->b, LLVMBuildOr(e->b, first, nan, ""), x[0], x[1], "");
+}
+
+static LLVMValueRef float_op(emitter *e, const ds_op *op, ds_elem elem, LLVMValueRef *x) {
+    LLVMBuilderRef b = e->b;
+    switch (op->kind) {
+    case DS_LOOP_add: return LLVMBuildFAdd(b, x[0], x[1], "");
+    case DS_LOOP_sub: return LLVMBuildFSub(b, x[0], x[1], "");
+    case DS_LOOP_mul: return LLVMBuildFMul(b, x[0], x[1], "");
+    case DS_LOOP_div: return LLVMBuildFDiv(b, x[0], x[1], "");
+    case DS_LOOP_neg: return LLVMBuildFNeg(b, x[0], "");
+    case DS_LOOP_abs: return em_call_intrinsic(e, "llvm.fabs", LLVMTypeOf(x[0]), x, 1);
+    case DS_LOOP_sqrt: return em_call_intrinsic(e, "llvm.sqrt", LLVMTypeOf(x[0]), x, 1);
+    case DS_LOOP_fma: return em_call_intrinsic(e, e->target->has_fma ? "llvm.fma" : "llvm.fmuladd", LLVMTypeOf(x[0]), x, 3);
+    case DS_LOOP_min: return float_extreme(e, LLVMRealOLT, x);
+    case DS_LOOP_max: return float_extreme(e, LLVMRealOGT, x);
+    case DS_LOOP_floor: return rounding(e, "floor", elem, x);
+    case DS_LOOP_ceil: return rounding(e, "ceil", elem, x);
+    case DS_LOOP_trunc: return rounding(e, "trunc", elem, x);
+    case DS_LOOP_round: return rounding(e, "round", elem, x);
+    case DS_LOOP_floordiv: {
+        LLVMValueRef q = LLVMBuildFDiv(b, x[0], x[1], "");
+        return rounding(e, "floor", elem, &q);
+    }
+    case DS_LOOP_mod: {
+        LLVMValueRef q = LLVMBuildFDiv(b, x[0], x[1], "");
+        return LLVMBuildFSub(b, x[0], LLVMBuildFMul(b, x[1], rounding(e, "floor", elem, &q), ""), "");
+    }
+    case DS_LOOP_eq: return LLVMBuildFCmp(b, LLVMRealOEQ, x[0], x[1], "");
+    case DS_LOOP_ne: return LLVMBuildFCmp(b, LLVMRealUNE, x[0], x[1], "");
+    case DS_LOOP_lt: return LLVMBuildFCmp(b, LLVMRealOLT, x[0], x[1], "");
+    case DS_LOOP_le: return LLVMBuildFCmp(b, LLVMRealOLE, x[0], x[1], "");
+    default: return float_math(e, ds_op_facts(op->kind)->name + strlen("loop."), elem, x, (unsigned)op->operand_count);
+    }
+}
+
+/* ---- integers ---- */
+
+/* Division that never traps: x / 0 = 0, and the quotient by -1 is a negation. */
+static LLVMValueRef integer_division(emitter *e, ds_op_kind kind, bool is_unsigned, LLVMValueRef x, LLVMValueRef y) {
+    LLVMBuilderRef b = e->b;
+    LLVMValueRef zero = constant_like(y, 0), one = constant_like(y, 1), by_zero = LLVMBuildICmp(b, LLVMIntEQ, y, zero, ""), q, r;
+    if (is_unsigned) {
+        LLVMValueRef safe = LLVMBuildSelect(b, by_zero, one, y, "");
+        q = LLVMBuildSelect(b, by_zero, zero, LLVMBuildUDiv(b, x, safe, ""), "");
+        r = LLVMBuildSelect(b, by_zero, zero, LLVMBuildURem(b, x, safe, ""), "");
+        return kind == DS_LOOP_div || kind == DS_LOOP_floordiv ? q : r;
+    }
+    LLVMValueRef by_minus = LLVMBuildICmp(b, LLVMIntEQ, y, constant_like(y, -1), "");
+    LLVMValueRef safe = LLVMBuildSelect(b, LLVMBuildOr(b, by_zero, by_minus, ""), one, y, "");
+    q = LLVMBuildSDiv(b, x, safe, "");
+    r = LLVMBuildSub(b, x, LLVMBuildMul(b, q, safe, ""), "");
+    LLVMValueRef nonzero = LLVMBuildICmp(b, LLVMIntNE, r, zero, "");
+    LLVMValueRef signs = LLVMBuildICmp(b, LLVMIntSLT, LLVMBuildXor(b, r, y, ""), zero, ""), adjust = LLVMBuildAnd(b, nonzero, signs, "");
+    if (kind == DS_LOOP_floordiv) q = LLVMBuildSelect(b, adjust, LLVMBuildSub(b, q, one, ""), q, "");
+    if (kind == DS_LOOP_mod) r = LLVMBuildSelect(b, adjust, LLVMBuildAdd(b, r, y, ""), r, "");
+    if (kind == DS_LOOP_div || kind == DS_LOOP_floordiv) {
+        q = LLVMBuildSelect(b, by_minus, LLVMBuildNeg(b, x, ""), q, "");
+        return LLVMBuildSelect(b, by_zero, zero, q, "");
+    }
+    return LLVMBuildSelect(b, by_zero, zero, r, "");
+}
+
+/* Only whether both divisors are known and positive matters for speed: LLVM folds the checks then. */
+static LLVMValueRef shift(emitter *e, bool left, bool is_unsigned, LLVMValueRef x, LLVMValueRef y, unsigned bits) {
+    LLVMBuilderRef b = e->b;
+    LLVMValueRef fits = LLVMBuildICmp(b, LLVMIntULT, y, constant_like(y, bits), ""), safe = LLVMBuildSelect(b, fits, y, constant_like(y, 0), "");
+    LLVMValueRef v = left ? LLVMBuildShl(b, x, safe, "") : is_unsigned ? LLVMBuildLShr(b, x, safe, "") : LLVMBuildAShr(b, x, safe, "");
+    return LLVMBuildSelect(b, fits, v, constant_like(x, 0), "");
+}
+
+static LLVMValueRef integer_power(emitter *e, LLVMValueRef x, LLVMValueRef y, bool is_unsigned) {
+    unsigned lanes = lanes_of(x);
+    LLVMTypeRef i64 = em_int(e, 64), elem = lanes > 1 ? LLVMGetElementType(LLVMTypeOf(x)) : LLVMTypeOf(x);
+    LLVMValueRef result = LLVMGetPoison(LLVMTypeOf(x));
+    e->needs_scalar = true;
+    for (unsigned i = 0; i < lanes; i++) {
+        LLVMValueRef args[] = {x, y};
+        for (unsigned k = 0; k < 2; k++) {
+            if (lanes > 1) args[k] = LLVMBuildExtractElement(e->b, args[k], em_i64(e, i), "");
+            args[k] = LLVMBuildIntCast2(e->b, args[k], i64, !is_unsigned, "");
+        }
+        LLVMValueRef v = LLVMBuildIntCast2(e->b, em_call(e, "ds_ipow", i64, args, 2), elem, 1, "");
+        result = lanes > 1 ? LLVMBuildInsertElement(e->b, result, v, em_i64(e, i), "") : v;
+    }
+    return result;
+}
+
+static LLVMValueRef integer_op(emitter *e, const ds_op *op, ds_elem elem, LLVMValueRef *x) {
+    LLVMBuilderRef b = e->b;
+    bool is_unsigned = ds_elem_is_unsigned(elem) || elem == DS_b1;
+    switch (op->kind) {
+    case DS_LOOP_add: return LLVMBuildAdd(b, x[0], x[1], "");
+    case DS_LOOP_sub: return LLVMBuildSub(b, x[0], x[1], "");
+    case DS_LOOP_mul: return LLVMBuildMul(b, x[0], x[1], "");
+    case DS_LOOP_div:
+    case DS_LOOP_floordiv:
+    case DS_LOOP_rem:
+    case DS_LOOP_mod: return integer_division(e, op->kind, is_unsigned, x[0], x[1]);
+    case DS_LOOP_pow: return integer_power(e, x[0], x[1], is_unsigned);
+    case DS_LOOP_min: return em_call_intrinsic(e, is_unsigned ? "llvm.umin" : "llvm.smin", LLVMTypeOf(x[0]), x, 2);
+    case DS_LOOP_max: return em_call_intrinsic(e, is_unsigned ? "llvm.umax" : "llvm.smax", LLVMTypeOf(x[0]), x, 2);
+    case DS_LOOP_and: return LLVMBuildAnd(b, x[0], x[1], "");
+    case DS_LOOP_or: return LLVMBuildOr(b, x[0], x[1], "");
+    case DS_LOOP_xor: return LLVMBuildXor(b, x[0], x[1], "");
+    case DS_LOOP_not: return LLVMBuildNot(b, x[0], "");
+    case DS_LOOP_shl: return shift(e, true, is_unsigned, x[0], x[1], ds_elem_facts(elem)->bits);
+    case DS_LOOP_shr: return shift(e, false, is_unsigned, x[0], x[1], ds_elem_facts(elem)->bits);
+    case DS_LOOP_neg: return LLVMBuildNeg(b, x[0], "");
+    case DS_LOOP_abs:
+        if (is_unsigned) return x[0];
+        return em_call_intrinsic(e, "llvm.smax", LLVMTypeOf(x[0]), (LLVMValueRef[]){x[0], LLVMBuildNeg(b, x[0], "")}, 2);
+    case DS_LOOP_floor:
+    case DS_LOOP_ceil:
+    case DS_LOOP_trunc:
+    case DS_LOOP_round: return x[0];
+    case DS_LOOP_eq: return LLVMBuildICmp(b, LLVMIntEQ, x[0], x[1], "");
+    case DS_LOOP_ne: return LLVMBuildICmp(b, LLVMIntNE, x[0], x[1], "");
+    case DS_LOOP_lt: return LLVMBuildICmp(b, is_unsigned ? LLVMIntULT : LLVMIntSLT, x[0], x[1], "");
+    case DS_LOOP_le: return LLVMBuildICmp(b, is_unsigned ? LLVMIntULE : LLVMIntSLE, x[0], x[1], "");
+    default: e->error = ds_op_facts(op->kind)->name; return LLVMGetPoison(LLVMTypeOf(x[0]));
+    }
+}
+
+/* ---- conversions ---- */
+
+static int narrow_code(ds_elem elem) {
+    switch (elem) {
+    case DS_f8e4m3fn: return 0;
+    case DS_f8e4m3fnuz: return 1;
+    case DS_f8e5m2: return 2;
+    case DS_f8e5m2fnuz: return 3;
+    case DS_f4e2m1: return 4;
+    default: return 5;
+    }
+}
+
+/* Lane by lane through ds_narrow_decode or ds_narrow_encode. */
+static LLVMValueRef narrow_lanes(emitter *e, const ds_op *op, bool decode, ds_elem elem, LLVMValueRef v) {
+    unsigned lanes = lanes_of(v);
+    LLVMTypeRef to = decode ? em_elem(e, DS_f32) : em_int(e, 8), i32 = em_int(e, 32);
+    LLVMValueRef result = LLVMGetPoison(with_lanes(to, lanes)), code = LLVMConstInt(i32, (unsigned)narrow_code(elem), 0);
+    const char *mode = ds_op_text(op, "round_mode", elem == DS_f8e8m0 ? "up" : "nearest");
+    int rounding_mode = !strcmp(mode, "up") ? 1 : !strcmp(mode, "down") ? 2 : 0;
+    e->needs_scalar = true;
+    for (unsigned i = 0; i < lanes; i++) {
+        LLVMValueRef x = lanes > 1 ? LLVMBuildExtractElement(e->b, v, em_i64(e, i), "") : v;
+        LLVMValueRef args[] = {x, code, LLVMConstInt(i32, (unsigned long long)ds_op_int(op, "saturate", 1), 0), LLVMConstInt(i32, (unsigned)rounding_mode, 0)};
+        LLVMValueRef y = em_call(e, decode ? "ds_narrow_decode" : "ds_narrow_encode", to, args, decode ? 2 : 4);
+        result = lanes > 1 ? LLVMBuildInsertElement(e->b, result, y, em_i64(e, i), "") : y;
+    }
+    return result;
+}
+
+static LLVMValueRef to_f32(emitter *e, const ds_op *op, ds_elem from, LLVMValueRef v) {
+    if (from == DS_f16) return math(e, "ds_decode_f16", &v, 1, em_elem(e, DS_f32));
+    if (from == DS_bf16) return math(e, "ds_decode_bf16", &v, 1, em_elem(e, DS_f32));
+    return narrow_lanes(e, op, true, from, v);
+}
+
+static LLVMValueRef from_f32(emitter *e, const ds_op *op, ds_elem to, LLVMValueRef v) {
+    if (to == DS_f16) return math(e, "ds_encode_f16", &v, 1, em_int(e, 16));
+    if (to == DS_bf16) return math(e, "ds_encode_bf16", &v, 1, em_int(e, 16));
+    return narrow_lanes(e, op, false, to, v);
+}
+
+static bool is_narrow(ds_elem elem) { return ds_elem_is_float(elem) && ds_elem_facts(elem)->bits < 32; }
+
+/* Values of packed integers live in i8: keep them in range. */
+static LLVMValueRef wrap_small(emitter *e, ds_elem to, LLVMValueRef v) {
+    unsigned bits = ds_elem_facts(to)->bits;
+    if (bits >= 8) return v;
+    LLVMValueRef by = constant_like(v, 8 - bits), up = LLVMBuildShl(e->b, v, by, "");
+    return ds_elem_is_unsigned(to) ? LLVMBuildLShr(e->b, up, by, "") : LLVMBuildAShr(e->b, up, by, "");
+}
+
+static LLVMValueRef float_to_int(emitter *e, ds_elem to, LLVMTypeRef type, LLVMValueRef v) {
+    unsigned bits = ds_elem_facts(to)->bits;
+    LLVMTypeRef overloads[] = {type, LLVMTypeOf(v)};
+    const char *name = ds_elem_is_unsigned(to) ? "llvm.fptoui.sat" : "llvm.fptosi.sat";
+    if (bits < 8) { /* saturate in the small range first */
+        LLVMValueRef low = constant_like(v, ds_elem_is_unsigned(to) ? 0 : -(double)(1 << (bits - 1))), high = constant_like(v, (double)((1 << (bits - !ds_elem_is_unsigned(to))) - 1));
+        LLVMValueRef args[] = {v, high};
+        args[0] = float_extreme(e, LLVMRealOLT, args), args[1] = low;
+        v = float_extreme(e, LLVMRealOGT, args);
+    }
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, overloads, 2);
+    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, &v, 1, "");
+}
+
+static LLVMValueRef convert(emitter *e, const ds_op *op, ds_elem from, ds_elem to, LLVMValueRef v) {
+    unsigned lanes = lanes_of(v);
+    LLVMBuilderRef b = e->b;
+    LLVMTypeRef type = with_lanes(em_elem(e, to), lanes);
+    if (from == to) return v;
+    if (is_narrow(from)) return convert(e, op, DS_f32, to, to_f32(e, op, from, v));
+    bool from_float = ds_elem_is_float(from), to_float = ds_elem_is_float(to), from_unsigned = ds_elem_is_unsigned(from) || from == DS_b1;
+    if (is_narrow(to)) return from_f32(e, op, to, convert(e, op, from, DS_f32, v));
+    if (to == DS_b1) return from_float ? LLVMBuildFCmp(b, LLVMRealUNE, v, constant_like(v, 0), "") : LLVMBuildICmp(b, LLVMIntNE, v, constant_like(v, 0), "");
+    if (from_float && to_float) return to == DS_f64 ? LLVMBuildFPExt(b, v, type, "") : LLVMBuildFPTrunc(b, v, type, "");
+    if (from_float) return float_to_int(e, to, type, v);
+    if (to_float) return from_unsigned ? LLVMBuildUIToFP(b, v, type, "") : LLVMBuildSIToFP(b, v, type, "");
+    return wrap_small(e, to, LLVMBuildIntCast2(b, v, type, !from_unsigned, ""));
+}
+
+LLVMValueRef em_scalar(emitter *e, const ds_op *op, LLVMValueRef *x) {
+    ds_elem elem = ds_op_operand(op, 0)->type->elem, to = op->results[0].type->elem;
+    switch (op->kind) {
+    case DS_LOOP_select: return LLVMBuildSelect(e->b, x[0], x[1], x[2], "");
+    case DS_LOOP_cast: return convert(e, op, elem, to, x[0]);
+    case DS_LOOP_bitcast: return LLVMBuildBitCast(e->b, x[0], em_type(e, op->results[0].type), "");
+    default: break;
+    }
+    LLVMValueRef v = ds_elem_is_float(elem) ? float_op(e, op, elem, x) : integer_op(e, op, elem, x);
+    return ds_elem_facts(to)->bits < 8 && to != DS_b1 ? wrap_small(e, to, v) : v;
+}

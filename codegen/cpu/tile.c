@@ -1,0 +1,153 @@
+/* loop.tile: the one micro-kernel generator. rows x columns vectors of sums
+ *
+ *   C[r][j] = sum over the window of A[row_r + window . lhs] * B[column_j + window . rhs … + lanes)
+ *
+ * The window's dims are loops, the last one unrolled by 4. Per step: `columns` loads of B, `rows` broadcasts of A, rows * columns fused
+ * multiply-adds. Sums go along the window in order, one accumulator each, so the result does not depend on the tile's size.
+ */
+#include <string.h>
+
+#include "codegen/cpu/emit.h"
+
+enum { UNROLL = 4, MAX_TILE = 128 };
+
+typedef struct {
+    emitter *e;
+    ds_ir_context *cx;
+    const ds_op *op;
+    size_t rows, columns, lanes, depth;
+    const ds_attr *extent, *lhs, *rhs;
+    LLVMValueRef a, b, row[16], column[16], mask[16];
+    LLVMTypeRef vector;
+} tile;
+
+static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) { return LLVMBuildAdd(t->e->b, base, add, ""); }
+
+static LLVMValueRef element(tile *t, LLVMValueRef base, LLVMValueRef at) { return LLVMBuildGEP2(t->e->b, em_elem(t->e, DS_f32), base, &at, 1, ""); }
+
+static LLVMValueRef load_vector(tile *t, LLVMValueRef at, LLVMValueRef mask) {
+    LLVMValueRef p = element(t, t->b, at);
+    if (!mask) {
+        LLVMValueRef v = LLVMBuildLoad2(t->e->b, t->vector, p, "");
+        LLVMSetAlignment(v, 4);
+        return v;
+    }
+    LLVMTypeRef overloads[] = {t->vector, LLVMPointerTypeInContext(t->e->llvm, 0)};
+    LLVMValueRef args[] = {p, LLVMConstInt(em_int(t->e, 32), 4, 0), mask, LLVMConstNull(t->vector)};
+    unsigned id = LLVMLookupIntrinsicID("llvm.masked.load", strlen("llvm.masked.load"));
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(t->e->module, id, overloads, 2);
+    return LLVMBuildCall2(t->e->b, LLVMIntrinsicGetType(t->e->llvm, id, overloads, 2), f, args, 4, "");
+}
+
+/* One step: acc += A row broadcasts x B vectors, at the given offsets into both. */
+static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
+    emitter *e = t->e;
+    LLVMValueRef b[16];
+    for (size_t j = 0; j < t->columns; j++) b[j] = load_vector(t, offset(t, t->column[j], b_at), t->mask[j]);
+    for (size_t r = 0; r < t->rows; r++) {
+        LLVMValueRef x = LLVMBuildLoad2(e->b, em_elem(e, DS_f32), element(t, t->a, offset(t, t->row[r], a_at)), "");
+        LLVMSetAlignment(x, 4);
+        LLVMValueRef wide = em_splat(e, x, t->lanes);
+        for (size_t j = 0; j < t->columns; j++) {
+            LLVMValueRef *c = &acc[r * t->columns + j], args[] = {wide, b[j], *c};
+            if (e->target->has_fma) *c = em_call_intrinsic(e, "llvm.fma", t->vector, args, 3);
+            else *c = LLVMBuildFAdd(e->b, *c, LLVMBuildFMul(e->b, wide, b[j], ""), "");
+        }
+    }
+}
+
+typedef struct {
+    LLVMBasicBlockRef head, body, done;
+    LLVMValueRef i, phis[MAX_TILE];
+} counted;
+
+/* for (i = low; i < high; i += by) with the accumulators as phis */
+static void open_loop(tile *t, counted *l, LLVMValueRef low, LLVMValueRef high, LLVMValueRef *acc) {
+    emitter *e = t->e;
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
+    size_t n = t->rows * t->columns;
+    l->head = em_block(e, "k"), l->body = em_block(e, "k.body"), l->done = em_block(e, "k.done");
+    LLVMBuildBr(e->b, l->head);
+    LLVMPositionBuilderAtEnd(e->b, l->head);
+    l->i = LLVMBuildPhi(e->b, em_int(e, 64), "");
+    LLVMAddIncoming(l->i, &low, &from, 1);
+    for (size_t i = 0; i < n; i++) {
+        l->phis[i] = LLVMBuildPhi(e->b, t->vector, "");
+        LLVMAddIncoming(l->phis[i], &acc[i], &from, 1);
+        acc[i] = l->phis[i];
+    }
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, l->i, high, ""), l->body, l->done);
+    LLVMPositionBuilderAtEnd(e->b, l->body);
+}
+
+static void close_loop(tile *t, counted *l, int64_t by, LLVMValueRef *acc) {
+    emitter *e = t->e;
+    LLVMValueRef next = LLVMBuildNSWAdd(e->b, l->i, em_i64(e, by), "");
+    LLVMBasicBlockRef end = LLVMGetInsertBlock(e->b);
+    LLVMBuildBr(e->b, l->head);
+    LLVMAddIncoming(l->i, &next, &end, 1);
+    for (size_t i = 0; i < t->rows * t->columns; i++) {
+        LLVMAddIncoming(l->phis[i], &acc[i], &end, 1);
+        acc[i] = l->phis[i];
+    }
+    LLVMPositionBuilderAtEnd(e->b, l->done);
+}
+
+static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
+    emitter *e = t->e;
+    const ds_expr *extent = ds_attr_to_expr(t->cx, t->extent->items[dim]);
+    LLVMValueRef total = em_expr(e, extent, NULL, 1), as = em_expr_attr(e, t->cx, t->lhs->items[dim]), bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
+    int64_t known;
+    bool fixed = ds_expr_is_const(extent, &known);
+    LLVMValueRef whole = LLVMBuildAnd(e->b, total, em_i64(e, -UNROLL), ""), low = em_i64(e, 0);
+    if (!fixed || known >= UNROLL) {
+        counted loop;
+        open_loop(t, &loop, low, whole, acc);
+        for (int u = 0; u < UNROLL; u++) {
+            LLVMValueRef k = LLVMBuildNSWAdd(e->b, loop.i, em_i64(e, u), "");
+            step(t, offset(t, a_at, LLVMBuildMul(e->b, k, as, "")), offset(t, b_at, LLVMBuildMul(e->b, k, bs, "")), acc);
+        }
+        close_loop(t, &loop, UNROLL, acc);
+    }
+    if (fixed) {
+        for (int64_t k = known / UNROLL * UNROLL; k < known; k++)
+            step(t, offset(t, a_at, LLVMBuildMul(e->b, em_i64(e, k), as, "")), offset(t, b_at, LLVMBuildMul(e->b, em_i64(e, k), bs, "")), acc);
+        return;
+    }
+    counted rest;
+    open_loop(t, &rest, whole, total, acc);
+    step(t, offset(t, a_at, LLVMBuildMul(e->b, rest.i, as, "")), offset(t, b_at, LLVMBuildMul(e->b, rest.i, bs, "")), acc);
+    close_loop(t, &rest, 1, acc);
+}
+
+static void window(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
+    emitter *e = t->e;
+    if (dim == t->depth) {
+        step(t, a_at, b_at, acc);
+        return;
+    }
+    if (dim + 1 == t->depth) {
+        innermost(t, dim, a_at, b_at, acc);
+        return;
+    }
+    LLVMValueRef high = em_expr_attr(e, t->cx, t->extent->items[dim]), as = em_expr_attr(e, t->cx, t->lhs->items[dim]), bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
+    counted loop;
+    open_loop(t, &loop, em_i64(e, 0), high, acc);
+    window(t, dim + 1, offset(t, a_at, LLVMBuildMul(e->b, loop.i, as, "")), offset(t, b_at, LLVMBuildMul(e->b, loop.i, bs, "")), acc);
+    close_loop(t, &loop, 1, acc);
+}
+
+void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
+    tile t = {.e = e, .cx = cx, .op = op, .rows = (size_t)ds_op_int(op, "rows", 1), .columns = (size_t)ds_op_int(op, "columns", 1), .lanes = (size_t)ds_op_int(op, "lanes", 1),
+              .extent = ds_op_attr(op, "window"), .lhs = ds_op_attr(op, "lhs"), .rhs = ds_op_attr(op, "rhs")};
+    LLVMValueRef acc[MAX_TILE];
+    t.depth = t.extent->count;
+    t.vector = LLVMVectorType(em_elem(e, DS_f32), (unsigned)t.lanes);
+    t.a = em_value(e, ds_op_operand(op, 0)), t.b = em_value(e, ds_op_operand(op, 1));
+    for (size_t r = 0; r < t.rows; r++) t.row[r] = em_value(e, ds_op_operand(op, 2 + r));
+    for (size_t j = 0; j < t.columns; j++) t.column[j] = em_value(e, ds_op_operand(op, 2 + t.rows + j));
+    for (size_t j = 0; ds_op_attr(op, "masked") && j < t.columns; j++) t.mask[j] = em_value(e, ds_op_operand(op, 2 + t.rows + t.columns + j));
+    for (size_t i = 0; i < t.rows * t.columns; i++) acc[i] = LLVMConstNull(t.vector);
+    window(&t, 0, em_i64(e, 0), em_i64(e, 0), acc);
+    for (size_t i = 0; i < t.rows * t.columns; i++) em_set(e, &op->results[i], acc[i]);
+}

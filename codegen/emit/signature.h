@@ -1,0 +1,28 @@
+/* The arguments of a compiled function, as callers see them: derived from a plan's `inputs`, `outputs` and names. */
+#ifndef DS_SIGNATURE_H
+#define DS_SIGNATURE_H
+
+#include "ir/ir.h"
+
+typedef struct {
+    const char *name;    /* the model's own */
+    const char *field;   /* a C identifier, unique in the struct */
+    const ds_type *type; /* dense */
+    bool is_static;      /* no dims in the struct */
+    uint64_t offset;     /* of {data, bytes, dims…} in the args struct */
+} ds_argument;
+
+typedef struct {
+    size_t input_count, output_count;
+    ds_argument *inputs, *outputs; /* stb_ds arrays */
+    const char **symbols;          /* stb_ds array: in order of first mention in the inputs */
+    size_t symbol_count;
+    uint64_t bytes; /* of the args struct */
+} ds_signature;
+
+void ds_signature_open(ds_signature *out, ds_module *module, const ds_op *plan);
+void ds_signature_close(ds_signature *signature);
+/* The model's spelling of a symbol. */
+const char *ds_symbol_original(const ds_module *module, const char *symbol);
+
+#endif

@@ -1,0 +1,137 @@
+/* Older opsets -> the newest form of each op, in one place. After this, a rule of the decompose pass sees one form only. */
+#include <string.h>
+
+#include "frontend/internal.h"
+
+static ds_value *ints_constant(ds_importer *im, ds_op *before, const int64_t *values, size_t count, bool scalar) {
+    const ds_expr *extent = ds_expr_const(im->cx, (int64_t)count);
+    const ds_type *type = ds_type_tensor(im->cx, DS_i64, scalar ? 0 : 1, &extent, NULL);
+    ds_builder b = {im->module, before->block, before, before->loc};
+    ds_op *op = ds_op_create(&b, DS_GRAPH_constant, NULL, 0, &type, 1, 0);
+    ds_op_set_attr(im->module, op, "value", ds_attr_elements(im->cx, type, values, count * sizeof *values, NULL));
+    return ds_op_result(op, 0);
+}
+
+static ds_value *float_constant(ds_importer *im, ds_op *before, double value) {
+    float f = (float)value;
+    const ds_type *type = ds_type_tensor(im->cx, DS_f32, 0, NULL, NULL);
+    ds_builder b = {im->module, before->block, before, before->loc};
+    ds_op *op = ds_op_create(&b, DS_GRAPH_constant, NULL, 0, &type, 1, 0);
+    ds_op_set_attr(im->module, op, "value", ds_attr_elements(im->cx, type, &f, sizeof f, NULL));
+    return ds_op_result(op, 0);
+}
+
+/* Gives `op` operand number `at`, with absent ones before it. */
+static void put_operand(ds_importer *im, ds_op *op, size_t at, ds_value *value) {
+    ds_value *values[16];
+    size_t count = op->operand_count;
+    if (at >= DS_COUNT(values) || count > DS_COUNT(values)) return;
+    for (size_t i = 0; i < count; i++) values[i] = ds_op_operand(op, i);
+    const ds_type *none = ds_type_none(im->cx);
+    ds_builder b = {im->module, op->block, op, op->loc};
+    while (count < at) values[count++] = ds_op_result(ds_op_create(&b, DS_ONNX_None, NULL, 0, &none, 1, 0), 0);
+    values[at] = value;
+    ds_op_set_operands(im->module, op, values, at >= count ? at + 1 : count);
+}
+
+static void attr_to_ints(ds_importer *im, ds_op *op, const char *attr, size_t at) {
+    int64_t values[64];
+    const ds_attr *a = ds_op_attr(op, attr);
+    if (!a || (at < op->operand_count && !ds_value_is_none(ds_op_operand(op, at)))) return;
+    if (a->kind == DS_ATTR_INT) put_operand(im, op, at, ints_constant(im, op, &a->integer, 1, true));
+    else if (a->kind == DS_ATTR_ARRAY && a->count <= DS_COUNT(values)) {
+        size_t n = ds_op_ints(op, attr, values, DS_COUNT(values));
+        put_operand(im, op, at, ints_constant(im, op, values, n, false));
+    }
+}
+
+static void attr_to_float(ds_importer *im, ds_op *op, const char *attr, size_t at) {
+    if (ds_op_attr(op, attr)) put_operand(im, op, at, float_constant(im, op, ds_op_float(op, attr, 0)));
+}
+
+static void upgrade_slice(ds_importer *im, ds_op *op) {
+    if (op->operand_count != 1) return;
+    attr_to_ints(im, op, "starts", 1);
+    attr_to_ints(im, op, "ends", 2);
+    attr_to_ints(im, op, "axes", 3);
+}
+
+static void upgrade_pad(ds_importer *im, ds_op *op) {
+    if (op->operand_count != 1) return;
+    attr_to_ints(im, op, ds_op_attr(op, "pads") ? "pads" : "paddings", 1);
+    attr_to_float(im, op, "value", 2);
+}
+
+/* Softmax, LogSoftmax and Hardmax flattened everything from `axis` on before opset 13. */
+static void upgrade_softmax(ds_importer *im, ds_op *op) {
+    ds_op_set_attr(im->module, op, "ds.flatten", ds_attr_int(im->cx, 1));
+    if (!ds_op_attr(op, "axis")) ds_op_set_attr(im->module, op, "axis", ds_attr_int(im->cx, 1));
+}
+
+/* Resize-10 and Upsample: asymmetric coordinates, floor for nearest; scales are operand 1 and become operand 2. */
+static void upgrade_resize(ds_importer *im, ds_op *op) {
+    if (op->operand_count == 2) {
+        ds_value *scales = ds_op_operand(op, 1), *values[] = {ds_op_operand(op, 0)};
+        ds_op_set_operands(im->module, op, values, 1);
+        put_operand(im, op, 2, scales);
+    }
+    ds_op_set_attr(im->module, op, "coordinate_transformation_mode", ds_attr_string(im->cx, "asymmetric"));
+    ds_op_set_attr(im->module, op, "nearest_mode", ds_attr_string(im->cx, "floor"));
+}
+
+static bool is_reduction_with_axes_input_since_18(const char *name) {
+    static const char *const names[] = {"ReduceMax", "ReduceMin", "ReduceMean", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"};
+    for (size_t i = 0; i < DS_COUNT(names); i++)
+        if (!strcmp(names[i], name)) return true;
+    return false;
+}
+
+ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
+    const char *name = ds_op_facts(op->kind)->name + strlen("onnx.");
+    int64_t opset = im->opset;
+    if (op->kind == DS_OPAQUE) return DS_OK;
+    if (opset < 18 && is_reduction_with_axes_input_since_18(name)) attr_to_ints(im, op, "axes", 1);
+    switch (op->kind) {
+    case DS_ONNX_ReduceSum:
+    case DS_ONNX_Squeeze:
+    case DS_ONNX_Unsqueeze:
+        if (opset < 13) attr_to_ints(im, op, "axes", 1);
+        break;
+    case DS_ONNX_Split:
+        if (opset < 13) attr_to_ints(im, op, "split", 1);
+        break;
+    case DS_ONNX_Reshape:
+        if (opset < 5) attr_to_ints(im, op, "shape", 1);
+        break;
+    case DS_ONNX_Slice: upgrade_slice(im, op); break;
+    case DS_ONNX_Pad: upgrade_pad(im, op); break;
+    case DS_ONNX_Clip:
+        if (opset < 11) attr_to_float(im, op, "min", 1), attr_to_float(im, op, "max", 2);
+        break;
+    case DS_ONNX_TopK:
+        if (opset < 10) attr_to_ints(im, op, "k", 1);
+        break;
+    case DS_ONNX_Softmax:
+    case DS_ONNX_LogSoftmax:
+    case DS_ONNX_Hardmax:
+        if (opset < 13) upgrade_softmax(im, op);
+        break;
+    case DS_ONNX_Upsample:
+        attr_to_float(im, op, "scales", 1);
+        op->kind = DS_ONNX_Resize;
+        upgrade_resize(im, op);
+        break;
+    case DS_ONNX_Resize:
+        if (opset < 11) upgrade_resize(im, op);
+        break;
+    case DS_ONNX_Scatter: op->kind = DS_ONNX_ScatterElements; break;
+    case DS_ONNX_GroupNormalization:
+        if (opset < 21) ds_op_set_attr(im->module, op, "ds.per_group", ds_attr_int(im->cx, 1));
+        break;
+    case DS_ONNX_BatchNormalization:
+        if (opset < 14 && op->result_count > 1) op->result_count = 1;
+        break;
+    default: break;
+    }
+    return DS_OK;
+}

@@ -1,0 +1,195 @@
+#include "base.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STB_DS_IMPLEMENTATION
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#endif
+#include <stb/stb_ds.h>
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+DS_NORETURN void ds_out_of_memory(void) {
+    static const char text[] = "dsc: error: out of memory\n";
+    (void)!fwrite(text, 1, sizeof text - 1, stderr);
+    _Exit(1);
+}
+
+void *ds_xmalloc(size_t bytes) {
+    void *p = malloc(bytes ? bytes : 1);
+    if (!p) ds_out_of_memory();
+    return p;
+}
+
+void *ds_xrealloc(void *old, size_t bytes) {
+    void *p = realloc(old, bytes ? bytes : 1);
+    if (!p) ds_out_of_memory();
+    return p;
+}
+
+/* ---- arena: a list of blocks, bump allocation in the newest ---- */
+
+enum { ARENA_BLOCK = 1 << 16 };
+
+typedef struct arena_block {
+    struct arena_block *next;
+    size_t used, size;
+    _Alignas(16) unsigned char bytes[];
+} arena_block;
+
+struct ds_arena {
+    arena_block *first;
+};
+
+ds_arena *ds_arena_create(void) {
+    ds_arena *arena = ds_xmalloc(sizeof *arena);
+    arena->first = NULL;
+    return arena;
+}
+
+void ds_arena_destroy(ds_arena *arena) {
+    if (!arena) return;
+    for (arena_block *block = arena->first, *next; block; block = next) {
+        next = block->next;
+        free(block);
+    }
+    free(arena);
+}
+
+void *ds_arena_alloc(ds_arena *arena, size_t bytes) {
+    if (bytes > SIZE_MAX / 2) ds_out_of_memory();
+    bytes = (bytes + 15) & ~(size_t)15;
+    arena_block *block = arena->first;
+    if (!block || block->size - block->used < bytes) {
+        size_t size = bytes > ARENA_BLOCK / 4 ? bytes : ARENA_BLOCK;
+        block = ds_xmalloc(sizeof *block + size);
+        block->used = 0, block->size = size;
+        if (arena->first && size == bytes) { /* a large one of its own goes behind the block that still has room */
+            block->next = arena->first->next;
+            arena->first->next = block;
+        } else {
+            block->next = arena->first;
+            arena->first = block;
+        }
+    }
+    void *p = block->bytes + block->used;
+    block->used += bytes;
+    return memset(p, 0, bytes);
+}
+
+char *ds_arena_strndup(ds_arena *arena, const char *text, size_t length) {
+    char *copy = ds_arena_alloc(arena, length + 1);
+    if (length) memcpy(copy, text, length);
+    return copy;
+}
+
+char *ds_arena_strdup(ds_arena *arena, const char *text) { return ds_arena_strndup(arena, text, strlen(text)); }
+
+char *ds_arena_printf(ds_arena *arena, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = ds_arena_alloc(arena, (size_t)length + 1);
+    vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+/* ---- strings ---- */
+
+static void string_reserve(ds_string *s, size_t more) {
+    if (s->length + more + 1 <= s->capacity) return;
+    size_t capacity = s->capacity ? s->capacity * 2 : 256;
+    while (capacity < s->length + more + 1) capacity *= 2;
+    s->data = ds_xrealloc(s->data, capacity);
+    s->capacity = capacity;
+}
+
+void ds_string_append(ds_string *s, const char *text, size_t length) {
+    string_reserve(s, length);
+    if (length) memcpy(s->data + s->length, text, length);
+    s->length += length;
+    s->data[s->length] = 0;
+}
+
+static void string_vprintf(ds_string *s, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    string_reserve(s, (size_t)length);
+    vsnprintf(s->data + s->length, (size_t)length + 1, format, again);
+    va_end(again);
+    s->length += (size_t)length;
+}
+
+void ds_string_printf(ds_string *s, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    string_vprintf(s, format, args);
+    va_end(args);
+}
+
+void ds_string_free(ds_string *s) {
+    free(s->data);
+    *s = (ds_string){0};
+}
+
+/* ---- diagnostics ---- */
+
+const char *ds_error_text(ds_error_code code) {
+    switch (code) {
+    case DS_NO_CODE: break;
+#define DS_ERROR(name, number, text)                                                                                                       \
+    case DS_E_##name: return text;
+#include "errors.def"
+#undef DS_ERROR
+    }
+    return "";
+}
+
+static void append_json_string(ds_string *out, const char *text) {
+    ds_string_append(out, "\"", 1);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '"' || *c == '\\') ds_string_printf(out, "\\%c", *c);
+        else if (*c < 0x20) ds_string_printf(out, "\\u%04x", *c);
+        else ds_string_append(out, (const char *)c, 1);
+    }
+    ds_string_append(out, "\"", 1);
+}
+
+ds_status ds_report(ds_diag *diag, ds_severity severity, ds_error_code code, const char *where, const char *format, ...) {
+    static const char *const names[] = {"error", "warning", "note"};
+    ds_string message = {0};
+    va_list args;
+    va_start(args, format);
+    string_vprintf(&message, format, args);
+    va_end(args);
+    if (severity == DS_ERROR) diag->error_count++;
+    ds_string *out = &diag->text;
+    if (diag->json) {
+        ds_string_printf(out, "{\"severity\":\"%s\",\"code\":\"DS%04d\",\"file\":", names[severity], (int)code);
+        append_json_string(out, diag->file ? diag->file : "");
+        ds_string_printf(out, ",\"where\":");
+        append_json_string(out, where ? where : "");
+        ds_string_printf(out, ",\"message\":");
+        append_json_string(out, message.data ? message.data : "");
+        ds_string_printf(out, "}\n");
+    } else {
+        if (diag->file) ds_string_printf(out, "%s: ", diag->file);
+        ds_string_printf(out, "%s: ", names[severity]);
+        if (where) ds_string_printf(out, "%s: ", where);
+        ds_string_printf(out, "%s", message.data ? message.data : "");
+        if (code) ds_string_printf(out, " [DS%04d]", (int)code);
+        ds_string_printf(out, "\n");
+    }
+    ds_string_free(&message);
+    return code >= 400 ? DS_BUG : code >= 300 ? DS_UNSUPPORTED : DS_BAD_INPUT;
+}

@@ -1,0 +1,75 @@
+/* Integer expressions over symbols (unknown extents) and dimensions (positions in an iteration space).
+ *
+ * One representation serves shapes ("2*seq + 1") and access maps ((d0, d1) -> (d0 * 4 + d1)): a canonical polynomial whose atoms are
+ * symbols, dimensions, and floordiv, mod, min, max of expressions. Interned: equal pointers mean equal expressions, for all values.
+ *
+ * Ownership: the context's. Threads: any (interning takes the context's lock). Arithmetic wraps like int64; byte sizes are checked
+ * where they are computed.
+ */
+#ifndef DS_EXPR_H
+#define DS_EXPR_H
+
+#include "base/base.h"
+
+typedef struct ds_ir_context ds_ir_context;
+typedef struct ds_expr ds_expr;
+
+typedef enum { DS_EXPR_POLY, DS_EXPR_SYMBOL, DS_EXPR_DIM, DS_EXPR_FLOORDIV, DS_EXPR_MOD, DS_EXPR_MIN, DS_EXPR_MAX } ds_expr_kind;
+
+/* coefficient * product of atoms; atoms are sorted and may repeat (powers) */
+typedef struct {
+    int64_t coefficient;
+    size_t atom_count;
+    const ds_expr **atoms;
+} ds_term;
+
+struct ds_expr {
+    ds_expr_kind kind;
+    uint32_t hash;
+    bool has_dim;         /* some DIM occurs */
+    const char *name;     /* SYMBOL: interned */
+    int64_t value;        /* POLY: the constant term; DIM: its position */
+    size_t term_count;    /* POLY */
+    ds_term *terms;       /* POLY: sorted, no zero coefficients */
+    const ds_expr *a, *b; /* FLOORDIV, MOD, MIN, MAX */
+};
+
+const ds_expr *ds_expr_const(ds_ir_context *cx, int64_t value);
+const ds_expr *ds_expr_symbol(ds_ir_context *cx, const char *name);
+const ds_expr *ds_expr_dim(ds_ir_context *cx, size_t position);
+const ds_expr *ds_expr_add(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
+const ds_expr *ds_expr_sub(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
+const ds_expr *ds_expr_mul(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
+const ds_expr *ds_expr_scale(ds_ir_context *cx, const ds_expr *a, int64_t factor);
+const ds_expr *ds_expr_floordiv(ds_ir_context *cx, const ds_expr *a, const ds_expr *b); /* b != 0 */
+const ds_expr *ds_expr_ceildiv(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
+const ds_expr *ds_expr_mod(ds_ir_context *cx, const ds_expr *a, const ds_expr *b); /* sign of b, as in floordiv */
+const ds_expr *ds_expr_min(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
+const ds_expr *ds_expr_max(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
+
+bool ds_expr_is_const(const ds_expr *e, int64_t *out_value); /* out_value may be NULL */
+bool ds_expr_equals(const ds_expr *e, int64_t value);
+/* True when e >= 0 follows from symbols and dimensions being >= 0. Symbols that start with "v_" (values read from tensors) may be negative. */
+bool ds_expr_nonneg(const ds_expr *e);
+/* a / b when b divides a exactly as polynomials, else NULL. */
+const ds_expr *ds_expr_divide_exactly(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
+
+/* e = coefficient * dim + rest with neither mentioning dim; false when e is not linear in it. */
+bool ds_expr_linear(ds_ir_context *cx, const ds_expr *e, size_t dim, const ds_expr **out_coefficient, const ds_expr **out_rest);
+
+/* Replaces atoms: `map` gives the replacement of a SYMBOL or DIM, or NULL to keep it. */
+typedef const ds_expr *ds_expr_map(void *user, const ds_expr *atom);
+const ds_expr *ds_expr_rewrite(ds_ir_context *cx, const ds_expr *e, ds_expr_map *map, void *user);
+const ds_expr *ds_expr_replace_dims(ds_ir_context *cx, const ds_expr *e, const ds_expr *const *values, size_t count);
+
+/* Calls visit for every SYMBOL in e, in a fixed order, repeats included. */
+void ds_expr_each_symbol(const ds_expr *e, void (*visit)(void *user, const char *name), void *user);
+
+/* The value of e, with symbols and dims looked up by `value`. Division by zero yields 0. */
+int64_t ds_expr_evaluate(const ds_expr *e, int64_t (*value)(void *user, const ds_expr *atom), void *user);
+
+void ds_expr_print(ds_string *out, const ds_expr *e); /* "2*seq + 1"; d0 for dims; spaces as in affine maps */
+/* The inverse; NULL when the text is malformed. Names d0, d1, … are dims only when `dims` says how many there are (else 0). */
+const ds_expr *ds_expr_parse(ds_ir_context *cx, const char *text, size_t dims);
+
+#endif

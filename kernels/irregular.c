@@ -1,0 +1,159 @@
+/* Irregular ops as C functions: compiled to bitcode for each architecture when dsc is built, linked into a model on demand.
+ *
+ * Each is called as f(buffers, params): pointers to operands, then results; integers as kernels.def lists them. Freestanding.
+ * An element code is class * 16 + bytes: class 0 signed, 1 unsigned, 2 float.
+ */
+typedef unsigned char u8;
+typedef long long i64;
+typedef unsigned long long u64;
+
+static void copy_bytes(u8 *to, const u8 *from, i64 count) {
+    for (i64 i = 0; i < count; i++) to[i] = from[i];
+}
+
+static int bytes_of(i64 code) { return (int)(code & 15); }
+
+static double read_number(const u8 *p, i64 code) {
+    switch (code) {
+    case 36: return (double)*(const float *)p;
+    case 40: return *(const double *)p;
+    case 1: return (double)*(const signed char *)p;
+    case 2: return (double)*(const short *)p;
+    case 4: return (double)*(const int *)p;
+    case 8: return (double)*(const i64 *)p;
+    case 17: return (double)*p;
+    case 18: return (double)*(const unsigned short *)p;
+    case 20: return (double)*(const unsigned *)p;
+    default: return (double)*(const u64 *)p;
+    }
+}
+
+/* a before b in the wanted order? NaN counts as larger than everything; equal values keep their order. */
+static int goes_before(const u8 *a, const u8 *b, i64 code, i64 largest) {
+    if (code == 8) return largest ? *(const i64 *)a > *(const i64 *)b : *(const i64 *)a < *(const i64 *)b;
+    if (code == 24) return largest ? *(const u64 *)a > *(const u64 *)b : *(const u64 *)a < *(const u64 *)b;
+    double x = read_number(a, code), y = read_number(b, code);
+    if (x != x || y != y) return largest ? x != x && y == y : x == x && y != y;
+    return largest ? x > y : x < y;
+}
+
+/* top_k: buffers x, values, indices; params outer, n, inner, k, largest, code. Sorted; a heap of the k best, the worst on top. */
+static int worse(const u8 *x, i64 stride, i64 a, i64 b, i64 code, i64 largest) { /* index a is to be dropped before b */
+    const u8 *p = x + a * stride, *q = x + b * stride;
+    if (goes_before(q, p, code, largest)) return 1;
+    return !goes_before(p, q, code, largest) && a > b;
+}
+
+static void sift_down(const u8 *x, i64 stride, i64 *heap, i64 count, i64 at, i64 code, i64 largest) {
+    for (;;) {
+        i64 child = 2 * at + 1, t;
+        if (child >= count) return;
+        if (child + 1 < count && worse(x, stride, heap[child + 1], heap[child], code, largest)) child++;
+        if (!worse(x, stride, heap[child], heap[at], code, largest)) return;
+        t = heap[at], heap[at] = heap[child], heap[child] = t;
+        at = child;
+    }
+}
+
+void ds_top_k(u8 *const *buffers, const i64 *params);
+void ds_top_k(u8 *const *buffers, const i64 *params) {
+    i64 outer = params[0], n = params[1], inner = params[2], k = params[3], largest = params[4], code = params[5], size = bytes_of(code);
+    i64 *indices = (i64 *)buffers[2];
+    if (k > n) k = n;
+    if (k <= 0) return;
+    for (i64 o = 0; o < outer; o++)
+        for (i64 i = 0; i < inner; i++) {
+            /* the results themselves hold the heap, contiguously at first where inner is 1, else spread: use the strided slots */
+            const u8 *x = buffers[0] + (o * n * inner + i) * size;
+            i64 stride = inner * size, local[64], *heap = local, base = o * k * inner + i;
+            if (inner == 1) heap = indices + base;
+            else if (k > 64) heap = 0;
+            if (heap) {
+                for (i64 j = 0; j < k; j++) heap[j] = j;
+                for (i64 j = k / 2; j-- > 0;) sift_down(x, stride, heap, k, j, code, largest);
+                for (i64 j = k; j < n; j++)
+                    if (worse(x, stride, heap[0], j, code, largest)) heap[0] = j, sift_down(x, stride, heap, k, 0, code, largest);
+                for (i64 left = k; left > 1; left--) { /* the worst goes to the end */
+                    i64 t = heap[0];
+                    heap[0] = heap[left - 1], heap[left - 1] = t;
+                    sift_down(x, stride, heap, left - 1, 0, code, largest);
+                }
+                for (i64 j = 0; j < k; j++) indices[base + j * inner] = heap[j];
+            } else { /* many, along an inner axis: pick one after the other */
+                for (i64 j = 0; j < k; j++) {
+                    i64 best = -1, before = j ? indices[base + (j - 1) * inner] : -1;
+                    for (i64 c = 0; c < n; c++) {
+                        if (before >= 0 && !(worse(x, stride, c, before, code, largest))) continue;
+                        if (best < 0 || worse(x, stride, best, c, code, largest)) best = c;
+                    }
+                    indices[base + j * inner] = best;
+                }
+            }
+            for (i64 j = 0; j < k; j++) copy_bytes(buffers[1] + (base + j * inner) * size, x + indices[base + j * inner] * stride, size);
+        }
+}
+
+/* to = combine(to, from): 0 replaces, then add, mul, min, max */
+static void combine(u8 *to, const u8 *from, i64 code) {
+    i64 how = code >> 8, elem = code & 255;
+    if (how == 0) {
+        copy_bytes(to, from, bytes_of(elem));
+        return;
+    }
+#define COMBINE(type)                                                                                                                      \
+    do {                                                                                                                                   \
+        type *a = (type *)to, b = *(const type *)from;                                                                                     \
+        *a = how == 1 ? (type)(*a + b) : how == 2 ? (type)(*a * b) : how == 3 ? (b < *a || b != b ? b : *a) : (b > *a || b != b ? b : *a); \
+    } while (0)
+    switch (elem) {
+    case 36: COMBINE(float); break;
+    case 40: COMBINE(double); break;
+    case 1: COMBINE(signed char); break;
+    case 2: COMBINE(short); break;
+    case 4: COMBINE(int); break;
+    case 8: COMBINE(i64); break;
+    case 17: COMBINE(u8); break;
+    case 18: COMBINE(unsigned short); break;
+    case 20: COMBINE(unsigned); break;
+    default: COMBINE(u64); break;
+    }
+#undef COMBINE
+}
+
+/* scatter_elements: buffers data, indices, updates, result; params rank, axis, reduction * 256 + code, data dims, index dims */
+void ds_scatter_elements(u8 *const *buffers, const i64 *params);
+void ds_scatter_elements(u8 *const *buffers, const i64 *params) {
+    i64 rank = params[0], axis = params[1], code = params[2], size = bytes_of(code), total = 1, count = 1, point[32] = {0}, i;
+    const i64 *dims = params + 3, *extents = params + 3 + rank, *indices = (const i64 *)buffers[1];
+    for (i = 0; i < rank; i++) total *= dims[i], count *= extents[i];
+    copy_bytes(buffers[3], buffers[0], total * size);
+    for (i64 at = 0; at < count; at++) {
+        i64 to = 0, index = indices[at] < 0 ? indices[at] + dims[axis] : indices[at];
+        if (index >= 0 && index < dims[axis]) {
+            for (i = 0; i < rank; i++) to = to * dims[i] + (i == axis ? index : point[i]);
+            combine(buffers[3] + to * size, buffers[2] + at * size, code);
+        }
+        for (i = rank; i-- > 0;) {
+            if (++point[i] < extents[i]) break;
+            point[i] = 0;
+        }
+    }
+}
+
+/* scatter_nd: buffers data, indices, updates, result; params elements of data, rows, depth, inner, reduction * 256 + code, leading dims */
+void ds_scatter_nd(u8 *const *buffers, const i64 *params);
+void ds_scatter_nd(u8 *const *buffers, const i64 *params) {
+    i64 total = params[0], rows = params[1], depth = params[2], inner = params[3], code = params[4], size = bytes_of(code);
+    const i64 *dims = params + 5, *indices = (const i64 *)buffers[1];
+    copy_bytes(buffers[3], buffers[0], total * size);
+    for (i64 r = 0; r < rows; r++) {
+        i64 to = 0, inside = 1;
+        for (i64 k = 0; k < depth; k++) {
+            i64 index = indices[r * depth + k];
+            if (index < 0) index += dims[k];
+            if (index < 0 || index >= dims[k]) inside = 0;
+            to = to * dims[k] + index;
+        }
+        for (i64 i = 0; inside && i < inner; i++) combine(buffers[3] + (to * inner + i) * size, buffers[2] + (r * inner + i) * size, code);
+    }
+}

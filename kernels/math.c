@@ -1,0 +1,335 @@
+/* Vector maths of generated code: compiled to bitcode for each architecture when dsc is built, linked into a model on demand, inlined.
+ *
+ * Freestanding; no fma is written (contraction is decided by the loop level), no tables. The double versions are accurate to about
+ * 1e-15 relative; float versions that have no entry of their own compute in double and round, which is correct to within 0.51 ULP.
+ * LANES, given when this file is compiled, is 4, 8 or 16; vectors wider than the registers are split by LLVM. Scalars use lane 0 of 4.
+ */
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef int i32;
+typedef long long i64;
+
+#define INLINE static inline __attribute__((always_inline))
+#define EXPORT __attribute__((always_inline, used))
+#define JOIN2(a, b) a##b
+#define JOIN(a, b) JOIN2(a, b)
+
+#define VF JOIN(vf, LANES)
+#define VD JOIN(vd, LANES)
+#define VI JOIN(vi, LANES)
+#define VL JOIN(vl, LANES)
+#define VH JOIN(vh, LANES)
+#define FN(name) JOIN(JOIN(name, _v), LANES)
+
+typedef float VF __attribute__((vector_size(LANES * 4)));
+typedef double VD __attribute__((vector_size(LANES * 8)));
+typedef i32 VI __attribute__((vector_size(LANES * 4)));
+typedef i64 VL __attribute__((vector_size(LANES * 8)));
+typedef u16 VH __attribute__((vector_size(LANES * 2)));
+
+INLINE VF FN(pickf)(VI mask, VF a, VF b) { return (VF)(((VI)a & mask) | ((VI)b & ~mask)); }
+INLINE VD FN(pick)(VL mask, VD a, VD b) { return (VD)(((VL)a & mask) | ((VL)b & ~mask)); }
+INLINE VD FN(wide)(VF x) { return __builtin_convertvector(x, VD); }
+INLINE VF FN(narrow)(VD x) { return __builtin_convertvector(x, VF); }
+INLINE VD FN(absd)(VD x) { return (VD)((VL)x & 0x7fffffffffffffffLL); }
+INLINE VF FN(absf)(VF x) { return (VF)((VI)x & 0x7fffffff); }
+INLINE VD FN(signed_like)(VD magnitude, VD sign) { return (VD)(((VL)magnitude & 0x7fffffffffffffffLL) | ((VL)sign & (i64)0x8000000000000000ULL)); }
+
+/* Nearest integer, ties to even, without an instruction for it: adding 2^52 leaves no fraction bits. */
+INLINE VD FN(nearest)(VD x) {
+    VD big = x * 0 + 4503599627370496.0, a = FN(absd)(x), r = (a + big) - big;
+    return FN(signed_like)(FN(pick)((VL)(a < big), r, a), x);
+}
+INLINE VF FN(nearestf)(VF x) {
+    VF big = x * 0 + 8388608.0f, a = FN(absf)(x), r = (a + big) - big;
+    return (VF)(((VI)FN(pickf)((VI)(a < big), r, a) & 0x7fffffff) | ((VI)x & (i32)0x80000000));
+}
+EXPORT VF FN(ds_round_f32)(VF x) { return FN(nearestf)(x); }
+EXPORT VD FN(ds_round_f64)(VD x) { return FN(nearest)(x); }
+EXPORT VD FN(ds_floor_f64)(VD x) { VD r = FN(nearest)(x); return FN(signed_like)(FN(pick)((VL)(r > x), r - 1, r), FN(pick)((VL)(r > x), r - 1, x)); }
+EXPORT VD FN(ds_ceil_f64)(VD x) { return -FN(ds_floor_f64)(-x); }
+EXPORT VD FN(ds_trunc_f64)(VD x) { return FN(signed_like)(FN(ds_floor_f64)(FN(absd)(x)), x); }
+EXPORT VF FN(ds_floor_f32)(VF x) { return FN(narrow)(FN(ds_floor_f64)(FN(wide)(x))); }
+EXPORT VF FN(ds_ceil_f32)(VF x) { return FN(narrow)(FN(ds_ceil_f64)(FN(wide)(x))); }
+EXPORT VF FN(ds_trunc_f32)(VF x) { return FN(narrow)(FN(ds_trunc_f64)(FN(wide)(x))); }
+
+/* ---- exponentials: x = n ln2 + r, |r| <= ln2/2; Taylor series of e^r; times 2^n in two steps so that subnormals come out ---- */
+
+INLINE VD FN(scale)(VD p, VL n) {
+    VL half = n >> 1, rest = n - half;
+    return p * (VD)((half + 1023) << 52) * (VD)((rest + 1023) << 52);
+}
+
+INLINE VL FN(to_int)(VD x) { return __builtin_convertvector(x, VL); }
+
+EXPORT VD FN(ds_exp_f64)(VD x) {
+    VD limited = FN(pick)((VL)(x > 1000), x * 0 + 1000.0, x);
+    limited = FN(pick)((VL)(limited < -1000), x * 0 - 1000.0, limited);
+    VD n = FN(nearest)(limited * 1.4426950408889634), r = limited - n * 6.93147180369123816490e-01;
+    r = r - n * 1.90821492927058770002e-10;
+    VD p = r * (1.0 / 6227020800.0) + 1.0 / 479001600.0;
+    p = p * r + 1.0 / 39916800.0;
+    p = p * r + 1.0 / 3628800.0;
+    p = p * r + 1.0 / 362880.0;
+    p = p * r + 1.0 / 40320.0;
+    p = p * r + 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    VD y = FN(scale)(p, FN(to_int)(FN(pick)((VL)(n == n), n, n * 0)));
+    y = FN(pick)((VL)(x > 709.8), x * 0 + __builtin_inf(), y);
+    y = FN(pick)((VL)(x < -746.0), x * 0, y);
+    y = FN(pick)((VL)(x == __builtin_inf()), x, y);
+    y = FN(pick)((VL)(x == -__builtin_inf()), x * 0 + 0.0, y);
+    y = FN(pick)((VL)(x < -746.0), (VD)((VL)y & 0), y);
+    return FN(pick)((VL)(x == x), y, x);
+}
+
+EXPORT VF FN(ds_exp_f32)(VF x) {
+    VF zero = (VF)((VI)x & 0), limited = FN(pickf)((VI)(x > 89.0f), zero + 89.0f, x);
+    limited = FN(pickf)((VI)(limited < -104.0f), zero - 104.0f, limited);
+    VF shift = zero + 12582912.0f, n = (limited * 1.44269504f + shift) - shift; /* 1.5 * 2^23 */
+    VF r = limited - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    VF p = r * (1.0f / 5040.0f) + 1.0f / 720.0f;
+    p = p * r + 1.0f / 120.0f;
+    p = p * r + 1.0f / 24.0f;
+    p = p * r + 1.0f / 6.0f;
+    p = p * r + 0.5f;
+    p = p * (r * r) + r + 1.0f;
+    VI k = __builtin_convertvector(FN(pickf)((VI)(x == x), n, zero), VI), half = k >> 1, rest = k - half;
+    VF y = p * (VF)((half + 127) << 23) * (VF)((rest + 127) << 23);
+    y = FN(pickf)((VI)(x > 88.7228394f), zero + __builtin_inff(), y);
+    y = FN(pickf)((VI)(x < -103.972084f), zero, y);
+    return FN(pickf)((VI)(x == x), y, x);
+}
+
+/* ---- logarithms: x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh((m - 1) / (m + 1)) ---- */
+
+EXPORT VD FN(ds_log_f64)(VD x) {
+    VL tiny = (VL)(x < 2.2250738585072014e-308);
+    VL bits = (VL)FN(pick)(tiny, x * 18014398509481984.0, x); /* subnormals times 2^54 */
+    VL offset = bits - 0x3fe6a09e667f3bcdLL, e = offset >> 52;
+    VD m = (VD)(bits - (e << 52)), n = __builtin_convertvector(e, VD) - FN(pick)(tiny, x * 0 + 54.0, (VD)((VL)x & 0));
+    VD s = (m - 1) / (m + 1), z = s * s;
+    VD p = z * (1.0 / 23) + 1.0 / 21;
+    p = p * z + 1.0 / 19;
+    p = p * z + 1.0 / 17;
+    p = p * z + 1.0 / 15;
+    p = p * z + 1.0 / 13;
+    p = p * z + 1.0 / 11;
+    p = p * z + 1.0 / 9;
+    p = p * z + 1.0 / 7;
+    p = p * z + 1.0 / 5;
+    p = p * z + 1.0 / 3;
+    VD y = n * 6.93147180369123816490e-01 + (n * 1.90821492927058770002e-10 + (2 * s * z * p + 2 * s));
+    VD zero = (VD)((VL)x & 0);
+    y = FN(pick)((VL)(x == 0), zero - __builtin_inf(), y);
+    y = FN(pick)((VL)(x < 0), zero + __builtin_nan(""), y);
+    y = FN(pick)((VL)(x == __builtin_inf()), x, y);
+    return FN(pick)((VL)(x == x), y, x);
+}
+
+EXPORT VF FN(ds_log_f32)(VF x) {
+    VI tiny = (VI)(x < 1.17549435e-38f);
+    VF zero = (VF)((VI)x & 0);
+    VI bits = (VI)FN(pickf)(tiny, x * 33554432.0f, x); /* subnormals times 2^25 */
+    VI e = (bits - 0x3f3504f3) >> 23;
+    VF m = (VF)(bits - (e << 23)), n = __builtin_convertvector(e, VF) - FN(pickf)(tiny, zero + 25.0f, zero);
+    VF s = (m - 1) / (m + 1), z = s * s;
+    VF p = z * (1.0f / 9) + 1.0f / 7;
+    p = p * z + 1.0f / 5;
+    p = p * z + 1.0f / 3;
+    VF y = n * 0.693359375f + (n * -2.12194440e-4f + (2 * s * z * p + 2 * s));
+    y = FN(pickf)((VI)(x == 0), zero - __builtin_inff(), y);
+    y = FN(pickf)((VI)(x < 0), zero + __builtin_nanf(""), y);
+    y = FN(pickf)((VI)(x == __builtin_inff()), x, y);
+    return FN(pickf)((VI)(x == x), y, x);
+}
+
+/* log(1 + x): log(u) corrected by x / (u - 1) for what rounding u = 1 + x lost */
+EXPORT VD FN(ds_log1p_f64)(VD x) {
+    VD u = 1 + x, d = u - 1, y = FN(ds_log_f64)(u);
+    VL plain = (VL)(d == 0) | (VL)(u == __builtin_inf());
+    VD corrected = y * (x / FN(pick)((VL)(d == 0), d * 0 + 1.0, d));
+    return FN(pick)((VL)(d == 0), x, FN(pick)(plain, y, corrected));
+}
+
+/* ---- circular functions: x = n pi/2 + r; arguments up to about 2^30 keep full accuracy ---- */
+
+INLINE VD FN(quadrant)(VD x, VL *out_n) {
+    VD n = FN(nearest)(x * 0.63661977236758134308);
+    VD r = x - n * 1.57079632673412561417e+00;
+    r = r - n * 6.07710050630396597660e-11;
+    r = r - n * 2.02226624879595063154e-21;
+    *out_n = FN(to_int)(FN(pick)((VL)(FN(absd)(n) < 4e18), n, (VD)((VL)n & 0)));
+    return r;
+}
+INLINE VD FN(sine)(VD r) {
+    VD z = r * r, p = z * (-1.0 / 1307674368000.0) + 1.0 / 6227020800.0;
+    p = p * z - 1.0 / 39916800.0;
+    p = p * z + 1.0 / 362880.0;
+    p = p * z - 1.0 / 5040.0;
+    p = p * z + 1.0 / 120.0;
+    p = p * z - 1.0 / 6.0;
+    return r + r * z * p;
+}
+INLINE VD FN(cosine)(VD r) {
+    VD z = r * r, p = z * (1.0 / 20922789888000.0) - 1.0 / 87178291200.0;
+    p = p * z + 1.0 / 479001600.0;
+    p = p * z - 1.0 / 3628800.0;
+    p = p * z + 1.0 / 40320.0;
+    p = p * z - 1.0 / 720.0;
+    p = p * z + 1.0 / 24.0;
+    p = p * z - 0.5;
+    return 1 + z * p;
+}
+INLINE VD FN(circular)(VD x, i64 shift) {
+    VL n;
+    VD r = FN(quadrant)(x, &n);
+    n = n + shift;
+    VD y = FN(pick)((VL)((n & 1) != 0), FN(cosine)(r), FN(sine)(r));
+    return (VD)((VL)y ^ ((n & 2) << 62));
+}
+EXPORT VD FN(ds_sin_f64)(VD x) { return FN(circular)(x, 0); }
+EXPORT VD FN(ds_cos_f64)(VD x) { return FN(circular)(x, 1); }
+EXPORT VD FN(ds_tan_f64)(VD x) { return FN(circular)(x, 0) / FN(circular)(x, 1); }
+
+/* atan: 1/x above 1, then (x - 1)/(x + 1) above tan(pi/8), then the series */
+EXPORT VD FN(ds_atan_f64)(VD x) {
+    VD a = FN(absd)(x);
+    VL large = (VL)(a > 1);
+    VD t = FN(pick)(large, 1 / a, a);
+    VL middle = (VL)(t > 0.41421356237309503);
+    VD u = FN(pick)(middle, (t - 1) / (t + 1), t), z = u * u, p = z * 0 - 1.0 / 43;
+    for (int k = 41; k >= 3; k -= 2) p = p * z + (k % 4 == 1 ? 1.0 : -1.0) / k;
+    VD y = u + u * z * p;
+    y = FN(pick)(middle, 0.78539816339744830962 + y, y);
+    y = FN(pick)(large, 1.57079632679489661923 - y, y);
+    return FN(signed_like)(y, x);
+}
+INLINE VD FN(root)(VD x) { VD y = x; for (int i = 0; i < LANES; i++) y[i] = __builtin_sqrt(x[i]); return y; }
+EXPORT VD FN(ds_asin_f64)(VD x) { return FN(pick)((VL)(FN(absd)(x) <= 1), FN(ds_atan_f64)(x / FN(root)((1 - x) * (1 + x))), x * 0 / ((VD)((VL)x & 0))); }
+EXPORT VD FN(ds_acos_f64)(VD x) { return FN(pick)((VL)(FN(absd)(x) <= 1), 2 * FN(ds_atan_f64)(FN(root)((1 - x) / (1 + x))), x * 0 / ((VD)((VL)x & 0))); }
+
+/* ---- hyperbolic functions ---- */
+
+EXPORT VD FN(ds_sinh_f64)(VD x) {
+    VD a = FN(absd)(x), e = FN(ds_exp_f64)(a * 0.5), big = e * (0.5 * e) - 0.5 / (e * e), z = x * x;
+    VD p = z * (1.0 / 1307674368000.0) + 1.0 / 6227020800.0;
+    p = p * z + 1.0 / 39916800.0;
+    p = p * z + 1.0 / 362880.0;
+    p = p * z + 1.0 / 5040.0;
+    p = p * z + 1.0 / 120.0;
+    p = p * z + 1.0 / 6.0;
+    return FN(pick)((VL)(a < 1), x + x * z * p, FN(signed_like)(big, x));
+}
+EXPORT VD FN(ds_cosh_f64)(VD x) { VD e = FN(ds_exp_f64)(FN(absd)(x) * 0.5); return e * (0.5 * e) + 0.5 / (e * e); }
+EXPORT VD FN(ds_tanh_f64)(VD x) {
+    VD a = FN(absd)(x), limited = FN(pick)((VL)(a > 22), a * 0 + 22.0, a), e = FN(ds_exp_f64)(2 * limited), z = x * x;
+    VD p = z * (-1382.0 / 155925) + 62.0 / 2835; /* series below 1/16 */
+    p = p * z - 17.0 / 315;
+    p = p * z + 2.0 / 15;
+    p = p * z - 1.0 / 3;
+    VD y = FN(pick)((VL)(a < 0.0625), x + x * z * p, FN(signed_like)((e - 1) / (e + 1), x));
+    return FN(pick)((VL)(x == x), y, x);
+}
+EXPORT VD FN(ds_asinh_f64)(VD x) {
+    VD a = FN(absd)(x), z = a * a, y = FN(ds_log1p_f64)(a + z / (1 + FN(root)(1 + z)));
+    return FN(signed_like)(FN(pick)((VL)(a > 1e150), FN(ds_log_f64)(a) + 0.69314718055994530942, y), x);
+}
+EXPORT VD FN(ds_acosh_f64)(VD x) { VD t = x - 1; return FN(ds_log1p_f64)(t + FN(root)(t * (t + 2))); }
+EXPORT VD FN(ds_atanh_f64)(VD x) { return 0.5 * FN(ds_log1p_f64)(2 * x / (1 - x)); }
+
+/* ---- erf: x P(x^2) up to 0.95, then 1 - e^-Q(x); fitted to erf, 4e-11 and 7e-10 relative. The double version has these errors. ---- */
+
+EXPORT VF FN(ds_erf_f32)(VF x) {
+    VF a = FN(absf)(x), zero = (VF)((VI)x & 0), z = x * x;
+    VF p = z * -9.673591068143894e-06f + 0.00011268253982507296f;
+    p = p * z - 0.0008484396562553898f;
+    p = p * z + 0.005221053413336389f;
+    p = p * z - 0.026865438310784997f;
+    p = p * z + 0.11283782622066355f;
+    p = p * z - 0.37612638475991544f;
+    p = p * z + 1.1283791670623606f;
+    VF t = FN(pickf)((VI)(a > 4.0f), zero + 4.0f, a), q = t * -1.6150450919332465e-06f + 4.5611022373340926e-05f;
+    q = q * t - 0.0005929505413848051f;
+    q = q * t + 0.004741117982987643f;
+    q = q * t - 0.026367415473909202f;
+    q = q * t + 0.10998330252108698f;
+    q = q * t + 0.6319313442323563f;
+    q = q * t + 1.130170293824192f;
+    q = q * t - 0.0003041767952671748f;
+    VF big = 1 - FN(ds_exp_f32)(-q);
+    big = FN(pickf)((VI)(a > 3.95f), zero + 1.0f, big);
+    big = (VF)(((VI)big & 0x7fffffff) | ((VI)x & (i32)0x80000000));
+    return FN(pickf)((VI)(x == x), FN(pickf)((VI)(a < 0.95f), x * p, big), x);
+}
+/* Maclaurin series up to 2.5, continued fraction of erfc above */
+EXPORT VD FN(ds_erf_f64)(VD x) {
+    VD a = FN(absd)(x), z = x * x, term = x, sum = x;
+    for (int n = 1; n < 48; n++) term = term * -z / n, sum = sum + term / (2 * n + 1);
+    VD limited = FN(pick)((VL)(a > 7), a * 0 + 7.0, FN(pick)((VL)(a < 2), a * 0 + 2.0, a)), f = limited;
+    for (int k = 60; k >= 1; k--) f = limited + 0.5 * k / f;
+    VD c = 1 - FN(ds_exp_f64)(-limited * limited) / (1.7724538509055160273 * f);
+    return FN(pick)((VL)(a < 2.5), sum * 1.1283791670955126, FN(signed_like)(c, x));
+}
+
+/* x^y = e^(y log|x|), with the sign of x for odd y; IEEE special cases */
+EXPORT VD FN(ds_pow_f64)(VD x, VD y) {
+    VD a = FN(absd)(x), zero = (VD)((VL)x & 0), r = FN(ds_exp_f64)(y * FN(ds_log_f64)(a));
+    VL whole = (VL)(FN(ds_floor_f64)(y) == y), odd = whole & (VL)(FN(ds_floor_f64)(y * 0.5) * 2 != y) & (VL)(FN(absd)(y) < 9007199254740992.0);
+    VL negative = (VL)x >> 63;
+    r = FN(pick)((VL)(a == 0) & (VL)(y > 0), zero, FN(pick)((VL)(a == 0) & (VL)(y < 0), zero + __builtin_inf(), r));
+    r = (VD)((VL)r ^ (negative & odd & (i64)0x8000000000000000ULL));
+    r = FN(pick)(negative & ~whole & (VL)(a != 0) & (VL)(a < __builtin_inf()), zero + __builtin_nan(""), r);
+    r = FN(pick)((VL)(y == 1), x, r);
+    return FN(pick)((VL)(y == 0) | (VL)(x == 1), zero + 1.0, r);
+}
+
+/* remainder with the dividend's sign */
+EXPORT VD FN(ds_rem_f64)(VD x, VD y) {
+    VD q = FN(ds_trunc_f64)(x / y), r = x - q * y, a = FN(absd)(y);
+    r = FN(pick)((VL)(FN(absd)(r) >= a), r - FN(signed_like)(a, r), r);
+    r = FN(pick)(((VL)r ^ (VL)x) >> 63 & (VL)(r != 0), r + FN(signed_like)(a, x), r);
+    r = FN(pick)((VL)(a == __builtin_inf()) & (VL)(FN(absd)(x) < __builtin_inf()), x, r);
+    return FN(signed_like)(r, x);
+}
+
+#define ROUNDED(name) EXPORT VF FN(ds_##name##_f32)(VF x) { return FN(narrow)(FN(ds_##name##_f64)(FN(wide)(x))); }
+ROUNDED(log1p) ROUNDED(sin) ROUNDED(cos) ROUNDED(tan) ROUNDED(asin) ROUNDED(acos) ROUNDED(atan) ROUNDED(sinh) ROUNDED(cosh) ROUNDED(tanh)
+ROUNDED(asinh) ROUNDED(acosh) ROUNDED(atanh)
+#undef ROUNDED
+EXPORT VF FN(ds_pow_f32)(VF x, VF y) { return FN(narrow)(FN(ds_pow_f64)(FN(wide)(x), FN(wide)(y))); }
+EXPORT VF FN(ds_rem_f32)(VF x, VF y) { return FN(narrow)(FN(ds_rem_f64)(FN(wide)(x), FN(wide)(y))); }
+
+/* ---- 16-bit floats ---- */
+
+EXPORT VF FN(ds_decode_f16)(VH h) {
+    VI b = __builtin_convertvector(h, VI), sign = (b & 0x8000) << 16, m = (b & 0x7fff) << 13;
+    VF normal = (VF)(m + (112 << 23)), small = (VF)(m + (113 << 23)) - (VF)((m & 0) + (113 << 23));
+    VI special = (VI)((b & 0x7c00) == 0x7c00), subnormal = (VI)((b & 0x7c00) == 0);
+    VF y = FN(pickf)(subnormal, small, FN(pickf)(special, (VF)(m + (224 << 23)), normal));
+    return (VF)((VI)y | sign);
+}
+EXPORT VH FN(ds_encode_f16)(VF x) {
+    VI b = (VI)x, sign = (b >> 16) & 0x8000, a = b & 0x7fffffff;
+    VI small = (VI)((VF)a + (VF)((a & 0) + (126 << 23))) - (126 << 23); /* adding 1/2 rounds at the subnormals' last place */
+    VI normal = (a - (112 << 23) + 0xfff + ((a >> 13) & 1)) >> 13;
+    VI y = (VI)FN(pickf)((VI)(a < (113 << 23)), (VF)small, (VF)normal);
+    y = (VI)FN(pickf)((VI)(a >= (143 << 23)), (VF)((a & 0) + 0x7c00), (VF)y);
+    y = (VI)FN(pickf)((VI)(a > 0x7f800000), (VF)((a & 0) + 0x7e00), (VF)y);
+    return __builtin_convertvector(y | sign, VH);
+}
+EXPORT VF FN(ds_decode_bf16)(VH h) { return (VF)(__builtin_convertvector(h, VI) << 16); }
+EXPORT VH FN(ds_encode_bf16)(VF x) {
+    VI b = (VI)x, r = (b + 0x7fff + ((b >> 16) & 1)) >> 16;
+    r = (VI)FN(pickf)((VI)((b & 0x7fffffff) > 0x7f800000), (VF)((b >> 16) | 0x40), (VF)r);
+    return __builtin_convertvector(r & 0xffff, VH);
+}

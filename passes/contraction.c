@@ -1,0 +1,96 @@
+#include "passes/contraction.h"
+
+static bool map_mentions(ds_ir_context *cx, const ds_attr *map, size_t dim) {
+    const ds_expr *coefficient, *rest;
+    for (size_t i = 0; i < map->count; i++)
+        if (!ds_expr_linear(cx, map->exprs[i], dim, &coefficient, &rest) || !ds_expr_equals(coefficient, 0)) return true;
+    return false;
+}
+
+bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out) {
+    const ds_attr *over = ds_op_attr(op, "over");
+    const ds_type *type = op->results[0].type;
+    *out = (ds_contraction){.rank = type->rank, .over_count = over->count};
+    if (out->rank + out->over_count > DS_CONTRACTION_MAX) return false;
+    for (size_t i = 0; i < out->rank + out->over_count; i++) {
+        out->extent[i] = i < out->rank ? type->dims[i] : ds_attr_to_expr(cx, over->items[i - out->rank]);
+        bool left = map_mentions(cx, ds_op_map(op, 0), i), right = map_mentions(cx, ds_op_map(op, 1), i);
+        out->role[i] = i >= out->rank ? DS_DIM_K : left && !right ? DS_DIM_M : right && !left ? DS_DIM_N : DS_DIM_BATCH;
+    }
+    return true;
+}
+
+/* ---- layouts ---- */
+
+static const ds_attr *layout_map(const ds_type *type) { return ds_attr_find(type->encoding, "map"); }
+
+size_t ds_layout_extents(ds_ir_context *cx, const ds_type *type, const ds_expr **out) {
+    const ds_attr *map = layout_map(type);
+    if (!map) {
+        for (size_t i = 0; i < type->rank; i++) out[i] = type->dims[i];
+        return type->rank;
+    }
+    for (size_t i = 0; i < map->count; i++) {
+        const ds_expr *e = map->exprs[i];
+        const ds_expr *atom = e->kind == DS_EXPR_DIM ? e : e->a;
+        if (!atom || atom->kind != DS_EXPR_DIM || (size_t)atom->value >= type->rank) return 0;
+        const ds_expr *extent = type->dims[atom->value];
+        if (e->kind == DS_EXPR_DIM) out[i] = extent;
+        else if (e->kind == DS_EXPR_FLOORDIV) out[i] = ds_expr_ceildiv(cx, extent, e->b);
+        else if (e->kind == DS_EXPR_MOD) out[i] = e->b;
+        else return 0;
+    }
+    return map->count;
+}
+
+const ds_expr *ds_layout_offset(ds_ir_context *cx, const ds_type *type, const ds_expr *const *index) {
+    const ds_expr *extents[DS_CONTRACTION_MAX], *offset = ds_expr_const(cx, 0);
+    const ds_attr *map = layout_map(type);
+    size_t count = ds_layout_extents(cx, type, extents);
+    if (map && !count) return NULL;
+    for (size_t i = 0; i < count; i++) {
+        const ds_expr *at = map ? ds_expr_replace_dims(cx, map->exprs[i], index, type->rank) : index[i];
+        offset = ds_expr_add(cx, ds_expr_mul(cx, offset, extents[i]), at);
+    }
+    return offset;
+}
+
+bool ds_layout_inverse(ds_ir_context *cx, const ds_type *type, const ds_expr **out) {
+    const ds_attr *map = layout_map(type);
+    for (size_t d = 0; d < type->rank; d++) out[d] = map ? ds_expr_const(cx, 0) : ds_expr_dim(cx, d);
+    for (size_t i = 0; map && i < map->count; i++) {
+        const ds_expr *e = map->exprs[i], *p = ds_expr_dim(cx, i);
+        const ds_expr *atom = e->kind == DS_EXPR_DIM ? e : e->a;
+        if (!atom || atom->kind != DS_EXPR_DIM) return false;
+        const ds_expr **to = &out[atom->value];
+        *to = ds_expr_add(cx, *to, e->kind == DS_EXPR_FLOORDIV ? ds_expr_mul(cx, p, e->b) : p);
+    }
+    return true;
+}
+
+const ds_expr *ds_layout_count(ds_ir_context *cx, const ds_type *type) {
+    const ds_expr *extents[DS_CONTRACTION_MAX], *count = ds_expr_const(cx, 1);
+    size_t n = ds_layout_extents(cx, type, extents);
+    for (size_t i = 0; i < n; i++) count = ds_expr_mul(cx, count, extents[i]);
+    return count;
+}
+
+bool ds_layout_is_dense(ds_ir_context *cx, const ds_type *type) {
+    const ds_attr *map = layout_map(type);
+    (void)cx;
+    if (!map) return true;
+    int64_t last = -1;
+    for (size_t i = 0; i < map->count; i++) {
+        const ds_expr *e = map->exprs[i];
+        if (e->kind != DS_EXPR_DIM) return false;
+        if (ds_expr_equals(type->dims[e->value], 1)) continue;
+        if (e->value < last) return false;
+        last = e->value;
+    }
+    return true;
+}
+
+const ds_attr *ds_layout_encoding(ds_ir_context *cx, size_t rank, const ds_expr *const *results, size_t count) {
+    ds_named_attr entry = {"map", ds_attr_map(cx, rank, results, count)};
+    return ds_attr_dict(cx, &entry, 1);
+}

@@ -1,0 +1,34 @@
+/* What the dimensions of a contraction (graph.matmul, graph.conv) are for, read off its index maps. */
+#ifndef DS_CONTRACTION_H
+#define DS_CONTRACTION_H
+
+#include "ir/ir.h"
+
+enum { DS_PANEL = 16, DS_CONTRACTION_MAX = 24 };
+
+typedef enum { DS_DIM_BATCH, DS_DIM_M, DS_DIM_N, DS_DIM_K } ds_dim_role;
+
+typedef struct {
+    size_t rank, over_count; /* result dims, then reduced ones */
+    ds_dim_role role[DS_CONTRACTION_MAX];
+    const ds_expr *extent[DS_CONTRACTION_MAX];
+} ds_contraction;
+
+/* False when it has too many dimensions. */
+bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out);
+
+/* ---- layouts ---- */
+
+/* Extents of a tensor as it lies in memory: dims after the encoding's map. Returns how many; 0 when the map is of no form known here. */
+size_t ds_layout_extents(ds_ir_context *cx, const ds_type *type, const ds_expr **out_extents);
+/* The element offset of the point `index` (one expression a dim); NULL when the map is of no known form. */
+const ds_expr *ds_layout_offset(ds_ir_context *cx, const ds_type *type, const ds_expr *const *index);
+/* For physical position (p0, p1, …) the logical index of each dim; the caller checks it against the extents (padding). */
+bool ds_layout_inverse(ds_ir_context *cx, const ds_type *type, const ds_expr **out_index);
+/* Elements in memory, padding included. */
+const ds_expr *ds_layout_count(ds_ir_context *cx, const ds_type *type);
+/* True when the bytes are those of the dense row-major tensor. */
+bool ds_layout_is_dense(ds_ir_context *cx, const ds_type *type);
+const ds_attr *ds_layout_encoding(ds_ir_context *cx, size_t rank, const ds_expr *const *results, size_t count);
+
+#endif

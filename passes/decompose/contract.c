@@ -1,0 +1,305 @@
+/* Matrix products and convolutions: graph.matmul and graph.conv with their index maps. */
+#include <math.h>
+#include <string.h>
+#include <ctype.h>
+
+#include "passes/decompose/decompose.h"
+
+#define RULE(name)                                                                                                                         \
+    ds_status rule_##name(dec *d, ds_op *op);                                                                                              \
+    ds_status rule_##name(dec *d, ds_op *op)
+
+RULE(matmul) {
+    (void)op;
+    return dec_matmul(d, dec_in(d, 0), dec_in(d, 1), dec_type(d, 0)->elem, &d->out[0]);
+}
+
+RULE(gemm) {
+    ds_value *a = dec_in(d, 0), *b = dec_in(d, 1), *c = dec_in(d, 2);
+    bool ta = ds_op_int(op, "transA", 0), tb = ds_op_int(op, "transB", 0);
+    double alpha = ds_op_float(op, "alpha", 1), beta = ds_op_float(op, "beta", 1);
+    const ds_expr *k, *m = dec_dim(d, 0), *n = dec_dim(d, 1), *kd = dec_dim(d, 2);
+    if (a->type->rank != 2 || b->type->rank != 2) return dec_fail(d, DS_E_shape, "operands have ranks %zu and %zu instead of 2", a->type->rank, b->type->rank);
+    DS_TRY(dec_same(d, a->type->dims[!ta], b->type->dims[tb], &k));
+    const ds_expr *dims[] = {a->type->dims[ta], b->type->dims[!tb]}, *am[] = {ta ? kd : m, ta ? m : kd}, *bm[] = {tb ? n : kd, tb ? kd : n};
+    ds_value *v = dec_contract(d, DS_GRAPH_matmul, a->type->elem, 2, dims, &k, 1, a, dec_map_of(d, 3, am, 2), b, dec_map_of(d, 3, bm, 2));
+    if (alpha != 1 || c) {
+        ds_value *inputs[] = {v, c};
+        if (c && c->type->rank > 2) return dec_fail(d, DS_E_shape, "C has rank %zu", c->type->rank);
+        body r = map_over(d, a->type->elem, 2, dims, inputs, c ? 2 : 1);
+        ds_value *s = alpha == 1 ? r.x[0] : op2(&r, DS_LOOP_mul, r.x[0], like(&r, r.x[0], alpha));
+        if (c) s = op2(&r, DS_LOOP_add, s, beta == 1 ? r.x[1] : op2(&r, DS_LOOP_mul, r.x[1], like(&r, r.x[1], beta)));
+        v = map_end(&r, s);
+    }
+    d->out[0] = v;
+    return DS_OK;
+}
+
+/* ---- integers: values less their zero points, in i32 ---- */
+
+static ds_value *less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axis) {
+    ds_value *inputs[] = {x, zero};
+    size_t rank = x->type->rank;
+    const ds_expr *exprs[DEC_MAX_RANK];
+    if (zero)
+        for (size_t i = 0; i < zero->type->rank; i++)
+            exprs[i] = ds_expr_equals(zero->type->dims[i], 1) ? dec_const(d, 0) : zero->type->rank == 1 ? dec_dim(d, axis) : dec_dim(d, i + rank - zero->type->rank);
+    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), zero ? dec_map_of(d, rank, exprs, zero->type->rank) : NULL};
+    body r = map_begin(d, DS_i32, rank, x->type->dims, inputs, maps, zero ? 2 : 1);
+    ds_value *v = cast_to(&r, r.x[0], DS_i32);
+    return map_end(&r, zero ? op2(&r, DS_LOOP_sub, v, cast_to(&r, r.x[1], DS_i32)) : v);
+}
+
+RULE(matmul_integer) {
+    (void)op;
+    ds_value *a = dec_in(d, 0), *b = dec_in(d, 1), *az = dec_in(d, 2);
+    size_t rank = a->type->rank;
+    return dec_matmul(d, less_zero_point(d, a, az, rank > 1 ? rank - 2 : 0), less_zero_point(d, b, dec_in(d, 3), b->type->rank - 1), DS_i32, &d->out[0]);
+}
+
+/* saturate(round(v * scale_a * scale_b / scale_y) + zero), with scale_b per `axis` where it is a vector */
+static ds_value *requantise(dec *d, ds_value *v, ds_value *sa, ds_value *sb, ds_value *sy, ds_value *zero, size_t axis) {
+    ds_value *inputs[] = {v, sa, sb, sy, zero};
+    const ds_attr *maps[5] = {ds_attr_identity_map(d->cx, v->type->rank)};
+    const ds_expr *e;
+    for (size_t i = 1; i < 5; i++) {
+        e = inputs[i]->type->rank && !ds_expr_equals(inputs[i]->type->dims[0], 1) ? dec_dim(d, axis) : dec_const(d, 0);
+        maps[i] = dec_map_of(d, v->type->rank, &e, inputs[i]->type->rank ? 1 : 0);
+    }
+    ds_elem to = zero->type->elem;
+    const ds_elem_info *info = ds_elem_facts(to);
+    bool is_unsigned = info->class == DS_CLASS_UINT;
+    body b = map_begin(d, to, v->type->rank, v->type->dims, inputs, maps, 5), *r = &b;
+    ds_value *scale = op2(r, DS_LOOP_div, op2(r, DS_LOOP_mul, cast_to(r, r->x[1], DS_f32), cast_to(r, r->x[2], DS_f32)), cast_to(r, r->x[3], DS_f32));
+    ds_value *q = op2(r, DS_LOOP_add, op1(r, DS_LOOP_round, op2(r, DS_LOOP_mul, cast_to(r, r->x[0], DS_f32), scale)), cast_to(r, r->x[4], DS_f32));
+    double low = is_unsigned ? 0 : -ldexp(1, (int)info->bits - 1), high = ldexp(1, (int)info->bits - !is_unsigned) - 1;
+    return map_end(r, op2(r, DS_LOOP_min, op2(r, DS_LOOP_max, q, like(r, q, low)), like(r, q, high)));
+}
+
+RULE(qlinear_matmul) {
+    (void)op;
+    ds_value *v, *a = less_zero_point(d, dec_in(d, 0), dec_in(d, 2), dec_type(d, 0)->rank - 2), *b = less_zero_point(d, dec_in(d, 3), dec_in(d, 5), dec_type(d, 3)->rank - 1);
+    if (dec_type(d, 1)->rank > 1 || dec_type(d, 4)->rank > 1) return dec_refuse(d, "scales of rank above 1");
+    DS_TRY(dec_matmul(d, a, b, DS_i32, &v));
+    d->out[0] = requantise(d, v, dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7), v->type->rank - 1);
+    return DS_OK;
+}
+
+/* ---- convolution ---- */
+
+static ds_status convolution(dec *d, ds_op *op, ds_value *x, ds_value *w, ds_elem elem, ds_value **out) {
+    const ds_type *xt = x->type, *wt = w->type;
+    size_t rank = xt->rank, spatial = rank - 2;
+    int64_t kernel[DEC_MAX_RANK], group = ds_op_int(op, "group", 1), fixed, channels;
+    ds_window win;
+    if (rank < 3 || rank > 5 || wt->rank != rank) return dec_fail(d, DS_E_shape, "input and weight have ranks %zu and %zu", xt->rank, wt->rank);
+    for (size_t i = 0; i < spatial; i++)
+        if (!ds_expr_is_const(wt->dims[i + 2], &kernel[i])) return dec_refuse(d, "a weight of unknown shape");
+    if (!ds_expr_is_const(wt->dims[0], &fixed) || !ds_expr_is_const(wt->dims[1], &channels) || group < 1 || fixed % group) return dec_fail(d, DS_E_shape, "the weight's output channels do not fit the groups");
+    const ds_expr *same;
+    int64_t have;
+    if (ds_expr_is_const(xt->dims[1], &have) && have != channels * group)
+        return dec_fail(d, DS_E_shape, "weight has %lld input channels, the input has %lld", (long long)(channels * group), (long long)have);
+    DS_TRY(dec_same(d, xt->dims[1], dec_const(d, channels * group), &same));
+    DS_TRY(ds_window_of(d, op, xt, kernel, spatial, &win));
+    /* dims: n, co, out…; over: ci, window… */
+    const ds_expr *dims[DEC_MAX_RANK] = {xt->dims[0], wt->dims[0]}, *over[DEC_MAX_RANK] = {dec_const(d, channels)}, *xm[DEC_MAX_RANK], *wm[DEC_MAX_RANK];
+    const ds_expr *ci = dec_dim(d, rank), *co = dec_dim(d, 1);
+    xm[0] = dec_dim(d, 0), wm[0] = co, wm[1] = ci;
+    xm[1] = group == 1 ? ci : channels == 1 && group == fixed ? co
+            : ds_expr_add(d->cx, ds_expr_scale(d->cx, ds_expr_floordiv(d->cx, co, dec_const(d, fixed / group)), channels), ci);
+    if (group > 1 && channels == 1) wm[1] = dec_const(d, 0);
+    for (size_t i = 0; i < spatial; i++) {
+        dims[i + 2] = win.out[i], over[i + 1] = dec_const(d, kernel[i]);
+        xm[i + 2] = ds_window_index(d, &win, i, i + 2, rank + 1 + i);
+        wm[i + 2] = dec_dim(d, rank + 1 + i);
+    }
+    *out = dec_contract(d, DS_GRAPH_conv, elem, rank, dims, over, spatial + 1, x, dec_map_of(d, rank + spatial + 1, xm, rank), w, dec_map_of(d, rank + spatial + 1, wm, rank));
+    bool padded = false;
+    for (size_t i = 0; i < spatial; i++) padded = padded || !ds_expr_equals(win.before[i], 0) || !ds_expr_equals(win.after[i], 0);
+    ds_op *conv = (*out)->op;
+    while (conv && conv->kind != DS_GRAPH_conv && conv->operand_count) conv = ds_op_operand(conv, 0)->op;
+    if (conv && conv->kind == DS_GRAPH_conv && padded) {
+        const ds_expr *edges[2 * DEC_MAX_RANK];
+        for (size_t i = 0; i < spatial; i++) edges[i] = win.before[i], edges[spatial + i] = win.after[i];
+        ds_op_set_attr(d->m, conv, "padding", ds_attr_exprs(d->cx, edges, 2 * spatial));
+    }
+    return DS_OK;
+}
+
+static ds_value *add_channel_bias(dec *d, ds_value *v, ds_value *bias) {
+    const ds_expr *e = dec_dim(d, 1);
+    ds_value *inputs[] = {v, bias};
+    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, v->type->rank), dec_map_of(d, v->type->rank, &e, 1)};
+    body r = map_begin(d, v->type->elem, v->type->rank, v->type->dims, inputs, maps, 2);
+    return map_end(&r, op2(&r, DS_LOOP_add, r.x[0], cast_to(&r, r.x[1], r.x[0]->type->elem)));
+}
+
+RULE(conv) {
+    DS_TRY(convolution(d, op, dec_in(d, 0), dec_in(d, 1), dec_type(d, 0)->elem, &d->out[0]));
+    if (dec_in(d, 2)) d->out[0] = add_channel_bias(d, d->out[0], dec_in(d, 2));
+    return DS_OK;
+}
+
+RULE(conv_integer) {
+    return convolution(d, op, less_zero_point(d, dec_in(d, 0), dec_in(d, 2), 1), less_zero_point(d, dec_in(d, 1), dec_in(d, 3), 0), DS_i32, &d->out[0]);
+}
+
+RULE(qlinear_conv) {
+    ds_value *v;
+    DS_TRY(convolution(d, op, less_zero_point(d, dec_in(d, 0), dec_in(d, 2), 1), less_zero_point(d, dec_in(d, 3), dec_in(d, 5), 0), DS_i32, &v));
+    if (dec_in(d, 8)) v = add_channel_bias(d, v, dec_in(d, 8));
+    d->out[0] = requantise(d, v, dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7), 1);
+    return DS_OK;
+}
+
+/* Transposed convolution: every input position times the whole window by one matrix product, then each output sums the taps that
+ * reach it: out[p] = sum over t of product[(p + before - t*dilation) / stride] where that divides. */
+RULE(conv_transpose) {
+    ds_value *x = dec_in(d, 0), *w = dec_in(d, 1);
+    const ds_type *xt = x->type, *wt = w->type;
+    size_t rank = xt->rank, spatial = rank - 2;
+    int64_t kernel[DEC_MAX_RANK], group = ds_op_int(op, "group", 1), cin, cout, extra[DEC_MAX_RANK] = {0}, pads[2 * DEC_MAX_RANK] = {0}, stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK], shape[DEC_MAX_RANK];
+    const char *pad = ds_op_text(op, "auto_pad", "NOTSET");
+    if (rank < 3 || rank > 5 || wt->rank != rank || !ds_expr_is_const(wt->dims[0], &cin) || !ds_expr_is_const(wt->dims[1], &cout) || group < 1 || cin % group) return dec_fail(d, DS_E_shape, "weight and input do not fit together");
+    for (size_t i = 0; i < spatial; i++) {
+        stride[i] = dilation[i] = 1;
+        if (!ds_expr_is_const(wt->dims[i + 2], &kernel[i])) return dec_refuse(d, "a weight of unknown shape");
+    }
+    ds_op_ints(op, "strides", stride, DEC_MAX_RANK);
+    ds_op_ints(op, "dilations", dilation, DEC_MAX_RANK);
+    ds_op_ints(op, "pads", pads, 2 * DEC_MAX_RANK);
+    ds_op_ints(op, "output_padding", extra, DEC_MAX_RANK);
+    size_t has_shape = ds_op_ints(op, "output_shape", shape, DEC_MAX_RANK);
+    const ds_expr *out[DEC_MAX_RANK], *before[DEC_MAX_RANK];
+    for (size_t i = 0; i < spatial; i++) {
+        if (stride[i] < 1 || dilation[i] < 1) return dec_fail(d, DS_E_attribute, "strides and dilations must be positive");
+        int64_t reach = (kernel[i] - 1) * dilation[i] + 1 + extra[i];
+        const ds_expr *full = ds_expr_add(d->cx, ds_expr_scale(d->cx, ds_expr_sub(d->cx, xt->dims[i + 2], dec_const(d, 1)), stride[i]), dec_const(d, reach));
+        bool same = !strncmp(pad, "SAME", 4);
+        if (has_shape || same) {
+            out[i] = has_shape ? dec_const(d, shape[has_shape - spatial + i]) : ds_expr_scale(d->cx, xt->dims[i + 2], stride[i]);
+            const ds_expr *total = ds_expr_max(d->cx, ds_expr_sub(d->cx, full, out[i]), dec_const(d, 0)), *half = ds_expr_floordiv(d->cx, total, dec_const(d, 2));
+            before[i] = !strcmp(pad, "SAME_UPPER") ? half : ds_expr_sub(d->cx, total, half);
+        } else out[i] = ds_expr_sub(d->cx, full, dec_const(d, pads[i] + pads[i + spatial])), before[i] = dec_const(d, pads[i]);
+    }
+    /* product[n, in…, g, window…, co] = sum over ci of x[n, g*cin/group + ci, in…] * w[g*cin/group + ci, co, window…] */
+    const ds_expr *dims[DEC_MAX_RANK], *xm[DEC_MAX_RANK], *wm[DEC_MAX_RANK], *over = dec_const(d, cin / group);
+    size_t g_at = 1 + spatial, k_at = g_at + 1, co_at = k_at + spatial, p_rank = co_at + 1;
+    if (p_rank + 1 > DEC_MAX_RANK) return dec_refuse(d, "this many dimensions");
+    const ds_expr *channel = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, g_at), cin / group), dec_dim(d, p_rank));
+    dims[0] = xt->dims[0], dims[g_at] = dec_const(d, group), dims[co_at] = wt->dims[1];
+    xm[0] = dec_dim(d, 0), xm[1] = channel, wm[0] = channel, wm[1] = dec_dim(d, co_at);
+    for (size_t i = 0; i < spatial; i++) dims[1 + i] = xt->dims[2 + i], dims[k_at + i] = wt->dims[2 + i], xm[2 + i] = dec_dim(d, 1 + i), wm[2 + i] = dec_dim(d, k_at + i);
+    if (group == 1) xm[1] = wm[0] = dec_dim(d, p_rank);
+    ds_elem wide = dec_compute_elem(xt->elem);
+    ds_value *product = dec_contract(d, DS_GRAPH_matmul, wide, p_rank, dims, &over, 1, x, dec_map_of(d, p_rank + 1, xm, rank), w, dec_map_of(d, p_rank + 1, wm, rank));
+    /* out[n, g*cout + co, p…] */
+    const ds_expr *result[DEC_MAX_RANK] = {xt->dims[0], dec_const(d, group * cout)}, *window[DEC_MAX_RANK];
+    for (size_t i = 0; i < spatial; i++) result[i + 2] = out[i], window[i] = dec_const(d, kernel[i]);
+    body b = reduce_begin(d, wide, rank, result, window, spatial, NULL, NULL, 0), *r = &b;
+    ds_value *at[DEC_MAX_RANK], *valid = NULL, *zero = num(r, DS_index, 0);
+    at[0] = position(r, 0);
+    at[g_at] = op2(r, DS_LOOP_floordiv, position(r, 1), num(r, DS_index, (double)cout));
+    at[co_at] = op2(r, DS_LOOP_mod, position(r, 1), num(r, DS_index, (double)cout));
+    for (size_t i = 0; i < spatial; i++) {
+        const ds_expr *e = ds_expr_add(d->cx, ds_expr_sub(d->cx, dec_dim(d, 0), ds_expr_scale(d->cx, dec_dim(d, 1), dilation[i])), before[i]);
+        ds_value *coordinates[] = {position(r, i + 2), position(r, rank + i)};
+        const ds_type *index = ds_type_scalar(d->cx, DS_index);
+        ds_op *apply = ds_op_create(&r->b, DS_LOOP_apply, coordinates, 2, &index, 1, 0);
+        ds_op_set_attr(d->m, apply, "map", ds_attr_map(d->cx, 2, &e, 1));
+        ds_value *q = ds_op_result(apply, 0), *s = num(r, DS_index, (double)stride[i]), *in = op2(r, DS_LOOP_floordiv, q, s), *size = extent(r, xt->dims[i + 2]);
+        ds_value *ok = op2(r, DS_LOOP_and, op2(r, DS_LOOP_eq, op2(r, DS_LOOP_mul, in, s), q), op2(r, DS_LOOP_and, op2(r, DS_LOOP_le, zero, in), op2(r, DS_LOOP_lt, in, size)));
+        valid = valid ? op2(r, DS_LOOP_and, valid, ok) : ok;
+        at[1 + i] = op2(r, DS_LOOP_max, zero, op2(r, DS_LOOP_min, in, op2(r, DS_LOOP_sub, size, num(r, DS_index, 1))));
+        at[k_at + i] = coordinates[1];
+    }
+    ds_value *v = extract(r, product, at, p_rank);
+    ds_value *sum = reduce_end(r, op3(r, DS_LOOP_select, valid, v, like(r, v, 0)), DS_LOOP_add);
+    sum = dec_convert(d, sum, xt->elem);
+    d->out[0] = dec_in(d, 2) ? add_channel_bias(d, sum, dec_in(d, 2)) : sum;
+    return DS_OK;
+}
+
+/* ---- Einsum: one contraction for one or two operands ---- */
+
+typedef struct {
+    int label[DEC_MAX_RANK]; /* letter, or 256 + i for the i-th dimension of the ellipsis */
+    size_t count;
+} einsum_term;
+
+static const char *einsum_labels(const char *at, size_t rank, size_t ellipsis, einsum_term *out) {
+    (void)rank;
+    out->count = 0;
+    for (; *at && *at != ',' && *at != '-'; at++) {
+        if (*at == ' ') continue;
+        if (*at == '.') {
+            at += at[1] == '.' && at[2] == '.' ? 2 : 0;
+            for (size_t i = 0; i < ellipsis && out->count < DEC_MAX_RANK; i++) out->label[out->count++] = 256 + (int)i;
+        } else if (out->count < DEC_MAX_RANK) out->label[out->count++] = (unsigned char)*at;
+    }
+    return at;
+}
+
+RULE(einsum) {
+    const char *equation = ds_op_text(op, "equation", ""), *at = equation, *arrow = strstr(equation, "->");
+    size_t n = op->operand_count, ellipsis = 0, labels = 0, out_count = 0;
+    einsum_term term[2], result = {{0}, 0};
+    int order[2 * DEC_MAX_RANK];
+    const ds_expr *size[512] = {NULL};
+    if (n < 1 || n > 2) return dec_refuse(d, "Einsum of %zu operands", n);
+    for (size_t i = 0; i < n; i++) { /* how many dimensions the ellipsis stands for */
+        size_t letters = 0;
+        bool dots = false;
+        for (; *at && *at != ',' && *at != '-'; at++) letters += isalpha((unsigned char)*at) != 0, dots = dots || *at == '.';
+        if (*at == ',') at++;
+        size_t rank = dec_type(d, i)->rank;
+        if (rank < letters || (!dots && rank != letters)) return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, rank, equation);
+        if (dots && rank - letters > ellipsis) ellipsis = rank - letters;
+    }
+    at = equation;
+    for (size_t i = 0; i < n; i++, at += *at == ',') {
+        size_t rank = dec_type(d, i)->rank;
+        at = einsum_labels(at, rank, ellipsis, &term[i]);
+        if (term[i].count != rank) return dec_refuse(d, "an ellipsis that broadcasts");
+        for (size_t k = 0; k < rank; k++) {
+            const ds_expr **s = &size[term[i].label[k]];
+            if (!*s || ds_expr_equals(*s, 1)) *s = dec_type(d, i)->dims[k];
+            else if (!ds_expr_equals(dec_type(d, i)->dims[k], 1)) DS_TRY(dec_same(d, *s, dec_type(d, i)->dims[k], s));
+        }
+    }
+    if (arrow) einsum_labels(arrow + 2, 0, ellipsis, &result);
+    else
+        for (int label = 511; label >= 0; label--) { /* implicit: the ellipsis, then labels that occur once, in order */
+            int l = label >= 256 ? 767 - label : 255 - label;
+            size_t times = 0;
+            for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; k < term[i].count; k++) times += term[i].label[k] == l;
+            if (size[l] && (times == 1 || l >= 256)) result.label[result.count++] = l;
+        }
+    for (size_t k = 0; k < result.count; k++) order[labels++] = result.label[k];
+    out_count = labels;
+    for (int l = 0; l < 512; l++) {
+        bool known = false;
+        for (size_t k = 0; k < out_count; k++) known = known || order[k] == l;
+        if (size[l] && !known) order[labels++] = l;
+    }
+    const ds_expr *dims[DEC_MAX_RANK], *over[DEC_MAX_RANK], *exprs[DEC_MAX_RANK];
+    const ds_attr *maps[2];
+    if (labels > DEC_MAX_RANK) return dec_refuse(d, "this many dimensions");
+    for (size_t k = 0; k < labels; k++) *(k < out_count ? &dims[k] : &over[k - out_count]) = size[order[k]];
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < term[i].count; k++)
+            for (size_t p = 0; p < labels; p++)
+                if (order[p] == term[i].label[k]) exprs[k] = ds_expr_equals(dec_type(d, i)->dims[k], 1) ? dec_const(d, 0) : dec_dim(d, p);
+        maps[i] = dec_map_of(d, labels, exprs, term[i].count);
+    }
+    ds_value *a = dec_in(d, 0);
+    if (n == 2) {
+        d->out[0] = dec_contract(d, DS_GRAPH_matmul, a->type->elem, out_count, dims, over, labels - out_count, a, maps[0], dec_in(d, 1), maps[1]);
+        return DS_OK;
+    }
+    body r = labels > out_count ? reduce_begin(d, dec_compute_elem(a->type->elem), out_count, dims, over, labels - out_count, &a, maps, 1) : map_begin(d, a->type->elem, out_count, dims, &a, maps, 1);
+    d->out[0] = labels > out_count ? dec_convert(d, reduce_end(&r, r.x[0], DS_LOOP_add), a->type->elem) : map_end(&r, r.x[0]);
+    return DS_OK;
+}

@@ -1,0 +1,455 @@
+/* What the rules are built from: maps, reductions, shapes, known integers. */
+#include "passes/decompose/decompose.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/eval.h"
+
+enum { KNOWN_LIMIT = 1024 }; /* elements: larger values are not evaluated while compiling */
+
+/* ---- reading ---- */
+
+ds_value *dec_in(const dec *d, size_t i) {
+    ds_value *v = i < d->op->operand_count ? ds_op_operand(d->op, i) : NULL;
+    return ds_value_is_none(v) ? NULL : v;
+}
+
+const ds_type *dec_type(const dec *d, size_t i) {
+    ds_value *v = dec_in(d, i);
+    return v ? v->type : NULL;
+}
+
+static ds_status report(dec *d, ds_error_code code, const char *format, va_list args) {
+    char text[512];
+    vsnprintf(text, sizeof text, format, args);
+    return ds_report(d->cx->diag, DS_ERROR, code, ds_op_where(d->m, d->op), "%s", text);
+}
+
+ds_status dec_fail(dec *d, ds_error_code code, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    ds_status status = report(d, code, format, args);
+    va_end(args);
+    return status;
+}
+
+ds_status dec_refuse(dec *d, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    ds_status status = report(d, DS_E_form, format, args);
+    va_end(args);
+    return status;
+}
+
+ds_status dec_axis(dec *d, int64_t axis, size_t rank, size_t *out_axis) {
+    if (axis < 0) axis += (int64_t)rank;
+    if (axis < 0 || axis >= (int64_t)rank) return dec_fail(d, DS_E_attribute, "axis %lld is outside a tensor of rank %zu", (long long)axis, rank);
+    *out_axis = (size_t)axis;
+    return DS_OK;
+}
+
+/* ---- expressions ---- */
+
+const ds_expr *dec_const(dec *d, int64_t v) { return ds_expr_const(d->cx, v); }
+const ds_expr *dec_dim(dec *d, size_t i) { return ds_expr_dim(d->cx, i); }
+
+ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out) {
+    int64_t x, y;
+    *out = a;
+    if (a == b) return DS_OK;
+    bool a_const = ds_expr_is_const(a, &x), b_const = ds_expr_is_const(b, &y);
+    if (a_const && b_const) return dec_fail(d, DS_E_shape, "extents %lld and %lld do not fit together", (long long)x, (long long)y);
+    if (b_const) *out = b;
+    const ds_attr *pair_items[] = {ds_attr_expr(d->cx, a), ds_attr_expr(d->cx, b)};
+    const ds_attr *pair = ds_attr_array(d->cx, pair_items, 2), *old = ds_module_attr(d->m, "ds.require"), **items = NULL;
+    for (size_t i = 0; old && i < old->count; i++) {
+        if (old->items[i] == pair) return DS_OK;
+        arrput(items, old->items[i]);
+    }
+    arrput(items, pair);
+    ds_module_set_attr(d->m, "ds.require", ds_attr_array(d->cx, items, arrlenu(items)));
+    arrfree(items);
+    return DS_OK;
+}
+
+ds_status dec_broadcast(dec *d, ds_value *const *values, size_t count, const ds_expr **out_dims, size_t *out_rank) {
+    size_t rank = 0;
+    for (size_t i = 0; i < count; i++)
+        if (values[i]->type->rank > rank) rank = values[i]->type->rank;
+    if (rank > DEC_MAX_RANK) return dec_refuse(d, "more than %d dimensions", DEC_MAX_RANK);
+    for (size_t k = 0; k < rank; k++) out_dims[k] = dec_const(d, 1);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0, r = values[i]->type->rank; k < r; k++) {
+            const ds_expr **to = &out_dims[rank - r + k], *extent = values[i]->type->dims[k];
+            if (ds_expr_equals(extent, 1)) continue;
+            if (ds_expr_equals(*to, 1)) *to = extent;
+            else DS_TRY(dec_same(d, *to, extent, to));
+        }
+    *out_rank = rank;
+    return DS_OK;
+}
+
+const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count) { return ds_attr_map(d->cx, rank, exprs, count); }
+
+const ds_attr *dec_broadcast_map(dec *d, ds_value *value, size_t rank) {
+    const ds_expr *exprs[DEC_MAX_RANK];
+    size_t r = value->type->rank;
+    for (size_t k = 0; k < r; k++)
+        exprs[k] = ds_expr_equals(value->type->dims[k], 1) ? dec_const(d, 0) : dec_dim(d, rank - r + k);
+    return dec_map_of(d, rank, exprs, r);
+}
+
+/* ---- maps ---- */
+
+ds_elem dec_compute_elem(ds_elem elem) { return ds_elem_is_float(elem) && ds_elem_facts(elem)->bits < 32 ? DS_f32 : elem; }
+
+static body region_begin(dec *d, ds_op *op, ds_elem elem, ds_value *const *inputs, size_t count) {
+    body r = {.d = d, .op = op, .elem = elem, .b = {d->m, ds_op_block(op, 0), NULL, NULL}};
+    for (size_t i = 0; i < count; i++) ds_block_add_arg(d->m, r.b.block, ds_type_scalar(d->cx, inputs[i]->type->elem), NULL);
+    for (size_t i = 0; i < count && i < DS_COUNT(r.x); i++)
+        r.x[i] = cast_to(&r, r.b.block->args[i], dec_compute_elem(inputs[i]->type->elem));
+    return r;
+}
+
+body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, const ds_attr *const *maps, size_t count) {
+    const ds_type *type = ds_type_tensor(d->cx, elem, rank, dims, NULL);
+    ds_op *op = ds_op_create(&d->b, DS_GRAPH_map, inputs, count, &type, 1, 1);
+    ds_op_set_attr(d->m, op, "maps", ds_attr_array(d->cx, maps, count));
+    return region_begin(d, op, elem, inputs, count);
+}
+
+body map_over(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, size_t count) {
+    const ds_attr *maps[DEC_MAX_RESULTS];
+    for (size_t i = 0; i < count; i++) maps[i] = dec_broadcast_map(d, inputs[i], rank);
+    return map_begin(d, elem, rank, dims, inputs, maps, count);
+}
+
+body map_same(dec *d, ds_elem elem, ds_value *input) { return map_over(d, elem, input->type->rank, input->type->dims, &input, 1); }
+
+static void yield(body *r, ds_value *v) { ds_op_create(&r->b, DS_GRAPH_yield, &v, 1, NULL, 0, 0); }
+
+ds_value *map_end(body *r, ds_value *result) {
+    yield(r, cast_to(r, result, r->elem));
+    return dec_simplify(r->d, ds_op_result(r->op, 0));
+}
+
+void map_pad(body *r, size_t input, double value) {
+    const ds_attr *old = ds_op_attr(r->op, "pads"), *items[DEC_MAX_RESULTS];
+    for (size_t i = 0; i < r->op->operand_count; i++) items[i] = old ? old->items[i] : ds_attr_unit(r->d->cx);
+    bool is_float = ds_elem_is_float(ds_op_operand(r->op, input)->type->elem);
+    items[input] = is_float ? ds_attr_float(r->d->cx, value) : ds_attr_int(r->d->cx, (int64_t)value);
+    ds_op_set_attr(r->d->m, r->op, "pads", ds_attr_array(r->d->cx, items, r->op->operand_count));
+}
+
+/* ---- reductions ---- */
+
+body reduce_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over, size_t over_count,
+                  ds_value *const *inputs, const ds_attr *const *maps, size_t count) {
+    const ds_type *type = ds_type_tensor(d->cx, elem, rank, dims, NULL);
+    ds_op *op = ds_op_create(&d->b, DS_GRAPH_reduce, inputs, count, &type, 1, 2);
+    ds_op_set_attr(d->m, op, "maps", ds_attr_array(d->cx, maps, count));
+    ds_op_set_attr(d->m, op, "over", ds_attr_exprs(d->cx, over, over_count));
+    return region_begin(d, op, elem, inputs, count);
+}
+
+static const ds_attr *identity_of(body *r, ds_op_kind combiner) {
+    ds_ir_context *cx = r->d->cx;
+    const ds_elem_info *e = ds_elem_facts(r->elem);
+    bool is_unsigned = e->class == DS_CLASS_UINT;
+    int64_t top = e->class == DS_CLASS_BOOL ? 1 : is_unsigned ? (e->bits == 64 ? -1 : (int64_t)((1ull << e->bits) - 1)) : e->bits == 64 ? INT64_MAX : (int64_t)((1ull << (e->bits - 1)) - 1);
+    bool is_float = e->class == DS_CLASS_FLOAT;
+    switch (combiner) {
+    case DS_LOOP_mul: return is_float ? ds_attr_float(cx, 1) : ds_attr_int(cx, 1);
+    case DS_LOOP_max: return is_float ? ds_attr_float(cx, -(double)INFINITY) : ds_attr_int(cx, is_unsigned || e->class == DS_CLASS_BOOL ? 0 : -top - 1);
+    case DS_LOOP_min: return is_float ? ds_attr_float(cx, (double)INFINITY) : ds_attr_int(cx, top);
+    case DS_LOOP_and: return ds_attr_int(cx, -1);
+    default: return is_float ? ds_attr_float(cx, 0) : ds_attr_int(cx, 0);
+    }
+}
+
+ds_value *reduce_end(body *r, ds_value *value, ds_op_kind combiner) {
+    yield(r, cast_to(r, value, r->elem));
+    const ds_attr *init = identity_of(r, combiner);
+    ds_op_set_attr(r->d->m, r->op, "init", ds_attr_array(r->d->cx, &init, 1));
+    const ds_type *scalar = ds_type_scalar(r->d->cx, r->elem);
+    ds_block *combine = ds_op_block(r->op, 1);
+    r->b.block = combine;
+    ds_value *a = ds_block_add_arg(r->d->m, combine, scalar, NULL), *b = ds_block_add_arg(r->d->m, combine, scalar, NULL);
+    yield(r, op2(r, combiner, a, b));
+    return dec_simplify(r->d, ds_op_result(r->op, 0));
+}
+
+/* ---- scalars ---- */
+
+static ds_value *scalar_op(body *r, ds_op_kind kind, ds_value *const *operands, size_t count, ds_elem elem) {
+    const ds_type *type = ds_type_scalar(r->d->cx, elem);
+    return ds_op_result(ds_op_create(&r->b, kind, operands, count, &type, 1, 0), 0);
+}
+
+static bool is_comparison(ds_op_kind kind) { return kind == DS_LOOP_eq || kind == DS_LOOP_ne || kind == DS_LOOP_lt || kind == DS_LOOP_le; }
+
+ds_value *op1(body *r, ds_op_kind kind, ds_value *a) { return scalar_op(r, kind, &a, 1, a->type->elem); }
+
+ds_value *op2(body *r, ds_op_kind kind, ds_value *a, ds_value *b) {
+    ds_value *operands[] = {a, b};
+    return scalar_op(r, kind, operands, 2, is_comparison(kind) ? DS_b1 : a->type->elem);
+}
+
+ds_value *op3(body *r, ds_op_kind kind, ds_value *a, ds_value *b, ds_value *c) {
+    ds_value *operands[] = {a, b, c};
+    return scalar_op(r, kind, operands, 3, b->type->elem);
+}
+
+ds_value *num(body *r, ds_elem elem, double v) {
+    ds_value *result = scalar_op(r, DS_LOOP_constant, NULL, 0, elem);
+    ds_op_set_attr(r->d->m, result->op, "value", ds_elem_is_float(elem) ? ds_attr_float(r->d->cx, v) : ds_attr_int(r->d->cx, (int64_t)v));
+    return result;
+}
+
+ds_value *like(body *r, ds_value *v, double c) { return num(r, v->type->elem, c); }
+
+ds_value *cast_to(body *r, ds_value *v, ds_elem elem) {
+    if (v->type->elem == elem) return v;
+    /* narrow -> f32 -> the same narrow type: nothing happened */
+    if (v->op && v->op->kind == DS_LOOP_cast && ds_op_operand(v->op, 0)->type->elem == elem && dec_compute_elem(elem) == v->type->elem) return ds_op_operand(v->op, 0);
+    return scalar_op(r, DS_LOOP_cast, &v, 1, elem);
+}
+
+ds_value *extent(body *r, const ds_expr *e) {
+    ds_value *result = scalar_op(r, DS_LOOP_apply, NULL, 0, DS_index);
+    ds_op_set_attr(r->d->m, result->op, "map", ds_attr_map(r->d->cx, 0, &e, 1));
+    return result;
+}
+
+ds_value *position(body *r, size_t dim) {
+    ds_value *result = scalar_op(r, DS_LOOP_position, NULL, 0, DS_index);
+    ds_op_set_attr(r->d->m, result->op, "dim", ds_attr_int(r->d->cx, (int64_t)dim));
+    return result;
+}
+
+ds_value *extract(body *r, ds_value *tensor, ds_value *const *at, size_t count) {
+    ds_value *operands[DEC_MAX_RANK + 1] = {tensor};
+    for (size_t i = 0; i < count; i++) operands[i + 1] = cast_to(r, at[i], DS_index);
+    ds_value *v = scalar_op(r, DS_GRAPH_extract, operands, count + 1, tensor->type->elem);
+    return cast_to(r, v, dec_compute_elem(tensor->type->elem));
+}
+
+/* ---- known values ---- */
+
+typedef struct {
+    dec *d;
+    ds_arena *arena;
+} known_env;
+
+static const ds_cells *known_value(void *user, const ds_value *v) {
+    known_env *k = user;
+    if (!v->op || v->type->kind != DS_TYPE_TENSOR) return NULL;
+    uint64_t count;
+    if (!ds_type_static_count(v->type, &count) || count > KNOWN_LIMIT) return NULL;
+    if (v->op->kind != DS_GRAPH_constant && v->op->kind != DS_GRAPH_index) return NULL;
+    if (ds_elem_facts(v->type->elem)->bits > 64) return NULL;
+    ds_cells *cells = DS_NEW(k->arena, ds_cells);
+    ds_eval_env env = {k->d->cx, k->arena, known_value, k, NULL};
+    return ds_eval_op(&env, v->op, KNOWN_LIMIT, cells) ? cells : NULL;
+}
+
+static bool all_constant(const ds_cells *c) {
+    for (size_t i = 0; i < c->count; i++)
+        if (c->cells[i].e) return false;
+    return true;
+}
+
+ds_value *dec_simplify(dec *d, ds_value *v) {
+    uint64_t count;
+    if (!v->op || !ds_type_static_count(v->type, &count) || count > KNOWN_LIMIT || v->op->result_count != 1 || ds_elem_facts(v->type->elem)->bits > 64) return v;
+    if (v->op->kind == DS_GRAPH_constant || v->op->kind == DS_GRAPH_index || v->op->kind == DS_GRAPH_extern) return v;
+    known_env k = {d, ds_arena_create()};
+    ds_eval_env env = {d->cx, k.arena, known_value, &k, NULL};
+    ds_cells cells;
+    ds_value *result = v;
+    if (ds_eval_op(&env, v->op, KNOWN_LIMIT, &cells)) {
+        void *bytes;
+        size_t length;
+        if (all_constant(&cells) && ds_cells_to_bytes(k.arena, &cells, &bytes, &length)) {
+            result = dec_constant(d, v->type->elem, v->type->rank, cells.dims, bytes, length);
+        } else if (ds_elem_is_integer(v->type->elem)) {
+            const ds_expr **values = NULL;
+            for (size_t i = 0; i < cells.count; i++) arrput(values, cells.cells[i].e ? cells.cells[i].e : dec_const(d, cells.cells[i].i));
+            ds_op *op = ds_op_create(&d->b, DS_GRAPH_index, NULL, 0, &v->type, 1, 0);
+            ds_op_set_attr(d->m, op, "values", ds_attr_exprs(d->cx, values, arrlenu(values)));
+            arrfree(values);
+            result = ds_op_result(op, 0);
+        }
+        if (result != v && ds_value_unused(v)) ds_op_erase(v->op);
+    }
+    ds_arena_destroy(k.arena);
+    return result;
+}
+
+ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, size_t *out_count) {
+    uint64_t count;
+    if (!value || !ds_type_static_count(value->type, &count)) return dec_refuse(d, "a shape or index list whose length is known only at run time");
+    if (count > room) return dec_fail(d, DS_E_shape, "a list of %llu integers where at most %zu make sense", (unsigned long long)count, room);
+    *out_count = (size_t)count;
+    known_env k = {d, ds_arena_create()};
+    const ds_cells *cells = known_value(&k, value);
+    for (size_t i = 0; cells && i < count; i++) out[i] = cells->cells[i].e ? cells->cells[i].e : dec_const(d, cells->cells[i].i);
+    ds_arena_destroy(k.arena);
+    if (cells) return DS_OK;
+    for (ds_use *use = value->uses; use; use = use->next) /* read before: the same symbols */
+        if (use->owner->kind == DS_GRAPH_item) {
+            int64_t at = ds_op_int(use->owner, "at", 0);
+            if (use->owner->block == d->b.block && at < (int64_t)count) out[at] = ds_expr_symbol(d->cx, ds_op_text(use->owner, "symbol", ""));
+            else cells = NULL;
+        }
+    for (size_t i = 0; i < count; i++) {
+        const char *symbol = ds_module_new_symbol(d->m, "v_");
+        ds_op *item = ds_op_create(&d->b, DS_GRAPH_item, &value, 1, NULL, 0, 0);
+        ds_op_set_attr(d->m, item, "symbol", ds_attr_string(d->cx, symbol));
+        ds_op_set_attr(d->m, item, "at", ds_attr_int(d->cx, (int64_t)i));
+        out[i] = ds_expr_symbol(d->cx, symbol);
+    }
+    return DS_OK;
+}
+
+bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room, size_t *out_count) {
+    known_env k = {d, ds_arena_create()};
+    const ds_cells *cells = value ? known_value(&k, value) : NULL;
+    bool good = cells && cells->count <= room && all_constant(cells);
+    for (size_t i = 0; good && i < cells->count; i++) out[i] = cells->cells[i].i;
+    if (good) *out_count = cells->count;
+    ds_arena_destroy(k.arena);
+    return good;
+}
+
+bool dec_known_scalar(dec *d, ds_value *value, double *out) {
+    known_env k = {d, ds_arena_create()};
+    const ds_cells *cells = value ? known_value(&k, value) : NULL;
+    bool good = cells && cells->count >= 1 && all_constant(cells);
+    if (good) *out = ds_elem_is_float(value->type->elem) ? cells->cells[0].f : (double)cells->cells[0].i;
+    ds_arena_destroy(k.arena);
+    return good;
+}
+
+/* ---- whole ops ---- */
+
+ds_value *dec_constant(dec *d, ds_elem elem, size_t rank, const int64_t *dims, const void *bytes, size_t length) {
+    const ds_expr *extents[64];
+    for (size_t i = 0; i < rank; i++) extents[i] = dec_const(d, dims[i]);
+    const ds_type *type = ds_type_tensor(d->cx, elem, rank, extents, NULL);
+    ds_op *op = ds_op_create(&d->b, DS_GRAPH_constant, NULL, 0, &type, 1, 0);
+    ds_op_set_attr(d->m, op, "value", ds_attr_elements(d->cx, type, bytes, length, NULL));
+    return ds_op_result(op, 0);
+}
+
+ds_value *dec_scalar(dec *d, ds_elem elem, double v) {
+    uint64_t bits = ds_elem_is_float(elem) ? ds_float_encode(elem, v, true) : (uint64_t)(int64_t)v;
+    return dec_constant(d, elem, 0, NULL, &bits, (ds_elem_facts(elem)->bits + 7) / 8);
+}
+
+ds_value *dec_index_tensor(dec *d, ds_elem elem, const ds_expr *const *values, size_t count, bool scalar) {
+    const ds_expr *extent = dec_const(d, (int64_t)count);
+    const ds_type *type = ds_type_tensor(d->cx, elem, scalar ? 0 : 1, &extent, NULL);
+    ds_op *op = ds_op_create(&d->b, DS_GRAPH_index, NULL, 0, &type, 1, 0);
+    ds_op_set_attr(d->m, op, "values", ds_attr_exprs(d->cx, values, count));
+    bool constant = true;
+    for (size_t i = 0; i < count; i++) constant = constant && ds_expr_is_const(values[i], NULL);
+    if (!constant) return ds_op_result(op, 0);
+    int64_t *numbers = ds_xmalloc(count * sizeof *numbers), dim = (int64_t)count;
+    for (size_t i = 0; i < count; i++) numbers[i] = values[i]->value;
+    ds_op_erase(op);
+    unsigned size = ds_elem_facts(elem)->bits / 8;
+    uint8_t *bytes = ds_xmalloc(count * size);
+    for (size_t i = 0; i < count; i++) memcpy(bytes + i * size, &numbers[i], size);
+    ds_value *result = dec_constant(d, elem, scalar ? 0 : 1, &dim, bytes, count * size);
+    free(bytes);
+    free(numbers);
+    return result;
+}
+
+ds_value *dec_reshape(dec *d, ds_value *v, size_t rank, const ds_expr *const *dims) {
+    const ds_type *type = ds_type_tensor(d->cx, v->type->elem, rank, dims, NULL);
+    if (type == v->type) return v;
+    if (v->op && v->op->kind == DS_GRAPH_reshape) v = ds_op_operand(v->op, 0);
+    if (type == v->type) return v;
+    return dec_simplify(d, ds_op_result(ds_op_create(&d->b, DS_GRAPH_reshape, &v, 1, &type, 1, 0), 0));
+}
+
+ds_value *dec_transpose(dec *d, ds_value *v, const size_t *permutation) {
+    size_t rank = v->type->rank;
+    const ds_expr *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK];
+    for (size_t i = 0; i < rank; i++) dims[i] = v->type->dims[permutation[i]], exprs[permutation[i]] = dec_dim(d, i);
+    const ds_attr *map = dec_map_of(d, rank, exprs, rank);
+    body r = map_begin(d, v->type->elem, rank, dims, &v, &map, 1);
+    return map_end(&r, r.x[0]);
+}
+
+ds_value *dec_convert(dec *d, ds_value *v, ds_elem elem) {
+    if (v->type->elem == elem) return v;
+    body r = map_same(d, elem, v);
+    return map_end(&r, r.x[0]);
+}
+
+ds_value *dec_binary(dec *d, ds_op_kind kind, ds_value *a, ds_value *b) {
+    ds_value *both[] = {a, b};
+    const ds_expr *dims[DEC_MAX_RANK];
+    size_t rank;
+    if (dec_broadcast(d, both, 2, dims, &rank) != DS_OK) return NULL;
+    body r = map_over(d, is_comparison(kind) ? DS_b1 : a->type->elem, rank, dims, both, 2);
+    return map_end(&r, op2(&r, kind, r.x[0], r.x[1]));
+}
+
+ds_value *dec_slice(dec *d, ds_value *v, size_t axis, const ds_expr *start, const ds_expr *extent_of, int64_t step) {
+    size_t rank = v->type->rank;
+    const ds_expr *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK];
+    for (size_t i = 0; i < rank; i++) dims[i] = v->type->dims[i], exprs[i] = dec_dim(d, i);
+    dims[axis] = extent_of;
+    exprs[axis] = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, axis), step), start);
+    const ds_attr *map = dec_map_of(d, rank, exprs, rank);
+    body r = map_begin(d, v->type->elem, rank, dims, &v, &map, 1);
+    return map_end(&r, r.x[0]);
+}
+
+ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over, size_t over_count,
+                       ds_value *a, const ds_attr *a_map, ds_value *b, const ds_attr *b_map) {
+    ds_elem narrow = a->type->elem, wide = dec_compute_elem(elem);
+    a = dec_convert(d, a, wide), b = dec_convert(d, b, wide);
+    const ds_type *type = ds_type_tensor(d->cx, wide, rank, dims, NULL);
+    ds_value *operands[] = {a, b};
+    const ds_attr *maps[] = {a_map, b_map};
+    ds_op *op = ds_op_create(&d->b, kind, operands, 2, &type, 1, 0);
+    ds_op_set_attr(d->m, op, "maps", ds_attr_array(d->cx, maps, 2));
+    ds_op_set_attr(d->m, op, "over", ds_attr_exprs(d->cx, over, over_count));
+    (void)narrow;
+    return dec_convert(d, dec_simplify(d, ds_op_result(op, 0)), elem);
+}
+
+ds_status dec_matmul(dec *d, ds_value *a, ds_value *b, ds_elem elem, ds_value **out) {
+    size_t ra = a->type->rank, rb = b->type->rank;
+    if (ra == 0 || rb == 0) return dec_fail(d, DS_E_shape, "a matrix product needs operands of rank 1 or more");
+    size_t ba = ra > 2 ? ra - 2 : 0, bb = rb > 2 ? rb - 2 : 0, batch = ba > bb ? ba : bb;
+    const ds_expr *dims[DEC_MAX_RANK], *am[DEC_MAX_RANK], *bm[DEC_MAX_RANK], *k;
+    if (batch + 3 > DEC_MAX_RANK) return dec_refuse(d, "more than %d dimensions", DEC_MAX_RANK);
+    size_t rank = 0;
+    for (; rank < batch; rank++) {
+        const ds_expr *x = rank + ba >= batch ? a->type->dims[rank + ba - batch] : dec_const(d, 1);
+        const ds_expr *y = rank + bb >= batch ? b->type->dims[rank + bb - batch] : dec_const(d, 1);
+        if (rank + ba >= batch) am[rank + ba - batch] = ds_expr_equals(x, 1) ? dec_const(d, 0) : dec_dim(d, rank);
+        if (rank + bb >= batch) bm[rank + bb - batch] = ds_expr_equals(y, 1) ? dec_const(d, 0) : dec_dim(d, rank);
+        if (ds_expr_equals(x, 1)) dims[rank] = y;
+        else if (ds_expr_equals(y, 1)) dims[rank] = x;
+        else DS_TRY(dec_same(d, x, y, &dims[rank]));
+    }
+    DS_TRY(dec_same(d, a->type->dims[ra - 1], b->type->dims[rb > 1 ? rb - 2 : 0], &k));
+    size_t m_at = rank;
+    if (ra > 1) dims[rank] = a->type->dims[ra - 2], am[ra - 2] = dec_dim(d, rank), rank++;
+    if (rb > 1) dims[rank] = b->type->dims[rb - 1], bm[rb - 1] = dec_dim(d, rank), rank++;
+    (void)m_at;
+    am[ra - 1] = dec_dim(d, rank);
+    bm[rb > 1 ? rb - 2 : 0] = dec_dim(d, rank);
+    *out = dec_contract(d, DS_GRAPH_matmul, elem, rank, dims, &k, 1, a, dec_map_of(d, rank + 1, am, ra), b, dec_map_of(d, rank + 1, bm, rb));
+    return DS_OK;
+}

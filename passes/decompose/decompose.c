@@ -1,0 +1,111 @@
+/* decompose: onnx -> graph.
+ *
+ *   before   %1 = "onnx.Relu"(%0) : (tensor<2x3xf32>) -> none
+ *   after    %1 = "graph.map"(%0) ({ ^bb0(%x: f32): … "loop.max"(%x, %zero) … }) {maps = [affine_map<(d0, d1) -> (d0, d1)>]}
+ *
+ * Needs:  a function of onnx ops whose argument types are known.   Keeps: locations.   Breaks: nothing.
+ * Everything that is not supported is reported, not just the first; then the pass fails with DS_UNSUPPORTED.
+ */
+#include "passes/decompose/decompose.h"
+
+#include <string.h>
+
+#define ONNX_OP(name, operands, results, rule) dec_rule rule_##rule;
+#include "ir/onnx.def"
+#undef ONNX_OP
+
+static dec_rule *const rules[DS_OP_KIND_COUNT] = {
+#define ONNX_OP(name, operands, results, rule) [DS_ONNX_##name] = rule_##rule,
+#include "ir/onnx.def"
+#undef ONNX_OP
+};
+
+static bool is_onnx(const ds_op *op) { return rules[op->kind] != NULL; }
+
+/* An op that reads a value which could not be made is passed over silently: the reason was reported where it arose. */
+static bool operands_are_known(const ds_op *op) {
+    for (size_t i = 0; i < op->operand_count; i++) {
+        const ds_value *v = ds_op_operand(op, i);
+        if (v->op && v->op->kind != DS_ONNX_None && (is_onnx(v->op) || v->op->kind == DS_OPAQUE)) return false;
+    }
+    return true;
+}
+
+/* Every required operand is there, is a tensor of known rank, and has an element type that numbers can have. */
+static ds_status check_operands(dec *d, ds_op *op) {
+    const char *p = ds_op_facts(op->kind)->operands;
+    for (size_t i = 0; i < op->operand_count || *p; i++) {
+        const char *end = strchr(p, ' ');
+        size_t n = end ? (size_t)(end - p) : strlen(p);
+        bool optional = n && p[n - 1] == '?', variadic = n > 3 && !strncmp(p + n - 3, "...", 3);
+        if (*p && !optional && !variadic && !dec_in(d, i)) return dec_fail(d, DS_E_arity, "operand %zu (%.*s) is missing", i, (int)n, p);
+        const ds_type *t = dec_type(d, i);
+        if (t && t->kind == DS_TYPE_UNRANKED) return dec_refuse(d, "an operand of unknown rank");
+        if (t && t->kind != DS_TYPE_TENSOR) return dec_refuse(d, "sequences, optionals and maps");
+        if (t && t->rank + 2 > DEC_MAX_RANK) return dec_refuse(d, "a tensor of rank %zu", t->rank);
+        if (t && ds_elem_facts(t->elem)->bits > 64 && op->kind != DS_ONNX_Shape && op->kind != DS_ONNX_Size) return dec_refuse(d, "element type %s", ds_elem_facts(t->elem)->text);
+        if (t && ds_elem_facts(t->elem)->class == DS_CLASS_COMPLEX) return dec_refuse(d, "complex numbers");
+        if (variadic) {
+            if (i >= op->operand_count) break;
+            continue;
+        }
+        p += n + (end != NULL);
+        if (i >= 64) break;
+    }
+    return DS_OK;
+}
+
+static ds_status lower_op(dec *d, ds_op *op) {
+    ds_value *out[DEC_MAX_RESULTS] = {NULL};
+    d->op = op, d->out = out;
+    d->b = (ds_builder){d->m, op->block, op, op->loc};
+    if (op->result_count > DEC_MAX_RESULTS) return dec_refuse(d, "more than %d results", DEC_MAX_RESULTS);
+    if (op->kind == DS_ONNX_None) return DS_OK;
+    DS_TRY(check_operands(d, op));
+    DS_TRY(rules[op->kind](d, op));
+    for (size_t i = 0; i < op->result_count; i++) {
+        if (ds_value_unused(&op->results[i])) continue;
+        if (!out[i]) return dec_refuse(d, "result %zu", i);
+        ds_value_replace_uses(&op->results[i], out[i]);
+    }
+    ds_op_erase(op);
+    return DS_OK;
+}
+
+ds_status dec_block(dec *d, ds_block *block) {
+    dec saved = *d;
+    ds_status worst = DS_OK;
+    for (ds_op *op = block->first, *next; op; op = next) {
+        next = op->next;
+        ds_status status = DS_OK;
+        if (op->kind == DS_OPAQUE)
+            status = ds_report(d->cx->diag, DS_ERROR, DS_E_op, ds_op_where(d->m, op), "operator %s is not supported", ds_op_text(op, "ds.op", "?"));
+        else if (is_onnx(op) && operands_are_known(op)) status = lower_op(d, op);
+        else continue;
+        if (status > worst) worst = status;
+        if (status != DS_OK && status != DS_UNSUPPORTED) break;
+        next = op->block == block ? op->next : next; /* a rule may have spliced ops in before the next one */
+    }
+    *d = saved;
+    return worst;
+}
+
+static void erase_absent(void *user, ds_op *op) {
+    (void)user;
+    if (op->kind == DS_ONNX_None && ds_value_unused(ds_op_result(op, 0))) ds_op_erase(op);
+}
+
+ds_status ds_pass_decompose(ds_module *module, const ds_pass_options *options) {
+    (void)options;
+    ds_status worst = DS_OK;
+    for (ds_op *func = module->body.block->first; func; func = func->next) {
+        dec d = {.m = module, .cx = module->cx};
+        ds_block *block = ds_op_block(func, 0);
+        for (size_t i = 0; i < block->arg_count; i++)
+            if (block->args[i]->type->kind != DS_TYPE_TENSOR || ds_elem_facts(block->args[i]->type->elem)->bits > 64 || ds_elem_facts(block->args[i]->type->elem)->class == DS_CLASS_COMPLEX)
+                worst = ds_report(module->cx->diag, DS_ERROR, DS_E_elem, NULL, "input '%s' is not a tensor of numbers of known rank", block->args[i]->name ? block->args[i]->name : "");
+        if (worst == DS_OK) worst = dec_block(&d, block);
+        if (worst == DS_OK) ds_walk(block, erase_absent, NULL);
+    }
+    return worst;
+}

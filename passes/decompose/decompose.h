@@ -1,0 +1,109 @@
+/* decompose: onnx -> graph, one rule per onnx op, result types inferred on the way.
+ *
+ * A rule reads its op's operands (already graph values with known types), builds graph ops before it and fills d->out. Integer
+ * tensors are followed as expressions over symbols (dec_ints), so that shapes computed by Shape, Gather, Concat, … are known extents.
+ */
+#ifndef DS_DECOMPOSE_H
+#define DS_DECOMPOSE_H
+
+#include "ir/ir.h"
+#include "passes/passes.h"
+
+enum { DEC_MAX_RANK = 16, DEC_MAX_RESULTS = 256 };
+
+typedef struct {
+    ds_module *m;
+    ds_ir_context *cx;
+    ds_builder b;     /* before the op */
+    ds_op *op;        /* the op being lowered */
+    ds_value **out;   /* its results */
+    bool unsupported; /* something was refused; the pass goes on to list everything */
+} dec;
+
+typedef ds_status dec_rule(dec *d, ds_op *op);
+
+/* ---- reading the op ---- */
+
+ds_value *dec_in(const dec *d, size_t i); /* NULL when left out */
+const ds_type *dec_type(const dec *d, size_t i);
+ds_status dec_axis(dec *d, int64_t axis, size_t rank, size_t *out_axis); /* negative ones count from the end */
+ds_status dec_fail(dec *d, ds_error_code code, const char *format, ...) DS_PRINTF(3, 4);
+ds_status dec_refuse(dec *d, const char *format, ...) DS_PRINTF(2, 3); /* not supported: exit code 3 */
+
+/* The elements of a small integer tensor as expressions; what is not known gets a symbol that is read at run time. */
+ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, size_t *out_count);
+bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room, size_t *out_count); /* false when one is not a constant */
+bool dec_known_scalar(dec *d, ds_value *value, double *out);                               /* element 0 of a constant */
+
+/* ---- expressions ---- */
+
+const ds_expr *dec_const(dec *d, int64_t v);
+const ds_expr *dec_dim(dec *d, size_t i);
+/* The extent that both are; records a constraint where that cannot be decided. */
+ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out);
+ds_status dec_broadcast(dec *d, ds_value *const *values, size_t count, const ds_expr **out_dims, size_t *out_rank);
+const ds_attr *dec_broadcast_map(dec *d, ds_value *value, size_t rank); /* reads `value` in an iteration space of `rank` dims */
+const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count);
+
+/* ---- building: a map or reduce with its region open ---- */
+
+typedef struct {
+    dec *d;
+    ds_op *op;
+    ds_builder b;
+    ds_value *x[DEC_MAX_RESULTS]; /* the region's arguments; narrow floats already widened to f32 */
+    ds_elem elem;                 /* of the result */
+} body;
+
+/* Result type f16 and the like is computed in f32 and rounded at the end. */
+ds_elem dec_compute_elem(ds_elem elem);
+body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, const ds_attr *const *maps, size_t count);
+ds_value *map_end(body *r, ds_value *result); /* converts to the result's element type */
+/* All inputs broadcast to the given shape. */
+body map_over(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, size_t count);
+body map_same(dec *d, ds_elem elem, ds_value *input); /* input's shape */
+void map_pad(body *r, size_t input, double value); /* reads of `input` outside yield value */
+
+/* Reduction of one value with a combiner; `elem` is the accumulators' type (use dec_compute_elem). Dims rank..rank+over_count-1 are reduced. */
+body reduce_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over, size_t over_count,
+                  ds_value *const *inputs, const ds_attr *const *maps, size_t count);
+ds_value *reduce_end(body *r, ds_value *value, ds_op_kind combiner); /* add, mul, min, max, and, or */
+
+ds_value *op1(body *r, ds_op_kind kind, ds_value *a);
+ds_value *op2(body *r, ds_op_kind kind, ds_value *a, ds_value *b);
+ds_value *op3(body *r, ds_op_kind kind, ds_value *a, ds_value *b, ds_value *c);
+ds_value *num(body *r, ds_elem elem, double v); /* a constant */
+ds_value *like(body *r, ds_value *v, double c); /* a constant of v's type */
+ds_value *cast_to(body *r, ds_value *v, ds_elem elem);
+ds_value *extent(body *r, const ds_expr *e); /* an expression over symbols, as index */
+ds_value *position(body *r, size_t dim);
+ds_value *extract(body *r, ds_value *tensor, ds_value *const *at, size_t count);
+
+/* ---- whole ops ---- */
+
+ds_value *dec_constant(dec *d, ds_elem elem, size_t rank, const int64_t *dims, const void *bytes, size_t length);
+ds_value *dec_scalar(dec *d, ds_elem elem, double v);
+ds_value *dec_index_tensor(dec *d, ds_elem elem, const ds_expr *const *values, size_t count, bool scalar);
+ds_value *dec_reshape(dec *d, ds_value *v, size_t rank, const ds_expr *const *dims);
+ds_value *dec_transpose(dec *d, ds_value *v, const size_t *permutation);
+ds_value *dec_convert(dec *d, ds_value *v, ds_elem elem);
+ds_value *dec_binary(dec *d, ds_op_kind kind, ds_value *a, ds_value *b); /* broadcasting; element type of a */
+ds_value *dec_slice(dec *d, ds_value *v, size_t axis, const ds_expr *start, const ds_expr *extent, int64_t step);
+/* matmul over the last two dims, batch dims broadcast */
+ds_status dec_matmul(dec *d, ds_value *a, ds_value *b, ds_elem accumulator, ds_value **out);
+ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over, size_t over_count,
+                       ds_value *a, const ds_attr *a_map, ds_value *b, const ds_attr *b_map);
+/* The sliding window of convolution and pooling: ONNX's kernel_shape, strides, dilations, pads, auto_pad and ceil_mode. */
+typedef struct {
+    size_t spatial;
+    int64_t kernel[DEC_MAX_RANK], stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK];
+    const ds_expr *before[DEC_MAX_RANK], *after[DEC_MAX_RANK], *out[DEC_MAX_RANK];
+} ds_window;
+ds_status ds_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *kernel, size_t spatial, ds_window *out_window);
+const ds_expr *ds_window_index(dec *d, const ds_window *w, size_t i, size_t out_dim, size_t window_dim);
+/* Lowers the onnx ops of a block; used for the regions of control flow. */
+ds_status dec_block(dec *d, ds_block *block);
+/* Small results whose elements are all known become constants or graph.index ops. */
+ds_value *dec_simplify(dec *d, ds_value *v);
+
+#endif

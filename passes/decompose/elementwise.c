@@ -1,0 +1,324 @@
+/* Elementwise onnx ops: one small function of scalars each, applied over the broadcast shape. */
+#include <math.h>
+#include <string.h>
+
+#include "passes/decompose/decompose.h"
+
+#define ADD(a, b) op2(r, DS_LOOP_add, a, b)
+#define SUB(a, b) op2(r, DS_LOOP_sub, a, b)
+#define MUL(a, b) op2(r, DS_LOOP_mul, a, b)
+#define DIV(a, b) op2(r, DS_LOOP_div, a, b)
+#define MIN(a, b) op2(r, DS_LOOP_min, a, b)
+#define MAX(a, b) op2(r, DS_LOOP_max, a, b)
+#define LT(a, b) op2(r, DS_LOOP_lt, a, b)
+#define SELECT(c, a, b) op3(r, DS_LOOP_select, c, a, b)
+#define EXP(a) op1(r, DS_LOOP_exp, a)
+#define C(v) like(r, x, v)
+
+static double attr(body *r, const char *name, double otherwise) { return ds_op_float(r->d->op, name, otherwise); }
+
+/* ---- one operand ---- */
+
+#define PLAIN(name, kind)                                                                                                                  \
+    static ds_value *f_##name(body *r, ds_value *x) { return op1(r, DS_LOOP_##kind, x); }
+PLAIN(Abs, abs) PLAIN(Neg, neg) PLAIN(Exp, exp) PLAIN(Log, log) PLAIN(Sqrt, sqrt) PLAIN(Sin, sin) PLAIN(Cos, cos) PLAIN(Tan, tan)
+PLAIN(Asin, asin) PLAIN(Acos, acos) PLAIN(Atan, atan) PLAIN(Sinh, sinh) PLAIN(Cosh, cosh) PLAIN(Tanh, tanh) PLAIN(Asinh, asinh)
+PLAIN(Acosh, acosh) PLAIN(Atanh, atanh) PLAIN(Erf, erf) PLAIN(Floor, floor) PLAIN(Ceil, ceil) PLAIN(Round, round) PLAIN(BitwiseNot, not)
+#undef PLAIN
+
+static ds_value *sigmoid(body *r, ds_value *x) { return DIV(C(1), ADD(C(1), EXP(op1(r, DS_LOOP_neg, x)))); }
+/* log(1 + e^x) = max(x, 0) + log1p(e^-|x|) */
+static ds_value *softplus(body *r, ds_value *x) { return ADD(MAX(x, C(0)), op1(r, DS_LOOP_log1p, EXP(op1(r, DS_LOOP_neg, op1(r, DS_LOOP_abs, x))))); }
+static ds_value *expm1_times(body *r, ds_value *x, double a) { return MUL(C(a), SUB(EXP(x), C(1))); }
+
+static ds_value *f_Not(body *r, ds_value *x) { return op2(r, DS_LOOP_xor, x, C(1)); }
+static ds_value *f_Identity(body *r, ds_value *x) { (void)r; return x; }
+static ds_value *f_Reciprocal(body *r, ds_value *x) { return DIV(C(1), x); }
+static ds_value *f_Sigmoid(body *r, ds_value *x) { return sigmoid(r, x); }
+static ds_value *f_Softplus(body *r, ds_value *x) { return softplus(r, x); }
+static ds_value *f_Softsign(body *r, ds_value *x) { return DIV(x, ADD(C(1), op1(r, DS_LOOP_abs, x))); }
+static ds_value *f_Relu(body *r, ds_value *x) { return MAX(x, C(0)); }
+static ds_value *f_LeakyRelu(body *r, ds_value *x) { return SELECT(LT(x, C(0)), MUL(x, C(attr(r, "alpha", 0.01))), x); }
+static ds_value *f_Elu(body *r, ds_value *x) { return SELECT(LT(x, C(0)), expm1_times(r, x, attr(r, "alpha", 1)), x); }
+static ds_value *f_Selu(body *r, ds_value *x) {
+    double alpha = attr(r, "alpha", 1.67326319217681884765625), gamma = attr(r, "gamma", 1.05070102214813232421875);
+    return MUL(C(gamma), SELECT(LT(C(0), x), x, expm1_times(r, x, alpha)));
+}
+static ds_value *f_Celu(body *r, ds_value *x) {
+    double alpha = attr(r, "alpha", 1);
+    return ADD(MAX(x, C(0)), MIN(C(0), expm1_times(r, DIV(x, C(alpha)), alpha)));
+}
+static ds_value *f_HardSigmoid(body *r, ds_value *x) { return MAX(C(0), MIN(C(1), ADD(MUL(x, C(attr(r, "alpha", 0.2))), C(attr(r, "beta", 0.5))))); }
+static ds_value *f_HardSwish(body *r, ds_value *x) { return MUL(x, MAX(C(0), MIN(C(1), ADD(MUL(x, C(1.0 / 6)), C(0.5))))); }
+static ds_value *f_Mish(body *r, ds_value *x) { return MUL(x, op1(r, DS_LOOP_tanh, softplus(r, x))); }
+static ds_value *f_Swish(body *r, ds_value *x) { return MUL(x, sigmoid(r, MUL(x, C(attr(r, "alpha", 1))))); }
+static ds_value *f_ThresholdedRelu(body *r, ds_value *x) { return SELECT(LT(C(attr(r, "alpha", 1)), x), x, C(0)); }
+static ds_value *f_Shrink(body *r, ds_value *x) {
+    double lambda = attr(r, "lambd", 0.5), bias = attr(r, "bias", 0);
+    return SELECT(LT(x, C(-lambda)), ADD(x, C(bias)), SELECT(LT(C(lambda), x), SUB(x, C(bias)), C(0)));
+}
+static ds_value *f_Sign(body *r, ds_value *x) { return SELECT(LT(C(0), x), C(1), SELECT(LT(x, C(0)), C(-1), MUL(x, C(0)))); }
+static ds_value *f_Gelu(body *r, ds_value *x) {
+    if (!strcmp(ds_op_text(r->d->op, "approximate", "none"), "tanh")) {
+        ds_value *inner = MUL(C(0.7978845608028654), ADD(x, MUL(C(0.044715), MUL(x, MUL(x, x)))));
+        return MUL(MUL(C(0.5), x), ADD(C(1), op1(r, DS_LOOP_tanh, inner)));
+    }
+    return MUL(MUL(C(0.5), x), ADD(C(1), op1(r, DS_LOOP_erf, MUL(x, C(0.70710678118654752440)))));
+}
+static ds_value *f_IsNaN(body *r, ds_value *x) { return op2(r, DS_LOOP_ne, x, x); }
+static ds_value *f_IsInf(body *r, ds_value *x) {
+    ds_value *up = op2(r, DS_LOOP_eq, x, C((double)INFINITY)), *down = op2(r, DS_LOOP_eq, x, C(-(double)INFINITY)), *no = num(r, DS_b1, 0);
+    return op2(r, DS_LOOP_or, ds_op_int(r->d->op, "detect_positive", 1) ? up : no, ds_op_int(r->d->op, "detect_negative", 1) ? down : no);
+}
+
+/* ---- two operands ---- */
+
+#define BINARY(name, expression)                                                                                                           \
+    static ds_value *f_##name(body *r, ds_value *x, ds_value *y) { return expression; }
+BINARY(Add, ADD(x, y)) BINARY(Sub, SUB(x, y)) BINARY(Mul, MUL(x, y)) BINARY(Div, DIV(x, y))
+BINARY(Equal, op2(r, DS_LOOP_eq, x, y)) BINARY(Less, LT(x, y)) BINARY(Greater, LT(y, x)) BINARY(LessOrEqual, op2(r, DS_LOOP_le, x, y))
+BINARY(GreaterOrEqual, op2(r, DS_LOOP_le, y, x)) BINARY(And, op2(r, DS_LOOP_and, x, y)) BINARY(Or, op2(r, DS_LOOP_or, x, y))
+BINARY(Xor, op2(r, DS_LOOP_xor, x, y)) BINARY(BitwiseAnd, op2(r, DS_LOOP_and, x, y)) BINARY(BitwiseOr, op2(r, DS_LOOP_or, x, y))
+BINARY(BitwiseXor, op2(r, DS_LOOP_xor, x, y)) BINARY(PRelu, SELECT(LT(x, C(0)), MUL(x, y), x))
+BINARY(Mod, op2(r, ds_op_int(r->d->op, "fmod", 0) ? DS_LOOP_rem : DS_LOOP_mod, x, y))
+BINARY(BitShift, op2(r, !strcmp(ds_op_text(r->d->op, "direction", ""), "LEFT") ? DS_LOOP_shl : DS_LOOP_shr, x, y))
+BINARY(Max, MAX(x, y)) BINARY(Min, MIN(x, y)) BINARY(Sum, ADD(x, y)) BINARY(Mean, ADD(x, y))
+#undef BINARY
+
+/* x^y; small constant exponents become products and roots */
+static ds_value *f_Pow(body *r, ds_value *x, ds_value *y) {
+    double e;
+    bool is_float = ds_elem_is_float(x->type->elem);
+    if (dec_known_scalar(r->d, dec_in(r->d, 1), &e) && ds_type_count(r->d->cx, dec_in(r->d, 1)->type) == dec_const(r->d, 1)) {
+        if (e == 2) return MUL(x, x);
+        if (e == 1) return x;
+        if (e == 3) return MUL(MUL(x, x), x);
+        if (e == 0.5 && is_float) return op1(r, DS_LOOP_sqrt, x);
+        if (e == -1 && is_float) return DIV(C(1), x);
+    }
+    if (!is_float && ds_elem_is_float(y->type->elem)) return cast_to(r, op2(r, DS_LOOP_pow, cast_to(r, x, DS_f64), cast_to(r, y, DS_f64)), x->type->elem);
+    return op2(r, DS_LOOP_pow, x, cast_to(r, y, x->type->elem));
+}
+
+typedef ds_value *unary_fn(body *r, ds_value *x);
+typedef ds_value *binary_fn(body *r, ds_value *x, ds_value *y);
+
+static const struct { ds_op_kind kind; unary_fn *fn; } unary_ops[] = {
+#define U(name) {DS_ONNX_##name, f_##name},
+    U(Abs) U(Neg) U(Exp) U(Log) U(Sqrt) U(Sin) U(Cos) U(Tan) U(Asin) U(Acos) U(Atan) U(Sinh) U(Cosh) U(Tanh) U(Asinh) U(Acosh) U(Atanh) U(Erf)
+    U(Floor) U(Ceil) U(Round) U(BitwiseNot) U(Not) U(Identity) U(Reciprocal) U(Sigmoid) U(Softplus) U(Softsign) U(Relu) U(LeakyRelu) U(Elu) U(Selu)
+    U(Celu) U(HardSigmoid) U(HardSwish) U(Mish) U(Swish) U(ThresholdedRelu) U(Shrink) U(Sign) U(Gelu) U(IsNaN) U(IsInf)
+#undef U
+};
+
+static const struct { ds_op_kind kind; binary_fn *fn; } binary_ops[] = {
+#define B(name) {DS_ONNX_##name, f_##name},
+    B(Add) B(Sub) B(Mul) B(Div) B(Pow) B(Mod) B(Equal) B(Less) B(Greater) B(LessOrEqual) B(GreaterOrEqual) B(And) B(Or) B(Xor) B(BitwiseAnd)
+    B(BitwiseOr) B(BitwiseXor) B(BitShift) B(PRelu) B(Max) B(Min) B(Sum) B(Mean)
+#undef B
+};
+
+static bool is_predicate(ds_op_kind k) {
+    return k == DS_ONNX_Equal || k == DS_ONNX_Less || k == DS_ONNX_Greater || k == DS_ONNX_LessOrEqual || k == DS_ONNX_GreaterOrEqual || k == DS_ONNX_IsNaN ||
+           k == DS_ONNX_IsInf;
+}
+
+ds_status rule_unary(dec *d, ds_op *op);
+ds_status rule_unary(dec *d, ds_op *op) {
+    ds_value *x = dec_in(d, 0);
+    if (op->kind == DS_ONNX_Identity) {
+        d->out[0] = x;
+        return DS_OK;
+    }
+    body r = map_same(d, is_predicate(op->kind) ? DS_b1 : x->type->elem, x);
+    for (size_t i = 0; i < DS_COUNT(unary_ops); i++)
+        if (unary_ops[i].kind == op->kind) {
+            d->out[0] = map_end(&r, unary_ops[i].fn(&r, r.x[0]));
+            return DS_OK;
+        }
+    return dec_refuse(d, "no rule");
+}
+
+ds_status rule_nary(dec *d, ds_op *op);
+ds_status rule_nary(dec *d, ds_op *op) {
+    ds_value *inputs[64];
+    const ds_expr *dims[DEC_MAX_RANK];
+    size_t rank, count = op->operand_count;
+    if (count == 0 || count > DS_COUNT(inputs)) return dec_refuse(d, "%zu operands", count);
+    for (size_t i = 0; i < count; i++)
+        if (!(inputs[i] = dec_in(d, i))) return dec_fail(d, DS_E_arity, "operand %zu is missing", i);
+    for (size_t i = 1; i < count; i++)
+        if (inputs[i]->type->elem != inputs[0]->type->elem && op->kind != DS_ONNX_Pow && op->kind != DS_ONNX_BitShift)
+            return dec_fail(d, DS_E_type, "operands have element types %s and %s", ds_elem_facts(inputs[0]->type->elem)->text, ds_elem_facts(inputs[i]->type->elem)->text);
+    if (op->kind == DS_ONNX_PRelu && inputs[1]->type->rank > inputs[0]->type->rank) return dec_fail(d, DS_E_shape, "the slope has a higher rank than the input");
+    DS_TRY(dec_broadcast(d, inputs, count, dims, &rank));
+    body r = map_over(d, is_predicate(op->kind) ? DS_b1 : inputs[0]->type->elem, rank, dims, inputs, count);
+    binary_fn *fn = NULL;
+    for (size_t i = 0; i < DS_COUNT(binary_ops); i++)
+        if (binary_ops[i].kind == op->kind) fn = binary_ops[i].fn;
+    ds_value *v = r.x[0];
+    for (size_t i = 1; i < count; i++) v = fn(&r, v, r.x[i]);
+    if (op->kind == DS_ONNX_Mean) v = op2(&r, DS_LOOP_div, v, like(&r, v, (double)count));
+    d->out[0] = map_end(&r, v);
+    return DS_OK;
+}
+
+ds_status rule_clip(dec *d, ds_op *op);
+ds_status rule_clip(dec *d, ds_op *op) {
+    ds_value *inputs[3] = {dec_in(d, 0)}, *x = inputs[0];
+    size_t count = 1, low = 0, high = 0;
+    double value;
+    (void)op;
+    for (size_t i = 1; i < 3; i++)
+        if (dec_in(d, i) && !dec_known_scalar(d, dec_in(d, i), &value)) inputs[count] = dec_in(d, i), *(i == 1 ? &low : &high) = count++;
+    body r = map_over(d, x->type->elem, x->type->rank, x->type->dims, inputs, count);
+    ds_value *v = r.x[0];
+    if (low) v = op2(&r, DS_LOOP_max, v, cast_to(&r, r.x[low], v->type->elem));
+    else if (dec_known_scalar(d, dec_in(d, 1), &value)) v = op2(&r, DS_LOOP_max, v, like(&r, v, value));
+    if (high) v = op2(&r, DS_LOOP_min, v, cast_to(&r, r.x[high], v->type->elem));
+    else if (dec_known_scalar(d, dec_in(d, 2), &value)) v = op2(&r, DS_LOOP_min, v, like(&r, v, value));
+    d->out[0] = map_end(&r, v);
+    return DS_OK;
+}
+
+static ds_status convert(dec *d, ds_op *op, ds_elem to) {
+    ds_value *x = dec_in(d, 0);
+    if (x->type->elem == DS_string || to == DS_string || ds_elem_facts(to)->bits > 64) return dec_refuse(d, "conversion from %s to %s", ds_elem_facts(x->type->elem)->text, ds_elem_facts(to)->text);
+    if (x->type->elem == to) {
+        d->out[0] = x;
+        return DS_OK;
+    }
+    body r = map_same(d, to, x);
+    ds_value *v = cast_to(&r, r.x[0], to);
+    if (v->op && v->op->kind == DS_LOOP_cast && !ds_op_int(op, "saturate", 1)) ds_op_set_attr(d->m, v->op, "saturate", ds_attr_int(d->cx, 0));
+    if (v->op && v->op->kind == DS_LOOP_cast && to == DS_f8e8m0 && ds_op_attr(op, "round_mode")) ds_op_set_attr(d->m, v->op, "round_mode", ds_op_attr(op, "round_mode"));
+    d->out[0] = map_end(&r, v);
+    return DS_OK;
+}
+
+ds_status rule_cast(dec *d, ds_op *op);
+ds_status rule_cast(dec *d, ds_op *op) {
+    ds_elem to = ds_elem_from_onnx((int)ds_op_int(op, "to", 0));
+    return to == DS_NO_ELEM ? dec_fail(d, DS_E_attribute, "attribute 'to' is not an element type") : convert(d, op, to);
+}
+
+ds_status rule_cast_like(dec *d, ds_op *op);
+ds_status rule_cast_like(dec *d, ds_op *op) { return convert(d, op, dec_type(d, 1)->elem); }
+
+ds_status rule_where(dec *d, ds_op *op);
+ds_status rule_where(dec *d, ds_op *op) {
+    ds_value *inputs[] = {dec_in(d, 0), dec_in(d, 1), dec_in(d, 2)};
+    const ds_expr *dims[DEC_MAX_RANK];
+    size_t rank;
+    (void)op;
+    if (inputs[1]->type->elem == DS_string) return dec_refuse(d, "strings");
+    DS_TRY(dec_broadcast(d, inputs, 3, dims, &rank));
+    body r = map_over(d, inputs[1]->type->elem, rank, dims, inputs, 3);
+    d->out[0] = map_end(&r, op3(&r, DS_LOOP_select, r.x[0], r.x[1], r.x[2]));
+    return DS_OK;
+}
+
+ds_status rule_dropout(dec *d, ds_op *op);
+ds_status rule_dropout(dec *d, ds_op *op) {
+    double training = 0, ratio = 0.5;
+    if (dec_in(d, 2) && !dec_known_scalar(d, dec_in(d, 2), &training)) return dec_refuse(d, "training mode that is known only at run time");
+    if (dec_in(d, 1)) dec_known_scalar(d, dec_in(d, 1), &ratio);
+    if (training != 0 && ratio != 0) return dec_refuse(d, "training mode");
+    d->out[0] = dec_in(d, 0);
+    if (op->result_count > 1) {
+        body r = map_same(d, DS_b1, d->out[0]);
+        d->out[1] = map_end(&r, num(&r, DS_b1, 1));
+    }
+    return DS_OK;
+}
+
+/* ---- quantisation ---- */
+
+/* How a scale or zero point is read: per tensor, per axis, or per block of the axis. */
+static ds_status scale_map(dec *d, ds_op *op, ds_value *x, ds_value *scale, const ds_attr **out) {
+    size_t rank = x->type->rank, axis = 0;
+    const ds_expr *exprs[DEC_MAX_RANK];
+    if (scale->type->rank == 0 || (scale->type->rank == 1 && ds_expr_equals(scale->type->dims[0], 1))) {
+        exprs[0] = dec_const(d, 0);
+        *out = dec_map_of(d, rank, exprs, scale->type->rank);
+        return DS_OK;
+    }
+    DS_TRY(dec_axis(d, ds_op_int(op, "axis", 1), rank, &axis));
+    int64_t block = ds_op_int(op, "block_size", 0);
+    if (scale->type->rank == 1) exprs[0] = dec_dim(d, axis);
+    else
+        for (size_t i = 0; i < rank; i++) exprs[i] = i == axis && block ? ds_expr_floordiv(d->cx, dec_dim(d, i), dec_const(d, block)) : dec_dim(d, i);
+    *out = dec_map_of(d, rank, exprs, scale->type->rank);
+    return DS_OK;
+}
+
+ds_status rule_dequantize(dec *d, ds_op *op);
+ds_status rule_dequantize(dec *d, ds_op *op) {
+    ds_value *inputs[] = {dec_in(d, 0), dec_in(d, 1), dec_in(d, 2)};
+    const ds_attr *maps[3] = {ds_attr_identity_map(d->cx, inputs[0]->type->rank)};
+    size_t count = inputs[2] ? 3 : 2;
+    for (size_t i = 1; i < count; i++) DS_TRY(scale_map(d, op, inputs[0], inputs[i], &maps[i]));
+    ds_elem to = ds_elem_from_onnx((int)ds_op_int(op, "output_dtype", 0));
+    body b = map_begin(d, to == DS_NO_ELEM ? inputs[1]->type->elem : to, inputs[0]->type->rank, inputs[0]->type->dims, inputs, maps, count), *r = &b;
+    ds_value *v = r->x[0];
+    if (!ds_elem_is_float(v->type->elem)) {
+        v = cast_to(r, v, DS_i32);
+        if (count == 3) v = SUB(v, cast_to(r, r->x[2], DS_i32));
+    }
+    ds_elem wide = r->x[1]->type->elem;
+    d->out[0] = map_end(r, MUL(cast_to(r, v, wide), r->x[1]));
+    return DS_OK;
+}
+
+/* round(v) + zero, clamped to the integer type */
+static ds_value *quantized(body *r, ds_value *v, ds_value *zero, ds_elem to) {
+    const ds_elem_info *e = ds_elem_facts(to);
+    bool is_unsigned = e->class == DS_CLASS_UINT;
+    double low = is_unsigned ? 0 : -ldexp(1, (int)e->bits - 1), high = ldexp(1, (int)e->bits - !is_unsigned) - 1;
+    v = op1(r, DS_LOOP_round, v);
+    if (zero) v = ADD(v, cast_to(r, zero, v->type->elem));
+    return cast_to(r, MIN(MAX(v, like(r, v, low)), like(r, v, high)), to);
+}
+
+ds_status rule_quantize(dec *d, ds_op *op);
+ds_status rule_quantize(dec *d, ds_op *op) {
+    ds_value *inputs[] = {dec_in(d, 0), dec_in(d, 1), dec_in(d, 2)};
+    const ds_attr *maps[3] = {ds_attr_identity_map(d->cx, inputs[0]->type->rank)};
+    size_t count = inputs[2] ? 3 : 2;
+    for (size_t i = 1; i < count; i++) DS_TRY(scale_map(d, op, inputs[0], inputs[i], &maps[i]));
+    ds_elem to = ds_elem_from_onnx((int)ds_op_int(op, "output_dtype", 0));
+    if (inputs[2]) to = inputs[2]->type->elem;
+    if (to == DS_NO_ELEM) to = DS_u8;
+    body b = map_begin(d, to, inputs[0]->type->rank, inputs[0]->type->dims, inputs, maps, count), *r = &b;
+    ds_value *v = DIV(cast_to(r, r->x[0], DS_f32), cast_to(r, r->x[1], DS_f32));
+    if (ds_elem_is_float(to)) {
+        v = cast_to(r, v, to);
+        if (!ds_op_int(op, "saturate", 1)) ds_op_set_attr(d->m, v->op, "saturate", ds_attr_int(d->cx, 0));
+        d->out[0] = map_end(r, v);
+    } else d->out[0] = map_end(r, quantized(r, v, count == 3 ? r->x[2] : NULL, to));
+    return DS_OK;
+}
+
+static ds_value *reduce_all(dec *d, ds_value *x, ds_op_kind combiner) {
+    const ds_attr *map = ds_attr_identity_map(d->cx, x->type->rank);
+    body r = reduce_begin(d, x->type->elem, 0, NULL, x->type->dims, x->type->rank, &x, &map, 1);
+    return reduce_end(&r, r.x[0], combiner);
+}
+
+ds_status rule_dynamic_quantize(dec *d, ds_op *op);
+ds_status rule_dynamic_quantize(dec *d, ds_op *op) {
+    ds_value *x = dec_in(d, 0), *range[] = {reduce_all(d, x, DS_LOOP_min), reduce_all(d, x, DS_LOOP_max)};
+    (void)op;
+    body b = map_over(d, DS_f32, 0, NULL, range, 2), *r = &b;
+    ds_value *low = MIN(r->x[0], num(r, DS_f32, 0)), *high = MAX(r->x[1], num(r, DS_f32, 0));
+    ds_value *scale = map_end(r, DIV(SUB(high, low), num(r, DS_f32, 255)));
+    ds_value *both[] = {range[0], scale};
+    b = map_over(d, DS_u8, 0, NULL, both, 2);
+    low = MIN(r->x[0], num(r, DS_f32, 0));
+    ds_value *zero = map_end(r, quantized(r, DIV(SUB(num(r, DS_f32, 0), low), r->x[1]), NULL, DS_u8));
+    ds_value *inputs[] = {x, scale, zero};
+    b = map_over(d, DS_u8, x->type->rank, x->type->dims, inputs, 3);
+    d->out[0] = map_end(r, quantized(r, DIV(r->x[0], r->x[1]), r->x[2], DS_u8));
+    d->out[1] = scale, d->out[2] = zero;
+    return DS_OK;
+}

@@ -1,0 +1,499 @@
+/* Reductions, normalisations and pooling: maps and reduces over the same value. */
+#include <math.h>
+#include <string.h>
+
+#include "passes/decompose/decompose.h"
+
+#define RULE(name)                                                                                                                         \
+    ds_status rule_##name(dec *d, ds_op *op);                                                                                              \
+    ds_status rule_##name(dec *d, ds_op *op)
+
+/* Which dimensions a reduction keeps, and how an operand of the full shape is read in the reduction's iteration space (kept dims first,
+ * as 1 where they were reduced, then the reduced ones). */
+typedef struct {
+    size_t rank, over_count;
+    const ds_expr *kept[DEC_MAX_RANK], *over[DEC_MAX_RANK];
+    const ds_attr *map;
+} reduction;
+
+static reduction reduction_of(dec *d, ds_value *x, const bool *reduced) {
+    reduction n = {.rank = x->type->rank};
+    const ds_expr *exprs[DEC_MAX_RANK];
+    for (size_t i = 0; i < n.rank; i++) {
+        n.kept[i] = reduced[i] ? dec_const(d, 1) : x->type->dims[i];
+        exprs[i] = reduced[i] ? dec_dim(d, n.rank + n.over_count) : dec_dim(d, i);
+        if (reduced[i]) n.over[n.over_count++] = x->type->dims[i];
+    }
+    n.map = dec_map_of(d, n.rank + n.over_count, exprs, n.rank);
+    return n;
+}
+
+static body begin_over(dec *d, const reduction *n, ds_elem elem, ds_value *x) {
+    return reduce_begin(d, elem, n->rank, n->kept, n->over, n->over_count, &x, &n->map, 1);
+}
+
+static ds_value *drop_axes(dec *d, ds_value *v, const bool *reduced) {
+    const ds_expr *dims[DEC_MAX_RANK];
+    size_t rank = 0;
+    for (size_t i = 0; i < v->type->rank; i++)
+        if (!reduced[i]) dims[rank++] = v->type->dims[i];
+    return dec_reshape(d, v, rank, dims);
+}
+
+static const ds_expr *count_over(dec *d, const reduction *n) {
+    const ds_expr *count = dec_const(d, 1);
+    for (size_t i = 0; i < n->over_count; i++) count = ds_expr_mul(d->cx, count, n->over[i]);
+    return count;
+}
+
+/* a reduced with `combiner`, keeping dims; f32 accumulators for narrow floats */
+static ds_value *reduce_value(dec *d, ds_value *x, const reduction *n, ds_op_kind combiner) {
+    body r = begin_over(d, n, dec_compute_elem(x->type->elem), x);
+    return reduce_end(&r, r.x[0], combiner);
+}
+
+static ds_value *scaled_by_count(dec *d, ds_value *sum, const ds_expr *count) {
+    body r = map_same(d, sum->type->elem, sum);
+    return map_end(&r, op2(&r, DS_LOOP_div, r.x[0], cast_to(&r, extent(&r, count), r.x[0]->type->elem)));
+}
+
+static ds_value *mean_over(dec *d, ds_value *x, const reduction *n) {
+    return scaled_by_count(d, reduce_value(d, x, n, DS_LOOP_add), count_over(d, n));
+}
+
+RULE(reduce) {
+    ds_value *x = dec_in(d, 0);
+    size_t rank = x->type->rank, count = 0;
+    int64_t axes[DEC_MAX_RANK];
+    bool reduced[DEC_MAX_RANK] = {false};
+    if (dec_in(d, 1) && !dec_known_ints(d, dec_in(d, 1), axes, DEC_MAX_RANK, &count)) return dec_refuse(d, "axes that are known only at run time");
+    if (count == 0 && ds_op_int(op, "noop_with_empty_axes", 0)) {
+        if (op->kind == DS_ONNX_ReduceSum || op->kind == DS_ONNX_ReduceMean || op->kind == DS_ONNX_ReduceMax || op->kind == DS_ONNX_ReduceMin || op->kind == DS_ONNX_ReduceProd) {
+            d->out[0] = x;
+            return DS_OK;
+        }
+    } else if (count == 0) memset(reduced, 1, rank);
+    for (size_t i = 0; i < count; i++) {
+        size_t axis;
+        DS_TRY(dec_axis(d, axes[i], rank, &axis));
+        reduced[axis] = true;
+    }
+    ds_elem elem = x->type->elem, wide = dec_compute_elem(elem);
+    reduction n = reduction_of(d, x, reduced);
+    ds_value *v = NULL;
+    body r;
+    switch (op->kind) {
+    case DS_ONNX_ReduceSum: v = reduce_value(d, x, &n, DS_LOOP_add); break;
+    case DS_ONNX_ReduceMean: v = mean_over(d, x, &n); break;
+    case DS_ONNX_ReduceProd: v = reduce_value(d, x, &n, DS_LOOP_mul); break;
+    case DS_ONNX_ReduceMax: v = reduce_value(d, x, &n, elem == DS_b1 ? DS_LOOP_or : DS_LOOP_max); break;
+    case DS_ONNX_ReduceMin: v = reduce_value(d, x, &n, elem == DS_b1 ? DS_LOOP_and : DS_LOOP_min); break;
+    case DS_ONNX_ReduceL1:
+        r = begin_over(d, &n, wide, x);
+        v = reduce_end(&r, op1(&r, DS_LOOP_abs, r.x[0]), DS_LOOP_add);
+        break;
+    case DS_ONNX_ReduceL2:
+    case DS_ONNX_ReduceSumSquare: {
+        ds_elem sum_elem = op->kind == DS_ONNX_ReduceL2 && !ds_elem_is_float(wide) ? DS_f64 : wide;
+        r = begin_over(d, &n, sum_elem, x);
+        ds_value *c = cast_to(&r, r.x[0], sum_elem);
+        v = reduce_end(&r, op2(&r, DS_LOOP_mul, c, c), DS_LOOP_add);
+        if (op->kind == DS_ONNX_ReduceL2) {
+            r = map_same(d, sum_elem, v);
+            v = map_end(&r, op1(&r, DS_LOOP_sqrt, r.x[0]));
+        }
+        break;
+    }
+    case DS_ONNX_ReduceLogSum:
+        v = reduce_value(d, x, &n, DS_LOOP_add);
+        r = map_same(d, wide, v);
+        v = map_end(&r, cast_to(&r, op1(&r, DS_LOOP_log, cast_to(&r, r.x[0], ds_elem_is_float(wide) ? wide : DS_f64)), wide));
+        break;
+    default: { /* ReduceLogSumExp = m + log(sum(exp(x - m))) with m = max(x), taken as 0 where it is not finite */
+        ds_elem fe = ds_elem_is_float(wide) ? wide : DS_f64;
+        ds_value *m = reduce_value(d, dec_convert(d, x, fe), &n, DS_LOOP_max);
+        r = map_same(d, fe, m);
+        ds_value *finite = op2(&r, DS_LOOP_lt, op1(&r, DS_LOOP_abs, r.x[0]), like(&r, r.x[0], (double)INFINITY));
+        m = map_end(&r, op3(&r, DS_LOOP_select, finite, r.x[0], like(&r, r.x[0], 0)));
+        ds_value *inputs[] = {dec_convert(d, x, fe), m};
+        const ds_attr *maps[] = {n.map, dec_broadcast_map(d, m, rank)};
+        const ds_expr *exprs[DEC_MAX_RANK];
+        for (size_t i = 0; i < rank; i++) exprs[i] = maps[1]->exprs[i];
+        maps[1] = dec_map_of(d, rank + n.over_count, exprs, rank);
+        r = reduce_begin(d, fe, rank, n.kept, n.over, n.over_count, inputs, maps, 2);
+        v = reduce_end(&r, op1(&r, DS_LOOP_exp, op2(&r, DS_LOOP_sub, r.x[0], r.x[1])), DS_LOOP_add);
+        ds_value *both[] = {v, m};
+        r = map_over(d, fe, rank, n.kept, both, 2);
+        v = map_end(&r, op2(&r, DS_LOOP_add, op1(&r, DS_LOOP_log, r.x[0]), r.x[1]));
+        break;
+    }
+    }
+    v = dec_convert(d, v, elem);
+    d->out[0] = ds_op_int(op, "keepdims", 1) ? v : drop_axes(d, v, reduced);
+    return DS_OK;
+}
+
+/* ArgMax and ArgMin: the best value and its position are combined together; ties go to the first (or last) position. */
+RULE(arg_extreme) {
+    ds_value *x = dec_in(d, 0);
+    size_t axis, rank = x->type->rank;
+    bool reduced[DEC_MAX_RANK] = {false}, largest = op->kind == DS_ONNX_ArgMax, last = ds_op_int(op, "select_last_index", 0);
+    DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), rank, &axis));
+    reduced[axis] = true;
+    reduction n = reduction_of(d, x, reduced);
+    ds_value *best = reduce_value(d, x, &n, largest ? DS_LOOP_max : DS_LOOP_min);
+    const ds_expr *exprs[DEC_MAX_RANK];
+    for (size_t i = 0; i < rank; i++) exprs[i] = reduced[i] ? dec_const(d, 0) : dec_dim(d, i);
+    ds_value *inputs[] = {x, best};
+    const ds_attr *maps[] = {n.map, dec_map_of(d, rank + 1, exprs, rank)};
+    body r = reduce_begin(d, DS_i64, rank, n.kept, n.over, 1, inputs, maps, 2);
+    ds_value *p = cast_to(&r, position(&r, rank), DS_i64);
+    ds_value *v = op3(&r, DS_LOOP_select, op2(&r, DS_LOOP_eq, r.x[0], r.x[1]), p, num(&r, DS_i64, last ? -1 : 9e15));
+    v = reduce_end(&r, v, last ? DS_LOOP_max : DS_LOOP_min);
+    d->out[0] = ds_op_int(op, "keepdims", 1) ? v : drop_axes(d, v, reduced);
+    return DS_OK;
+}
+
+/* ---- softmax and normalisations ---- */
+
+/* x with everything before and from `axis` on flattened, for opsets below 13; NULL when no flattening is asked for */
+static ds_status softmax_shape(dec *d, ds_op *op, ds_value **x, bool *reduced) {
+    size_t rank = (*x)->type->rank, axis;
+    memset(reduced, 0, DEC_MAX_RANK);
+    if (rank == 0) return DS_OK;
+    DS_TRY(dec_axis(d, ds_op_int(op, "axis", -1), rank, &axis));
+    if (!ds_op_int(op, "ds.flatten", 0)) reduced[axis] = true;
+    else
+        for (size_t i = axis; i < rank; i++) reduced[i] = true;
+    return DS_OK;
+}
+
+static const ds_attr *kept_map(dec *d, const bool *reduced, size_t rank, size_t over) {
+    const ds_expr *exprs[DEC_MAX_RANK];
+    for (size_t i = 0; i < rank; i++) exprs[i] = reduced[i] ? dec_const(d, 0) : dec_dim(d, i);
+    return dec_map_of(d, rank + over, exprs, rank);
+}
+
+RULE(softmax) {
+    ds_value *x = dec_in(d, 0);
+    bool reduced[DEC_MAX_RANK];
+    DS_TRY(softmax_shape(d, op, &x, reduced));
+    ds_elem elem = x->type->elem, wide = dec_compute_elem(elem);
+    size_t rank = x->type->rank;
+    reduction n = reduction_of(d, x, reduced);
+    ds_value *max = reduce_value(d, x, &n, DS_LOOP_max);
+    if (op->kind == DS_ONNX_Hardmax) return dec_refuse(d, "Hardmax");
+    ds_value *inputs[] = {x, max};
+    body r = map_over(d, wide, rank, x->type->dims, inputs, 2);
+    ds_value *v = op2(&r, DS_LOOP_sub, r.x[0], r.x[1]);
+    bool log = op->kind == DS_ONNX_LogSoftmax;
+    ds_value *e = map_end(&r, log ? v : op1(&r, DS_LOOP_exp, v));
+    r = begin_over(d, &n, wide, e);
+    ds_value *sum = reduce_end(&r, log ? op1(&r, DS_LOOP_exp, r.x[0]) : r.x[0], DS_LOOP_add);
+    ds_value *both[] = {e, sum};
+    r = map_over(d, elem, rank, x->type->dims, both, 2);
+    d->out[0] = map_end(&r, log ? op2(&r, DS_LOOP_sub, r.x[0], op1(&r, DS_LOOP_log, r.x[1])) : op2(&r, DS_LOOP_div, r.x[0], r.x[1]));
+    return DS_OK;
+}
+
+/* one where the element is the first of the largest along the axis, else zero */
+RULE(hardmax) {
+    ds_value *x = dec_in(d, 0);
+    bool reduced[DEC_MAX_RANK];
+    DS_TRY(softmax_shape(d, op, &x, reduced));
+    size_t rank = x->type->rank, axis = 0;
+    while (axis < rank && !reduced[axis]) axis++;
+    if (ds_op_int(op, "ds.flatten", 0)) return dec_refuse(d, "Hardmax before opset 13");
+    reduction n = reduction_of(d, x, reduced);
+    ds_value *max = reduce_value(d, x, &n, DS_LOOP_max), *inputs[] = {x, max};
+    const ds_attr *maps[] = {n.map, kept_map(d, reduced, rank, 1)};
+    body r = reduce_begin(d, DS_i64, rank, n.kept, n.over, 1, inputs, maps, 2);
+    ds_value *p = cast_to(&r, position(&r, rank), DS_i64);
+    ds_value *first = reduce_end(&r, op3(&r, DS_LOOP_select, op2(&r, DS_LOOP_eq, r.x[0], r.x[1]), p, num(&r, DS_i64, 9e15)), DS_LOOP_min);
+    r = map_over(d, x->type->elem, rank, x->type->dims, &first, 1);
+    d->out[0] = map_end(&r, op2(&r, DS_LOOP_eq, cast_to(&r, position(&r, axis), DS_i64), r.x[0]));
+    return DS_OK;
+}
+
+/* mean and 1/sqrt(variance + epsilon) over the reduced axes, in `wide` */
+static void moments(dec *d, ds_value *x, const bool *reduced, double epsilon, bool centre, ds_value **out_mean, ds_value **out_inverse) {
+    reduction n = reduction_of(d, x, reduced);
+    ds_elem wide = dec_compute_elem(x->type->elem);
+    ds_value *mean = centre ? mean_over(d, x, &n) : NULL, *inputs[] = {x, mean};
+    const ds_attr *maps[] = {n.map, kept_map(d, reduced, n.rank, n.over_count)};
+    body r = reduce_begin(d, wide, n.rank, n.kept, n.over, n.over_count, inputs, maps, centre ? 2 : 1);
+    ds_value *c = centre ? op2(&r, DS_LOOP_sub, r.x[0], r.x[1]) : r.x[0];
+    ds_value *sum = reduce_end(&r, op2(&r, DS_LOOP_mul, c, c), DS_LOOP_add);
+    r = map_same(d, wide, sum);
+    ds_value *variance = op2(&r, DS_LOOP_div, r.x[0], cast_to(&r, extent(&r, count_over(d, &n)), wide));
+    ds_value *root = op1(&r, DS_LOOP_sqrt, op2(&r, DS_LOOP_add, variance, like(&r, variance, epsilon)));
+    *out_inverse = map_end(&r, op2(&r, DS_LOOP_div, like(&r, root, 1), root));
+    *out_mean = mean;
+}
+
+/* (x - mean) * inverse * scale + bias; scale and bias broadcast with the given maps and may be NULL */
+static ds_value *normalise(dec *d, ds_value *x, ds_value *mean, ds_value *inverse, const ds_attr *kept, ds_value *scale, const ds_attr *scale_map,
+                           ds_value *bias, const ds_attr *bias_map, ds_elem elem) {
+    ds_value *inputs[5] = {x, inverse};
+    const ds_attr *maps[5] = {ds_attr_identity_map(d->cx, x->type->rank), kept};
+    size_t n = 2, mean_at = 0, scale_at = 0, bias_at = 0;
+    if (mean) inputs[n] = mean, maps[n] = kept, mean_at = n++;
+    if (scale) inputs[n] = scale, maps[n] = scale_map, scale_at = n++;
+    if (bias) inputs[n] = bias, maps[n] = bias_map, bias_at = n++;
+    body r = map_begin(d, elem, x->type->rank, x->type->dims, inputs, maps, n);
+    ds_value *v = r.x[0];
+    if (mean) v = op2(&r, DS_LOOP_sub, v, r.x[mean_at]);
+    v = op2(&r, DS_LOOP_mul, v, r.x[1]);
+    if (scale) v = op2(&r, DS_LOOP_mul, v, cast_to(&r, r.x[scale_at], v->type->elem));
+    if (bias) v = op2(&r, DS_LOOP_add, v, cast_to(&r, r.x[bias_at], v->type->elem));
+    return map_end(&r, v);
+}
+
+RULE(layer_norm) {
+    ds_value *x = dec_in(d, 0), *scale = dec_in(d, 1), *bias = op->kind == DS_ONNX_LayerNormalization ? dec_in(d, 2) : NULL, *mean, *inverse;
+    bool reduced[DEC_MAX_RANK] = {false}, rms = op->kind == DS_ONNX_RMSNormalization;
+    size_t axis, rank = x->type->rank;
+    DS_TRY(dec_axis(d, ds_op_int(op, "axis", -1), rank, &axis));
+    for (size_t i = axis; i < rank; i++) reduced[i] = true;
+    moments(d, x, reduced, ds_op_float(op, "epsilon", 1e-5), !rms, &mean, &inverse);
+    d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, rank, 0), scale, scale ? dec_broadcast_map(d, scale, rank) : NULL, bias,
+                          bias ? dec_broadcast_map(d, bias, rank) : NULL, x->type->elem);
+    if (op->result_count > 1 && mean) d->out[1] = mean;
+    if (op->result_count > 2) d->out[2] = inverse;
+    return DS_OK;
+}
+
+static const ds_attr *channel_map(dec *d, size_t rank, size_t channel) {
+    const ds_expr *e = dec_dim(d, channel);
+    return dec_map_of(d, rank, &e, 1);
+}
+
+RULE(instance_norm) {
+    ds_value *x = dec_in(d, 0), *mean, *inverse;
+    bool reduced[DEC_MAX_RANK] = {false};
+    size_t rank = x->type->rank;
+    for (size_t i = 2; i < rank; i++) reduced[i] = true;
+    moments(d, x, reduced, ds_op_float(op, "epsilon", 1e-5), true, &mean, &inverse);
+    d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, rank, 0), dec_in(d, 1), channel_map(d, rank, 1), dec_in(d, 2), channel_map(d, rank, 1), x->type->elem);
+    return DS_OK;
+}
+
+RULE(group_norm) {
+    ds_value *x = dec_in(d, 0), *mean, *inverse;
+    int64_t groups = ds_op_int(op, "num_groups", 1);
+    size_t rank = x->type->rank;
+    const ds_expr *dims[DEC_MAX_RANK], *g = dec_const(d, groups), *channel;
+    if (rank + 1 > DEC_MAX_RANK || rank < 2 || groups < 1) return dec_fail(d, DS_E_shape, "the input has no channels");
+    dims[0] = x->type->dims[0], dims[1] = g, dims[2] = ds_expr_floordiv(d->cx, x->type->dims[1], g);
+    for (size_t i = 2; i < rank; i++) dims[i + 1] = x->type->dims[i];
+    bool reduced[DEC_MAX_RANK] = {false};
+    for (size_t i = 2; i <= rank; i++) reduced[i] = true;
+    ds_value *v = dec_reshape(d, x, rank + 1, dims);
+    moments(d, v, reduced, ds_op_float(op, "epsilon", 1e-5), true, &mean, &inverse);
+    channel = ds_op_int(op, "ds.per_group", 0) ? dec_dim(d, 1) : ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 1), dims[2]), dec_dim(d, 2));
+    const ds_attr *map = dec_map_of(d, rank + 1, &channel, 1);
+    v = normalise(d, v, mean, inverse, kept_map(d, reduced, rank + 1, 0), dec_in(d, 1), map, dec_in(d, 2), map, x->type->elem);
+    d->out[0] = dec_reshape(d, v, rank, x->type->dims);
+    return DS_OK;
+}
+
+/* scale and shift are computed from the parameters alone, so that they are constants where those are */
+RULE(batch_norm) {
+    ds_value *x = dec_in(d, 0), *parameters[] = {dec_in(d, 1), dec_in(d, 4)};
+    if (ds_op_int(op, "training_mode", 0)) return dec_refuse(d, "training mode");
+    ds_elem wide = dec_compute_elem(parameters[0]->type->elem);
+    body r = map_over(d, wide, 1, parameters[0]->type->dims, parameters, 2);
+    ds_value *root = op1(&r, DS_LOOP_sqrt, op2(&r, DS_LOOP_add, r.x[1], like(&r, r.x[1], ds_op_float(op, "epsilon", 1e-5))));
+    ds_value *scale = map_end(&r, op2(&r, DS_LOOP_div, r.x[0], root)), *shift_of[] = {dec_in(d, 2), dec_in(d, 3), scale};
+    r = map_over(d, wide, 1, scale->type->dims, shift_of, 3);
+    ds_value *shift = map_end(&r, op2(&r, DS_LOOP_sub, r.x[0], op2(&r, DS_LOOP_mul, r.x[1], r.x[2]))), *inputs[] = {x, scale, shift};
+    size_t rank = x->type->rank;
+    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), channel_map(d, rank, rank > 1), channel_map(d, rank, rank > 1)};
+    r = map_begin(d, x->type->elem, rank, x->type->dims, inputs, maps, 3);
+    d->out[0] = map_end(&r, op2(&r, DS_LOOP_add, op2(&r, DS_LOOP_mul, cast_to(&r, r.x[0], wide), r.x[1]), r.x[2]));
+    return DS_OK;
+}
+
+RULE(mean_variance_norm) {
+    ds_value *x = dec_in(d, 0), *mean, *inverse;
+    int64_t axes[DEC_MAX_RANK] = {0, 2, 3};
+    size_t n = ds_op_attr(op, "axes") ? ds_op_ints(op, "axes", axes, DEC_MAX_RANK) : 3, axis;
+    bool reduced[DEC_MAX_RANK] = {false};
+    for (size_t i = 0; i < n; i++) {
+        DS_TRY(dec_axis(d, axes[i], x->type->rank, &axis));
+        reduced[axis] = true;
+    }
+    moments(d, x, reduced, 1e-9, true, &mean, &inverse);
+    d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, x->type->rank, 0), NULL, NULL, NULL, NULL, x->type->elem);
+    return DS_OK;
+}
+
+RULE(lp_norm) {
+    ds_value *x = dec_in(d, 0);
+    int64_t p = ds_op_int(op, "p", 2);
+    size_t axis;
+    bool reduced[DEC_MAX_RANK] = {false};
+    DS_TRY(dec_axis(d, ds_op_int(op, "axis", -1), x->type->rank, &axis));
+    reduced[axis] = true;
+    reduction n = reduction_of(d, x, reduced);
+    body r = begin_over(d, &n, dec_compute_elem(x->type->elem), x);
+    ds_value *sum = reduce_end(&r, p == 1 ? op1(&r, DS_LOOP_abs, r.x[0]) : op2(&r, DS_LOOP_mul, r.x[0], r.x[0]), DS_LOOP_add), *both[] = {x, sum};
+    r = map_over(d, x->type->elem, x->type->rank, x->type->dims, both, 2);
+    ds_value *norm = p == 1 ? r.x[1] : op1(&r, DS_LOOP_sqrt, r.x[1]), *zero = like(&r, norm, 0);
+    d->out[0] = map_end(&r, op3(&r, DS_LOOP_select, op2(&r, DS_LOOP_eq, norm, zero), zero, op2(&r, DS_LOOP_div, r.x[0], norm)));
+    return DS_OK;
+}
+
+/* y = x / (bias + alpha/size * sum of squares over neighbouring channels)^beta */
+RULE(lrn) {
+    ds_value *x = dec_in(d, 0);
+    int64_t size = ds_op_int(op, "size", 1);
+    size_t rank = x->type->rank;
+    const ds_expr *exprs[DEC_MAX_RANK], *over = dec_const(d, size);
+    for (size_t i = 0; i < rank; i++) exprs[i] = dec_dim(d, i);
+    exprs[1] = ds_expr_add(d->cx, ds_expr_add(d->cx, exprs[1], dec_dim(d, rank)), dec_const(d, -(size - 1) / 2));
+    const ds_attr *map = dec_map_of(d, rank + 1, exprs, rank);
+    body r = reduce_begin(d, dec_compute_elem(x->type->elem), rank, x->type->dims, &over, 1, &x, &map, 1);
+    map_pad(&r, 0, 0);
+    ds_value *sum = reduce_end(&r, op2(&r, DS_LOOP_mul, r.x[0], r.x[0]), DS_LOOP_add), *both[] = {x, sum};
+    r = map_over(d, x->type->elem, rank, x->type->dims, both, 2);
+    ds_value *base = op2(&r, DS_LOOP_add, like(&r, r.x[1], ds_op_float(op, "bias", 1)), op2(&r, DS_LOOP_mul, r.x[1], like(&r, r.x[1], ds_op_float(op, "alpha", 1e-4) / (double)size)));
+    d->out[0] = map_end(&r, op2(&r, DS_LOOP_div, r.x[0], op2(&r, DS_LOOP_pow, base, like(&r, base, ds_op_float(op, "beta", 0.75)))));
+    return DS_OK;
+}
+
+/* ---- pooling ---- */
+
+RULE(global_pool) {
+    ds_value *x = dec_in(d, 0);
+    bool reduced[DEC_MAX_RANK] = {false};
+    for (size_t i = 2; i < x->type->rank; i++) reduced[i] = true;
+    reduction n = reduction_of(d, x, reduced);
+    if (op->kind == DS_ONNX_GlobalLpPool) return dec_refuse(d, "GlobalLpPool");
+    ds_value *v = op->kind == DS_ONNX_GlobalMaxPool ? reduce_value(d, x, &n, DS_LOOP_max) : mean_over(d, x, &n);
+    d->out[0] = dec_convert(d, v, x->type->elem);
+    return DS_OK;
+}
+
+ds_status ds_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *kernel, size_t spatial, ds_window *w) {
+    const char *pad = ds_op_text(op, "auto_pad", "NOTSET");
+    int64_t pads[2 * DEC_MAX_RANK] = {0};
+    for (size_t i = 0; i < spatial; i++) w->stride[i] = w->dilation[i] = 1;
+    ds_op_ints(op, "strides", w->stride, DEC_MAX_RANK);
+    ds_op_ints(op, "dilations", w->dilation, DEC_MAX_RANK);
+    ds_op_ints(op, "pads", pads, 2 * DEC_MAX_RANK);
+    w->spatial = spatial;
+    for (size_t i = 0; i < spatial; i++) {
+        const ds_expr *in = input->dims[i + 2], *one = dec_const(d, 1);
+        if (w->stride[i] < 1 || w->dilation[i] < 1 || kernel[i] < 1 || kernel[i] > INT32_MAX || w->dilation[i] > INT32_MAX) return dec_fail(d, DS_E_attribute, "strides, dilations and kernel sizes must be positive");
+        int64_t reach = (kernel[i] - 1) * w->dilation[i] + 1;
+        const ds_expr *stride = dec_const(d, w->stride[i]);
+        w->kernel[i] = kernel[i];
+        if (!strncmp(pad, "SAME", 4)) {
+            w->out[i] = ds_expr_ceildiv(d->cx, in, stride);
+            const ds_expr *last = ds_expr_mul(d->cx, ds_expr_sub(d->cx, w->out[i], one), stride);
+            const ds_expr *total = ds_expr_max(d->cx, ds_expr_sub(d->cx, ds_expr_add(d->cx, last, dec_const(d, reach)), in), dec_const(d, 0));
+            const ds_expr *half = ds_expr_floordiv(d->cx, total, dec_const(d, 2));
+            w->before[i] = !strcmp(pad, "SAME_LOWER") ? ds_expr_sub(d->cx, total, half) : half;
+            w->after[i] = ds_expr_sub(d->cx, total, w->before[i]);
+            continue;
+        }
+        if (!strcmp(pad, "VALID")) pads[i] = pads[i + spatial] = 0;
+        w->before[i] = dec_const(d, pads[i]), w->after[i] = dec_const(d, pads[i + spatial]);
+        const ds_expr *room = ds_expr_add(d->cx, in, dec_const(d, pads[i] + pads[i + spatial] - reach));
+        int64_t fixed;
+        if (ds_expr_is_const(room, &fixed) && fixed < 0) return dec_fail(d, DS_E_shape, "the window is larger than the padded input");
+        if (ds_op_int(op, "ceil_mode", 0)) {
+            w->out[i] = ds_expr_add(d->cx, ds_expr_ceildiv(d->cx, room, stride), one);
+            /* a window that would start in the padding behind the input is dropped */
+            const ds_expr *limit = ds_expr_ceildiv(d->cx, ds_expr_add(d->cx, in, w->before[i]), stride);
+            w->out[i] = ds_expr_min(d->cx, w->out[i], limit);
+        } else w->out[i] = ds_expr_add(d->cx, ds_expr_floordiv(d->cx, room, stride), one);
+    }
+    return DS_OK;
+}
+
+/* stride * d(out) + dilation * d(window) - before */
+const ds_expr *ds_window_index(dec *d, const ds_window *w, size_t i, size_t out_dim, size_t window_dim) {
+    const ds_expr *e = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, out_dim), w->stride[i]), ds_expr_scale(d->cx, dec_dim(d, window_dim), w->dilation[i]));
+    return ds_expr_sub(d->cx, e, w->before[i]);
+}
+
+RULE(pool) {
+    ds_value *x = dec_in(d, 0);
+    size_t rank = x->type->rank, spatial = rank - 2;
+    int64_t kernel[DEC_MAX_RANK] = {0};
+    ds_window w;
+    if (rank < 3 || ds_op_ints(op, "kernel_shape", kernel, DEC_MAX_RANK) != spatial) return dec_fail(d, DS_E_shape, "'kernel_shape' does not fit the input");
+    DS_TRY(ds_window_of(d, op, x->type, kernel, spatial, &w));
+    const ds_expr *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK], *over[DEC_MAX_RANK];
+    for (size_t i = 0; i < rank; i++) dims[i] = i < 2 ? x->type->dims[i] : w.out[i - 2], exprs[i] = i < 2 ? dec_dim(d, i) : ds_window_index(d, &w, i - 2, i, rank + i - 2);
+    for (size_t i = 0; i < spatial; i++) over[i] = dec_const(d, kernel[i]);
+    const ds_attr *map = dec_map_of(d, rank + spatial, exprs, rank);
+    ds_elem elem = x->type->elem, wide = dec_compute_elem(elem);
+    if (op->kind == DS_ONNX_MaxPool) {
+        body r = reduce_begin(d, wide, rank, dims, over, spatial, &x, &map, 1);
+        const ds_elem_info *e = ds_elem_facts(elem);
+        map_pad(&r, 0, e->class == DS_CLASS_UINT ? 0 : e->class == DS_CLASS_FLOAT ? -(double)INFINITY : -ldexp(1, (int)e->bits - 1));
+        ds_value *best = reduce_end(&r, r.x[0], DS_LOOP_max);
+        d->out[0] = dec_convert(d, best, elem);
+        if (op->result_count > 1 && op->results[1].uses) {
+            const ds_expr *at[DEC_MAX_RANK];
+            bool column = ds_op_int(op, "storage_order", 0);
+            for (size_t i = 0; i < rank; i++) at[i] = dec_dim(d, i);
+            ds_value *inputs[] = {x, best};
+            const ds_attr *maps[] = {map, dec_map_of(d, rank + spatial, at, rank)};
+            r = reduce_begin(d, DS_i64, rank, dims, over, spatial, inputs, maps, 2);
+            map_pad(&r, 0, e->class == DS_CLASS_UINT ? 0 : e->class == DS_CLASS_FLOAT ? -(double)INFINITY : -ldexp(1, (int)e->bits - 1));
+            const ds_expr *flat = ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 0), x->type->dims[1]), dec_dim(d, 1)), *inner = dec_const(d, 0);
+            for (size_t i = 0; i < spatial; i++) flat = ds_expr_mul(d->cx, flat, x->type->dims[i + 2]);
+            for (size_t k = 0; k < spatial; k++) {
+                size_t i = column ? spatial - 1 - k : k;
+                inner = ds_expr_add(d->cx, ds_expr_mul(d->cx, inner, x->type->dims[i + 2]), exprs[i + 2]);
+            }
+            flat = ds_expr_add(d->cx, flat, inner);
+            ds_value *coordinates[DEC_MAX_RANK];
+            for (size_t i = 0; i < rank + spatial; i++) coordinates[i] = position(&r, i);
+            const ds_type *index = ds_type_scalar(d->cx, DS_index);
+            ds_op *apply = ds_op_create(&r.b, DS_LOOP_apply, coordinates, rank + spatial, &index, 1, 0);
+            ds_op_set_attr(d->m, apply, "map", ds_attr_map(d->cx, rank + spatial, &flat, 1));
+            ds_value *p = cast_to(&r, ds_op_result(apply, 0), DS_i64);
+            d->out[1] = reduce_end(&r, op3(&r, DS_LOOP_select, op2(&r, DS_LOOP_eq, r.x[0], r.x[1]), p, num(&r, DS_i64, 9e15)), DS_LOOP_min);
+        }
+        return DS_OK;
+    }
+    int64_t p = ds_op_int(op, "p", 2);
+    bool lp = op->kind == DS_ONNX_LpPool;
+    body r = reduce_begin(d, wide, rank, dims, over, spatial, &x, &map, 1);
+    map_pad(&r, 0, 0);
+    ds_value *v = r.x[0];
+    if (lp) v = p == 1 ? op1(&r, DS_LOOP_abs, v) : p == 2 ? op2(&r, DS_LOOP_mul, v, v) : op2(&r, DS_LOOP_pow, op1(&r, DS_LOOP_abs, v), like(&r, v, (double)p));
+    ds_value *sum = reduce_end(&r, v, DS_LOOP_add);
+    r = map_same(d, elem, sum);
+    if (lp) {
+        v = p == 1 ? r.x[0] : p == 2 ? op1(&r, DS_LOOP_sqrt, r.x[0]) : op2(&r, DS_LOOP_pow, r.x[0], like(&r, r.x[0], 1.0 / (double)p));
+        d->out[0] = map_end(&r, v);
+        return DS_OK;
+    }
+    /* how many elements of the window count: those inside the input, or inside the padded input */
+    bool include = ds_op_int(op, "count_include_pad", 0);
+    ds_value *count = NULL;
+    for (size_t i = 0; i < spatial; i++) {
+        const ds_expr *start = ds_expr_sub(d->cx, ds_expr_scale(d->cx, dec_dim(d, 0), w.stride[i]), w.before[i]);
+        ds_value *at = position(&r, i + 2), *k = num(&r, DS_index, (double)kernel[i]), *step = num(&r, DS_index, (double)w.dilation[i]);
+        const ds_type *index = ds_type_scalar(d->cx, DS_index);
+        ds_op *apply = ds_op_create(&r.b, DS_LOOP_apply, &at, 1, &index, 1, 0);
+        ds_op_set_attr(d->m, apply, "map", ds_attr_map(d->cx, 1, &start, 1));
+        ds_value *low = ds_op_result(apply, 0), *zero = num(&r, DS_index, 0), *end = extent(&r, include ? ds_expr_add(d->cx, x->type->dims[i + 2], w.after[i]) : x->type->dims[i + 2]);
+        /* taps t with low + t*step in [first, end): clamp both ends of the range of t to 0..k */
+        ds_value *last = op2(&r, DS_LOOP_floordiv, op2(&r, DS_LOOP_add, op2(&r, DS_LOOP_sub, end, low), op2(&r, DS_LOOP_sub, step, num(&r, DS_index, 1))), step);
+        ds_value *n = op2(&r, DS_LOOP_min, k, op2(&r, DS_LOOP_max, last, zero));
+        if (!include) {
+            ds_value *skip = op2(&r, DS_LOOP_floordiv, op2(&r, DS_LOOP_add, op2(&r, DS_LOOP_sub, zero, low), op2(&r, DS_LOOP_sub, step, num(&r, DS_index, 1))), step);
+            n = op2(&r, DS_LOOP_sub, n, op2(&r, DS_LOOP_min, n, op2(&r, DS_LOOP_max, skip, zero)));
+        }
+        count = count ? op2(&r, DS_LOOP_mul, count, n) : n;
+    }
+    d->out[0] = map_end(&r, op2(&r, DS_LOOP_div, r.x[0], cast_to(&r, count, r.x[0]->type->elem)));
+    return DS_OK;
+}

@@ -1,0 +1,174 @@
+/* fuse: merges the region of a map into the map or reduce that reads it.
+ *
+ *   before   %1 = "graph.map"(%0) ({ exp })    %2 = "graph.reduce"(%1) ({ identity }, { add })
+ *   after    %2 = "graph.reduce"(%0) ({ exp }, { add })
+ *
+ * A producer is recomputed for several users only when it just moves elements; one user that reads elements repeatedly gets it merged
+ * only when it is cheap. Access maps compose, so transposes, slices and broadcasts disappear into their users.
+ * Needs:  graph ops.   Keeps: values up to nothing (same arithmetic, same order).   Breaks: nothing.   Cost: linear in ops and region sizes.
+ */
+#include <string.h>
+
+#include "passes/passes.h"
+
+enum { MAX_OPERANDS = 24, MAX_REGION = 160 };
+
+static int scalar_cost(ds_op_kind kind) {
+    switch (kind) {
+    case DS_LOOP_constant:
+    case DS_LOOP_cast:
+    case DS_LOOP_position:
+    case DS_LOOP_apply:
+    case DS_GRAPH_yield: return 0;
+    case DS_LOOP_add:
+    case DS_LOOP_sub:
+    case DS_LOOP_mul:
+    case DS_LOOP_max:
+    case DS_LOOP_min:
+    case DS_LOOP_select:
+    case DS_LOOP_lt: return 1;
+    case DS_LOOP_div:
+    case DS_LOOP_sqrt: return 4;
+    default: return ds_op_facts(kind)->traits & DS_SCALAR ? 8 : 3;
+    }
+}
+
+static int region_cost(const ds_block *block, size_t *out_ops) {
+    int cost = 0;
+    *out_ops = 0;
+    for (const ds_op *op = block->first; op; op = op->next) cost += scalar_cost(op->kind), ++*out_ops;
+    return cost;
+}
+
+static bool has_extract(const ds_block *block) {
+    for (const ds_op *op = block->first; op; op = op->next)
+        if (op->kind == DS_GRAPH_extract) return true;
+    return false;
+}
+
+static const ds_expr *points_of(ds_ir_context *cx, const ds_op *op) {
+    const ds_expr *count = ds_type_count(cx, op->results[0].type);
+    const ds_attr *over = ds_op_attr(op, "over");
+    for (size_t i = 0; over && i < over->count; i++) count = ds_expr_mul(cx, count, ds_attr_to_expr(cx, over->items[i]));
+    return count;
+}
+
+static bool has_pad(const ds_op *op, size_t i) {
+    const ds_attr *pads = ds_op_attr(op, "pads");
+    return pads && pads->items[i]->kind != DS_ATTR_UNIT;
+}
+
+static bool reads_itself_only(const ds_op *user, const ds_value *v) {
+    for (const ds_use *use = v->uses; use; use = use->next)
+        if (use->owner != user) return false; /* an extract in a region counts as another user */
+    return true;
+}
+
+static bool should_merge(ds_ir_context *cx, const ds_op *producer, const ds_op *user, size_t operand) {
+    size_t ops, user_ops;
+    if (producer->kind != DS_GRAPH_map || producer->result_count != 1 || producer->block != user->block || has_pad(user, operand)) return false;
+    if (producer->results[0].type->encoding) return false;
+    int cost = region_cost(ds_op_block(producer, 0), &ops);
+    region_cost(ds_op_block(user, 0), &user_ops);
+    if (ops + user_ops > MAX_REGION || producer->operand_count + user->operand_count > MAX_OPERANDS) return false;
+    if (!reads_itself_only(user, &producer->results[0])) {
+        bool moves = cost == 0 && !has_extract(ds_op_block(producer, 0)) && producer->operand_count <= 1;
+        const ds_attr *pads = ds_op_attr(producer, "pads");
+        if (!moves || pads) return false;
+        return true;
+    }
+    if (has_extract(ds_op_block(producer, 0)) && user->kind == DS_GRAPH_reduce) return false;
+    const ds_expr *mine = ds_type_count(cx, producer->results[0].type), *theirs = points_of(cx, user);
+    if (mine == theirs || cost <= 1) return true;
+    int64_t a, b;
+    return ds_expr_is_const(mine, &a) && ds_expr_is_const(theirs, &b) && b <= a;
+}
+
+/* position of producer dim k at the user's current point: an expression over the user's dims */
+static ds_value *position_value(ds_builder *b, const ds_expr *e, size_t dims) {
+    ds_ir_context *cx = b->module->cx;
+    const ds_type *index = ds_type_scalar(cx, DS_index);
+    if (e->kind == DS_EXPR_DIM) {
+        ds_op *p = ds_op_create(b, DS_LOOP_position, NULL, 0, &index, 1, 0);
+        ds_op_set_attr(b->module, p, "dim", ds_attr_int(cx, e->value));
+        return ds_op_result(p, 0);
+    }
+    ds_value *at[64];
+    for (size_t i = 0; i < dims; i++) {
+        ds_op *p = ds_op_create(b, DS_LOOP_position, NULL, 0, &index, 1, 0);
+        ds_op_set_attr(b->module, p, "dim", ds_attr_int(cx, (int64_t)i));
+        at[i] = ds_op_result(p, 0);
+    }
+    ds_op *apply = ds_op_create(b, DS_LOOP_apply, at, dims, &index, 1, 0);
+    ds_op_set_attr(b->module, apply, "map", ds_attr_map(cx, dims, &e, 1));
+    return ds_op_result(apply, 0);
+}
+
+/* Replaces operand `operand` of user by the producer's operands, and the argument by the producer's scalars. */
+static void merge(ds_module *m, ds_op *producer, ds_op *user, size_t operand) {
+    ds_ir_context *cx = m->cx;
+    const ds_attr *user_maps = ds_op_attr(user, "maps"), *user_pads = ds_op_attr(user, "pads"), *pads = ds_op_attr(producer, "pads"), *access = user_maps->items[operand];
+    ds_value **operands = NULL;
+    const ds_attr **maps = NULL, **new_pads = NULL;
+    ds_block *body = ds_op_block(user, 0), *from = ds_op_block(producer, 0);
+    size_t dims = (size_t)access->integer;
+    ds_value **args = NULL;
+    bool any_pad = false;
+    ds_value *replaced = body->args[operand];
+    for (size_t i = 0; i < user->operand_count; i++)
+        if (i != operand) {
+            arrput(operands, ds_op_operand(user, i)), arrput(maps, user_maps->items[i]), arrput(args, body->args[i]);
+            arrput(new_pads, user_pads ? user_pads->items[i] : ds_attr_unit(cx));
+        }
+    ds_mapping mapping = {0};
+    for (size_t i = 0; i < producer->operand_count; i++) {
+        const ds_attr *inner = ds_op_map(producer, i);
+        const ds_expr *exprs[64];
+        for (size_t k = 0; k < inner->count; k++) exprs[k] = ds_expr_replace_dims(cx, inner->exprs[k], access->exprs, access->count);
+        const ds_attr *map = ds_attr_map(cx, dims, exprs, inner->count), *pad = pads ? pads->items[i] : ds_attr_unit(cx);
+        size_t at = 0;
+        while (at < arrlenu(operands) && !(operands[at] == ds_op_operand(producer, i) && maps[at] == map && new_pads[at] == pad)) at++;
+        if (at == arrlenu(operands)) {
+            arrput(operands, ds_op_operand(producer, i)), arrput(maps, map), arrput(new_pads, pad);
+            arrput(args, ds_block_add_arg(m, body, from->args[i]->type, NULL));
+        }
+        ds_mapping_set(&mapping, from->args[i], args[at]);
+    }
+    ds_builder b = {m, body, body->first, producer->loc};
+    for (ds_op *op = from->first; op; op = op->next) {
+        if (op->kind == DS_GRAPH_yield) ds_value_replace_uses(replaced, ds_mapping_get(&mapping, ds_op_operand(op, 0)));
+        else if (op->kind == DS_LOOP_position) ds_mapping_set(&mapping, &op->results[0], position_value(&b, access->exprs[ds_op_int(op, "dim", 0)], dims));
+        else ds_op_clone(&b, op, &mapping);
+    }
+    ds_mapping_free(&mapping);
+    ds_value **kept = DS_NEW_ARRAY(m->arena, ds_value *, arrlenu(args));
+    for (size_t i = 0; i < arrlenu(args); i++) kept[i] = args[i], kept[i]->index = (uint32_t)i, any_pad = any_pad || new_pads[i]->kind != DS_ATTR_UNIT;
+    body->args = kept, body->arg_count = arrlenu(args);
+    ds_op_set_operands(m, user, operands, arrlenu(operands));
+    ds_op_set_attr(m, user, "maps", ds_attr_array(cx, maps, arrlenu(maps)));
+    if (any_pad || user_pads) ds_op_set_attr(m, user, "pads", ds_attr_array(cx, new_pads, arrlenu(new_pads)));
+    user->loc = ds_loc_fused(m, user->loc, producer->loc);
+    arrfree(operands), arrfree(maps), arrfree(new_pads), arrfree(args);
+    if (ds_value_unused(&producer->results[0])) ds_op_erase(producer);
+}
+
+static void fuse_block(ds_module *m, ds_block *block) {
+    for (ds_op *op = block->first; op; op = op->next) {
+        if (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if)
+            for (size_t r = 0; r < op->region_count; r++) fuse_block(m, ds_op_block(op, r));
+        if (op->kind != DS_GRAPH_map && op->kind != DS_GRAPH_reduce) continue;
+        for (size_t i = 0; i < op->operand_count;) {
+            ds_op *producer = ds_op_operand(op, i)->op;
+            if (producer && should_merge(m->cx, producer, op, i)) {
+                merge(m, producer, op, i);
+                i = 0;
+            } else i++;
+        }
+    }
+}
+
+ds_status ds_pass_fuse(ds_module *module, const ds_pass_options *options) {
+    (void)options;
+    for (ds_op *func = module->body.block->first; func; func = func->next) fuse_block(module, ds_op_block(func, 0));
+    return DS_OK;
+}

@@ -1,0 +1,236 @@
+/* group: puts ops that are scheduled together into graph.kernel ops, one kernel for every op that computes.
+ *
+ *   before   %1 = "graph.matmul"(%x, %w)    %2 = "graph.map"(%1, %bias) ({ add })
+ *   after    %2 = "graph.kernel"(%x, %w, %bias) ({ matmul, map, yield }) {shared = 0}
+ *
+ * A contraction takes the map that reads it point by point as its epilogue. A reduction and the maps and reductions around it that walk
+ * the same leading dimensions (softmax, layer normalisation) share the loops over those: `shared` says how many; what flows between
+ * them stays in the scratch memory of one lane.
+ * Needs:  graph ops.   Keeps: values.   Breaks: nothing.   Cost: linear.
+ */
+#include <string.h>
+
+#include "passes/contraction.h"
+#include "passes/passes.h"
+
+enum { MAX_GROUP = 12 };
+
+typedef struct {
+    ds_module *m;
+    ds_ir_context *cx;
+} grouper;
+
+static bool computes(const ds_op *op) {
+    switch (op->kind) {
+    case DS_GRAPH_map:
+    case DS_GRAPH_reduce:
+    case DS_GRAPH_matmul:
+    case DS_GRAPH_conv:
+    case DS_GRAPH_concat:
+    case DS_GRAPH_encode:
+    case DS_GRAPH_index: return true;
+    default: return false;
+    }
+}
+
+static bool is_contraction(const ds_op *op) { return op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv; }
+
+static bool is_identity(const ds_attr *map) {
+    for (size_t i = 0; i < map->count; i++)
+        if (map->exprs[i]->kind != DS_EXPR_DIM || map->exprs[i]->value != (int64_t)i) return false;
+    return map->count == (size_t)map->integer;
+}
+
+/* The one map that reads every element of v at its own point, when v has no other reader. */
+static ds_op *epilogue_of(const ds_value *v) {
+    if (!v->uses) return NULL;
+    ds_op *user = v->uses->owner;
+    if (user->kind != DS_GRAPH_map || user->block != v->op->block || user->result_count != 1) return NULL;
+    for (const ds_use *use = v->uses; use; use = use->next)
+        if (use->owner != user) return NULL;
+    for (const ds_op *inner = ds_op_block(user, 0)->first; inner; inner = inner->next)
+        if (inner->kind == DS_GRAPH_extract) return NULL;
+    if (ds_op_attr(user, "pads") || user->results[0].type->encoding != v->type->encoding) return NULL;
+    for (size_t i = 0; i < user->operand_count; i++)
+        if (ds_op_operand(user, i) == v && (!is_identity(ds_op_map(user, i)) || v->type->rank != user->results[0].type->rank)) return NULL;
+    for (size_t i = 0; i < v->type->rank; i++)
+        if (v->type->dims[i] != user->results[0].type->dims[i]) return NULL;
+    return user;
+}
+
+/* ---- shared rows ---- */
+
+/* How many leading dims of a reduction are kept as they are: the rows that a group may share. */
+static size_t rows_of_reduce(grouper *g, const ds_op *op) {
+    const ds_type *t = op->results[0].type;
+    if (t->encoding) return 0;
+    size_t rows = t->rank;
+    const ds_attr *map = ds_op_map(op, 0);
+    for (size_t i = 0; i < map->count && i < t->rank; i++)
+        if (map->exprs[i]->kind != DS_EXPR_DIM || map->exprs[i]->value != (int64_t)i || map->count != t->rank) {
+            rows = i;
+            break;
+        }
+    (void)g;
+    return rows < t->rank ? rows : 0;
+}
+
+static bool reads_row(const ds_attr *map, const ds_type *type, size_t rows) {
+    if (map->count < rows) return false;
+    for (size_t i = 0; i < rows; i++) {
+        bool one = ds_expr_equals(type->dims[i], 1) && ds_expr_equals(map->exprs[i], 0);
+        if (!one && (map->exprs[i]->kind != DS_EXPR_DIM || map->exprs[i]->value != (int64_t)i)) return false;
+    }
+    return true;
+}
+
+static bool same_rows(const ds_type *a, const ds_type *b, size_t rows) {
+    if (a->rank < rows || b->rank < rows || a->encoding || b->encoding) return false;
+    for (size_t i = 0; i < rows; i++)
+        if (a->dims[i] != b->dims[i]) return false;
+    return true;
+}
+
+static bool in_group(ds_op *const *ops, size_t count, const ds_op *op) {
+    for (size_t i = 0; i < count; i++)
+        if (ops[i] == op) return true;
+    return false;
+}
+
+static bool defined_before(const ds_value *v, const ds_op *first) {
+    if (!v->op || v->op->block != first->block) return true;
+    for (const ds_op *op = first; op; op = op->next)
+        if (op == v->op) return false;
+    return true;
+}
+
+/* May `op`, which stands after the group, join it? Everything it reads must be older than the group or read row by row from it. */
+static bool may_join(ds_op *const *ops, size_t count, const ds_op *op, size_t rows) {
+    bool connected = false;
+    if ((op->kind != DS_GRAPH_map && op->kind != DS_GRAPH_reduce) || ds_op_attr(op, "pads") || !same_rows(ops[0]->results[0].type, op->results[0].type, rows)) return false;
+    for (const ds_op *inner = ds_op_block(op, 0)->first; inner; inner = inner->next)
+        if (inner->kind == DS_GRAPH_extract) return false;
+    for (size_t i = 0; i < op->operand_count; i++) {
+        const ds_value *v = ds_op_operand(op, i);
+        if (v->op && in_group(ops, count, v->op)) {
+            connected = true;
+            if (!reads_row(ds_op_map(op, i), v->type, rows)) return false;
+        } else if (!defined_before(v, ops[0])) return false;
+    }
+    return connected;
+}
+
+/* A row's temporaries must fit the cache: static and at most this many elements. */
+static bool row_is_small(grouper *g, const ds_type *t, size_t rows) {
+    int64_t count = 1, extent;
+    (void)g;
+    for (size_t i = rows; i < t->rank; i++)
+        if (!ds_expr_is_const(t->dims[i], &extent)) extent = 1024; /* a guess for what is unknown */
+        else if (extent > 1 << 20 || (count *= extent) > 1 << 16) return false;
+    return count <= 1 << 16;
+}
+
+static size_t collect_rows(grouper *g, ds_op *first, ds_op **ops) {
+    size_t count = 0, rows = first->kind == DS_GRAPH_reduce ? rows_of_reduce(g, first) : 0;
+    ops[count++] = first;
+    if (rows == 0) return count;
+    for (ds_op *op = first->next; op && count < MAX_GROUP; op = op->next) {
+        if (!computes(op) || is_contraction(op)) {
+            if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_index) continue;
+            break;
+        }
+        if (may_join(ops, count, op, rows) && row_is_small(g, op->results[0].type, rows)) ops[count++] = op;
+        else {
+            bool reads = false; /* something between that needs the group's values must stay behind it */
+            for (size_t i = 0; i < op->operand_count; i++) reads = reads || (ds_op_operand(op, i)->op && in_group(ops, count, ds_op_operand(op, i)->op));
+            if (reads) break;
+        }
+    }
+    return count;
+}
+
+/* ---- building ---- */
+
+static size_t operand_index(ds_value ***operands, ds_value *v) {
+    for (size_t i = 0; i < arrlenu(*operands); i++)
+        if ((*operands)[i] == v) return i;
+    arrput(*operands, v);
+    return arrlenu(*operands) - 1;
+}
+
+static void collect_operands(ds_value ***operands, ds_op *op, ds_op *const *ops, size_t count) {
+    for (size_t i = 0; i < op->operand_count; i++) {
+        ds_value *v = ds_op_operand(op, i);
+        if (v->type->kind == DS_TYPE_TENSOR && !(v->op && in_group(ops, count, v->op))) operand_index(operands, v);
+    }
+    for (size_t r = 0; r < op->region_count; r++)
+        for (ds_op *inner = ds_op_block(op, r)->first; inner; inner = inner->next) collect_operands(operands, inner, ops, count);
+}
+
+static bool used_outside(const ds_value *v, ds_op *const *ops, size_t count) {
+    for (const ds_use *use = v->uses; use; use = use->next) {
+        const ds_op *owner = use->owner;
+        while (owner && owner->block != v->op->block) owner = owner->block->region->op;
+        if (!owner || !in_group(ops, count, owner)) return true;
+    }
+    return false;
+}
+
+static ds_op *make_kernel(grouper *g, ds_op *const *ops, size_t count, size_t shared) {
+    ds_value **operands = NULL, **results = NULL, **yields = NULL;
+    const ds_type **types = NULL;
+    const ds_loc *loc = NULL;
+    ds_op *last = ops[count - 1];
+    for (size_t k = 0; k < count; k++) {
+        collect_operands(&operands, ops[k], ops, count);
+        loc = ds_loc_fused(g->m, loc, ops[k]->loc);
+        for (size_t i = 0; i < ops[k]->result_count; i++)
+            if (used_outside(&ops[k]->results[i], ops, count)) arrput(results, &ops[k]->results[i]), arrput(types, ops[k]->results[i].type);
+    }
+    ds_builder b = {g->m, last->block, last, loc};
+    ds_op *kernel = ds_op_create(&b, DS_GRAPH_kernel, operands, arrlenu(operands), types, arrlenu(types), 1);
+    ds_op_set_attr(g->m, kernel, "shared", ds_attr_int(g->cx, (int64_t)shared));
+    ds_block *body = ds_op_block(kernel, 0);
+    ds_mapping mapping = {0};
+    for (size_t i = 0; i < arrlenu(operands); i++) ds_mapping_set(&mapping, operands[i], ds_block_add_arg(g->m, body, operands[i]->type, NULL));
+    ds_builder in = {g->m, body, NULL, loc};
+    for (size_t k = 0; k < count; k++) ds_op_clone(&in, ops[k], &mapping);
+    for (size_t i = 0; i < arrlenu(results); i++) arrput(yields, ds_mapping_get(&mapping, results[i]));
+    ds_op_create(&in, DS_GRAPH_yield, yields, arrlenu(yields), NULL, 0, 0);
+    ds_mapping_free(&mapping);
+    for (size_t i = 0; i < arrlenu(results); i++) ds_value_replace_uses(results[i], ds_op_result(kernel, i));
+    for (size_t k = count; k-- > 0;) ds_op_erase(ops[k]);
+    arrfree(operands), arrfree(results), arrfree(yields), arrfree(types);
+    return kernel;
+}
+
+static void group_block(grouper *g, ds_block *block) {
+    for (ds_op *op = block->first, *next; op; op = next) {
+        next = op->next;
+        if (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if)
+            for (size_t r = 0; r < op->region_count; r++) group_block(g, ds_op_block(op, r));
+        if (!computes(op)) continue;
+        ds_op *ops[MAX_GROUP] = {op};
+        size_t count = 1, shared = 0;
+        if (is_contraction(op)) {
+            ds_op *epilogue = epilogue_of(&op->results[0]);
+            if (epilogue) { /* the kernel takes the epilogue's place; this op is visited no more */
+                ops[count++] = epilogue;
+                if (next == epilogue) next = epilogue->next;
+            }
+        } else if (op->kind == DS_GRAPH_reduce) {
+            count = collect_rows(g, op, ops);
+            if (count > 1) shared = rows_of_reduce(g, op);
+            for (size_t k = 1; k < count; k++)
+                if (next == ops[k]) next = ops[k]->next, k = 0;
+        }
+        make_kernel(g, ops, count, shared);
+    }
+}
+
+ds_status ds_pass_group(ds_module *module, const ds_pass_options *options) {
+    (void)options;
+    grouper g = {module, module->cx};
+    for (ds_op *func = module->body.block->first; func; func = func->next) group_block(&g, ds_op_block(func, 0));
+    return DS_OK;
+}

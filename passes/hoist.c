@@ -1,0 +1,144 @@
+/* hoist: what depends on constants only moves into function @constants, which runs once, when the model is compiled.
+ *
+ *   before   %p = "graph.encode"(%w) …   %y = "graph.matmul"(%x, %p) …            (%w a constant)
+ *   after    func @main(%x, %p {ds.recipe = 0})   func @constants(%w {ds.constant = dense_resource<w>}) -> %p
+ *
+ * @constants goes through the same pipeline, at the baseline ISA of the host, so its bytes do not depend on the machine.
+ * Needs:  graph ops.   Keeps: values.   Breaks: nothing.   Cost: linear.
+ */
+#include <string.h>
+
+#include "passes/passes.h"
+
+typedef struct {
+    ds_module *m;
+    ds_op *main, *recipes;
+    ds_builder b; /* in recipes */
+    uint8_t *known; /* stb_ds array by value id: 1 constant, 2 not */
+    ds_mapping cloned;
+    ds_value **results;      /* of recipes */
+    const ds_attr **arg_attrs; /* of recipes */
+} hoister;
+
+static bool is_recipe_op(const ds_op *op) {
+    switch (op->kind) {
+    case DS_GRAPH_map:
+    case DS_GRAPH_reduce:
+    case DS_GRAPH_reshape:
+    case DS_GRAPH_encode:
+    case DS_GRAPH_concat:
+    case DS_GRAPH_matmul:
+    case DS_GRAPH_conv: return true;
+    default: return false;
+    }
+}
+
+static bool all_inputs_constant(hoister *h, const ds_op *op);
+
+static bool is_constant(hoister *h, const ds_value *v) {
+    if (!v->op) return false;
+    if (v->op->kind == DS_GRAPH_constant) return true;
+    while (arrlenu(h->known) <= v->id) arrput(h->known, 0);
+    if (!h->known[v->id]) {
+        bool yes = is_recipe_op(v->op) && v->op->result_count == 1 && ds_type_is_static(v->type) && all_inputs_constant(h, v->op);
+        h->known[v->id] = yes ? 1 : 2;
+    }
+    return h->known[v->id] == 1;
+}
+
+/* Symbols in maps make a value depend on the run; so do tensors that regions read. */
+static void note(void *user, const char *name) {
+    (void)name;
+    *(bool *)user = true;
+}
+
+static bool region_is_constant(hoister *h, const ds_block *block) {
+    for (const ds_op *op = block->first; op; op = op->next) {
+        const ds_attr *map = ds_op_attr(op, "map");
+        bool symbolic = false;
+        for (size_t i = 0; map && i < map->count; i++) ds_expr_each_symbol(map->exprs[i], note, &symbolic);
+        if (symbolic) return false;
+        for (size_t i = 0; i < op->operand_count; i++)
+            if (ds_op_operand(op, i)->type->kind == DS_TYPE_TENSOR && !is_constant(h, ds_op_operand(op, i))) return false;
+    }
+    return true;
+}
+
+static bool all_inputs_constant(hoister *h, const ds_op *op) {
+    bool symbolic = false;
+    for (size_t i = 0; i < op->operand_count; i++)
+        if (!is_constant(h, ds_op_operand(op, i))) return false;
+    const ds_attr *maps = ds_op_attr(op, "maps");
+    for (size_t i = 0; maps && i < maps->count; i++)
+        for (size_t k = 0; k < maps->items[i]->count; k++) ds_expr_each_symbol(maps->items[i]->exprs[k], note, &symbolic);
+    if (symbolic) return false;
+    for (size_t r = 0; r < op->region_count; r++)
+        if (!region_is_constant(h, ds_op_block(op, r))) return false;
+    return true;
+}
+
+static void clone_constant(hoister *h, ds_value *v);
+
+static void clone_inputs(hoister *h, const ds_op *op) {
+    for (size_t i = 0; i < op->operand_count; i++)
+        if (ds_op_operand(op, i)->type->kind == DS_TYPE_TENSOR) clone_constant(h, ds_op_operand(op, i));
+    for (size_t r = 0; r < op->region_count; r++)
+        for (const ds_op *inner = ds_op_block(op, r)->first; inner; inner = inner->next) clone_inputs(h, inner);
+}
+
+static void clone_constant(hoister *h, ds_value *v) {
+    if (ds_mapping_get(&h->cloned, v) != v || !v->op || !is_constant(h, v)) return;
+    if (v->op->kind == DS_GRAPH_constant) {
+        ds_named_attr entry = {"ds.constant", ds_op_attr(v->op, "value")};
+        arrput(h->arg_attrs, ds_attr_dict(h->m->cx, &entry, 1));
+        ds_mapping_set(&h->cloned, v, ds_block_add_arg(h->m, ds_op_block(h->recipes, 0), v->type, v->name));
+        return;
+    }
+    clone_inputs(h, v->op);
+    ds_op_clone(&h->b, v->op, &h->cloned);
+}
+
+static bool is_view_of_constant(const ds_value *v) {
+    while (v->op && v->op->kind == DS_GRAPH_reshape) v = ds_op_operand(v->op, 0);
+    return v->op && v->op->kind == DS_GRAPH_constant;
+}
+
+static void hoist_value(hoister *h, ds_value *v) {
+    ds_ir_context *cx = h->m->cx;
+    if (v->type->kind != DS_TYPE_TENSOR || !v->op || !is_constant(h, v) || is_view_of_constant(v)) return;
+    clone_constant(h, v);
+    ds_value *arg = ds_block_add_arg(h->m, ds_op_block(h->main, 0), v->type, v->name);
+    const ds_attr *old = ds_op_attr(h->main, "arg_attrs"), **attrs = NULL;
+    for (size_t i = 0; old && i < old->count; i++) arrput(attrs, old->items[i]);
+    ds_named_attr entry = {"ds.recipe", ds_attr_int(cx, (int64_t)arrlen(h->results))};
+    while (arrlenu(attrs) + 1 < ds_op_block(h->main, 0)->arg_count) arrput(attrs, ds_attr_dict(cx, NULL, 0));
+    arrput(attrs, ds_attr_dict(cx, &entry, 1));
+    ds_op_set_attr(h->m, h->main, "arg_attrs", ds_attr_array(cx, attrs, arrlenu(attrs)));
+    arrfree(attrs);
+    arrput(h->results, ds_mapping_get(&h->cloned, v));
+    ds_value_replace_uses(v, arg);
+}
+
+static void hoist_block(hoister *h, ds_block *block) {
+    for (ds_op *op = block->first; op; op = op->next) {
+        bool constant = op->result_count == 1 && is_constant(h, &op->results[0]);
+        if (!constant)
+            for (size_t i = 0; i < op->operand_count; i++) hoist_value(h, ds_op_operand(op, i));
+        for (size_t r = 0; !constant && r < op->region_count; r++) hoist_block(h, ds_op_block(op, r));
+    }
+}
+
+ds_status ds_pass_hoist(ds_module *module, const ds_pass_options *options) {
+    ds_op *func = ds_module_find(module, "main");
+    if (!func || ds_module_find(module, "constants")) return DS_OK;
+    hoister h = {.m = module, .main = func, .recipes = ds_func_create(module, "constants")};
+    h.b = (ds_builder){module, ds_op_block(h.recipes, 0), NULL, NULL};
+    hoist_block(&h, ds_op_block(func, 0));
+    ds_op_create(&h.b, DS_RETURN, h.results, arrlenu(h.results), NULL, 0, 0);
+    ds_op_set_attr(module, h.recipes, "arg_attrs", ds_attr_array(module->cx, h.arg_attrs, arrlenu(h.arg_attrs)));
+    bool empty = arrlenu(h.results) == 0;
+    arrfree(h.results), arrfree(h.arg_attrs), arrfree(h.known);
+    ds_mapping_free(&h.cloned);
+    if (empty) ds_op_erase(h.recipes);
+    return ds_pass_simplify(module, options);
+}

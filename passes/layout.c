@@ -1,0 +1,214 @@
+/* layout: how tensors lie in memory. Images around convolutions become channels-last, right-hand sides of products are packed.
+ *
+ *   before   %y = "graph.conv"(%x, %w) : (tensor<1x64x56x56xf32>, tensor<64x64x3x3xf32>) -> tensor<1x64x56x56xf32>
+ *   after    %p = "graph.map"(%x) {pads = [0.0], …} : … -> tensor<1x64x58x58xf32, {map = (n, c, h, w) -> (n, h, w, c)}>
+ *            %q = "graph.encode"(%w) : … -> tensor<64x64x3x3xf32, {map = (co, ci, kh, kw) -> (co floordiv 16, kh, kw, ci, co mod 16)}>
+ *            %y = "graph.conv"(%p, %q) : … -> tensor<1x64x56x56xf32, {map = (n, c, h, w) -> (n, h, w, c)}>
+ *
+ * Maps and reductions read any layout, so a layout is a property of results that spreads forward; views, calls and the function's results
+ * are dense, and get a graph.encode where their operand is not.
+ * Needs:  graph ops.   Keeps: shapes, values.   Breaks: dense layouts.   Cost: linear.
+ */
+#include "passes/contraction.h"
+#include "passes/passes.h"
+
+enum { MAX_RANK = 16 };
+
+typedef struct {
+    ds_module *m;
+    ds_ir_context *cx;
+    uint8_t *constant; /* stb_ds array by value id: 1 depends on constants only, 2 does not, 0 unknown */
+} layout;
+
+static const ds_attr *channels_last(layout *l, size_t rank) {
+    const ds_expr *e[MAX_RANK];
+    e[0] = ds_expr_dim(l->cx, 0);
+    for (size_t i = 2; i < rank; i++) e[i - 1] = ds_expr_dim(l->cx, i);
+    e[rank - 1] = ds_expr_dim(l->cx, 1);
+    return ds_layout_encoding(l->cx, rank, e, rank);
+}
+
+static bool is_constant(layout *l, const ds_value *v) {
+    if (!v->op) return false;
+    if (v->op->kind == DS_GRAPH_constant) return true;
+    if (v->id < arrlenu(l->constant) && l->constant[v->id]) return l->constant[v->id] == 1;
+    bool pure = v->op->kind == DS_GRAPH_map || v->op->kind == DS_GRAPH_reduce || v->op->kind == DS_GRAPH_reshape || v->op->kind == DS_GRAPH_encode || v->op->kind == DS_GRAPH_concat || v->op->kind == DS_GRAPH_matmul || v->op->kind == DS_GRAPH_conv;
+    bool result = pure && v->op->operand_count > 0 && ds_type_is_static(v->type);
+    for (size_t i = 0; result && i < v->op->operand_count; i++) result = is_constant(l, ds_op_operand(v->op, i));
+    while (arrlenu(l->constant) <= v->id) arrput(l->constant, 0);
+    l->constant[v->id] = result ? 1 : 2;
+    return result;
+}
+
+static ds_value *encode(layout *l, ds_op *before, ds_value *v, const ds_attr *encoding) {
+    const ds_type *type = ds_type_with_encoding(l->cx, v->type, encoding);
+    if (type == v->type) return v;
+    for (ds_use *use = v->uses; use; use = use->next) /* already there */
+        if (use->owner->kind == DS_GRAPH_encode && use->owner->results[0].type == type && use->owner->block == before->block) {
+            ds_op *at = before;
+            while (at && at != use->owner) at = at->prev;
+            if (at) return &use->owner->results[0];
+        }
+    ds_builder b = {l->m, before->block, before, before->loc};
+    return ds_op_result(ds_op_create(&b, DS_GRAPH_encode, &v, 1, &type, 1, 0), 0);
+}
+
+static ds_value *dense(layout *l, ds_op *before, ds_value *v) {
+    if (v->type->kind != DS_TYPE_TENSOR || !v->type->encoding) return v;
+    if (!ds_layout_is_dense(l->cx, v->type)) return encode(l, before, v, NULL);
+    /* the same bytes under another name */
+    const ds_type *type = ds_type_with_encoding(l->cx, v->type, NULL);
+    ds_builder b = {l->m, before->block, before, before->loc};
+    return ds_op_result(ds_op_create(&b, DS_GRAPH_reshape, &v, 1, &type, 1, 0), 0);
+}
+
+/* ---- contractions ---- */
+
+/* (leading dims, n floordiv 16, window, k, n mod 16) of the right-hand side; NULL when its map is not a permutation of dims */
+static const ds_attr *panel_encoding(layout *l, const ds_op *op, const ds_contraction *c, size_t n_dim) {
+    const ds_attr *map = ds_op_map(op, 1);
+    const ds_expr *lead[MAX_RANK], *inner[MAX_RANK], *results[MAX_RANK + 1], *panel = ds_expr_const(l->cx, DS_PANEL), *n = NULL, *first_k = NULL;
+    size_t leads = 0, inners = 0, count = 0;
+    for (size_t i = 0; i < map->count; i++) {
+        const ds_expr *e = map->exprs[i], *dim = ds_expr_dim(l->cx, i);
+        if (ds_expr_equals(e, 0)) lead[leads++] = dim;
+        else if (e->kind != DS_EXPR_DIM) return NULL;
+        else if ((size_t)e->value == n_dim) n = dim;
+        else if ((size_t)e->value == c->rank) first_k = dim;
+        else if ((size_t)e->value > c->rank) inner[inners++] = dim;
+        else lead[leads++] = dim;
+    }
+    if (!n) return NULL;
+    for (size_t i = 0; i < leads; i++) results[count++] = lead[i];
+    results[count++] = ds_expr_floordiv(l->cx, n, panel);
+    for (size_t i = 0; i < inners; i++) results[count++] = inner[i];
+    if (first_k) results[count++] = first_k;
+    results[count++] = ds_expr_mod(l->cx, n, panel);
+    return ds_layout_encoding(l->cx, map->count, results, count);
+}
+
+static void swap_operands(layout *l, ds_op *op) {
+    ds_value *a = ds_op_operand(op, 0), *b = ds_op_operand(op, 1);
+    const ds_attr *maps[] = {ds_op_map(op, 1), ds_op_map(op, 0)};
+    ds_op_set_operand(op, 0, b);
+    ds_op_set_operand(op, 1, a);
+    ds_op_set_attr(l->m, op, "maps", ds_attr_array(l->cx, maps, 2));
+}
+
+static void pack_right_side(layout *l, ds_op *op) {
+    ds_contraction c;
+    ds_value *rhs = ds_op_operand(op, 1);
+    if (rhs->type->elem != DS_f32 || !ds_contraction_of(l->cx, op, &c) || c.rank == 0) return;
+    size_t n_dim = op->kind == DS_GRAPH_conv ? 1 : c.rank - 1;
+    if (op->kind == DS_GRAPH_matmul) {
+        while (n_dim > 0 && ds_expr_equals(c.extent[n_dim], 1)) n_dim--;
+        if (c.role[n_dim] == DS_DIM_M) {
+            swap_operands(l, op);
+            ds_contraction_of(l->cx, op, &c);
+            rhs = ds_op_operand(op, 1);
+        }
+    }
+    if (c.role[n_dim] != DS_DIM_N) return;
+    const ds_attr *map = ds_op_map(op, 1);
+    const ds_expr *offset = ds_layout_offset(l->cx, rhs->type, map->exprs), *coefficient, *rest;
+    bool contiguous = offset && ds_expr_linear(l->cx, offset, n_dim, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
+    if (contiguous && !is_constant(l, rhs)) return;
+    const ds_attr *encoding = panel_encoding(l, op, &c, n_dim);
+    if (encoding) ds_op_set_operand(op, 1, encode(l, op, rhs, encoding));
+}
+
+/* The input with its zero border made real, so that the window never reads outside. */
+static ds_value *padded_input(layout *l, ds_op *conv) {
+    ds_value *x = ds_op_operand(conv, 0);
+    const ds_attr *padding = ds_op_attr(conv, "padding");
+    size_t rank = x->type->rank, spatial = rank - 2;
+    const ds_expr *dims[MAX_RANK], *inner[MAX_RANK], *exprs[MAX_RANK];
+    for (size_t i = 0; i < rank; i++) dims[i] = x->type->dims[i], inner[i] = ds_expr_dim(l->cx, i), exprs[i] = ds_op_map(conv, 0)->exprs[i];
+    for (size_t i = 0; i < spatial; i++) {
+        const ds_expr *before = ds_attr_to_expr(l->cx, padding->items[i]), *after = ds_attr_to_expr(l->cx, padding->items[spatial + i]);
+        dims[i + 2] = ds_expr_add(l->cx, ds_expr_add(l->cx, dims[i + 2], before), after);
+        inner[i + 2] = ds_expr_sub(l->cx, inner[i + 2], before);
+        exprs[i + 2] = ds_expr_add(l->cx, exprs[i + 2], before);
+    }
+    const ds_type *type = ds_type_tensor(l->cx, x->type->elem, rank, dims, channels_last(l, rank));
+    const ds_attr *map = ds_attr_map(l->cx, rank, inner, rank), *pad = ds_elem_is_float(x->type->elem) ? ds_attr_float(l->cx, 0) : ds_attr_int(l->cx, 0);
+    ds_builder b = {l->m, conv->block, conv, conv->loc};
+    ds_op *op = ds_op_create(&b, DS_GRAPH_map, &x, 1, &type, 1, 1);
+    ds_op_set_attr(l->m, op, "maps", ds_attr_array(l->cx, &map, 1));
+    ds_op_set_attr(l->m, op, "pads", ds_attr_array(l->cx, &pad, 1));
+    ds_builder in = {l->m, ds_op_block(op, 0), NULL, conv->loc};
+    ds_value *arg = ds_block_add_arg(l->m, in.block, ds_type_scalar(l->cx, x->type->elem), NULL);
+    ds_op_create(&in, DS_GRAPH_yield, &arg, 1, NULL, 0, 0);
+    const ds_attr *maps[] = {ds_attr_map(l->cx, (size_t)ds_op_map(conv, 0)->integer, exprs, rank), ds_op_map(conv, 1)};
+    ds_op_set_attr(l->m, conv, "maps", ds_attr_array(l->cx, maps, 2));
+    ds_op_set_attr(l->m, conv, "padding", ds_attr_unit(l->cx));
+    return ds_op_result(op, 0);
+}
+
+static void lay_out_conv(layout *l, ds_op *conv) {
+    ds_value *x = ds_op_operand(conv, 0), *w = ds_op_operand(conv, 1);
+    size_t rank = x->type->rank;
+    const ds_attr *padding = ds_op_attr(conv, "padding");
+    if (padding && padding->kind == DS_ATTR_ARRAY) x = padded_input(l, conv);
+    else x = encode(l, conv, x, channels_last(l, rank));
+    ds_op_set_operand(conv, 0, x);
+    const ds_attr *wm = ds_op_map(conv, 1);
+    if (ds_expr_equals(wm->exprs[1], 0)) { /* depthwise: (window, co) */
+        const ds_expr *e[MAX_RANK];
+        for (size_t i = 0; i + 2 < rank; i++) e[i] = ds_expr_dim(l->cx, i + 2);
+        e[rank - 2] = ds_expr_dim(l->cx, 1), e[rank - 1] = ds_expr_dim(l->cx, 0);
+        ds_op_set_operand(conv, 1, encode(l, conv, w, ds_layout_encoding(l->cx, rank, e, rank)));
+    } else pack_right_side(l, conv);
+    conv->results[0].type = ds_type_with_encoding(l->cx, conv->results[0].type, channels_last(l, rank));
+}
+
+/* ---- spreading ---- */
+
+/* A result is channels-last when an operand that it follows point by point is. */
+static void follow_operands(layout *l, ds_op *op) {
+    const ds_type *type = op->results[0].type;
+    size_t rank = type->rank;
+    if (rank < 3 || rank > MAX_RANK || type->encoding) return;
+    for (size_t i = 0; i < op->operand_count; i++) {
+        const ds_type *t = ds_op_operand(op, i)->type;
+        if (t->rank != rank || !t->encoding || t->encoding != channels_last(l, rank)) continue;
+        if (op->kind != DS_GRAPH_concat) {
+            const ds_expr *coefficient, *rest; /* channel follows channel */
+            const ds_attr *map = ds_op_map(op, i);
+            if (!ds_expr_linear(l->cx, map->exprs[1], 1, &coefficient, &rest) || !ds_expr_equals(coefficient, 1)) continue;
+        }
+        for (size_t r = 0; r < op->result_count; r++) op->results[r].type = ds_type_with_encoding(l->cx, op->results[r].type, channels_last(l, rank));
+        return;
+    }
+}
+
+static void dense_operands(layout *l, ds_op *op) {
+    for (size_t i = 0; i < op->operand_count; i++) ds_op_set_operand(op, i, dense(l, op, ds_op_operand(op, i)));
+}
+
+static void lay_out_block(layout *l, ds_block *block) {
+    for (ds_op *op = block->first; op; op = op->next) {
+        switch (op->kind) {
+        case DS_GRAPH_conv: lay_out_conv(l, op); break;
+        case DS_GRAPH_matmul: pack_right_side(l, op); break;
+        case DS_GRAPH_map:
+        case DS_GRAPH_reduce:
+        case DS_GRAPH_concat: follow_operands(l, op); break;
+        case DS_GRAPH_encode: break;
+        case DS_GRAPH_loop:
+        case DS_GRAPH_if:
+            dense_operands(l, op);
+            for (size_t r = 0; r < op->region_count; r++) lay_out_block(l, ds_op_block(op, r));
+            break;
+        default: dense_operands(l, op); break;
+        }
+    }
+}
+
+ds_status ds_pass_layout(ds_module *module, const ds_pass_options *options) {
+    (void)options;
+    layout l = {.m = module, .cx = module->cx};
+    for (ds_op *func = module->body.block->first; func; func = func->next) lay_out_block(&l, ds_op_block(func, 0));
+    arrfree(l.constant);
+    return DS_OK;
+}

@@ -1,0 +1,322 @@
+/* Contractions as register tiles: rows x columns vectors of sums, walked over blocks of m and n; the epilogue runs on the tile.
+ *
+ * The register tile and the strides of packed operands are static. Extents that are not multiples of the tile get one edge: rows past
+ * the end repeat the last row (and store it again, with the same value), columns past the end are masked.
+ */
+#include <string.h>
+
+#include "passes/lower/lower.h"
+
+enum { A, B, OUT, EXTRA, MAX_ACCESSES = 40, PIECE_MACS = 1 << 20 };
+
+typedef struct {
+    lowering *l;
+    const ds_op *op, *epilogue;
+    size_t rank, kept;                      /* dims of the space: result dims, then reduced ones */
+    const ds_expr *extent[LOWER_MAX_DIMS];
+    ds_dim_role role[LOWER_MAX_DIMS];
+    const ds_expr *old[LOWER_MAX_DIMS];     /* result dims of the op over the space's dims */
+    bool pinned[LOWER_MAX_DIMS];
+    size_t accesses;
+    const ds_expr *offset[MAX_ACCESSES];    /* A, B, OUT, then the epilogue's operands */
+    size_t m, n;                            /* tile dims; m == SIZE_MAX: one row */
+    size_t rows, columns;                   /* of the register tile, columns in vectors */
+    bool packed;                            /* B lies in panels */
+    lane_point p;
+} tiling;
+
+/* ---- the space ---- */
+
+static void substitute(tiling *t, const ds_expr *const *to) {
+    for (size_t i = 0; i < t->accesses; i++) t->offset[i] = ds_expr_replace_dims(t->l->cx, t->offset[i], to, t->rank);
+    for (size_t i = 0; i < t->op->results[0].type->rank; i++) t->old[i] = ds_expr_replace_dims(t->l->cx, t->old[i], to, t->rank);
+}
+
+static void reorder(tiling *t, const size_t *order) {
+    const ds_expr *to[LOWER_MAX_DIMS];
+    tiling copy = *t;
+    for (size_t i = 0; i < t->rank; i++) {
+        to[order[i]] = ds_expr_dim(t->l->cx, i);
+        t->extent[i] = copy.extent[order[i]], t->role[i] = copy.role[order[i]], t->pinned[i] = copy.pinned[order[i]];
+    }
+    substitute(t, to);
+}
+
+static void drop(tiling *t, size_t dim, bool merged) {
+    const ds_expr *to[LOWER_MAX_DIMS];
+    for (size_t i = 0; i < t->rank; i++) to[i] = i == dim ? ds_expr_const(t->l->cx, 0) : ds_expr_dim(t->l->cx, i < dim ? i : i - 1);
+    if (merged) t->extent[dim + 1] = ds_expr_mul(t->l->cx, t->extent[dim], t->extent[dim + 1]);
+    substitute(t, to);
+    for (size_t i = dim; i + 1 < t->rank; i++) t->extent[i] = t->extent[i + 1], t->role[i] = t->role[i + 1], t->pinned[i] = t->pinned[i + 1];
+    t->rank--;
+    if (dim < t->kept) t->kept--;
+}
+
+static const ds_expr *coefficient(tiling *t, size_t access, size_t dim) {
+    const ds_expr *c, *rest;
+    return ds_expr_linear(t->l->cx, t->offset[access], dim, &c, &rest) && !c->has_dim ? c : NULL;
+}
+
+static bool can_merge(tiling *t, size_t dim) {
+    if (t->role[dim] != t->role[dim + 1] || t->role[dim] == DS_DIM_N || t->pinned[dim] || t->pinned[dim + 1]) return false;
+    for (size_t i = 0; i < t->accesses; i++) {
+        if (i == B && t->packed && t->role[dim] != DS_DIM_K && t->role[dim] != DS_DIM_M) return false;
+        const ds_expr *outer = coefficient(t, i, dim), *inner = coefficient(t, i, dim + 1);
+        if (!outer || !inner || outer != ds_expr_mul(t->l->cx, inner, t->extent[dim + 1])) return false;
+    }
+    return true;
+}
+
+static bool open_space(tiling *t) {
+    lowering *l = t->l;
+    ds_contraction c;
+    const ds_type *out = t->op->results[0].type;
+    if (!ds_contraction_of(l->cx, t->op, &c) || c.rank == 0 || c.rank + c.over_count > LOWER_MAX_DIMS) return false;
+    t->rank = c.rank + c.over_count, t->kept = c.rank;
+    for (size_t i = 0; i < t->rank; i++) t->extent[i] = c.extent[i], t->role[i] = c.role[i], t->old[i] = ds_expr_dim(l->cx, i);
+    t->offset[A] = ds_layout_offset(l->cx, ds_op_operand(t->op, 0)->type, ds_op_map(t->op, 0)->exprs);
+    t->offset[B] = ds_layout_offset(l->cx, ds_op_operand(t->op, 1)->type, ds_op_map(t->op, 1)->exprs);
+    t->offset[OUT] = ds_layout_offset(l->cx, out, t->old);
+    t->accesses = EXTRA;
+    const ds_attr *layout = ds_attr_find(ds_op_operand(t->op, 1)->type->encoding, "map");
+    for (size_t i = 0; layout && i < layout->count; i++) t->packed = t->packed || layout->exprs[i]->kind == DS_EXPR_FLOORDIV;
+    for (size_t i = 0; t->epilogue && i < t->epilogue->operand_count; i++) {
+        if (t->accesses == MAX_ACCESSES) return false;
+        t->offset[t->accesses++] = ds_layout_offset(l->cx, ds_op_operand(t->epilogue, i)->type, ds_op_map(t->epilogue, i)->exprs);
+    }
+    for (const ds_op *op = t->epilogue ? ds_op_block(t->epilogue, 0)->first : NULL; op; op = op->next)
+        if (op->kind == DS_LOOP_position) t->pinned[ds_op_int(op, "dim", 0)] = true;
+    return t->offset[A] && t->offset[B] && t->offset[OUT];
+}
+
+/* Result dims in memory order, then the window, then the first reduced dim (channels) innermost; ones dropped, neighbours merged. */
+static bool arrange(tiling *t) {
+    size_t order[LOWER_MAX_DIMS], out_rank = t->kept, count = t->kept;
+    const ds_attr *map = ds_attr_find(t->op->results[0].type->encoding, "map");
+    for (size_t i = 0; i < out_rank; i++) order[i] = map ? (size_t)map->exprs[i]->value : i;
+    for (size_t i = out_rank + 1; i < t->rank; i++) order[count++] = i;
+    if (count < t->rank) order[count++] = out_rank;
+    reorder(t, order);
+    for (size_t i = 0; i < t->rank;) {
+        if (ds_expr_equals(t->extent[i], 1) && (i >= t->kept || i + 1 < t->kept || t->role[i] != DS_DIM_N)) drop(t, i, false);
+        else i++;
+    }
+    for (size_t i = t->rank; i-- > 1;)
+        if (can_merge(t, i - 1)) drop(t, i - 1, true);
+    t->n = t->m = SIZE_MAX;
+    for (size_t i = 0; i < t->kept; i++)
+        if (t->role[i] == DS_DIM_N) t->n = i;
+    for (size_t i = 0; i < t->kept; i++)
+        if (t->role[i] == DS_DIM_M && (t->m == SIZE_MAX || lower_estimate(t->extent[i]) >= lower_estimate(t->extent[t->m]) || lower_estimate(t->extent[i]) >= 4)) t->m = i;
+    if (t->n == SIZE_MAX) return false;
+    const ds_expr *c = coefficient(t, OUT, t->n), *b = t->packed ? NULL : coefficient(t, B, t->n);
+    if (!c || !ds_expr_equals(c, 1) || (!t->packed && (!b || !ds_expr_equals(b, 1)))) return false;
+    for (size_t i = 0; i < t->rank; i++)
+        if (!coefficient(t, A, i) || (!(t->packed && i == t->n) && !coefficient(t, B, i))) return false;
+    return true;
+}
+
+/* ---- the tile's size ---- */
+
+static void choose_tile(tiling *t) {
+    unsigned registers = t->l->target->registers;
+    int64_t m = 0, n = 0, lanes = (int64_t)t->l->lanes;
+    bool m_known = t->m == SIZE_MAX || ds_expr_is_const(t->extent[t->m], &m), n_known = ds_expr_is_const(t->extent[t->n], &n);
+    if (t->m == SIZE_MAX) m = 1;
+    double best = 0;
+    size_t unit = DS_PANEL / (size_t)lanes; /* columns come in whole panels */
+    for (size_t columns = unit; columns <= 4 * unit && columns <= 8; columns += unit)
+        for (size_t rows = 1; rows <= 14; rows++) {
+            if (rows * columns + columns + 1 > registers) break;
+            if (m_known && (int64_t)rows > m) break;
+            int64_t width = (int64_t)columns * lanes;
+            double useful = 1;
+            if (m_known) useful *= (double)m / (double)((m + (int64_t)rows - 1) / (int64_t)rows * (int64_t)rows);
+            if (n_known) useful *= (double)n / (double)((n + lanes - 1) / lanes * lanes) * (n < width ? 0.5 + 0.5 * (double)n / (double)width : 1);
+            double area = (double)(rows * columns), score = useful * area / (area + 0.7 * (double)(rows + columns) + 2);
+            if (score > best) best = score, t->rows = rows, t->columns = columns;
+        }
+}
+
+/* ---- emission ---- */
+
+static ds_value *index_at(tiling *t, size_t access, ds_value *m, ds_value *n) {
+    lane_point p = t->p;
+    if (t->m != SIZE_MAX) p.at[t->m] = m;
+    p.at[t->n] = n;
+    for (size_t i = t->kept; i < t->rank; i++) p.at[i] = lw_index(t->l, 0);
+    return lw_apply(t->l, t->offset[access], p.at, t->rank);
+}
+
+/* The packed offset of column block q*width + j: resolved while q is a dim, so that floordiv and mod of the panel disappear. */
+static ds_value *packed_column(tiling *t, ds_value *q, size_t j) {
+    lowering *l = t->l;
+    const ds_expr *to[LOWER_MAX_DIMS];
+    int64_t width = (int64_t)(t->columns * l->lanes);
+    for (size_t i = 0; i < t->rank; i++) to[i] = ds_expr_dim(l->cx, i);
+    for (size_t i = t->kept; i < t->rank; i++) to[i] = ds_expr_const(l->cx, 0);
+    to[t->n] = ds_expr_add(l->cx, ds_expr_scale(l->cx, to[t->n], width), ds_expr_const(l->cx, (int64_t)(j * l->lanes)));
+    lane_point p = t->p;
+    p.at[t->n] = q;
+    if (t->m != SIZE_MAX) p.at[t->m] = lw_index(l, 0);
+    return lw_apply(l, ds_expr_replace_dims(l->cx, t->offset[B], to, t->rank), p.at, t->rank);
+}
+
+static const ds_attr *window_attr(tiling *t, int access) {
+    const ds_expr *e[LOWER_MAX_DIMS];
+    for (size_t i = t->kept; i < t->rank; i++) e[i - t->kept] = access < 0 ? t->extent[i] : coefficient(t, (size_t)access, i);
+    return ds_attr_exprs(t->l->cx, e, t->rank - t->kept);
+}
+
+/* One register tile at rows m…, columns q*width…; `columns` of it exist, masked to n < extent where `masked`. */
+static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool edge_rows, bool masked) {
+    lowering *l = t->l;
+    ds_value *operands[64], *row[16], *column[16], *mask[16] = {NULL}, *acc[128];
+    const ds_type *vector = ds_type_vector(l->cx, DS_f32, l->lanes), *types[128];
+    size_t count = 0, rows = t->rows;
+    int64_t width = (int64_t)(t->columns * l->lanes);
+    ds_value *first = lw_binary(l, DS_LOOP_mul, q, lw_index(l, width)), *last = edge_rows ? lw_binary(l, DS_LOOP_sub, lw_extent(l, t->extent[t->m]), lw_index(l, 1)) : NULL;
+    operands[count++] = ds_mapping_get(&l->buffers, ds_op_operand(t->op, 0));
+    operands[count++] = ds_mapping_get(&l->buffers, ds_op_operand(t->op, 1));
+    for (size_t r = 0; r < rows; r++) {
+        row[r] = r ? lw_binary(l, DS_LOOP_add, m, lw_index(l, (int64_t)r)) : m;
+        if (edge_rows && r) row[r] = lw_binary(l, DS_LOOP_min, row[r], last);
+        operands[count++] = index_at(t, A, row[r], first);
+    }
+    for (size_t j = 0; j < columns; j++) {
+        column[j] = j ? lw_binary(l, DS_LOOP_add, first, lw_index(l, (int64_t)(j * l->lanes))) : first;
+        if (masked) mask[j] = lw_mask(l, column[j], lw_extent(l, t->extent[t->n]));
+        operands[count++] = t->packed ? packed_column(t, q, j) : index_at(t, B, m, column[j]);
+    }
+    bool masked_loads = masked && !t->packed;
+    for (size_t j = 0; masked_loads && j < columns; j++) operands[count++] = mask[j];
+    for (size_t i = 0; i < rows * columns; i++) types[i] = vector;
+    ds_op *tile = ds_op_create(&l->b, DS_LOOP_tile, operands, count, types, rows * columns, 0);
+    ds_op_set_attr(l->m, tile, "rows", ds_attr_int(l->cx, (int64_t)rows));
+    ds_op_set_attr(l->m, tile, "columns", ds_attr_int(l->cx, (int64_t)columns));
+    ds_op_set_attr(l->m, tile, "lanes", ds_attr_int(l->cx, (int64_t)l->lanes));
+    ds_op_set_attr(l->m, tile, "window", window_attr(t, -1));
+    ds_op_set_attr(l->m, tile, "lhs", window_attr(t, A));
+    ds_op_set_attr(l->m, tile, "rhs", window_attr(t, B));
+    if (masked_loads) ds_op_set_attr(l->m, tile, "masked", ds_attr_unit(l->cx));
+    for (size_t i = 0; i < rows * columns; i++) acc[i] = ds_op_result(tile, i);
+    const ds_op *root = t->epilogue ? t->epilogue : t->op;
+    ds_value *out = ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)&root->results[0]);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < columns; j++) {
+            lane_point p = t->p;
+            lane_value args[MAX_ACCESSES], result = {acc[r * columns + j], NULL};
+            if (t->m != SIZE_MAX) p.at[t->m] = row[r];
+            p.at[t->n] = column[j], p.vector = (int)t->n, p.mask = mask[j], p.rank = t->kept;
+            if (t->epilogue) {
+                for (size_t i = 0; i < t->epilogue->operand_count; i++) {
+                    ds_value *operand = ds_op_operand(t->epilogue, i);
+                    args[i] = operand == &t->op->results[0] ? result : (lane_value){lw_load(l, ds_mapping_get(&l->buffers, operand), t->offset[EXTRA + i], &p, NULL), NULL};
+                }
+                lw_region(l, ds_op_block(t->epilogue, 0), args, t->old, &p, &result);
+            }
+            lw_store(l, result.v, out, t->offset[OUT], &p);
+        }
+}
+
+static void emit_rows(tiling *t, ds_value *low, ds_value *high, ds_value *q, size_t columns, bool masked) {
+    lowering *l = t->l;
+    int64_t extent, rows = (int64_t)t->rows;
+    if (t->m == SIZE_MAX) {
+        emit_tile(t, lw_index(l, 0), q, columns, false, masked);
+        return;
+    }
+    bool known = ds_expr_is_const(t->extent[t->m], &extent), edge = !known || extent % rows;
+    ds_value *step = lw_index(l, rows), *whole = high;
+    if (edge) {
+        const ds_expr *full = ds_expr_mul(l->cx, ds_expr_floordiv(l->cx, t->extent[t->m], ds_expr_const(l->cx, rows)), ds_expr_const(l->cx, rows));
+        whole = lw_binary(l, DS_LOOP_max, low, lw_binary(l, DS_LOOP_min, high, lw_extent(l, full)));
+    }
+    if (!known || extent >= rows) {
+        ds_op *loop = lw_for(l, low, whole, step, NULL, 0, NULL);
+        emit_tile(t, lw_for_position(loop), q, columns, false, masked);
+        lw_end(l, loop, NULL, 0);
+    }
+    if (edge) {
+        ds_op *loop = lw_for(l, whole, high, step, NULL, 0, NULL);
+        emit_tile(t, lw_for_position(loop), q, columns, true, masked);
+        lw_end(l, loop, NULL, 0);
+    }
+}
+
+/* Column blocks from..to: whole ones, then the edge. */
+static void emit_columns(tiling *t, ds_value *low, ds_value *high, ds_value *from, ds_value *to) {
+    lowering *l = t->l;
+    int64_t extent, width = (int64_t)(t->columns * l->lanes);
+    bool known = ds_expr_is_const(t->extent[t->n], &extent), edge = !known || extent % width;
+    ds_value *one = lw_index(l, 1), *whole = to;
+    if (edge) {
+        const ds_expr *full = ds_expr_floordiv(l->cx, t->extent[t->n], ds_expr_const(l->cx, width));
+        whole = lw_binary(l, DS_LOOP_max, from, lw_binary(l, DS_LOOP_min, to, lw_extent(l, full)));
+    }
+    if (!known || extent >= width) {
+        ds_op *loop = lw_for(l, from, whole, one, NULL, 0, NULL);
+        emit_rows(t, low, high, lw_for_position(loop), t->columns, false);
+        lw_end(l, loop, NULL, 0);
+    }
+    if (edge) {
+        size_t columns = known ? (size_t)((extent % width + (int64_t)l->lanes - 1) / (int64_t)l->lanes) : t->columns;
+        ds_op *loop = lw_for(l, whole, to, one, NULL, 0, NULL);
+        emit_rows(t, low, high, lw_for_position(loop), columns, !known || extent % (int64_t)l->lanes);
+        lw_end(l, loop, NULL, 0);
+    }
+}
+
+static const ds_expr *blocks(tiling *t, const ds_expr *extent, int64_t size) { return ds_expr_ceildiv(t->l->cx, extent, ds_expr_const(t->l->cx, size)); }
+
+/* Pieces: every point of the outer dims, times chunks of row tiles, times chunks of column blocks. */
+static void emit_pieces(tiling *t) {
+    lowering *l = t->l;
+    const ds_expr *one = ds_expr_const(l->cx, 1), *m_extent = t->m == SIZE_MAX ? one : t->extent[t->m], *total = one;
+    double k = 1;
+    for (size_t i = t->kept; i < t->rank; i++) k *= lower_estimate(t->extent[i]);
+    int64_t rows = (int64_t)t->rows, width = (int64_t)(t->columns * l->lanes);
+    double tile = (double)(rows * width) * k, m_tiles = lower_estimate(blocks(t, m_extent, rows)), n_blocks = lower_estimate(blocks(t, t->extent[t->n], width));
+    bool a_fits = lower_estimate(m_extent) * k * 4 <= (double)l->target->l2_bytes / 2;
+    double m_chunk = a_fits ? m_tiles : (double)l->target->l2_bytes / 2 / (k * 4 * (double)rows);
+    if (m_chunk < 1) m_chunk = 1;
+    if (m_chunk > m_tiles) m_chunk = m_tiles;
+    if (!ds_expr_is_const(m_extent, NULL)) m_chunk = 16;
+    double n_chunk = PIECE_MACS / (tile * m_chunk);
+    if (n_chunk > n_blocks) n_chunk = n_blocks;
+    if (n_chunk < 1) n_chunk = 1;
+    const ds_expr *m_chunks = blocks(t, m_extent, rows * (int64_t)m_chunk), *n_chunks = blocks(t, t->extent[t->n], width * (int64_t)n_chunk);
+    total = ds_expr_mul(l->cx, m_chunks, n_chunks);
+    for (size_t i = 0; i < t->kept; i++)
+        if (i != t->m && i != t->n) total = ds_expr_mul(l->cx, total, t->extent[i]);
+    ds_op *pieces;
+    ds_value *rest = lower_parallel(l, total, tile * m_chunk * n_chunk / 16, 1, &pieces);
+    const ds_expr *divisors[] = {n_chunks, m_chunks};
+    ds_value *part[2];
+    for (size_t i = 0; i < 2; i++) {
+        ds_value *size = lw_extent(l, divisors[i]);
+        part[i] = lw_binary(l, DS_LOOP_mod, rest, size);
+        rest = lw_binary(l, DS_LOOP_div, rest, size);
+    }
+    for (size_t i = t->kept; i-- > 0;) {
+        if (i == t->m || i == t->n) continue;
+        ds_value *size = lw_extent(l, t->extent[i]);
+        t->p.at[i] = lw_binary(l, DS_LOOP_mod, rest, size);
+        rest = lw_binary(l, DS_LOOP_div, rest, size);
+    }
+    ds_value *n_step = lw_index(l, (int64_t)n_chunk), *m_step = lw_index(l, (int64_t)m_chunk * rows);
+    ds_value *from = lw_binary(l, DS_LOOP_mul, part[0], n_step), *to = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, from, n_step), lw_extent(l, blocks(t, t->extent[t->n], width)));
+    ds_value *low = lw_binary(l, DS_LOOP_mul, part[1], m_step), *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, m_step), lw_extent(l, m_extent));
+    emit_columns(t, low, high, from, to);
+    lower_parallel_end(l, pieces);
+}
+
+bool lower_contraction(lowering *l, const ds_op *op, const ds_op *epilogue) {
+    tiling t = {.l = l, .op = op, .epilogue = epilogue, .p = {.vector = -1}};
+    if (op->results[0].type->elem != DS_f32 || ds_op_operand(op, 0)->type->elem != DS_f32 || ds_op_operand(op, 1)->type->elem != DS_f32 || l->lanes < 2) return false;
+    if (!open_space(&t) || !arrange(&t)) return false;
+    choose_tile(&t);
+    t.p.rank = t.rank;
+    emit_pieces(&t);
+    return true;
+}

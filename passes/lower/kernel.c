@@ -1,0 +1,162 @@
+/* graph.kernel -> function of loop ops.
+ *
+ * Arguments: a buffer for every operand, every result, and every value that flows between the kernel's ops (scratch of one lane, attribute
+ * `scratch`: bytes of each). Attribute `pieces`: how many independent pieces the function's loop.parallel has.
+ */
+#include <string.h>
+
+#include "passes/lower/lower.h"
+
+/* A contraction as a reduction with a product in its region: for element types and shapes that have no tiled form. */
+static ds_op *as_reduction(lowering *l, ds_op *op) {
+    ds_ir_context *cx = l->cx;
+    ds_builder b = {l->m, op->block, op, op->loc};
+    ds_value *operands[] = {ds_op_operand(op, 0), ds_op_operand(op, 1)};
+    const ds_type *type = op->results[0].type, *scalar = ds_type_scalar(cx, type->elem);
+    ds_op *reduce = ds_op_create(&b, DS_GRAPH_reduce, operands, 2, &type, 1, 2);
+    bool is_float = ds_elem_is_float(type->elem);
+    const ds_attr *zero = is_float ? ds_attr_float(cx, 0) : ds_attr_int(cx, 0);
+    ds_op_set_attr(l->m, reduce, "maps", ds_op_attr(op, "maps"));
+    ds_op_set_attr(l->m, reduce, "over", ds_op_attr(op, "over"));
+    ds_op_set_attr(l->m, reduce, "init", ds_attr_array(cx, &zero, 1));
+    const ds_attr *padding = ds_op_attr(op, "padding");
+    if (padding && padding->kind == DS_ATTR_ARRAY) {
+        const ds_attr *pads[] = {zero, ds_attr_unit(cx)};
+        ds_op_set_attr(l->m, reduce, "pads", ds_attr_array(cx, pads, 2));
+    }
+    for (size_t r = 0; r < 2; r++) {
+        ds_builder in = {l->m, ds_op_block(reduce, r), NULL, op->loc};
+        ds_value *args[2];
+        for (size_t i = 0; i < 2; i++) args[i] = ds_block_add_arg(l->m, in.block, scalar, NULL);
+        ds_value *v = ds_op_result(ds_op_create(&in, r ? DS_LOOP_add : DS_LOOP_mul, args, 2, &scalar, 1, 0), 0);
+        ds_op_create(&in, DS_GRAPH_yield, &v, 1, NULL, 0, 0);
+    }
+    ds_mapping_set(&l->buffers, &reduce->results[0], ds_mapping_get(&l->buffers, &op->results[0]));
+    return reduce;
+}
+
+static void lower_op(lowering *l, ds_op *op, const lower_rows *rows, bool parallel) {
+    l->b.loc = op->loc;
+    switch (op->kind) {
+    case DS_GRAPH_map: lower_map(l, op, rows, parallel); break;
+    case DS_GRAPH_reduce: lower_reduce(l, op, rows, parallel); break;
+    case DS_GRAPH_encode: lower_encode(l, op); break;
+    case DS_GRAPH_concat: lower_concat(l, op); break;
+    case DS_GRAPH_index: lower_index(l, op); break;
+    case DS_GRAPH_matmul:
+    case DS_GRAPH_conv:
+        if (!lower_contraction(l, op, NULL)) {
+            ds_op *reduce = as_reduction(l, op);
+            lower_reduce(l, reduce, rows, parallel);
+            ds_op_erase(reduce);
+        }
+        break;
+    default: break;
+    }
+}
+
+/* Ops that share the loops over their first `shared` dims; what flows between them has those dims fixed, so it is as small as a row. */
+static void lower_rows_group(lowering *l, const ds_op *kernel, size_t shared) {
+    ds_block *body = ds_op_block(kernel, 0);
+    const ds_type *type = body->first->results[0].type;
+    const ds_expr *total = ds_expr_const(l->cx, 1);
+    double work = 0;
+    for (size_t i = 0; i < shared; i++) total = ds_expr_mul(l->cx, total, type->dims[i]);
+    for (const ds_op *op = body->first; op && op->kind != DS_GRAPH_yield; op = op->next) {
+        const ds_type *t = ds_op_operand(op, 0)->type;
+        double row = 2;
+        for (size_t i = shared; i < t->rank; i++) row *= lower_estimate(t->dims[i]);
+        work += row;
+    }
+    ds_op *pieces;
+    ds_value *rest = lower_parallel(l, total, work, 1, &pieces);
+    lower_rows rows = {.shared = shared};
+    for (size_t i = shared; i-- > 0;) {
+        ds_value *size = lw_extent(l, type->dims[i]);
+        rows.at[i] = i ? lw_binary(l, DS_LOOP_mod, rest, size) : rest;
+        if (i) rest = lw_binary(l, DS_LOOP_div, rest, size);
+    }
+    for (ds_op *op = body->first; op && op->kind != DS_GRAPH_yield; op = op->next) lower_op(l, op, &rows, false);
+    lower_parallel_end(l, pieces);
+}
+
+/* Lanes fit the target's vectors of 32-bit elements. */
+static size_t lanes_of(const ds_target *target) { return target->vector_bytes / 4; }
+
+static bool is_yielded(const ds_op *yield, const ds_value *v, size_t *out_index) {
+    for (size_t i = 0; i < yield->operand_count; i++)
+        if (ds_op_operand(yield, i) == v) {
+            *out_index = i;
+            return true;
+        }
+    return false;
+}
+
+/* A temporary of a row group: its row dims count as one. */
+static const ds_type *row_type(lowering *l, const ds_type *t, size_t shared) {
+    const ds_expr *dims[LOWER_MAX_DIMS];
+    for (size_t i = 0; i < t->rank; i++) dims[i] = i < shared ? ds_expr_const(l->cx, 1) : t->dims[i];
+    return ds_type_tensor(l->cx, t->elem, t->rank, dims, NULL);
+}
+
+/* Accesses to a temporary read and write row 0: its maps lose the shared dims. */
+static void forget_rows(lowering *l, ds_op *op, size_t operand, size_t shared) {
+    const ds_attr *map = ds_op_map(op, operand), *old = ds_op_attr(op, "maps"), **maps = NULL;
+    const ds_expr *exprs[LOWER_MAX_DIMS];
+    for (size_t i = 0; i < map->count; i++) exprs[i] = i < shared ? ds_expr_const(l->cx, 0) : map->exprs[i];
+    for (size_t i = 0; i < old->count; i++) arrput(maps, i == operand ? ds_attr_map(l->cx, (size_t)map->integer, exprs, map->count) : old->items[i]);
+    ds_op_set_attr(l->m, op, "maps", ds_attr_array(l->cx, maps, arrlenu(maps)));
+    arrfree(maps);
+}
+
+static void bind_buffers(lowering *l, ds_op *kernel, size_t shared) {
+    ds_block *body = ds_op_block(kernel, 0), *out = ds_op_block(l->b.block->region->op, 0);
+    ds_op *yield = body->last;
+    const ds_expr **scratch = NULL;
+    ds_value *results[64];
+    for (size_t i = 0; i < body->arg_count; i++)
+        ds_mapping_set(&l->buffers, body->args[i], ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, body->args[i]->type->elem), NULL));
+    for (size_t i = 0; i < yield->operand_count; i++) results[i] = ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, ds_op_operand(yield, i)->type->elem), NULL);
+    for (ds_op *op = body->first; op != yield; op = op->next)
+        for (size_t r = 0; r < op->result_count; r++) {
+            ds_value *v = &op->results[r];
+            size_t index;
+            if (is_yielded(yield, v, &index)) {
+                ds_mapping_set(&l->buffers, v, results[index]);
+                continue;
+            }
+            if (!shared) continue; /* stays in registers */
+            const ds_type *t = row_type(l, v->type, shared);
+            ds_mapping_set(&l->buffers, v, ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, v->type->elem), NULL));
+            arrput(scratch, ds_expr_scale(l->cx, ds_type_count(l->cx, t), ds_elem_facts(t->elem)->bits / 8));
+            for (ds_use *use = v->uses; use; use = use->next)
+                for (size_t i = 0; i < use->owner->operand_count; i++)
+                    if (ds_op_operand(use->owner, i) == v) forget_rows(l, use->owner, i, shared);
+            v->type = t;
+        }
+    ds_op_set_attr(l->m, l->b.block->region->op, "scratch", ds_attr_exprs(l->cx, scratch, arrlenu(scratch)));
+    arrfree(scratch);
+}
+
+ds_status lower_kernel(ds_module *m, const ds_target *target, ds_op *kernel, const char *name, ds_op **out_func) {
+    lowering l = {.m = m, .cx = m->cx, .target = target, .lanes = lanes_of(target)};
+    ds_op *func = ds_func_create(m, name);
+    ds_block *body = ds_op_block(kernel, 0);
+    size_t shared = (size_t)ds_op_int(kernel, "shared", 0), count = 0;
+    func->loc = kernel->loc;
+    l.b = (ds_builder){m, ds_op_block(func, 0), NULL, kernel->loc};
+    for (ds_op *op = body->first; op->kind != DS_GRAPH_yield; op = op->next) count++;
+    ds_op *first = body->first, *second = first->next;
+    bind_buffers(&l, kernel, shared);
+    if (shared) lower_rows_group(&l, kernel, shared);
+    else if (count == 1) lower_op(&l, first, NULL, true);
+    else if (!lower_contraction(&l, first, second)) return DS_UNSUPPORTED;
+    ds_op_create(&l.b, DS_RETURN, NULL, 0, NULL, 0, 0);
+    ds_op *parallel = ds_op_block(func, 0)->first;
+    while (parallel && parallel->kind != DS_LOOP_parallel) parallel = parallel->next;
+    ds_op_set_attr(m, func, "pieces", ds_op_attr(parallel, "pieces"));
+    ds_mapping_free(&l.buffers);
+    arrfree(l.values);
+    *out_func = func;
+    return DS_OK;
+}

@@ -1,0 +1,560 @@
+/* Loop nests of maps and reductions: dims are put into the result's memory order and collapsed where all accesses allow it; the
+ * innermost one is walked by vectors, its remainder by one masked vector. */
+#include <string.h>
+
+#include "passes/lower/lower.h"
+
+/* The iteration space after reordering and collapsing. */
+typedef struct {
+    size_t rank, kept;                         /* dims; the first `kept` belong to the result */
+    const ds_expr *extent[LOWER_MAX_DIMS];
+    const ds_expr *old[LOWER_MAX_DIMS];        /* original dim -> expression over the new ones */
+    size_t old_rank;
+    bool pinned[LOWER_MAX_DIMS];               /* must not be collapsed: a region or a bounds check asks for its position */
+    size_t accesses;
+    const ds_expr *offset[LOWER_MAX_OPERANDS]; /* operands, then results */
+} nest;
+
+static ds_value *buffer_of(lowering *l, const ds_value *tensor) { return ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)tensor); }
+
+/* ---- building the space ---- */
+
+static void nest_substitute(lowering *l, nest *n, const ds_expr *const *to) {
+    for (size_t i = 0; i < n->accesses; i++) n->offset[i] = ds_expr_replace_dims(l->cx, n->offset[i], to, n->rank);
+    for (size_t i = 0; i < n->old_rank; i++) n->old[i] = ds_expr_replace_dims(l->cx, n->old[i], to, n->rank);
+}
+
+/* New dim i is old dim order[i]. */
+static void nest_reorder(lowering *l, nest *n, const size_t *order) {
+    const ds_expr *to[LOWER_MAX_DIMS], *extent[LOWER_MAX_DIMS];
+    bool pinned[LOWER_MAX_DIMS];
+    for (size_t i = 0; i < n->rank; i++) to[order[i]] = ds_expr_dim(l->cx, i), extent[i] = n->extent[order[i]], pinned[i] = n->pinned[order[i]];
+    nest_substitute(l, n, to);
+    memcpy(n->extent, extent, n->rank * sizeof *extent);
+    memcpy(n->pinned, pinned, n->rank * sizeof *pinned);
+}
+
+static void nest_remove(lowering *l, nest *n, size_t dim, const ds_expr *value) {
+    const ds_expr *to[LOWER_MAX_DIMS];
+    for (size_t i = 0; i < n->rank; i++) to[i] = i == dim ? value : ds_expr_dim(l->cx, i < dim ? i : i - 1);
+    nest_substitute(l, n, to);
+    for (size_t i = dim + 1; i < n->rank; i++) n->extent[i - 1] = n->extent[i], n->pinned[i - 1] = n->pinned[i];
+    n->rank--;
+    if (dim < n->kept) n->kept--;
+}
+
+/* Dims `dim` and `dim + 1` walk memory as one in every access: coefficient(dim) = coefficient(dim + 1) * extent(dim + 1). */
+static bool nest_can_collapse(lowering *l, const nest *n, size_t dim) {
+    if (n->pinned[dim] || n->pinned[dim + 1] || (dim < n->kept) != (dim + 1 < n->kept)) return false;
+    for (size_t i = 0; i < n->accesses; i++) {
+        const ds_expr *outer, *inner, *rest;
+        if (!ds_expr_linear(l->cx, n->offset[i], dim, &outer, &rest) || !ds_expr_linear(l->cx, n->offset[i], dim + 1, &inner, &rest)) return false;
+        if (outer->has_dim || inner->has_dim || outer != ds_expr_mul(l->cx, inner, n->extent[dim + 1])) return false;
+    }
+    return true;
+}
+
+/* dim * extent(dim+1) + dim+1 becomes the new dim. Pinned dims are never collapsed, so old positions of these two are not needed. */
+static void nest_collapse(lowering *l, nest *n, size_t dim) {
+    const ds_expr *to[LOWER_MAX_DIMS], *zero = ds_expr_const(l->cx, 0), *extent = ds_expr_mul(l->cx, n->extent[dim], n->extent[dim + 1]);
+    for (size_t i = 0; i < n->rank; i++) to[i] = i == dim ? zero : ds_expr_dim(l->cx, i <= dim ? i : i - 1);
+    nest_substitute(l, n, to);
+    for (size_t i = dim + 1; i + 1 < n->rank; i++) n->extent[i] = n->extent[i + 1], n->pinned[i] = n->pinned[i + 1];
+    n->extent[dim] = extent;
+    n->rank--;
+    if (dim < n->kept) n->kept--;
+}
+
+static void nest_tidy(lowering *l, nest *n) {
+    for (size_t i = 0; i < n->rank;) {
+        if (ds_expr_equals(n->extent[i], 1)) nest_remove(l, n, i, ds_expr_const(l->cx, 0));
+        else i++;
+    }
+    for (size_t i = n->rank; i-- > 1;)
+        if (nest_can_collapse(l, n, i - 1)) nest_collapse(l, n, i - 1);
+}
+
+static void pin_mentioned(nest *n, const ds_expr *e) {
+    if (e->kind == DS_EXPR_DIM) n->pinned[e->value] = true;
+    if (e->a) pin_mentioned(n, e->a), pin_mentioned(n, e->b);
+    for (size_t i = 0; i < e->term_count; i++)
+        for (size_t k = 0; k < e->terms[i].atom_count; k++) pin_mentioned(n, e->terms[i].atoms[k]);
+}
+
+static void pin_positions(nest *n, const ds_block *block) {
+    for (const ds_op *op = block->first; op; op = op->next)
+        if (op->kind == DS_LOOP_position) n->pinned[ds_op_int(op, "dim", 0)] = true;
+}
+
+static bool has_pad(const ds_op *op, size_t i) {
+    const ds_attr *pads = ds_op_attr(op, "pads");
+    return (pads && pads->items[i]->kind != DS_ATTR_UNIT) || (op->kind == DS_GRAPH_conv && i == 0);
+}
+
+/* Original index expressions of operand i, in the new dims. */
+static const ds_expr *check_index(lowering *l, const nest *n, const ds_attr *map, size_t k) { return ds_expr_replace_dims(l->cx, map->exprs[k], n->old, n->old_rank); }
+
+static bool needs_check(const ds_expr *e, const ds_type *type, size_t k, const ds_expr *const *extents) {
+    return !(e->kind == DS_EXPR_DIM && extents[e->value] == type->dims[k]);
+}
+
+static void nest_open(lowering *l, nest *n, const ds_op *op, const ds_expr *const *over, size_t over_count) {
+    const ds_type *out = op->results[0].type;
+    *n = (nest){.rank = out->rank + over_count, .kept = out->rank, .old_rank = out->rank + over_count};
+    for (size_t i = 0; i < n->rank; i++) n->extent[i] = i < out->rank ? out->dims[i] : over[i - out->rank], n->old[i] = ds_expr_dim(l->cx, i);
+    for (size_t i = 0; i < op->operand_count; i++) {
+        const ds_attr *map = ds_op_map(op, i);
+        n->offset[n->accesses++] = ds_layout_offset(l->cx, ds_op_operand(op, i)->type, map->exprs);
+        if (has_pad(op, i))
+            for (size_t k = 0; k < map->count; k++)
+                if (needs_check(map->exprs[k], ds_op_operand(op, i)->type, k, n->extent)) pin_mentioned(n, map->exprs[k]);
+    }
+    for (size_t r = 0; r < op->result_count; r++) {
+        const ds_type *type = op->results[r].type;
+        const ds_expr *where[LOWER_MAX_DIMS];
+        for (size_t i = 0; i < type->rank; i++) where[i] = ds_expr_equals(type->dims[i], 1) ? ds_expr_const(l->cx, 0) : n->old[i];
+        n->offset[n->accesses++] = ds_layout_offset(l->cx, type, where);
+    }
+    for (size_t r = 0; r < op->region_count; r++) pin_positions(n, ds_op_block(op, r));
+}
+
+/* The order in which the result's dims lie in memory. */
+static void memory_order(const ds_type *type, size_t rank, size_t *order) {
+    const ds_attr *map = ds_attr_find(type->encoding, "map");
+    for (size_t i = 0; i < rank; i++) order[i] = i;
+    if (!map || map->count != type->rank) return;
+    for (size_t i = 0; i < map->count; i++)
+        if (map->exprs[i]->kind != DS_EXPR_DIM) return;
+    for (size_t i = 0; i < map->count; i++) order[i] = (size_t)map->exprs[i]->value;
+}
+
+/* ---- reading operands ---- */
+
+static ds_value *conjunction(lowering *l, ds_value *a, ds_value *b) { return !a ? b : !b ? a : lw_binary(l, DS_LOOP_and, a, b); }
+
+/* A dim's index expression as scalar, or as vector where it moves with the lanes. */
+static ds_value *index_value(lowering *l, const ds_expr *e, const lane_point *p) {
+    const ds_expr *coefficient, *rest;
+    bool linear = p->vector < 0 || ds_expr_linear(l->cx, e, (size_t)p->vector, &coefficient, &rest);
+    if (p->vector < 0 || (linear && ds_expr_equals(coefficient, 0))) return lw_apply(l, e, p->at, p->rank);
+    ds_value *at[LOWER_MAX_DIMS];
+    for (size_t i = 0; i < p->rank; i++) at[i] = (int)i == p->vector ? lw_lanes(l, p->at[i]) : p->at[i];
+    return lw_apply(l, e, at, p->rank);
+}
+
+/* Which lanes read inside the operand; NULL when all do. */
+static ds_value *inside(lowering *l, const nest *n, const ds_op *op, size_t i, const lane_point *p) {
+    const ds_attr *map = ds_op_map(op, i);
+    const ds_type *type = ds_op_operand(op, i)->type;
+    ds_value *all = NULL;
+    for (size_t k = 0; k < map->count; k++) {
+        const ds_expr *e = check_index(l, n, map, k);
+        if (e->kind == DS_EXPR_DIM && n->extent[e->value] == type->dims[k]) continue;
+        if (!e->has_dim && ds_expr_equals(e, 0)) continue;
+        ds_value *v = index_value(l, e, p), *zero = lw_index(l, 0), *end = lw_extent(l, type->dims[k]);
+        all = conjunction(l, all, conjunction(l, lw_binary(l, DS_LOOP_le, zero, v), lw_binary(l, DS_LOOP_lt, v, end)));
+    }
+    return all;
+}
+
+static ds_value *pad_constant(lowering *l, const ds_attr *pad, ds_elem elem) {
+    ds_value *v = lw_op(l, DS_LOOP_constant, NULL, 0, ds_type_scalar(l->cx, elem));
+    ds_op_set_attr(l->m, v->op, "value", ds_elem_is_float(elem) ? ds_attr_float(l->cx, pad ? pad->number : 0) : ds_attr_int(l->cx, pad ? pad->integer : 0));
+    return v;
+}
+
+static bool is_zero(const ds_attr *pad) { return !pad || (pad->number == 0 && pad->integer == 0); }
+
+static lane_value read_operand(lowering *l, const nest *n, const ds_op *op, size_t i, const lane_point *p) {
+    ds_value *tensor = ds_op_operand(op, i), *valid = has_pad(op, i) ? inside(l, n, op, i, p) : NULL;
+    ds_value *v = lw_load(l, buffer_of(l, tensor), n->offset[i], p, valid);
+    const ds_attr *pads = ds_op_attr(op, "pads"), *pad = pads ? pads->items[i] : NULL;
+    if (valid && !is_zero(pad)) {
+        ds_value *outside = pad_constant(l, pad, tensor->type->elem);
+        bool vector = v->type->kind == DS_TYPE_VECTOR || valid->type->kind == DS_TYPE_VECTOR;
+        ds_value *operands[] = {valid, v, outside};
+        if (vector)
+            for (size_t k = 0; k < 3; k++) operands[k] = lw_splat(l, operands[k]);
+        v = lw_op(l, DS_LOOP_select, operands, 3, operands[1]->type);
+    }
+    return (lane_value){v, NULL};
+}
+
+static void read_operands(lowering *l, const nest *n, const ds_op *op, const lane_point *p, lane_value *out) {
+    for (size_t i = 0; i < op->operand_count; i++) out[i] = read_operand(l, n, op, i, p);
+}
+
+/* ---- loops ---- */
+
+typedef struct {
+    lowering *l;
+    const nest *n;
+    const ds_op *op;
+} walk;
+
+/* Fixes the leading dims that the kernel's common loops walk. */
+static void fix_rows(lowering *l, nest *n, const lower_rows *rows, lane_point *p, size_t *out_fixed) {
+    (void)l, (void)n;
+    size_t count = rows ? rows->shared : 0;
+    for (size_t i = 0; i < count; i++) p->at[i] = rows->at[i];
+    *out_fixed = count;
+}
+
+static bool vector_dim_works(lowering *l, const nest *n, size_t dim, size_t access) {
+    const ds_expr *coefficient, *rest;
+    return ds_expr_linear(l->cx, n->offset[access], dim, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
+}
+
+/* Runs `body` for every lane group of the innermost dim: whole vectors, then one masked rest. */
+typedef void lane_body(walk *w, lane_point *p, void *user);
+
+static void vector_loop(walk *w, lane_point *p, size_t dim, ds_value *low, ds_value *high, const ds_expr *extent, lane_body *body, void *user) {
+    lowering *l = w->l;
+    int64_t fixed, lanes = (int64_t)l->lanes;
+    bool known = extent && ds_expr_is_const(extent, &fixed);
+    p->vector = (int)dim;
+    ds_value *step = lw_index(l, lanes), *whole = high;
+    if (!known || fixed % lanes) {
+        ds_value *span = lw_binary(l, DS_LOOP_sub, high, low);
+        whole = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, span, step), step));
+    }
+    if (!known || fixed >= lanes) {
+        ds_op *loop = lw_for(l, low, whole, step, NULL, 0, NULL);
+        p->at[dim] = lw_for_position(loop), p->mask = NULL;
+        body(w, p, user);
+        lw_end(l, loop, NULL, 0);
+    }
+    if (!known || fixed % lanes) { /* at most one turn */
+        ds_op *loop = lw_for(l, whole, high, step, NULL, 0, NULL);
+        p->at[dim] = lw_for_position(loop);
+        p->mask = lw_mask(l, p->at[dim], high);
+        body(w, p, user);
+        lw_end(l, loop, NULL, 0);
+    }
+    p->mask = NULL, p->vector = -1;
+}
+
+/* Loops over kept dims fixed..kept-1, the last of them by vectors if `vector`; the outermost one in pieces if `parallel`. */
+static void kept_loops(walk *w, lane_point *p, size_t fixed, bool vector, bool parallel, double work, lane_body *body, void *user) {
+    lowering *l = w->l;
+    const nest *n = w->n;
+    ds_op *loops[LOWER_MAX_DIMS] = {NULL}, *pieces = NULL;
+    size_t end = n->kept, depth = 0;
+    p->rank = n->rank, p->vector = -1, p->mask = NULL;
+    if (fixed == end) {
+        if (parallel) lower_parallel(l, ds_expr_const(l->cx, 1), work, 1, &pieces);
+        body(w, p, user);
+        if (parallel) lower_parallel_end(l, pieces);
+        return;
+    }
+    for (size_t i = fixed + 1; i < end; i++) work *= lower_estimate(n->extent[i]);
+    for (size_t i = fixed; i < end; i++) {
+        bool innermost = i + 1 == end, in_pieces = parallel && i == fixed;
+        ds_value *low = lw_index(l, 0), *high = NULL;
+        if (in_pieces && innermost && vector) { /* one dim: pieces of whole vectors */
+            ds_value *start = lower_parallel(l, n->extent[i], work, (int64_t)l->lanes * 4, &pieces);
+            int64_t chunk = ds_op_int(pieces, "chunk", 1);
+            ds_value *limit = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, start, lw_index(l, chunk)), lw_extent(l, n->extent[i]));
+            int64_t extent;
+            bool exact = ds_expr_is_const(n->extent[i], &extent) && extent % (int64_t)l->lanes == 0;
+            vector_loop(w, p, i, start, limit, exact ? n->extent[i] : NULL, body, user);
+            break;
+        }
+        if (in_pieces) {
+            p->at[i] = lower_parallel(l, n->extent[i], work, 1, &pieces);
+            continue;
+        }
+        high = lw_extent(l, n->extent[i]);
+        if (innermost && vector) {
+            vector_loop(w, p, i, low, high, n->extent[i], body, user);
+            break;
+        }
+        loops[depth++] = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
+        p->at[i] = lw_for_position(loops[depth - 1]);
+        if (innermost) body(w, p, user);
+    }
+    if (parallel && !pieces) return;
+    if (fixed + 1 == end && parallel && !vector) body(w, p, user);
+    while (depth) lw_end(l, loops[--depth], NULL, 0);
+    if (pieces) lower_parallel_end(l, pieces);
+}
+
+/* ---- maps ---- */
+
+static void map_point(walk *w, lane_point *p, void *user) {
+    lane_value args[LOWER_MAX_OPERANDS], yields[16];
+    (void)user;
+    read_operands(w->l, w->n, w->op, p, args);
+    lw_region(w->l, ds_op_block(w->op, 0), args, w->n->old, p, yields);
+    for (size_t r = 0; r < w->op->result_count; r++)
+        lw_store(w->l, yields[r].v, buffer_of(w->l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], p);
+}
+
+static double region_work(const ds_block *block) {
+    double work = 1;
+    for (const ds_op *op = block->first; op; op = op->next) work += op->kind >= DS_LOOP_exp && op->kind <= DS_LOOP_erf ? 10 : 1;
+    return work;
+}
+
+/* Puts rows first, then the result's memory order, and collapses what is left. */
+static void nest_arrange(lowering *l, nest *n, const ds_op *op, const lower_rows *rows) {
+    size_t order[LOWER_MAX_DIMS];
+    size_t out_rank = op->results[0].type->rank;
+    memory_order(op->results[0].type, out_rank, order);
+    for (size_t i = out_rank; i < n->rank; i++) order[i] = i;
+    nest_reorder(l, n, order);
+    if (rows && rows->shared) {
+        for (size_t i = 0; i < rows->shared; i++) n->pinned[i] = true;
+        for (size_t i = rows->shared; i < n->rank;)
+            if (ds_expr_equals(n->extent[i], 1)) nest_remove(l, n, i, ds_expr_const(l->cx, 0));
+            else i++;
+        for (size_t i = n->rank; i-- > rows->shared + 1;)
+            if (nest_can_collapse(l, n, i - 1)) nest_collapse(l, n, i - 1);
+    } else nest_tidy(l, n);
+}
+
+void lower_map(lowering *l, const ds_op *op, const lower_rows *rows, bool parallel) {
+    nest n;
+    lane_point p = {.vector = -1};
+    size_t fixed;
+    nest_open(l, &n, op, NULL, 0);
+    nest_arrange(l, &n, op, rows);
+    fix_rows(l, &n, rows, &p, &fixed);
+    bool vector = n.rank > fixed && vector_dim_works(l, &n, n.rank - 1, op->operand_count);
+    walk w = {l, &n, op};
+    kept_loops(&w, &p, fixed, vector, parallel, region_work(ds_op_block(op, 0)), map_point, NULL);
+}
+
+/* ---- reductions ---- */
+
+typedef struct {
+    bool over_vector; /* the lanes walk a reduced dim */
+    size_t results;
+} reduce_state;
+
+static ds_value *initial(lowering *l, const ds_op *op, size_t r, bool vector) {
+    const ds_attr *init = ds_op_attr(op, "init");
+    ds_value *v = pad_constant(l, init ? init->items[r] : NULL, op->results[r].type->elem);
+    return vector ? lw_splat(l, v) : v;
+}
+
+static void combine(lowering *l, const ds_op *op, const lane_point *p, ds_value *const *acc, const lane_value *fresh, ds_value **out) {
+    lane_value args[32], yields[16];
+    size_t n = op->result_count;
+    for (size_t r = 0; r < n; r++) args[r] = (lane_value){acc[r], NULL}, args[n + r] = fresh[r];
+    lw_region(l, ds_op_block(op, 1), args, NULL, p, yields);
+    for (size_t r = 0; r < n; r++) out[r] = yields[r].v;
+}
+
+/* One step of the innermost reduction loop. With a mask over a reduced dim, lanes outside keep what they have. */
+static void accumulate(walk *w, const lane_point *p, bool masked_reduction, ds_value *const *acc, ds_value **out) {
+    lowering *l = w->l;
+    lane_value args[LOWER_MAX_OPERANDS], fresh[16];
+    read_operands(l, w->n, w->op, p, args);
+    lw_region(l, ds_op_block(w->op, 0), args, w->n->old, p, fresh);
+    for (size_t r = 0; r < w->op->result_count; r++)
+        if (acc[r]->type->kind == DS_TYPE_VECTOR) fresh[r].v = lw_splat(l, fresh[r].v), fresh[r].base = NULL;
+    combine(l, w->op, p, acc, fresh, out);
+    for (size_t r = 0; masked_reduction && r < w->op->result_count; r++) {
+        ds_value *operands[] = {lw_splat(l, p->mask), out[r], acc[r]};
+        out[r] = lw_op(l, DS_LOOP_select, operands, 3, acc[r]->type);
+    }
+}
+
+/* Loops over reduced dims from `dim` on, carrying the accumulators. */
+static void over_loops(walk *w, lane_point *p, size_t dim, bool over_vector, ds_value *const *acc, ds_value **out) {
+    lowering *l = w->l;
+    size_t count = w->op->result_count;
+    const ds_expr *extent = w->n->extent[dim];
+    ds_value *inner[16], *next[16];
+    if (dim == w->n->rank) {
+        accumulate(w, p, false, acc, out);
+        return;
+    }
+    bool lanes_here = over_vector && dim + 1 == w->n->rank;
+    ds_value *low = lw_index(l, 0), *high = lw_extent(l, extent), *step = lw_index(l, lanes_here ? (int64_t)l->lanes : 1), *whole = high;
+    int64_t fixed, lanes = (int64_t)l->lanes;
+    bool known = ds_expr_is_const(extent, &fixed), rest = lanes_here && !(known && fixed % lanes == 0);
+    if (rest) whole = lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, high, step), step);
+    memcpy(next, acc, count * sizeof *next);
+    if (!(lanes_here && known && fixed < lanes)) {
+        ds_op *loop = lw_for(l, low, whole, step, acc, count, inner);
+        p->at[dim] = lw_for_position(loop);
+        if (lanes_here) {
+            p->vector = (int)dim;
+            accumulate(w, p, false, inner, next);
+            p->vector = -1;
+        } else over_loops(w, p, dim + 1, over_vector, inner, next);
+        lw_end(l, loop, next, count);
+        for (size_t r = 0; r < count; r++) next[r] = ds_op_result(loop, r);
+    }
+    if (rest) {
+        ds_op *loop = lw_for(l, whole, high, step, next, count, inner);
+        ds_value *after[16];
+        p->at[dim] = lw_for_position(loop);
+        p->vector = (int)dim;
+        p->mask = lw_mask(l, p->at[dim], high);
+        accumulate(w, p, true, inner, after);
+        p->vector = -1, p->mask = NULL;
+        lw_end(l, loop, after, count);
+        for (size_t r = 0; r < count; r++) next[r] = ds_op_result(loop, r);
+    }
+    memcpy(out, next, count * sizeof *out);
+}
+
+/* A tree over the lanes with the op's combiner. */
+static void fold_lanes(lowering *l, const ds_op *op, ds_value **acc) {
+    size_t n = op->result_count;
+    const ds_type *types[16];
+    for (size_t r = 0; r < n; r++) types[r] = ds_type_scalar(l->cx, op->results[r].type->elem);
+    ds_op *fold = ds_op_create(&l->b, DS_LOOP_fold_lanes, acc, n, types, n, 1);
+    ds_builder outer = l->b;
+    l->b.block = ds_op_block(fold, 0), l->b.before = NULL;
+    ds_mapping mapping = {0};
+    const ds_block *combiner = ds_op_block(op, 1);
+    for (size_t i = 0; i < combiner->arg_count; i++) ds_mapping_set(&mapping, combiner->args[i], ds_block_add_arg(l->m, l->b.block, combiner->args[i]->type, NULL));
+    for (const ds_op *inner = combiner->first; inner; inner = inner->next) {
+        if (inner->kind != DS_GRAPH_yield) ds_op_clone(&l->b, inner, &mapping);
+        else {
+            ds_value *yields[16];
+            for (size_t r = 0; r < n; r++) yields[r] = ds_mapping_get(&mapping, ds_op_operand(inner, r));
+            ds_op_create(&l->b, DS_LOOP_yield, yields, n, NULL, 0, 0);
+        }
+    }
+    ds_mapping_free(&mapping);
+    l->b = outer;
+    for (size_t r = 0; r < n; r++) acc[r] = ds_op_result(fold, r);
+}
+
+static void reduce_point(walk *w, lane_point *p, void *user) {
+    const reduce_state *state = user;
+    lowering *l = w->l;
+    ds_value *acc[16], *mask = p->mask;
+    int vector = p->vector;
+    for (size_t r = 0; r < state->results; r++) acc[r] = initial(l, w->op, r, vector >= 0 || state->over_vector);
+    /* inside, a mask of kept lanes only guards reads */
+    lane_point inner = *p;
+    if (vector >= 0) {
+        lane_point point = inner;
+        ds_value *next[16];
+        if (w->n->rank == w->n->kept) accumulate(w, &point, false, acc, next);
+        else {
+            /* over_loops resets vector and mask only where lanes walk a reduced dim */
+            over_loops(w, &point, w->n->kept, false, acc, next);
+        }
+        memcpy(acc, next, state->results * sizeof *acc);
+    } else {
+        ds_value *next[16];
+        over_loops(w, &inner, w->n->kept, state->over_vector, acc, next);
+        memcpy(acc, next, state->results * sizeof *acc);
+        if (state->over_vector) fold_lanes(l, w->op, acc);
+    }
+    p->vector = vector, p->mask = mask;
+    for (size_t r = 0; r < state->results; r++) lw_store(l, acc[r], buffer_of(l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], p);
+}
+
+/* True when the lanes should walk the last reduced dim: the first operand is contiguous there and not along the result's last dim. */
+static bool prefer_over_vector(lowering *l, const nest *n, const ds_op *op, size_t fixed) {
+    if (n->kept == n->rank) return false;
+    bool kept_works = n->kept > fixed && vector_dim_works(l, n, n->kept - 1, op->operand_count);
+    size_t over = 0, kept = 0;
+    for (size_t i = 0; i < op->operand_count; i++) over += vector_dim_works(l, n, n->rank - 1, i), kept += kept_works && vector_dim_works(l, n, n->kept - 1, i);
+    return !kept_works || over > kept;
+}
+
+void lower_reduce(lowering *l, const ds_op *op, const lower_rows *rows, bool parallel) {
+    const ds_attr *over = ds_op_attr(op, "over");
+    const ds_expr *extents[LOWER_MAX_DIMS];
+    double work = region_work(ds_op_block(op, 0)) + 1;
+    nest n;
+    lane_point p = {.vector = -1};
+    size_t fixed;
+    for (size_t i = 0; i < over->count; i++) extents[i] = ds_attr_to_expr(l->cx, over->items[i]), work *= lower_estimate(extents[i]);
+    nest_open(l, &n, op, extents, over->count);
+    nest_arrange(l, &n, op, rows);
+    fix_rows(l, &n, rows, &p, &fixed);
+    reduce_state state = {prefer_over_vector(l, &n, op, fixed), op->result_count};
+    bool vector = !state.over_vector && n.kept > fixed && vector_dim_works(l, &n, n.kept - 1, op->operand_count);
+    walk w = {l, &n, op};
+    kept_loops(&w, &p, fixed, vector, parallel, work, reduce_point, &state);
+}
+
+/* ---- encode, concat, index ---- */
+
+/* Walks the result's memory in order; positions that are padding get the encoding's pad. */
+void lower_encode(lowering *l, const ds_op *op) {
+    const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
+    const ds_expr *extents[LOWER_MAX_DIMS], *logical[LOWER_MAX_DIMS];
+    size_t rank = ds_layout_extents(l->cx, to, extents);
+    ds_layout_inverse(l->cx, to, logical);
+    /* the same thing as a map over physical positions */
+    ds_builder b = {l->m, op->block, (ds_op *)(uintptr_t)op, op->loc};
+    const ds_type *flat = ds_type_tensor(l->cx, to->elem, rank, extents, NULL);
+    ds_value *input = ds_op_operand(op, 0);
+    ds_op *map = ds_op_create(&b, DS_GRAPH_map, &input, 1, &flat, 1, 1);
+    const ds_attr *access = ds_attr_map(l->cx, rank, logical, from->rank), *pad = ds_elem_is_float(to->elem) ? ds_attr_float(l->cx, 0) : ds_attr_int(l->cx, 0);
+    ds_op_set_attr(l->m, map, "maps", ds_attr_array(l->cx, &access, 1));
+    bool padded = ds_layout_count(l->cx, to) != ds_type_count(l->cx, to);
+    if (padded) ds_op_set_attr(l->m, map, "pads", ds_attr_array(l->cx, &pad, 1));
+    ds_builder in = {l->m, ds_op_block(map, 0), NULL, op->loc};
+    ds_value *arg = ds_block_add_arg(l->m, in.block, ds_type_scalar(l->cx, to->elem), NULL);
+    ds_op_create(&in, DS_GRAPH_yield, &arg, 1, NULL, 0, 0);
+    ds_mapping_set(&l->buffers, &map->results[0], buffer_of(l, &op->results[0]));
+    lower_map(l, map, NULL, true);
+    ds_op_erase(map);
+}
+
+/* One copy nest for every input, all in one piece each. */
+void lower_concat(lowering *l, const ds_op *op) {
+    const ds_type *to = op->results[0].type;
+    size_t axis = (size_t)ds_op_int(op, "axis", 0);
+    const ds_expr *start = ds_expr_const(l->cx, 0);
+    ds_op *pieces;
+    ds_value *piece = lower_parallel(l, ds_expr_const(l->cx, (int64_t)op->operand_count), 1e9, 1, &pieces);
+    for (size_t i = 0; i < op->operand_count; i++) {
+        ds_value *input = ds_op_operand(op, i);
+        /* for (turn = piece == i; turn; …): only this piece's input */
+        ds_value *is_it = lw_op(l, DS_LOOP_cast, (ds_value *[]){lw_binary(l, DS_LOOP_eq, piece, lw_index(l, (int64_t)i))}, 1, ds_type_scalar(l->cx, DS_index));
+        ds_op *once = lw_for(l, lw_index(l, 0), is_it, lw_index(l, 1), NULL, 0, NULL);
+        nest n = {.rank = to->rank, .kept = to->rank, .old_rank = to->rank, .accesses = 2};
+        const ds_expr *where[LOWER_MAX_DIMS];
+        for (size_t k = 0; k < to->rank; k++) {
+            n.extent[k] = input->type->dims[k], n.old[k] = ds_expr_dim(l->cx, k);
+            where[k] = k == axis ? ds_expr_add(l->cx, n.old[k], start) : n.old[k];
+        }
+        n.offset[0] = ds_layout_offset(l->cx, input->type, n.old);
+        n.offset[1] = ds_layout_offset(l->cx, to, where);
+        size_t order[LOWER_MAX_DIMS];
+        memory_order(to, to->rank, order);
+        nest_reorder(l, &n, order);
+        nest_tidy(l, &n);
+        lane_point p = {.vector = -1};
+        bool vector = n.rank > 0 && vector_dim_works(l, &n, n.rank - 1, 1);
+        /* a copy is a map whose region yields its argument */
+        ds_builder b = {l->m, op->block, (ds_op *)(uintptr_t)op, op->loc};
+        ds_op *copy = ds_op_create(&b, DS_GRAPH_map, &input, 1, &to, 1, 1);
+        ds_builder in = {l->m, ds_op_block(copy, 0), NULL, op->loc};
+        ds_value *arg = ds_block_add_arg(l->m, in.block, ds_type_scalar(l->cx, to->elem), NULL);
+        ds_op_create(&in, DS_GRAPH_yield, &arg, 1, NULL, 0, 0);
+        ds_mapping_set(&l->buffers, &copy->results[0], buffer_of(l, &op->results[0]));
+        walk w = {l, &n, copy};
+        kept_loops(&w, &p, 0, vector, false, 1, map_point, NULL);
+        ds_op_erase(copy);
+        lw_end(l, once, NULL, 0);
+        start = ds_expr_add(l->cx, start, input->type->dims[axis]);
+    }
+    lower_parallel_end(l, pieces);
+}
+
+void lower_index(lowering *l, const ds_op *op) {
+    const ds_attr *values = ds_op_attr(op, "values");
+    ds_op *pieces;
+    lower_parallel(l, ds_expr_const(l->cx, 1), 1, 1, &pieces);
+    lane_point p = {.vector = -1};
+    for (size_t i = 0; i < values->count; i++) {
+        ds_value *v = lw_extent(l, ds_attr_to_expr(l->cx, values->items[i]));
+        v = lw_op(l, DS_LOOP_cast, &v, 1, ds_type_scalar(l->cx, op->results[0].type->elem));
+        lw_store(l, v, buffer_of(l, &op->results[0]), ds_expr_const(l->cx, (int64_t)i), &p);
+    }
+    lower_parallel_end(l, pieces);
+}

@@ -1,0 +1,429 @@
+/* Functions of kernels -> plans: which buffer holds which tensor when, and the calls in order.
+ *
+ * Views share their operand's buffer. Tensors whose size is known on entry lie in one arena, by lifetime; others come from the caller's
+ * allocator. Results are written where the caller wants them wherever a kernel computes them.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "passes/lower/lower.h"
+
+enum { ALIGN = 64 };
+
+typedef struct {
+    const ds_expr *bytes;
+    size_t first, last; /* positions of the definition and of the last use */
+    int64_t offset;     /* static storage */
+    const ds_expr *where;
+    bool is_static, late;
+    int output;         /* the result it is written to, or -1 */
+    ds_value *buffer;
+} storage;
+
+typedef struct {
+    ds_module *m;
+    ds_ir_context *cx;
+    ds_op *func;
+    storage *stores;  /* stb_ds array */
+    int *store_of;    /* stb_ds array by value id: index into stores, or -1 */
+    size_t position;
+    ds_builder b;
+    ds_mapping buffers;
+    ds_value *output_args[256];
+    const ds_expr *lane_bytes;
+} planner;
+
+static ds_value *root_of(ds_value *v) {
+    while (v->op && v->op->kind == DS_GRAPH_reshape) v = ds_op_operand(v->op, 0);
+    return v;
+}
+
+static void note_late(void *user, const char *name) {
+    if (strncmp(name, "v_", 2) == 0) *(bool *)user = true;
+}
+
+static bool is_late(const ds_expr *e) {
+    bool late = false;
+    ds_expr_each_symbol(e, note_late, &late);
+    return late;
+}
+
+static const ds_expr *bytes_of(planner *p, const ds_type *t) {
+    return ds_expr_scale(p->cx, ds_layout_count(p->cx, t), (int64_t)(ds_elem_facts(t->elem)->bits + 7) / 8);
+}
+
+/* ---- lifetimes ---- */
+
+static int store_index(planner *p, const ds_value *v) { return v->id < arrlenu(p->store_of) ? p->store_of[v->id] : -1; }
+
+static void add_store(planner *p, ds_value *v) {
+    storage s = {.bytes = bytes_of(p, v->type), .first = p->position, .last = p->position, .output = -1};
+    int64_t bytes;
+    s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = is_late(s.bytes);
+    while (arrlenu(p->store_of) <= v->id) arrput(p->store_of, -1);
+    p->store_of[v->id] = (int)arrlen(p->stores);
+    arrput(p->stores, s);
+}
+
+static void use_value(planner *p, ds_value *v, size_t until) {
+    int i = store_index(p, root_of(v));
+    if (i >= 0 && p->stores[i].last < until) p->stores[i].last = until;
+}
+
+static void scan_block(planner *p, ds_block *block);
+
+static void scan_op(planner *p, ds_op *op) {
+    size_t start = ++p->position;
+    if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_reshape) return;
+    for (size_t i = 0; i < op->result_count; i++) add_store(p, &op->results[i]);
+    for (size_t r = 0; op->kind != DS_GRAPH_kernel && r < op->region_count; r++) scan_block(p, ds_op_block(op, r));
+    size_t end = ++p->position;
+    if (op->region_count && op->kind != DS_GRAPH_kernel) { /* what a loop's body touches stays for the whole loop */
+        for (size_t i = 0; i < arrlenu(p->stores); i++)
+            if (p->stores[i].first > start) p->stores[i].first = start, p->stores[i].last = end;
+            else if (p->stores[i].last > start) p->stores[i].last = end;
+    }
+    for (size_t i = 0; i < op->operand_count; i++) use_value(p, ds_op_operand(op, i), end);
+    for (size_t i = 0; i < op->result_count; i++) p->stores[store_index(p, &op->results[i])].last = end;
+}
+
+static void scan_block(planner *p, ds_block *block) {
+    for (ds_op *op = block->first; op; op = op->next) scan_op(p, op);
+}
+
+/* ---- the arena ---- */
+
+static bool overlap(const storage *a, const storage *b) { return a->first <= b->last && b->first <= a->last; }
+
+static int larger_first(const void *a, const void *b) {
+    const storage *x = *(const storage *const *)a, *y = *(const storage *const *)b;
+    if (x->bytes->value != y->bytes->value) return x->bytes->value > y->bytes->value ? -1 : 1;
+    return x->first != y->first ? (x->first < y->first ? -1 : 1) : (x < y ? -1 : 1);
+}
+
+static int lower_offset_first(const void *a, const void *b) {
+    const storage *x = *(const storage *const *)a, *y = *(const storage *const *)b;
+    return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1) : 0;
+}
+
+/* Static storages, largest first, each at the lowest offset that is free during its lifetime. Returns the bytes needed. */
+static int64_t place_static(planner *p) {
+    storage **order = NULL, **live = NULL;
+    int64_t end = 0;
+    for (size_t i = 0; i < arrlenu(p->stores); i++)
+        if (p->stores[i].is_static && p->stores[i].output < 0) arrput(order, &p->stores[i]);
+    if (order) qsort(order, arrlenu(order), sizeof *order, larger_first);
+    for (size_t i = 0; i < arrlenu(order); i++) {
+        int64_t at = 0, bytes = order[i]->bytes->value;
+        arrsetlen(live, 0);
+        for (size_t k = 0; k < i; k++)
+            if (overlap(order[k], order[i])) arrput(live, order[k]);
+        if (arrlenu(live) > 1) qsort(live, arrlenu(live), sizeof *live, lower_offset_first);
+        for (size_t k = 0; k < arrlenu(live); k++) {
+            if (live[k]->offset >= at + bytes) break;
+            int64_t past = (live[k]->offset + live[k]->bytes->value + ALIGN - 1) / ALIGN * ALIGN;
+            if (past > at) at = past;
+        }
+        order[i]->offset = at;
+        if (at + bytes > end) end = at + bytes;
+    }
+    arrfree(order), arrfree(live);
+    return (end + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* Storages of symbolic size share a slot with others of the same size whose lives do not overlap. Returns the arena's end. */
+static const ds_expr *place_symbolic(planner *p, const ds_expr *end) {
+    storage **owners = NULL; /* newest user of each slot */
+    const ds_expr *align = ds_expr_const(p->cx, ALIGN);
+    for (size_t i = 0; i < arrlenu(p->stores); i++) {
+        storage *s = &p->stores[i];
+        if (s->is_static || s->late || s->output >= 0) continue;
+        size_t k = 0;
+        while (k < arrlenu(owners) && (owners[k]->bytes != s->bytes || owners[k]->last >= s->first)) k++;
+        if (k < arrlenu(owners)) {
+            s->where = owners[k]->where;
+            owners[k] = s;
+            continue;
+        }
+        s->where = end;
+        end = ds_expr_add(p->cx, end, ds_expr_mul(p->cx, ds_expr_ceildiv(p->cx, s->bytes, align), align));
+        arrput(owners, s);
+    }
+    arrfree(owners);
+    return end;
+}
+
+/* ---- emission ---- */
+
+static ds_op *emit(planner *p, ds_op_kind kind, ds_value *const *operands, size_t count, const ds_type *type) { return ds_op_create(&p->b, kind, operands, count, &type, type ? 1 : 0, 0); }
+
+static void set_expr(planner *p, ds_op *op, const char *name, const ds_expr *e) { ds_op_set_attr(p->m, op, name, ds_attr_expr(p->cx, e)); }
+
+static ds_value *emit_storage(planner *p, storage *s, ds_elem elem) {
+    const ds_type *type = ds_type_buffer(p->cx, elem);
+    if (s->output >= 0) return p->output_args[s->output];
+    ds_op *op = emit(p, s->late ? DS_PLAN_allocate : DS_PLAN_slice, NULL, 0, type);
+    if (!s->late) set_expr(p, op, "offset", s->is_static ? ds_expr_const(p->cx, s->offset) : s->where);
+    set_expr(p, op, "bytes", s->bytes);
+    return ds_op_result(op, 0);
+}
+
+static void open_results(planner *p, ds_op *op) {
+    for (size_t i = 0; i < op->result_count; i++)
+        ds_mapping_set(&p->buffers, &op->results[i], emit_storage(p, &p->stores[store_index(p, &op->results[i])], op->results[i].type->elem));
+}
+
+static ds_value *buffer_of(planner *p, ds_value *v) { return ds_mapping_get(&p->buffers, root_of(v)); }
+
+static void collect_symbol(void *user, const char *name) {
+    const char ***names = user;
+    for (size_t i = 0; i < arrlenu(*names); i++)
+        if (strcmp((*names)[i], name) == 0) return;
+    arrput(*names, name);
+}
+
+static void collect_from_attr(const ds_attr *a, ds_ir_context *cx, const char ***names) {
+    if (a->kind == DS_ATTR_MAP)
+        for (size_t i = 0; i < a->count; i++) ds_expr_each_symbol(a->exprs[i], collect_symbol, names);
+    if (a->kind == DS_ATTR_ARRAY)
+        for (size_t i = 0; i < a->count; i++) collect_from_attr(a->items[i], cx, names);
+    if (a->kind == DS_ATTR_STRING) {
+        const ds_expr *e = ds_attr_to_expr(cx, a);
+        if (e) ds_expr_each_symbol(e, collect_symbol, names);
+    }
+}
+
+typedef struct {
+    ds_ir_context *cx;
+    const char **names;
+} symbol_search;
+
+static void collect_from_op(void *user, ds_op *op) {
+    symbol_search *s = user;
+    for (size_t i = 0; i < op->attr_count; i++) collect_from_attr(op->attrs[i].value, s->cx, &s->names);
+}
+
+/* The symbols that a kernel function mentions, in order of first mention. Recorded on the function, for code generation. */
+static const ds_attr *kernel_symbols(planner *p, ds_op *func) {
+    const ds_attr *known = ds_op_attr(func, "symbols");
+    if (known) return known;
+    symbol_search s = {p->cx, NULL};
+    ds_walk(ds_op_block(func, 0), collect_from_op, &s);
+    known = ds_attr_strings(p->cx, s.names, arrlenu(s.names));
+    arrfree(s.names);
+    ds_op_set_attr(p->m, func, "symbols", known);
+    return known;
+}
+
+static void plan_kernel(planner *p, ds_op *op) {
+    ds_value **buffers = NULL;
+    ds_op *func = ds_module_find(p->m, ds_op_text(op, "name", ""));
+    open_results(p, op);
+    for (size_t i = 0; i < op->operand_count; i++) arrput(buffers, buffer_of(p, ds_op_operand(op, i)));
+    for (size_t i = 0; i < op->result_count; i++) arrput(buffers, ds_mapping_get(&p->buffers, &op->results[i]));
+    ds_op *call = emit(p, DS_PLAN_call, buffers, arrlenu(buffers), NULL);
+    arrfree(buffers);
+    const ds_attr *scratch = ds_op_attr(func, "scratch");
+    ds_op_set_attr(p->m, call, "kernel", ds_op_attr(op, "name"));
+    ds_op_set_attr(p->m, call, "pieces", ds_op_attr(func, "pieces"));
+    ds_op_set_attr(p->m, call, "symbols", kernel_symbols(p, func));
+    const ds_expr *total = ds_expr_const(p->cx, 0), *align = ds_expr_const(p->cx, ALIGN), **offsets = NULL;
+    for (size_t i = 0; i < scratch->count; i++) {
+        arrput(offsets, total);
+        total = ds_expr_add(p->cx, total, ds_expr_mul(p->cx, ds_expr_ceildiv(p->cx, ds_attr_to_expr(p->cx, scratch->items[i]), align), align));
+    }
+    ds_op_set_attr(p->m, call, "scratch", ds_attr_exprs(p->cx, offsets, arrlenu(offsets)));
+    arrfree(offsets);
+    p->lane_bytes = ds_expr_max(p->cx, p->lane_bytes, total);
+}
+
+static void emit_copy(planner *p, ds_value *from, ds_value *to, const ds_expr *bytes) {
+    ds_value *operands[] = {from, to};
+    set_expr(p, emit(p, DS_PLAN_copy, operands, 2, NULL), "bytes", bytes);
+}
+
+static ds_status plan_block(planner *p, ds_block *block);
+
+static ds_status plan_region(planner *p, ds_op *op, size_t region, ds_block *from) {
+    ds_builder outer = p->b;
+    p->b.block = ds_op_block(op, region);
+    ds_status status = plan_block(p, from);
+    (void)outer;
+    return status;
+}
+
+static void close_region(planner *p, ds_builder outer) {
+    ds_op_create(&p->b, DS_PLAN_yield, NULL, 0, NULL, 0, 0);
+    p->b = outer;
+}
+
+static ds_status plan_if(planner *p, ds_op *op) {
+    ds_value *condition = buffer_of(p, ds_op_operand(op, 0));
+    open_results(p, op);
+    ds_op *branch = ds_op_create(&p->b, DS_PLAN_if, &condition, 1, NULL, 0, 2);
+    ds_builder outer = p->b;
+    for (size_t r = 0; r < 2; r++) {
+        DS_TRY(plan_region(p, branch, r, ds_op_block(op, r)));
+        const ds_op *yield = ds_op_block(op, r)->last;
+        for (size_t i = 0; i < op->result_count; i++)
+            emit_copy(p, buffer_of(p, ds_op_operand(yield, i)), ds_mapping_get(&p->buffers, &op->results[i]), bytes_of(p, op->results[i].type));
+        close_region(p, outer);
+    }
+    return DS_OK;
+}
+
+static ds_status plan_loop(planner *p, ds_op *op) {
+    ds_block *body = ds_op_block(op, 0);
+    const ds_op *yield = body->last;
+    size_t carried = op->operand_count;
+    open_results(p, op);
+    for (size_t i = 0; i < carried; i++) {
+        ds_value *state = ds_mapping_get(&p->buffers, &op->results[i]);
+        emit_copy(p, buffer_of(p, ds_op_operand(op, i)), state, bytes_of(p, op->results[i].type));
+        ds_mapping_set(&p->buffers, body->args[i], state);
+    }
+    ds_op *loop = ds_op_create(&p->b, DS_PLAN_loop, NULL, 0, NULL, 0, 1);
+    ds_op_set_attr(p->m, loop, "counter", ds_op_attr(op, "counter"));
+    ds_op_set_attr(p->m, loop, "extent", ds_op_attr(op, "extent"));
+    ds_builder outer = p->b;
+    DS_TRY(plan_region(p, loop, 0, body));
+    const ds_expr *turn = ds_expr_symbol(p->cx, ds_op_text(op, "counter", "")), *extent = ds_attr_to_expr(p->cx, ds_op_attr(op, "extent"));
+    if (ds_op_attr(op, "backward")) turn = ds_expr_sub(p->cx, ds_expr_sub(p->cx, extent, ds_expr_const(p->cx, 1)), turn);
+    for (size_t i = carried; i < op->result_count; i++) {
+        const ds_expr *bytes = bytes_of(p, ds_op_operand(yield, i)->type);
+        ds_value *all = ds_mapping_get(&p->buffers, &op->results[i]);
+        ds_op *part = emit(p, DS_PLAN_part, &all, 1, all->type);
+        set_expr(p, part, "offset", ds_expr_mul(p->cx, turn, bytes));
+        emit_copy(p, buffer_of(p, ds_op_operand(yield, i)), ds_op_result(part, 0), bytes);
+    }
+    for (size_t i = 0; i < carried; i++) emit_copy(p, buffer_of(p, ds_op_operand(yield, i)), ds_mapping_get(&p->buffers, &op->results[i]), bytes_of(p, op->results[i].type));
+    close_region(p, outer);
+    return DS_OK;
+}
+
+static void plan_extern(planner *p, ds_op *op) {
+    ds_value **buffers = NULL;
+    open_results(p, op);
+    for (size_t i = 0; i < op->operand_count; i++) arrput(buffers, buffer_of(p, ds_op_operand(op, i)));
+    for (size_t i = 0; i < op->result_count; i++) arrput(buffers, ds_mapping_get(&p->buffers, &op->results[i]));
+    ds_op *call = emit(p, DS_PLAN_extern, buffers, arrlenu(buffers), NULL);
+    arrfree(buffers);
+    ds_op_set_attr(p->m, call, "callee", ds_op_attr(op, "callee"));
+    ds_op_set_attr(p->m, call, "params", ds_op_attr(op, "params"));
+}
+
+static void plan_item(planner *p, ds_op *op) {
+    ds_value *buffer = buffer_of(p, ds_op_operand(op, 0));
+    ds_op *read = emit(p, DS_PLAN_read, &buffer, 1, NULL);
+    ds_op_set_attr(p->m, read, "symbol", ds_op_attr(op, "symbol"));
+    ds_op_set_attr(p->m, read, "at", ds_op_attr(op, "at"));
+    ds_op_set_attr(p->m, read, "elem", ds_attr_of_type(p->cx, ds_type_scalar(p->cx, ds_op_operand(op, 0)->type->elem)));
+}
+
+static void plan_constant(planner *p, ds_op *op) {
+    ds_op *weight = emit(p, DS_PLAN_weight, NULL, 0, ds_type_buffer(p->cx, op->results[0].type->elem));
+    ds_op_set_attr(p->m, weight, "constant", ds_op_attr(op, "value"));
+    set_expr(p, weight, "bytes", bytes_of(p, op->results[0].type));
+    ds_mapping_set(&p->buffers, &op->results[0], ds_op_result(weight, 0));
+}
+
+static ds_status plan_block(planner *p, ds_block *block) {
+    for (ds_op *op = block->first; op; op = op->next) {
+        p->b.loc = op->loc;
+        switch (op->kind) {
+        case DS_GRAPH_constant: plan_constant(p, op); break;
+        case DS_GRAPH_reshape:
+        case DS_GRAPH_yield:
+        case DS_RETURN: break;
+        case DS_GRAPH_kernel: plan_kernel(p, op); break;
+        case DS_GRAPH_if: DS_TRY(plan_if(p, op)); break;
+        case DS_GRAPH_loop: DS_TRY(plan_loop(p, op)); break;
+        case DS_GRAPH_extern: plan_extern(p, op); break;
+        case DS_GRAPH_item: plan_item(p, op); break;
+        default: return ds_report(p->cx->diag, DS_ERROR, DS_E_internal, ds_op_where(p->m, op), "no plan for this op");
+        }
+    }
+    return DS_OK;
+}
+
+/* ---- the function ---- */
+
+static const ds_attr *types_attr(planner *p, ds_value *const *values, size_t count) {
+    const ds_attr **items = NULL;
+    for (size_t i = 0; i < count; i++) arrput(items, ds_attr_of_type(p->cx, values[i]->type));
+    const ds_attr *attr = ds_attr_array(p->cx, items, count);
+    arrfree(items);
+    return attr;
+}
+
+static void emit_constraints(planner *p) {
+    const ds_attr *list = ds_module_attr(p->m, "ds.require");
+    for (size_t i = 0; list && i < list->count && strcmp(ds_op_text(p->func, "name", ""), "main") == 0; i++) {
+        const ds_attr *pair = list->items[i];
+        const ds_expr *left = ds_attr_to_expr(p->cx, pair->items[0]), *right = ds_attr_to_expr(p->cx, pair->items[1]);
+        if (!left || !right || is_late(left) || is_late(right)) continue;
+        ds_op *op = emit(p, DS_PLAN_require, NULL, 0, NULL);
+        set_expr(p, op, "left", left);
+        set_expr(p, op, "right", right);
+    }
+}
+
+ds_status lower_plan(ds_module *m, ds_op *func) {
+    planner p = {.m = m, .cx = m->cx, .func = func};
+    ds_block *body = ds_op_block(func, 0);
+    ds_op *ret = body->last;
+    const char *name = ds_op_text(func, "name", "");
+    const ds_attr *arg_attrs = ds_op_attr(func, "arg_attrs");
+    ds_value **inputs = NULL, **outputs = NULL;
+    p.lane_bytes = ds_expr_const(p.cx, 0);
+    for (size_t i = 0; i < ret->operand_count; i++) arrput(outputs, ds_op_operand(ret, i));
+    if (arrlenu(outputs) > DS_COUNT(p.output_args) && strcmp(name, "main") == 0) return ds_report(p.cx->diag, DS_ERROR, DS_E_form, NULL, "more than %zu results", DS_COUNT(p.output_args));
+    ds_op *plan = ds_func_create(m, name);
+    ds_block *block = ds_op_block(plan, 0);
+    p.b = (ds_builder){m, block, NULL, NULL};
+    /* arguments: what the caller gives, then where results go; constants come from the weight section */
+    const ds_attr **kept_attrs = NULL;
+    for (size_t i = 0; i < body->arg_count; i++) {
+        const ds_attr *recipe = arg_attrs && i < arg_attrs->count ? ds_attr_find(arg_attrs->items[i], "ds.recipe") : NULL;
+        if (recipe) continue;
+        arrput(inputs, body->args[i]);
+        arrput(kept_attrs, arg_attrs && i < arg_attrs->count ? arg_attrs->items[i] : ds_attr_dict(p.cx, NULL, 0));
+        ds_mapping_set(&p.buffers, body->args[i], ds_block_add_arg(m, block, ds_type_buffer(p.cx, body->args[i]->type->elem), body->args[i]->name));
+    }
+    ds_value **output_buffers = NULL;
+    for (size_t i = 0; i < arrlenu(outputs); i++) arrput(output_buffers, ds_block_add_arg(m, block, ds_type_buffer(p.cx, outputs[i]->type->elem), NULL));
+    for (size_t i = 0; i < arrlenu(outputs) && i < DS_COUNT(p.output_args); i++) p.output_args[i] = output_buffers[i];
+    ds_op_set_attr(m, plan, "inputs", types_attr(&p, inputs, arrlenu(inputs)));
+    ds_op_set_attr(m, plan, "outputs", types_attr(&p, outputs, arrlenu(outputs)));
+    ds_op_set_attr(m, plan, "arg_attrs", ds_attr_array(p.cx, kept_attrs, arrlenu(kept_attrs)));
+    if (ds_op_attr(func, "res_attrs")) ds_op_set_attr(m, plan, "result_attrs", ds_op_attr(func, "res_attrs"));
+    arrfree(kept_attrs);
+    emit_constraints(&p);
+    for (size_t i = 0; i < body->arg_count; i++) {
+        const ds_attr *recipe = arg_attrs && i < arg_attrs->count ? ds_attr_find(arg_attrs->items[i], "ds.recipe") : NULL;
+        if (!recipe) continue;
+        ds_op *weight = emit(&p, DS_PLAN_weight, NULL, 0, ds_type_buffer(p.cx, body->args[i]->type->elem));
+        ds_op_set_attr(m, weight, "constant", recipe);
+        set_expr(&p, weight, "bytes", bytes_of(&p, body->args[i]->type));
+        ds_mapping_set(&p.buffers, body->args[i], ds_op_result(weight, 0));
+    }
+    scan_block(&p, body);
+    bool *direct = ds_xmalloc(arrlenu(outputs) + 1);
+    for (size_t i = 0; i < arrlenu(outputs); i++) {
+        int s = store_index(&p, root_of(outputs[i]));
+        direct[i] = s >= 0 && i < DS_COUNT(p.output_args) && p.stores[s].output < 0 && root_of(outputs[i])->op->block == body && ds_expr_equals(ds_expr_sub(p.cx, p.stores[s].bytes, bytes_of(&p, outputs[i]->type)), 0);
+        if (direct[i]) p.stores[s].output = (int)i;
+    }
+    const ds_expr *arena = place_symbolic(&p, ds_expr_const(p.cx, place_static(&p)));
+    ds_status status = plan_block(&p, body);
+    for (size_t i = 0; status == DS_OK && i < arrlenu(outputs); i++)
+        if (!direct[i]) emit_copy(&p, buffer_of(&p, outputs[i]), output_buffers[i], bytes_of(&p, outputs[i]->type));
+    free(direct);
+    ds_op_create(&p.b, DS_RETURN, NULL, 0, NULL, 0, 0);
+    ds_op_set_attr(m, plan, "arena", ds_attr_expr(p.cx, arena));
+    ds_op_set_attr(m, plan, "lane_bytes", ds_attr_expr(p.cx, p.lane_bytes));
+    arrfree(inputs), arrfree(outputs), arrfree(output_buffers), arrfree(p.stores), arrfree(p.store_of);
+    ds_mapping_free(&p.buffers);
+    ds_op_erase(func);
+    return status;
+}

@@ -1,0 +1,27 @@
+/* IR -> IR. One pass, one file; passes.def is the only list of them. */
+#ifndef DS_PASSES_H
+#define DS_PASSES_H
+
+#include "ir/ir.h"
+#include "ir/target.h"
+
+typedef struct {
+    const ds_target *target;
+    bool print_after_all, print_changed, timing, verify_each;
+    const char *print_after; /* one pass's name, or NULL */
+    const char *passes;      /* comma-separated list that replaces the default, or NULL */
+    const char *stop_after;  /* last pass to run, or NULL */
+    const char *reproducer;  /* where the IR before a failing pass is written, or NULL */
+} ds_pass_options;
+
+typedef ds_status ds_pass(ds_module *module, const ds_pass_options *options);
+
+#define PASS(name, doc) ds_pass ds_pass_##name;
+#include "passes/passes.def"
+#undef PASS
+
+/* Runs the pipeline. Printing goes to standard error. */
+DS_MUST_USE ds_status ds_passes_run(ds_module *module, const ds_pass_options *options);
+void ds_passes_list(ds_string *out);
+
+#endif

@@ -1,0 +1,82 @@
+/* The pipeline is the pass list, in its order; printing, timing and reproducers happen here and nowhere else. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "passes/passes.h"
+
+static const struct { const char *name, *doc; ds_pass *run; } passes[] = {
+#define PASS(name, doc) {#name, doc, ds_pass_##name},
+#include "passes/passes.def"
+#undef PASS
+};
+
+void ds_passes_list(ds_string *out) {
+    for (size_t i = 0; i < DS_COUNT(passes); i++) ds_string_printf(out, "  %-12s %s\n", passes[i].name, passes[i].doc);
+}
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void print_module(const char *title, ds_module *module) {
+    ds_string text = {0};
+    ds_module_print(&text, module);
+    fprintf(stderr, "// ---- %s ----\n%s", title, text.data);
+    ds_string_free(&text);
+}
+
+static ds_status run_one(ds_module *module, size_t i, const ds_pass_options *options) {
+    ds_string before = {0}, after = {0};
+    const char *name = passes[i].name;
+    if (options->print_changed || options->reproducer) ds_module_print(&before, module);
+    double start = seconds();
+    ds_status status = passes[i].run(module, options);
+    if (options->timing) fprintf(stderr, "%8.1f ms  %s\n", 1e3 * (seconds() - start), name);
+    if (status == DS_OK && options->verify_each) status = ds_module_verify(module);
+    if (status == DS_OK && options->print_changed) {
+        ds_module_print(&after, module);
+        if (strcmp(before.data, after.data) == 0) fprintf(stderr, "// ---- after %s ---- (unchanged)\n", name);
+        else fprintf(stderr, "// ---- after %s ----\n%s", name, after.data);
+    }
+    if (status == DS_OK && (options->print_after_all || (options->print_after && !strcmp(options->print_after, name)))) {
+        char title[80];
+        snprintf(title, sizeof title, "after %s", name);
+        print_module(title, module);
+    }
+    if (status == DS_BUG && options->reproducer) {
+        FILE *f = fopen(options->reproducer, "w");
+        if (f) {
+            fprintf(f, "// dsc opt --passes=%s %s\n%s", name, options->reproducer, before.data);
+            fclose(f);
+        }
+    }
+    ds_string_free(&before);
+    ds_string_free(&after);
+    return status;
+}
+
+static bool find_pass(const char *name, size_t length, size_t *out) {
+    for (*out = 0; *out < DS_COUNT(passes); ++*out)
+        if (strlen(passes[*out].name) == length && strncmp(passes[*out].name, name, length) == 0) return true;
+    return false;
+}
+
+ds_status ds_passes_run(ds_module *module, const ds_pass_options *options) {
+    if (!options->passes) {
+        for (size_t i = 0; i < DS_COUNT(passes); i++) {
+            DS_TRY(run_one(module, i, options));
+            if (options->stop_after && strcmp(options->stop_after, passes[i].name) == 0) break;
+        }
+        return DS_OK;
+    }
+    for (const char *at = options->passes; *at;) {
+        size_t length = strcspn(at, ","), i;
+        if (!find_pass(at, length, &i)) return ds_report(module->cx->diag, DS_ERROR, DS_E_pass_name, NULL, "no pass is called '%.*s'", (int)length, at);
+        DS_TRY(run_one(module, i, options));
+        at += length + (at[length] == ',');
+    }
+    return DS_OK;
+}

@@ -1,0 +1,56 @@
+/* The contract between generated code, the runtime and applications. C11, C++-safe, no dependency. Versioned: DS_ABI is stored in
+ * every object and checked on every call; a mismatch is the status DS_WRONG_ABI.
+ *
+ * Arguments of a model are structs { data, bytes, dims[rank] }, without dims where the shape is static. Tensors are dense row-major;
+ * data needs only its element's alignment. Extents are int64_t, sizes in bytes.
+ */
+#ifndef DS_ABI_H
+#define DS_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DS_ABI 1
+
+/* What a call returns. */
+enum {
+    DS_RUN_OK = 0,
+    DS_WRONG_ABI = 1,      /* the context was made for another version */
+    DS_WRONG_SIZE = 2,     /* an input's bytes or extents do not fit the model; context.at says which argument */
+    DS_SMALL_ARENA = 3,    /* context.arena_bytes is less than the model needs */
+    DS_MORE_MEMORY = 4,    /* an output buffer is too small; its dims say what it needs */
+    DS_NO_ALLOCATOR = 5,   /* a size is known only at run time and context.alloc is null, or it returned null */
+    DS_BROKEN_PROMISE = 6, /* two extents that the model needs to be equal differ; context.at says which constraint */
+    DS_NO_WEIGHTS = 7      /* the weights are in a file of their own and context.weights is null */
+};
+
+/* A thread pool as the model sees it: runs fn(arg, piece, lane) for every piece in 0 … pieces-1, lane < concurrency, and returns when all
+ * are done. */
+typedef struct ds_pool {
+    uint32_t concurrency;
+    uint32_t simultaneous; /* nonzero: that many pieces run at the same time */
+    void (*parallel_for)(struct ds_pool *pool, int64_t pieces, void (*fn)(void *arg, int64_t piece, int64_t lane), void *arg);
+} ds_pool;
+
+/* One call's surroundings. Set size and abi, arena and arena_bytes; the rest may be zero. */
+typedef struct ds_context {
+    uint32_t size, abi;
+    void *arena;          /* aligned to 64 bytes; all mutable state of a run */
+    uint64_t arena_bytes;
+    const void *weights;  /* where they are not linked in */
+    ds_pool *pool;        /* null: the caller's thread */
+    void *(*alloc)(void *user, uint64_t bytes);
+    void (*release)(void *user, void *memory);
+    void *user;
+    uint32_t at;          /* out: which argument, constraint or node an error is about */
+} ds_context;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
