@@ -338,7 +338,7 @@ static bool eval_map(frame *f, const ds_op *op, const ds_cells *const *in, size_
     ds_cell args[MAX_RANK], yields[MAX_RANK];
     for (size_t r = 0; r < op->result_count; r++)
         if (!allocate_result(f->env, op->results[r].type, limit, &out[r])) return false;
-    f->point = point;
+    f->point = point; /* for the region; outlives every use */
     if (out[0].count == 0) return true;
     size_t at = 0;
     do {
@@ -368,7 +368,7 @@ static bool eval_reduce(frame *f, const ds_op *op, const ds_cells *const *in, si
         if (!e || !extents_of(f->env, &e, 1, &extents[rank + i])) return false;
         empty = empty || extents[rank + i] == 0;
     }
-    f->point = point;
+    f->point = point; /* for the region; outlives every use */
     if (out[0].count == 0) return true;
     size_t at = 0;
     ds_elem elem = out[0].type->elem;

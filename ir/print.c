@@ -278,9 +278,9 @@ static void indent(printer *p) {
     for (int i = 0; i < p->depth; i++) ds_string_append(p->out, "  ", 2);
 }
 
-static void name_value(printer *p, const ds_value *v, bool argument) {
+static void name_value(printer *p, const ds_value *v, const char *prefix) {
     char text[24];
-    snprintf(text, sizeof text, argument ? "%%arg%d" : "%%%d", p->next++);
+    snprintf(text, sizeof text, "%%%s%d", prefix, p->next++);
     while (arrlenu(p->names) <= v->id) arrput(p->names, NULL);
     size_t n = strlen(text) + 1;
     p->names[v->id] = ds_xmalloc(n);
@@ -315,7 +315,7 @@ static void print_block(printer *p, const ds_block *block, bool with_header) {
         p->depth++;
         ds_string_printf(p->out, "^bb0(");
         for (size_t i = 0; i < block->arg_count; i++) {
-            name_value(p, block->args[i], true);
+            name_value(p, block->args[i], "b");
             ds_string_printf(p->out, "%s%s: ", i ? ", " : "", p->names[block->args[i]->id]);
             ds_type_print(p->out, block->args[i]->type);
         }
@@ -360,7 +360,7 @@ static void print_func(printer *p, const ds_op *func) {
     ds_attr_print(p->out, ds_op_attr(func, "name"));
     ds_string_printf(p->out, "(");
     for (size_t i = 0; i < block->arg_count; i++) {
-        name_value(p, block->args[i], true);
+        name_value(p, block->args[i], "arg");
         ds_string_printf(p->out, "%s%s: ", i ? ", " : "", p->names[block->args[i]->id]);
         ds_type_print(p->out, block->args[i]->type);
         print_arg_attrs(p, func, "arg_attrs", i);
@@ -391,7 +391,7 @@ static void print_operand_types(printer *p, const ds_op *op) {
 
 static void print_generic(printer *p, const ds_op *op) {
     for (size_t i = 0; i < op->result_count; i++) {
-        name_value(p, &op->results[i], false);
+        name_value(p, &op->results[i], "");
         ds_string_printf(p->out, i ? ", %s" : "%s", p->names[op->results[i].id]);
     }
     if (op->result_count) ds_string_printf(p->out, " = ");

@@ -12,7 +12,6 @@ typedef int i32;
 typedef long long i64;
 
 #define INLINE static inline __attribute__((always_inline))
-#define EXPORT __attribute__((always_inline, used))
 #define JOIN2(a, b) a##b
 #define JOIN(a, b) JOIN2(a, b)
 
@@ -46,14 +45,14 @@ INLINE VF FN(nearestf)(VF x) {
     VF big = x * 0 + 8388608.0f, a = FN(absf)(x), r = (a + big) - big;
     return (VF)(((VI)FN(pickf)((VI)(a < big), r, a) & 0x7fffffff) | ((VI)x & (i32)0x80000000));
 }
-EXPORT VF FN(ds_round_f32)(VF x) { return FN(nearestf)(x); }
-EXPORT VD FN(ds_round_f64)(VD x) { return FN(nearest)(x); }
-EXPORT VD FN(ds_floor_f64)(VD x) { VD r = FN(nearest)(x); return FN(signed_like)(FN(pick)((VL)(r > x), r - 1, r), FN(pick)((VL)(r > x), r - 1, x)); }
-EXPORT VD FN(ds_ceil_f64)(VD x) { return -FN(ds_floor_f64)(-x); }
-EXPORT VD FN(ds_trunc_f64)(VD x) { return FN(signed_like)(FN(ds_floor_f64)(FN(absd)(x)), x); }
-EXPORT VF FN(ds_floor_f32)(VF x) { return FN(narrow)(FN(ds_floor_f64)(FN(wide)(x))); }
-EXPORT VF FN(ds_ceil_f32)(VF x) { return FN(narrow)(FN(ds_ceil_f64)(FN(wide)(x))); }
-EXPORT VF FN(ds_trunc_f32)(VF x) { return FN(narrow)(FN(ds_trunc_f64)(FN(wide)(x))); }
+INLINE VF FN(ds_round_f32_of)(VF x) { return FN(nearestf)(x); }
+INLINE VD FN(ds_round_f64_of)(VD x) { return FN(nearest)(x); }
+INLINE VD FN(ds_floor_f64_of)(VD x) { VD r = FN(nearest)(x); return FN(signed_like)(FN(pick)((VL)(r > x), r - 1, r), FN(pick)((VL)(r > x), r - 1, x)); }
+INLINE VD FN(ds_ceil_f64_of)(VD x) { return -FN(ds_floor_f64_of)(-x); }
+INLINE VD FN(ds_trunc_f64_of)(VD x) { return FN(signed_like)(FN(ds_floor_f64_of)(FN(absd)(x)), x); }
+INLINE VF FN(ds_floor_f32_of)(VF x) { return FN(narrow)(FN(ds_floor_f64_of)(FN(wide)(x))); }
+INLINE VF FN(ds_ceil_f32_of)(VF x) { return FN(narrow)(FN(ds_ceil_f64_of)(FN(wide)(x))); }
+INLINE VF FN(ds_trunc_f32_of)(VF x) { return FN(narrow)(FN(ds_trunc_f64_of)(FN(wide)(x))); }
 
 /* ---- exponentials: x = n ln2 + r, |r| <= ln2/2; Taylor series of e^r; times 2^n in two steps so that subnormals come out ---- */
 
@@ -64,7 +63,7 @@ INLINE VD FN(scale)(VD p, VL n) {
 
 INLINE VL FN(to_int)(VD x) { return __builtin_convertvector(x, VL); }
 
-EXPORT VD FN(ds_exp_f64)(VD x) {
+INLINE VD FN(ds_exp_f64_of)(VD x) {
     VD limited = FN(pick)((VL)(x > 1000), x * 0 + 1000.0, x);
     limited = FN(pick)((VL)(limited < -1000), x * 0 - 1000.0, limited);
     VD n = FN(nearest)(limited * 1.4426950408889634), r = limited - n * 6.93147180369123816490e-01;
@@ -91,7 +90,7 @@ EXPORT VD FN(ds_exp_f64)(VD x) {
     return FN(pick)((VL)(x == x), y, x);
 }
 
-EXPORT VF FN(ds_exp_f32)(VF x) {
+INLINE VF FN(ds_exp_f32_of)(VF x) {
     VF zero = (VF)((VI)x & 0), limited = FN(pickf)((VI)(x > 89.0f), zero + 89.0f, x);
     limited = FN(pickf)((VI)(limited < -104.0f), zero - 104.0f, limited);
     VF shift = zero + 12582912.0f, n = (limited * 1.44269504f + shift) - shift; /* 1.5 * 2^23 */
@@ -112,7 +111,7 @@ EXPORT VF FN(ds_exp_f32)(VF x) {
 
 /* ---- logarithms: x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh((m - 1) / (m + 1)) ---- */
 
-EXPORT VD FN(ds_log_f64)(VD x) {
+INLINE VD FN(ds_log_f64_of)(VD x) {
     VL tiny = (VL)(x < 2.2250738585072014e-308);
     VL bits = (VL)FN(pick)(tiny, x * 18014398509481984.0, x); /* subnormals times 2^54 */
     VL offset = bits - 0x3fe6a09e667f3bcdLL, e = offset >> 52;
@@ -136,7 +135,7 @@ EXPORT VD FN(ds_log_f64)(VD x) {
     return FN(pick)((VL)(x == x), y, x);
 }
 
-EXPORT VF FN(ds_log_f32)(VF x) {
+INLINE VF FN(ds_log_f32_of)(VF x) {
     VI tiny = (VI)(x < 1.17549435e-38f);
     VF zero = (VF)((VI)x & 0);
     VI bits = (VI)FN(pickf)(tiny, x * 33554432.0f, x); /* subnormals times 2^25 */
@@ -154,8 +153,8 @@ EXPORT VF FN(ds_log_f32)(VF x) {
 }
 
 /* log(1 + x): log(u) corrected by x / (u - 1) for what rounding u = 1 + x lost */
-EXPORT VD FN(ds_log1p_f64)(VD x) {
-    VD u = 1 + x, d = u - 1, y = FN(ds_log_f64)(u);
+INLINE VD FN(ds_log1p_f64_of)(VD x) {
+    VD u = 1 + x, d = u - 1, y = FN(ds_log_f64_of)(u);
     VL plain = (VL)(d == 0) | (VL)(u == __builtin_inf());
     VD corrected = y * (x / FN(pick)((VL)(d == 0), d * 0 + 1.0, d));
     return FN(pick)((VL)(d == 0), x, FN(pick)(plain, y, corrected));
@@ -197,12 +196,12 @@ INLINE VD FN(circular)(VD x, i64 shift) {
     VD y = FN(pick)((VL)((n & 1) != 0), FN(cosine)(r), FN(sine)(r));
     return (VD)((VL)y ^ ((n & 2) << 62));
 }
-EXPORT VD FN(ds_sin_f64)(VD x) { return FN(circular)(x, 0); }
-EXPORT VD FN(ds_cos_f64)(VD x) { return FN(circular)(x, 1); }
-EXPORT VD FN(ds_tan_f64)(VD x) { return FN(circular)(x, 0) / FN(circular)(x, 1); }
+INLINE VD FN(ds_sin_f64_of)(VD x) { return FN(circular)(x, 0); }
+INLINE VD FN(ds_cos_f64_of)(VD x) { return FN(circular)(x, 1); }
+INLINE VD FN(ds_tan_f64_of)(VD x) { return FN(circular)(x, 0) / FN(circular)(x, 1); }
 
 /* atan: 1/x above 1, then (x - 1)/(x + 1) above tan(pi/8), then the series */
-EXPORT VD FN(ds_atan_f64)(VD x) {
+INLINE VD FN(ds_atan_f64_of)(VD x) {
     VD a = FN(absd)(x);
     VL large = (VL)(a > 1);
     VD t = FN(pick)(large, 1 / a, a);
@@ -215,13 +214,13 @@ EXPORT VD FN(ds_atan_f64)(VD x) {
     return FN(signed_like)(y, x);
 }
 INLINE VD FN(root)(VD x) { VD y = x; for (int i = 0; i < LANES; i++) y[i] = __builtin_sqrt(x[i]); return y; }
-EXPORT VD FN(ds_asin_f64)(VD x) { return FN(pick)((VL)(FN(absd)(x) <= 1), FN(ds_atan_f64)(x / FN(root)((1 - x) * (1 + x))), x * 0 / ((VD)((VL)x & 0))); }
-EXPORT VD FN(ds_acos_f64)(VD x) { return FN(pick)((VL)(FN(absd)(x) <= 1), 2 * FN(ds_atan_f64)(FN(root)((1 - x) / (1 + x))), x * 0 / ((VD)((VL)x & 0))); }
+INLINE VD FN(ds_asin_f64_of)(VD x) { return FN(pick)((VL)(FN(absd)(x) <= 1), FN(ds_atan_f64_of)(x / FN(root)((1 - x) * (1 + x))), x * 0 / ((VD)((VL)x & 0))); }
+INLINE VD FN(ds_acos_f64_of)(VD x) { return FN(pick)((VL)(FN(absd)(x) <= 1), 2 * FN(ds_atan_f64_of)(FN(root)((1 - x) / (1 + x))), x * 0 / ((VD)((VL)x & 0))); }
 
 /* ---- hyperbolic functions ---- */
 
-EXPORT VD FN(ds_sinh_f64)(VD x) {
-    VD a = FN(absd)(x), e = FN(ds_exp_f64)(a * 0.5), big = e * (0.5 * e) - 0.5 / (e * e), z = x * x;
+INLINE VD FN(ds_sinh_f64_of)(VD x) {
+    VD a = FN(absd)(x), e = FN(ds_exp_f64_of)(a * 0.5), big = e * (0.5 * e) - 0.5 / (e * e), z = x * x;
     VD p = z * (1.0 / 1307674368000.0) + 1.0 / 6227020800.0;
     p = p * z + 1.0 / 39916800.0;
     p = p * z + 1.0 / 362880.0;
@@ -230,9 +229,9 @@ EXPORT VD FN(ds_sinh_f64)(VD x) {
     p = p * z + 1.0 / 6.0;
     return FN(pick)((VL)(a < 1), x + x * z * p, FN(signed_like)(big, x));
 }
-EXPORT VD FN(ds_cosh_f64)(VD x) { VD e = FN(ds_exp_f64)(FN(absd)(x) * 0.5); return e * (0.5 * e) + 0.5 / (e * e); }
-EXPORT VD FN(ds_tanh_f64)(VD x) {
-    VD a = FN(absd)(x), limited = FN(pick)((VL)(a > 22), a * 0 + 22.0, a), e = FN(ds_exp_f64)(2 * limited), z = x * x;
+INLINE VD FN(ds_cosh_f64_of)(VD x) { VD e = FN(ds_exp_f64_of)(FN(absd)(x) * 0.5); return e * (0.5 * e) + 0.5 / (e * e); }
+INLINE VD FN(ds_tanh_f64_of)(VD x) {
+    VD a = FN(absd)(x), limited = FN(pick)((VL)(a > 22), a * 0 + 22.0, a), e = FN(ds_exp_f64_of)(2 * limited), z = x * x;
     VD p = z * (-1382.0 / 155925) + 62.0 / 2835; /* series below 1/16 */
     p = p * z - 17.0 / 315;
     p = p * z + 2.0 / 15;
@@ -240,16 +239,16 @@ EXPORT VD FN(ds_tanh_f64)(VD x) {
     VD y = FN(pick)((VL)(a < 0.0625), x + x * z * p, FN(signed_like)((e - 1) / (e + 1), x));
     return FN(pick)((VL)(x == x), y, x);
 }
-EXPORT VD FN(ds_asinh_f64)(VD x) {
-    VD a = FN(absd)(x), z = a * a, y = FN(ds_log1p_f64)(a + z / (1 + FN(root)(1 + z)));
-    return FN(signed_like)(FN(pick)((VL)(a > 1e150), FN(ds_log_f64)(a) + 0.69314718055994530942, y), x);
+INLINE VD FN(ds_asinh_f64_of)(VD x) {
+    VD a = FN(absd)(x), z = a * a, y = FN(ds_log1p_f64_of)(a + z / (1 + FN(root)(1 + z)));
+    return FN(signed_like)(FN(pick)((VL)(a > 1e150), FN(ds_log_f64_of)(a) + 0.69314718055994530942, y), x);
 }
-EXPORT VD FN(ds_acosh_f64)(VD x) { VD t = x - 1; return FN(ds_log1p_f64)(t + FN(root)(t * (t + 2))); }
-EXPORT VD FN(ds_atanh_f64)(VD x) { return 0.5 * FN(ds_log1p_f64)(2 * x / (1 - x)); }
+INLINE VD FN(ds_acosh_f64_of)(VD x) { VD t = x - 1; return FN(ds_log1p_f64_of)(t + FN(root)(t * (t + 2))); }
+INLINE VD FN(ds_atanh_f64_of)(VD x) { return 0.5 * FN(ds_log1p_f64_of)(2 * x / (1 - x)); }
 
 /* ---- erf: x P(x^2) up to 0.95, then 1 - e^-Q(x); fitted to erf, 4e-11 and 7e-10 relative. The double version has these errors. ---- */
 
-EXPORT VF FN(ds_erf_f32)(VF x) {
+INLINE VF FN(ds_erf_f32_of)(VF x) {
     VF a = FN(absf)(x), zero = (VF)((VI)x & 0), z = x * x;
     VF p = z * -9.673591068143894e-06f + 0.00011268253982507296f;
     p = p * z - 0.0008484396562553898f;
@@ -266,25 +265,25 @@ EXPORT VF FN(ds_erf_f32)(VF x) {
     q = q * t + 0.6319313442323563f;
     q = q * t + 1.130170293824192f;
     q = q * t - 0.0003041767952671748f;
-    VF big = 1 - FN(ds_exp_f32)(-q);
+    VF big = 1 - FN(ds_exp_f32_of)(-q);
     big = FN(pickf)((VI)(a > 3.95f), zero + 1.0f, big);
     big = (VF)(((VI)big & 0x7fffffff) | ((VI)x & (i32)0x80000000));
     return FN(pickf)((VI)(x == x), FN(pickf)((VI)(a < 0.95f), x * p, big), x);
 }
 /* Maclaurin series up to 2.5, continued fraction of erfc above */
-EXPORT VD FN(ds_erf_f64)(VD x) {
+INLINE VD FN(ds_erf_f64_of)(VD x) {
     VD a = FN(absd)(x), z = x * x, term = x, sum = x;
     for (int n = 1; n < 48; n++) term = term * -z / n, sum = sum + term / (2 * n + 1);
     VD limited = FN(pick)((VL)(a > 7), a * 0 + 7.0, FN(pick)((VL)(a < 2), a * 0 + 2.0, a)), f = limited;
     for (int k = 60; k >= 1; k--) f = limited + 0.5 * k / f;
-    VD c = 1 - FN(ds_exp_f64)(-limited * limited) / (1.7724538509055160273 * f);
+    VD c = 1 - FN(ds_exp_f64_of)(-limited * limited) / (1.7724538509055160273 * f);
     return FN(pick)((VL)(a < 2.5), sum * 1.1283791670955126, FN(signed_like)(c, x));
 }
 
 /* x^y = e^(y log|x|), with the sign of x for odd y; IEEE special cases */
-EXPORT VD FN(ds_pow_f64)(VD x, VD y) {
-    VD a = FN(absd)(x), zero = (VD)((VL)x & 0), r = FN(ds_exp_f64)(y * FN(ds_log_f64)(a));
-    VL whole = (VL)(FN(ds_floor_f64)(y) == y), odd = whole & (VL)(FN(ds_floor_f64)(y * 0.5) * 2 != y) & (VL)(FN(absd)(y) < 9007199254740992.0);
+INLINE VD FN(ds_pow_f64_of)(VD x, VD y) {
+    VD a = FN(absd)(x), zero = (VD)((VL)x & 0), r = FN(ds_exp_f64_of)(y * FN(ds_log_f64_of)(a));
+    VL whole = (VL)(FN(ds_floor_f64_of)(y) == y), odd = whole & (VL)(FN(ds_floor_f64_of)(y * 0.5) * 2 != y) & (VL)(FN(absd)(y) < 9007199254740992.0);
     VL negative = (VL)x >> 63;
     r = FN(pick)((VL)(a == 0) & (VL)(y > 0), zero, FN(pick)((VL)(a == 0) & (VL)(y < 0), zero + __builtin_inf(), r));
     r = (VD)((VL)r ^ (negative & odd & (i64)0x8000000000000000ULL));
@@ -294,31 +293,31 @@ EXPORT VD FN(ds_pow_f64)(VD x, VD y) {
 }
 
 /* remainder with the dividend's sign */
-EXPORT VD FN(ds_rem_f64)(VD x, VD y) {
-    VD q = FN(ds_trunc_f64)(x / y), r = x - q * y, a = FN(absd)(y);
+INLINE VD FN(ds_rem_f64_of)(VD x, VD y) {
+    VD q = FN(ds_trunc_f64_of)(x / y), r = x - q * y, a = FN(absd)(y);
     r = FN(pick)((VL)(FN(absd)(r) >= a), r - FN(signed_like)(a, r), r);
     r = FN(pick)(((VL)r ^ (VL)x) >> 63 & (VL)(r != 0), r + FN(signed_like)(a, x), r);
     r = FN(pick)((VL)(a == __builtin_inf()) & (VL)(FN(absd)(x) < __builtin_inf()), x, r);
     return FN(signed_like)(r, x);
 }
 
-#define ROUNDED(name) EXPORT VF FN(ds_##name##_f32)(VF x) { return FN(narrow)(FN(ds_##name##_f64)(FN(wide)(x))); }
+#define ROUNDED(name) INLINE VF FN(ds_##name##_f32_of)(VF x) { return FN(narrow)(FN(ds_##name##_f64_of)(FN(wide)(x))); }
 ROUNDED(log1p) ROUNDED(sin) ROUNDED(cos) ROUNDED(tan) ROUNDED(asin) ROUNDED(acos) ROUNDED(atan) ROUNDED(sinh) ROUNDED(cosh) ROUNDED(tanh)
 ROUNDED(asinh) ROUNDED(acosh) ROUNDED(atanh)
 #undef ROUNDED
-EXPORT VF FN(ds_pow_f32)(VF x, VF y) { return FN(narrow)(FN(ds_pow_f64)(FN(wide)(x), FN(wide)(y))); }
-EXPORT VF FN(ds_rem_f32)(VF x, VF y) { return FN(narrow)(FN(ds_rem_f64)(FN(wide)(x), FN(wide)(y))); }
+INLINE VF FN(ds_pow_f32_of)(VF x, VF y) { return FN(narrow)(FN(ds_pow_f64_of)(FN(wide)(x), FN(wide)(y))); }
+INLINE VF FN(ds_rem_f32_of)(VF x, VF y) { return FN(narrow)(FN(ds_rem_f64_of)(FN(wide)(x), FN(wide)(y))); }
 
 /* ---- 16-bit floats ---- */
 
-EXPORT VF FN(ds_decode_f16)(VH h) {
+INLINE VF FN(ds_decode_f16_of)(VH h) {
     VI b = __builtin_convertvector(h, VI), sign = (b & 0x8000) << 16, m = (b & 0x7fff) << 13;
     VF normal = (VF)(m + (112 << 23)), small = (VF)(m + (113 << 23)) - (VF)((m & 0) + (113 << 23));
     VI special = (VI)((b & 0x7c00) == 0x7c00), subnormal = (VI)((b & 0x7c00) == 0);
     VF y = FN(pickf)(subnormal, small, FN(pickf)(special, (VF)(m + (224 << 23)), normal));
     return (VF)((VI)y | sign);
 }
-EXPORT VH FN(ds_encode_f16)(VF x) {
+INLINE VH FN(ds_encode_f16_of)(VF x) {
     VI b = (VI)x, sign = (b >> 16) & 0x8000, a = b & 0x7fffffff;
     VI small = (VI)((VF)a + (VF)((a & 0) + (126 << 23))) - (126 << 23); /* adding 1/2 rounds at the subnormals' last place */
     VI normal = (a - (112 << 23) + 0xfff + ((a >> 13) & 1)) >> 13;
@@ -327,9 +326,28 @@ EXPORT VH FN(ds_encode_f16)(VF x) {
     y = (VI)FN(pickf)((VI)(a > 0x7f800000), (VF)((a & 0) + 0x7e00), (VF)y);
     return __builtin_convertvector(y | sign, VH);
 }
-EXPORT VF FN(ds_decode_bf16)(VH h) { return (VF)(__builtin_convertvector(h, VI) << 16); }
-EXPORT VH FN(ds_encode_bf16)(VF x) {
+INLINE VF FN(ds_decode_bf16_of)(VH h) { return (VF)(__builtin_convertvector(h, VI) << 16); }
+INLINE VH FN(ds_encode_bf16_of)(VF x) {
     VI b = (VI)x, r = (b + 0x7fff + ((b >> 16) & 1)) >> 16;
     r = (VI)FN(pickf)((VI)((b & 0x7fffffff) > 0x7f800000), (VF)((b >> 16) | 0x40), (VF)r);
     return __builtin_convertvector(r & 0xffff, VH);
 }
+
+/* ---- entries: through pointers, because how wide vectors are passed differs by ISA level ---- */
+
+#define ENTRY1(name, R, A) __attribute__((always_inline, used)) void FN(name)(R *r, const A *a); \
+    void FN(name)(R *r, const A *a) { *r = FN(JOIN(name, _of))(*a); }
+#define ENTRY2(name, R, A) __attribute__((always_inline, used)) void FN(name)(R *r, const A *a, const A *b); \
+    void FN(name)(R *r, const A *a, const A *b) { *r = FN(JOIN(name, _of))(*a, *b); }
+ENTRY1(ds_round_f32, VF, VF) ENTRY1(ds_round_f64, VD, VD) ENTRY1(ds_floor_f64, VD, VD) ENTRY1(ds_ceil_f64, VD, VD)
+ENTRY1(ds_trunc_f64, VD, VD) ENTRY1(ds_floor_f32, VF, VF) ENTRY1(ds_ceil_f32, VF, VF) ENTRY1(ds_trunc_f32, VF, VF)
+ENTRY1(ds_exp_f64, VD, VD) ENTRY1(ds_exp_f32, VF, VF) ENTRY1(ds_log_f64, VD, VD) ENTRY1(ds_log_f32, VF, VF)
+ENTRY1(ds_log1p_f64, VD, VD) ENTRY1(ds_sin_f64, VD, VD) ENTRY1(ds_cos_f64, VD, VD) ENTRY1(ds_tan_f64, VD, VD)
+ENTRY1(ds_atan_f64, VD, VD) ENTRY1(ds_asin_f64, VD, VD) ENTRY1(ds_acos_f64, VD, VD) ENTRY1(ds_sinh_f64, VD, VD)
+ENTRY1(ds_cosh_f64, VD, VD) ENTRY1(ds_tanh_f64, VD, VD) ENTRY1(ds_asinh_f64, VD, VD) ENTRY1(ds_acosh_f64, VD, VD)
+ENTRY1(ds_atanh_f64, VD, VD) ENTRY1(ds_erf_f32, VF, VF) ENTRY1(ds_erf_f64, VD, VD) ENTRY2(ds_pow_f64, VD, VD)
+ENTRY2(ds_rem_f64, VD, VD) ENTRY2(ds_pow_f32, VF, VF) ENTRY2(ds_rem_f32, VF, VF) ENTRY1(ds_decode_f16, VF, VH)
+ENTRY1(ds_encode_f16, VH, VF) ENTRY1(ds_decode_bf16, VF, VH) ENTRY1(ds_encode_bf16, VH, VF) ENTRY1(ds_log1p_f32, VF, VF)
+ENTRY1(ds_sin_f32, VF, VF) ENTRY1(ds_cos_f32, VF, VF) ENTRY1(ds_tan_f32, VF, VF) ENTRY1(ds_asin_f32, VF, VF)
+ENTRY1(ds_acos_f32, VF, VF) ENTRY1(ds_atan_f32, VF, VF) ENTRY1(ds_sinh_f32, VF, VF) ENTRY1(ds_cosh_f32, VF, VF)
+ENTRY1(ds_tanh_f32, VF, VF) ENTRY1(ds_asinh_f32, VF, VF) ENTRY1(ds_acosh_f32, VF, VF) ENTRY1(ds_atanh_f32, VF, VF)

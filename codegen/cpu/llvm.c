@@ -95,8 +95,11 @@ static bool link_needed(emitter *e) {
 
 /* What came from bitcode is private to this module. */
 static void internalise(emitter *e) {
-    for (LLVMValueRef f = LLVMGetFirstFunction(e->module); f; f = LLVMGetNextFunction(f))
-        if (!LLVMIsDeclaration(f) && strncmp(LLVMGetValueName(f), "ds_", 3) == 0) LLVMSetLinkage(f, LLVMInternalLinkage);
+    for (LLVMValueRef f = LLVMGetFirstFunction(e->module); f; f = LLVMGetNextFunction(f)) {
+        const char *name = LLVMGetValueName(f);
+        bool own = strncmp(name, e->prefix, strlen(e->prefix)) == 0;
+        if (!LLVMIsDeclaration(f) && !own && strncmp(name, "ds_", 3) == 0) LLVMSetLinkage(f, LLVMInternalLinkage);
+    }
 }
 
 /* ---- one function ---- */

@@ -66,15 +66,32 @@ static LLVMValueRef constant_like(LLVMValueRef v, double number) {
 
 /* ---- vector maths from kernels/math.c ---- */
 
-/* Calls ds_<name>_<type>_v<width>; a scalar rides in lane 0 of 4. */
+static LLVMValueRef entry_alloca(emitter *e, LLVMTypeRef type) {
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b), entry = LLVMGetEntryBasicBlock(e->function);
+    LLVMValueRef first = LLVMGetFirstInstruction(entry);
+    if (first) LLVMPositionBuilderBefore(e->b, first);
+    else LLVMPositionBuilderAtEnd(e->b, entry);
+    LLVMValueRef v = LLVMBuildAlloca(e->b, type, "");
+    LLVMPositionBuilderAtEnd(e->b, here);
+    return v;
+}
+
+/* Calls ds_<name>_<type>_v<width>(result, operands…), which is inlined; a scalar rides in lane 0 of 4. */
 static LLVMValueRef math(emitter *e, const char *name, LLVMValueRef *args, unsigned count, LLVMTypeRef result_scalar) {
     unsigned lanes = lanes_of(args[0]), width = lanes == 1 ? 4 : lanes;
     char full[64];
     LLVMValueRef wide[3];
     snprintf(full, sizeof full, "%s_v%u", name, width);
     e->math_lanes |= width;
-    for (unsigned i = 0; i < count; i++) wide[i] = lanes == 1 ? em_splat(e, args[i], 4) : args[i];
-    LLVMValueRef v = em_call(e, full, LLVMVectorType(result_scalar, width), wide, count);
+    LLVMTypeRef type = LLVMVectorType(result_scalar, width);
+    wide[0] = entry_alloca(e, type);
+    for (unsigned i = 0; i < count; i++) {
+        LLVMValueRef x = lanes == 1 ? em_splat(e, args[i], 4) : args[i];
+        wide[i + 1] = entry_alloca(e, LLVMTypeOf(x));
+        LLVMBuildStore(e->b, x, wide[i + 1]);
+    }
+    em_call(e, full, LLVMVoidTypeInContext(e->llvm), wide, count + 1);
+    LLVMValueRef v = LLVMBuildLoad2(e->b, type, wide[0], "");
     return lanes == 1 ? LLVMBuildExtractElement(e->b, v, em_i64(e, 0), "") : v;
 }
 

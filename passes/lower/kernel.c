@@ -58,7 +58,7 @@ static void lower_op(lowering *l, ds_op *op, const lower_rows *rows, bool parall
 /* Ops that share the loops over their first `shared` dims; what flows between them has those dims fixed, so it is as small as a row. */
 static void lower_rows_group(lowering *l, const ds_op *kernel, size_t shared) {
     ds_block *body = ds_op_block(kernel, 0);
-    const ds_type *type = body->first->results[0].type;
+    const ds_type *type = kernel->results[0].type; /* temporaries have lost their rows */
     const ds_expr *total = ds_expr_const(l->cx, 1);
     double work = 0;
     for (size_t i = 0; i < shared; i++) total = ds_expr_mul(l->cx, total, type->dims[i]);

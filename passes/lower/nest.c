@@ -9,6 +9,7 @@ typedef struct {
     size_t rank, kept;                         /* dims; the first `kept` belong to the result */
     const ds_expr *extent[LOWER_MAX_DIMS];
     const ds_expr *old[LOWER_MAX_DIMS];        /* original dim -> expression over the new ones */
+    const ds_expr *old_extent[LOWER_MAX_DIMS]; /* of the original dims */
     size_t old_rank;
     bool pinned[LOWER_MAX_DIMS];               /* must not be collapsed: a region or a bounds check asks for its position */
     size_t accesses;
@@ -101,7 +102,7 @@ static bool needs_check(const ds_expr *e, const ds_type *type, size_t k, const d
 static void nest_open(lowering *l, nest *n, const ds_op *op, const ds_expr *const *over, size_t over_count) {
     const ds_type *out = op->results[0].type;
     *n = (nest){.rank = out->rank + over_count, .kept = out->rank, .old_rank = out->rank + over_count};
-    for (size_t i = 0; i < n->rank; i++) n->extent[i] = i < out->rank ? out->dims[i] : over[i - out->rank], n->old[i] = ds_expr_dim(l->cx, i);
+    for (size_t i = 0; i < n->rank; i++) n->extent[i] = n->old_extent[i] = i < out->rank ? out->dims[i] : over[i - out->rank], n->old[i] = ds_expr_dim(l->cx, i);
     for (size_t i = 0; i < op->operand_count; i++) {
         const ds_attr *map = ds_op_map(op, i);
         n->offset[n->accesses++] = ds_layout_offset(l->cx, ds_op_operand(op, i)->type, map->exprs);
@@ -149,8 +150,7 @@ static ds_value *inside(lowering *l, const nest *n, const ds_op *op, size_t i, c
     ds_value *all = NULL;
     for (size_t k = 0; k < map->count; k++) {
         const ds_expr *e = check_index(l, n, map, k);
-        if (e->kind == DS_EXPR_DIM && n->extent[e->value] == type->dims[k]) continue;
-        if (!e->has_dim && ds_expr_equals(e, 0)) continue;
+        if (!needs_check(map->exprs[k], type, k, n->old_extent) || ds_expr_equals(e, 0)) continue;
         ds_value *v = index_value(l, e, p), *zero = lw_index(l, 0), *end = lw_extent(l, type->dims[k]);
         all = conjunction(l, all, conjunction(l, lw_binary(l, DS_LOOP_le, zero, v), lw_binary(l, DS_LOOP_lt, v, end)));
     }
