@@ -46,6 +46,11 @@ static int64_t divide(ds_elem elem, int64_t i, int64_t j, char how) {
     }
 }
 
+static double float_mod(double a, double b) {
+    double r = fmod(a, b);
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+
 static int64_t integer_op(ds_elem elem, int64_t i, int64_t j, char op) {
     unsigned bits = ds_elem_facts(elem)->bits;
     bool is_unsigned = ds_elem_is_unsigned(elem);
@@ -57,7 +62,7 @@ static int64_t integer_op(ds_elem elem, int64_t i, int64_t j, char op) {
     case '<': return (is_unsigned ? (uint64_t)i < (uint64_t)j : i < j) ? i : j;
     case '>': return (is_unsigned ? (uint64_t)i > (uint64_t)j : i > j) ? i : j;
     case 'l': return j < 0 || j >= (int64_t)bits ? 0 : (int64_t)((uint64_t)i << j);
-    case 'r': return j < 0 || j >= (int64_t)bits ? 0 : is_unsigned ? (int64_t)((uint64_t)i >> j) : i >> j;
+    case 'r': return !is_unsigned ? i >> (j < 0 || j >= (int64_t)bits ? bits - 1 : (unsigned)j) : j < 0 || j >= (int64_t)bits ? 0 : (int64_t)((uint64_t)i >> j);
     default: return divide(elem, i, j, op);
     }
 }

@@ -545,7 +545,7 @@ static bool accept(expr_reader *r, const char *word) {
     skip_space(r);
     size_t n = strlen(word);
     if (strncmp(r->at, word, n) != 0) return false;
-    if (isalpha((unsigned char)word[0]) && (isalnum((unsigned char)r->at[n]) || r->at[n] == '_')) return false;
+    if (isalpha((unsigned char)word[n - 1]) && (isalnum((unsigned char)r->at[n]) || r->at[n] == '_')) return false;
     r->at += n;
     return true;
 }

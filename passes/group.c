@@ -63,7 +63,7 @@ static ds_op *epilogue_of(const ds_value *v) {
 /* How many leading dims of a reduction are kept as they are: the rows that a group may share. */
 static size_t rows_of_reduce(grouper *g, const ds_op *op) {
     const ds_type *t = op->results[0].type;
-    if (t->encoding) return 0;
+    if (t->encoding || op->operand_count == 0) return 0;
     size_t rows = t->rank;
     const ds_attr *map = ds_op_map(op, 0);
     for (size_t i = 0; i < map->count && i < t->rank; i++)

@@ -53,11 +53,32 @@ RULE(size) {
     return DS_OK;
 }
 
+/* Extents that are read at run time, where 0 copies the input's and -1 is what is left, as arithmetic: for an integer v,
+ * max(0, 1 - v*v) is 1 where v is 0, and max(0, 1 - (v+1)*(v+1)) is 1 where v is -1. */
+static void run_time_shape(dec *d, const ds_type *input, const ds_expr **dims, size_t rank, bool zero_copies) {
+    const ds_expr *one = dec_const(d, 1), *zero = dec_const(d, 0), *product = one, *inferred[DEC_MAX_RANK];
+    for (size_t i = 0; i < rank; i++) {
+        const ds_expr *v = dims[i], *next = ds_expr_add(d->cx, v, one);
+        if (zero_copies && i < input->rank) dims[i] = ds_expr_add(d->cx, v, ds_expr_mul(d->cx, ds_expr_max(d->cx, zero, ds_expr_sub(d->cx, one, ds_expr_mul(d->cx, v, v))), input->dims[i]));
+        inferred[i] = ds_expr_max(d->cx, zero, ds_expr_sub(d->cx, one, ds_expr_mul(d->cx, next, next)));
+        product = ds_expr_mul(d->cx, product, dims[i]);
+    }
+    const ds_expr *known = ds_expr_max(d->cx, product, ds_expr_scale(d->cx, product, -1)), *rest = ds_expr_floordiv(d->cx, ds_type_count(d->cx, input), ds_expr_max(d->cx, known, one));
+    for (size_t i = 0; i < rank; i++) dims[i] = ds_expr_add(d->cx, dims[i], ds_expr_mul(d->cx, inferred[i], ds_expr_add(d->cx, rest, one)));
+}
+
 RULE(reshape) {
     ds_value *x = dec_in(d, 0);
     const ds_expr *dims[DEC_MAX_RANK], *known = dec_const(d, 1), *total = ds_type_count(d->cx, x->type);
     size_t rank, missing = SIZE_MAX;
     DS_TRY(dec_ints(d, dec_in(d, 1), dims, DEC_MAX_RANK, &rank));
+    bool late = rank > 0;
+    for (size_t i = 0; i < rank; i++) late = late && dims[i]->kind == DS_EXPR_SYMBOL && !ds_expr_nonneg(dims[i]);
+    if (late) {
+        run_time_shape(d, x->type, dims, rank, !ds_op_int(op, "allowzero", 0));
+        d->out[0] = dec_reshape(d, x, rank, dims);
+        return DS_OK;
+    }
     for (size_t i = 0; i < rank; i++) {
         if (ds_expr_equals(dims[i], 0) && !ds_op_int(op, "allowzero", 0)) {
             if (i >= x->type->rank) return dec_fail(d, DS_E_shape, "dimension %zu is to be copied, but the input has only %zu", i, x->type->rank);
@@ -528,8 +549,8 @@ RULE(depth_to_space) {
     } else {
         const ds_expr *h = ds_expr_floordiv(d->cx, t[2], s), *w = ds_expr_floordiv(d->cx, t[3], s);
         const ds_expr *first[] = {t[0], t[1], h, s, w, s}, *last[] = {t[0], ds_expr_mul(d->cx, t[1], ss), h, w};
-        static const size_t perm[] = {0, 3, 5, 1, 2, 4};
-        d->out[0] = dec_reshape(d, dec_transpose(d, dec_reshape(d, x, 6, first), perm), 4, last);
+        static const size_t perm[] = {0, 3, 5, 1, 2, 4}, crd_perm[] = {0, 1, 3, 5, 2, 4};
+        d->out[0] = dec_reshape(d, dec_transpose(d, dec_reshape(d, x, 6, first), crd ? crd_perm : perm), 4, last);
     }
     return DS_OK;
 }
