@@ -1,5 +1,65 @@
+/* dsc info: what a model takes and gives; or ISA levels, passes and operators. */
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/model.h"
 
-ds_status cmd_info(const cli *c, ds_ir_context *cx) { (void)c; return ds_report(cx->diag, DS_ERROR, DS_E_form, NULL, "not yet"); }
+static void print_capabilities(void) {
+    ds_string text = {0};
+    ds_string_printf(&text, "ISA levels (--cpu):\n");
+    for (size_t i = 0; ds_target_at(i); i++) ds_string_printf(&text, "  %-12s %u-byte vectors%s\n", ds_target_at(i)->name, ds_target_at(i)->vector_bytes, ds_target_at(i)->has_fma ? ", fma" : "");
+    ds_string_printf(&text, "this machine: %s\n\npasses:\n", ds_target_find("native")->name);
+    ds_passes_list(&text);
+    ds_string_printf(&text, "\noperators (ai.onnx):\n ");
+    size_t column = 0;
+    for (int k = 0; k < DS_OP_KIND_COUNT; k++) {
+        const char *name = ds_op_facts((ds_op_kind)k)->name;
+        if (strncmp(name, "onnx.", 5) || k == DS_ONNX_None) continue;
+        column += strlen(name) - 4;
+        ds_string_printf(&text, column > 100 ? "\n  %s" : " %s", name + 5);
+        if (column > 100) column = strlen(name) - 4;
+    }
+    ds_string_printf(&text, "\n");
+    fputs(text.data, stdout);
+    ds_string_free(&text);
+}
+
+static void print_values(ds_string *out, const char *title, const ds_op *func, ds_value *const *values, size_t count, const char *attrs) {
+    const ds_attr *names = ds_op_attr(func, attrs);
+    for (size_t i = 0; i < count; i++) {
+        const ds_attr *name = names && i < names->count ? ds_attr_find(names->items[i], "ds.name") : NULL;
+        ds_string_printf(out, "%s %zu: '%s' ", title, i, name ? name->text : "");
+        ds_type_print(out, values[i]->type);
+        ds_string_printf(out, "\n");
+    }
+}
+
+ds_status cmd_info(const cli *c, ds_ir_context *cx) {
+    ds_files files = {0};
+    ds_module *m = NULL;
+    ds_string text = {0};
+    ds_pass_options passes = {.target = ds_target_at(0), .passes = "decompose"};
+    if (arrlenu(c->arguments) == 0) {
+        print_capabilities();
+        return DS_OK;
+    }
+    ds_status status = model_load(c, cx, &files, c->dims, arrlenu(c->dims), &m);
+    if (status == DS_OK) status = ds_passes_run(m, &passes);
+    if (status == DS_OK) {
+        const ds_op *func = ds_module_find(m, "main");
+        const ds_block *block = ds_op_block(func, 0);
+        ds_value **results = NULL;
+        for (size_t i = 0; i < block->last->operand_count; i++) arrput(results, ds_op_operand(block->last, i));
+        print_values(&text, "input", func, block->args, block->arg_count, "arg_attrs");
+        print_values(&text, "output", func, results, arrlenu(results), "res_attrs");
+        const ds_attr *symbols = ds_module_attr(m, "ds.symbols"), *require = ds_module_attr(m, "ds.require");
+        for (size_t i = 0; symbols && i < symbols->count; i++) ds_string_printf(&text, "symbol %s: '%s' in the model\n", symbols->entries[i].name, symbols->entries[i].value->text);
+        for (size_t i = 0; require && i < require->count; i++) ds_string_printf(&text, "needs %s == %s\n", require->items[i]->items[0]->text, require->items[i]->items[1]->text);
+        if (text.data) fputs(text.data, stdout);
+        arrfree(results);
+    }
+    ds_string_free(&text);
+    ds_module_destroy(m);
+    ds_files_close(&files);
+    return status;
+}

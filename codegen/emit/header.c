@@ -1,0 +1,91 @@
+/* The generated header: what an application includes. Plain C, C++-safe. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "codegen/emit/output.h"
+#include "runtime/ds_abi.h"
+
+static void upper(ds_string *out, const char *text) {
+    for (; *text; text++) ds_string_printf(out, "%c", toupper((unsigned char)*text));
+}
+
+static void print_shape(ds_string *out, const ds_module *m, const ds_type *t) {
+    (void)m;
+    ds_string_printf(out, "%s[", ds_elem_facts(t->elem)->name);
+    for (size_t i = 0; i < t->rank; i++) {
+        if (i) ds_string_printf(out, ", ");
+        ds_expr_print(out, t->dims[i]);
+    }
+    ds_string_printf(out, "]");
+}
+
+/* Comments must not end early, whatever a model calls its tensors. */
+static void print_safe(ds_string *out, const char *text) {
+    for (; *text; text++) ds_string_printf(out, "%c", (unsigned char)*text < 0x20 || *text == '*' || *text == '\\' ? '_' : *text);
+}
+
+static void print_argument(ds_string *out, const ds_module *m, const ds_argument *a) {
+    ds_string_printf(out, "    struct { void *data; uint64_t bytes; ");
+    if (!a->is_static) ds_string_printf(out, "int64_t dims[%zu]; ", a->type->rank);
+    ds_string_printf(out, "} %s; /* '", a->field);
+    print_safe(out, a->name);
+    ds_string_printf(out, "': ");
+    print_shape(out, m, a->type);
+    ds_string_printf(out, ", as %s */\n", ds_elem_facts(a->type->elem)->c_type);
+}
+
+static void print_constraints(ds_string *out, const ds_module *m) {
+    const ds_attr *list = ds_module_attr(m, "ds.require");
+    if (!list || !list->count) return;
+    ds_string_printf(out, "/* Checked on entry (DS_BROKEN_PROMISE):\n");
+    for (size_t i = 0; i < list->count; i++) ds_string_printf(out, " *   %s == %s\n", list->items[i]->items[0]->text, list->items[i]->items[1]->text);
+    ds_string_printf(out, " */\n\n");
+}
+
+/* The runtime's contract, for programs that do not have its header: the same declarations, guarded. */
+static void print_abi(ds_string *out) {
+    ds_string_printf(out,
+                     "#ifndef DS_ABI_H\n#define DS_ABI_H\n#define DS_ABI %d\n"
+                     "enum { DS_RUN_OK, DS_WRONG_ABI, DS_WRONG_SIZE, DS_SMALL_ARENA, DS_MORE_MEMORY, DS_NO_ALLOCATOR, DS_BROKEN_PROMISE, DS_NO_WEIGHTS };\n"
+                     "typedef struct ds_pool {\n    uint32_t concurrency, simultaneous;\n"
+                     "    void (*parallel_for)(struct ds_pool *pool, int64_t pieces, void (*fn)(void *arg, int64_t piece, int64_t lane), void *arg);\n} ds_pool;\n"
+                     "typedef struct ds_context {\n    uint32_t size, abi;\n    void *arena;\n    uint64_t arena_bytes;\n    const void *weights;\n    ds_pool *pool;\n"
+                     "    void *(*alloc)(void *user, uint64_t bytes);\n    void (*release)(void *user, void *memory);\n    void *user;\n    uint32_t at;\n} ds_context;\n#endif\n\n",
+                     DS_ABI);
+}
+
+void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_output_options *o) {
+    const ds_signature *s = &b->signature;
+    const ds_op *plan = ds_module_find(m, "main");
+    const ds_expr *arena = ds_attr_to_expr(m->cx, ds_op_attr(plan, "arena")), *lane = ds_attr_to_expr(m->cx, ds_op_attr(plan, "lane_bytes"));
+    int64_t arena_bytes, lane_bytes;
+    ds_string_printf(out, "/* Written by dsc from ");
+    const char *slash = strrchr(o->source, '/');
+    print_safe(out, slash ? slash + 1 : o->source);
+    ds_string_printf(out, ". Do not edit. */\n#ifndef ");
+    upper(out, o->prefix);
+    ds_string_printf(out, "_H\n#define ");
+    upper(out, o->prefix);
+    ds_string_printf(out, "_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+    print_abi(out);
+    print_constraints(out, m);
+    ds_string_printf(out, "typedef struct %s_args {\n", o->prefix);
+    for (size_t i = 0; i < s->input_count; i++) print_argument(out, m, &s->inputs[i]);
+    for (size_t i = 0; i < s->output_count; i++) print_argument(out, m, &s->outputs[i]);
+    if (s->input_count + s->output_count == 0) ds_string_printf(out, "    int unused;\n");
+    ds_string_printf(out, "} %s_args;\n\n", o->prefix);
+    ds_string_printf(out, "/* Runs the model. Returns 0 or a status; context->at then says which argument or constraint it is about. */\nint %s(ds_context *context, %s_args *args);\n\n", o->prefix, o->prefix);
+    ds_string_printf(out, "/* Bytes of arena (aligned to 64) for these extents and that many lanes of the pool (1 without). */\nuint64_t %s_arena_bytes(", o->prefix);
+    for (size_t i = 0; i < s->symbol_count; i++) ds_string_printf(out, "int64_t %s, ", s->symbols[i]);
+    ds_string_printf(out, "int64_t lanes);\n");
+    if (ds_expr_is_const(arena, &arena_bytes) && ds_expr_is_const(lane, &lane_bytes)) {
+        ds_string_printf(out, "#define ");
+        upper(out, o->prefix);
+        ds_string_printf(out, "_ARENA_BYTES %" PRId64 " /* one lane */\n", arena_bytes + lane_bytes + 64);
+    }
+    ds_string_printf(out, "#define ");
+    upper(out, o->prefix);
+    ds_string_printf(out, "_WEIGHT_BYTES %" PRIu64 "%s\n", b->code.weight_bytes, o->external_weights ? " /* in the .weights file: context->weights */" : " /* linked in */");
+    ds_string_printf(out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
+}

@@ -1,0 +1,163 @@
+/* Linking and writing. The linker (ld.lld, or cc for programs) works in a temporary folder; results are renamed into place. */
+#define _GNU_SOURCE
+#include "codegen/emit/output.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ir/base/file.h"
+
+#ifndef DSC_LLD
+#define DSC_LLD "ld.lld-19"
+#endif
+
+extern char **environ;
+
+static ds_status run_tool(ds_diag *diag, const char **args) {
+    pid_t pid;
+    int status = 0;
+    int error = posix_spawnp(&pid, args[0], NULL, NULL, (char *const *)(uintptr_t)args, environ);
+    if (error) return ds_report(diag, DS_ERROR, DS_E_link, NULL, "cannot start '%s': %s", args[0], strerror(error));
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    if (!WIFEXITED(status) || WEXITSTATUS(status)) return ds_report(diag, DS_ERROR, DS_E_link, NULL, "'%s' failed", args[0]);
+    return DS_OK;
+}
+
+typedef struct {
+    ds_module *m;
+    ds_diag *diag;
+    const ds_built *built;
+    const ds_output_options *o;
+    char folder[64];
+    const char **files; /* stb_ds array of paths in the folder, to be removed */
+} writer;
+
+static const char *temporary(writer *w, const char *name) {
+    const char *path = ds_arena_printf(w->m->arena, "%s/%s", w->folder, name);
+    arrput(w->files, path);
+    return path;
+}
+
+/* All parts as one relocatable object in the temporary folder. */
+static ds_status link_object(writer *w, const char **out_path) {
+    const char **args = NULL;
+    ds_status status = DS_OK;
+    arrput(args, DSC_LLD);
+    arrput(args, "-r");
+    arrput(args, "-m");
+    arrput(args, strcmp(w->o->target->arch, "x86_64") ? "aarch64linux" : "elf_x86_64");
+    arrput(args, "-o");
+    arrput(args, *out_path = temporary(w, "model.o"));
+    for (size_t i = 0; status == DS_OK && i < arrlenu(w->built->code.objects); i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%zu.o", i);
+        ds_span span = {w->built->code.objects[i].bytes, w->built->code.objects[i].length};
+        const char *path = temporary(w, name);
+        status = ds_file_write(w->diag, path, &span, 1);
+        arrput(args, path);
+    }
+    if (status == DS_OK && !w->o->external_weights && w->built->code.weight_bytes) {
+        ds_string elf = {0};
+        ds_weights_object(&elf, w->o->target, w->o->prefix, w->built->weights, w->built->code.weight_bytes);
+        ds_span span = {elf.data, elf.length};
+        const char *path = temporary(w, "weights.o");
+        status = ds_file_write(w->diag, path, &span, 1);
+        arrput(args, path);
+        ds_string_free(&elf);
+    }
+    arrput(args, NULL);
+    if (status == DS_OK) status = run_tool(w->diag, args);
+    arrfree(args);
+    return status;
+}
+
+static ds_status copy_file(writer *w, const char *from, const char *to, unsigned mode) {
+    ds_files files = {0};
+    const ds_mapped_file *file;
+    ds_status status = ds_files_open(&files, w->diag, from, &file);
+    ds_span span = {0};
+    if (status == DS_OK) {
+        span = (ds_span){file->bytes, file->length};
+        status = ds_file_write_mode(w->diag, to, &span, 1, mode);
+    }
+    ds_files_close(&files);
+    return status;
+}
+
+static const char *stem(writer *w) {
+    const char *dot = strrchr(w->o->path, '.'), *slash = strrchr(w->o->path, '/');
+    size_t n = dot && (!slash || dot > slash) ? (size_t)(dot - w->o->path) : strlen(w->o->path);
+    return ds_arena_strndup(w->m->arena, w->o->path, n);
+}
+
+static ds_status write_text(writer *w, const char *suffix, const void *bytes, size_t length) {
+    ds_span span = {bytes, length};
+    return ds_file_write(w->diag, ds_arena_printf(w->m->arena, "%s%s", stem(w), suffix), &span, 1);
+}
+
+/* A program that runs the model on zeros: proof that the object links, and a starting point. */
+static ds_status link_program(writer *w, const char *object, const char *out) {
+    ds_string c = {0};
+    const ds_signature *s = &w->built->signature;
+    const char *p = w->o->prefix, *source = temporary(w, "main.c"), *header = temporary(w, "model.h");
+    if (s->symbol_count) return ds_report(w->diag, DS_ERROR, DS_E_target, NULL, "a program needs fixed dimensions: say --dim");
+    ds_header_print(&c, w->m, w->built, w->o);
+    ds_span head = {c.data, c.length};
+    ds_status status = ds_file_write(w->diag, header, &head, 1);
+    ds_string_free(&c);
+    ds_string_printf(&c, "#include <stdio.h>\n#include <stdlib.h>\n#include \"model.h\"\nint main(void) {\n    uint64_t n = %s_arena_bytes(1);\n    ds_context c = {.size = sizeof c, .abi = DS_ABI, .arena = aligned_alloc(64, (n + 127) / 64 * 64), .arena_bytes = n};\n    static %s_args a;\n", p, p);
+    for (size_t i = 0; i < s->input_count + s->output_count; i++) {
+        const ds_argument *a = i < s->input_count ? &s->inputs[i] : &s->outputs[i - s->input_count];
+        uint64_t count = 0, bytes = 0;
+        ds_type_static_count(a->type, &count);
+        ds_elem_bytes(a->type->elem, count, &bytes);
+        ds_string_printf(&c, "    a.%s.data = calloc(1, %llu + 1), a.%s.bytes = %llu;\n", a->field, (unsigned long long)bytes, a->field, (unsigned long long)bytes);
+    }
+    ds_string_printf(&c, "    int status = %s(&c, &a);\n    printf(\"status %%d\\n\", status);\n    return status;\n}\n", p);
+    ds_span main_c = {c.data, c.length};
+    if (status == DS_OK) status = ds_file_write(w->diag, source, &main_c, 1);
+    ds_string_free(&c);
+    const char *args[] = {"cc", "-O1", "-o", out, source, object, NULL};
+    return status == DS_OK ? run_tool(w->diag, args) : status;
+}
+
+static ds_status write_all(writer *w, ds_form form) {
+    const char *object, *made = NULL;
+    DS_TRY(link_object(w, &object));
+    switch (form) {
+    case DS_FORM_OBJECT: made = object; break;
+    case DS_FORM_ARCHIVE: {
+        const char *args[] = {"llvm-ar-19", "rcsD", made = temporary(w, "model.a"), object, NULL};
+        DS_TRY(run_tool(w->diag, args));
+        break;
+    }
+    case DS_FORM_SHARED: {
+        const char *args[] = {DSC_LLD, "-shared", "-o", made = temporary(w, "model.so"), object, NULL};
+        DS_TRY(run_tool(w->diag, args));
+        break;
+    }
+    case DS_FORM_PROGRAM: DS_TRY(link_program(w, object, made = temporary(w, "model"))); break;
+    }
+    DS_TRY(copy_file(w, made, w->o->path, form == DS_FORM_SHARED || form == DS_FORM_PROGRAM ? 0755 : 0644));
+    if (w->o->external_weights) DS_TRY(write_text(w, ".weights", w->built->weights, w->built->code.weight_bytes));
+    ds_string header = {0};
+    ds_header_print(&header, w->m, w->built, w->o);
+    ds_status status = form == DS_FORM_PROGRAM ? DS_OK : write_text(w, ".h", header.data, header.length);
+    ds_string_free(&header);
+    return status;
+}
+
+ds_status ds_output_write(ds_module *m, const ds_built *built, ds_form form, const ds_output_options *o) {
+    writer w = {.m = m, .diag = m->cx->diag, .built = built, .o = o, .folder = "/tmp/dsc.XXXXXX"};
+    if (!mkdtemp(w.folder)) return ds_report(w.diag, DS_ERROR, DS_E_file, NULL, "cannot make a temporary folder: %s", strerror(errno));
+    ds_status status = write_all(&w, form);
+    for (size_t i = 0; i < arrlenu(w.files); i++) unlink(w.files[i]);
+    rmdir(w.folder);
+    arrfree(w.files);
+    return status;
+}
