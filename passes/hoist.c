@@ -36,6 +36,7 @@ static bool is_recipe_op(const ds_op *op) {
 static bool all_inputs_constant(hoister *h, const ds_op *op);
 
 static bool is_constant(hoister *h, const ds_value *v) {
+    if (ds_mapping_get(&h->cloned, (ds_value *)(uintptr_t)v) != v) return true; /* hoisted already, maybe an argument by now */
     if (!v->op) return false;
     if (v->op->kind == DS_GRAPH_constant) return true;
     while (arrlenu(h->known) <= v->id) arrput(h->known, 0);
@@ -116,6 +117,7 @@ static void hoist_value(hoister *h, ds_value *v) {
     ds_op_set_attr(h->m, h->main, "arg_attrs", ds_attr_array(cx, attrs, arrlenu(attrs)));
     arrfree(attrs);
     arrput(h->results, ds_mapping_get(&h->cloned, v));
+    ds_mapping_set(&h->cloned, arg, arrlast(h->results));
     ds_value_replace_uses(v, arg);
 }
 
