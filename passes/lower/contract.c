@@ -187,6 +187,11 @@ static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool 
         column[j] = j ? lw_binary(l, DS_LOOP_add, first, lw_index(l, (int64_t)(j * l->lanes))) : first;
         if (masked) mask[j] = lw_mask(l, column[j], lw_extent(l, t->extent[t->n]));
         operands[count++] = t->packed ? packed_column(t, q, j) : index_at(t, B, m, column[j]);
+        if (t->packed && masked && j && !ds_expr_is_const(t->extent[t->n], NULL)) { /* a panel that may not exist: read the first one instead */
+            ds_value *exists = lw_op(l, DS_LOOP_cast, (ds_value *[]){lw_binary(l, DS_LOOP_lt, column[j], lw_extent(l, t->extent[t->n]))}, 1, ds_type_scalar(l->cx, DS_index));
+            ds_value *base = operands[count - 1 - j], *distance = lw_binary(l, DS_LOOP_sub, operands[count - 1], base);
+            operands[count - 1] = lw_binary(l, DS_LOOP_add, base, lw_binary(l, DS_LOOP_mul, distance, exists));
+        }
     }
     bool masked_loads = masked && !t->packed;
     for (size_t j = 0; masked_loads && j < columns; j++) operands[count++] = mask[j];
