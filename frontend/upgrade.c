@@ -124,6 +124,9 @@ ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
     case DS_ONNX_Resize:
         if (opset < 11) upgrade_resize(im, op);
         break;
+    case DS_ONNX_PRelu:
+        if (opset < 7) ds_op_set_attr(im->module, op, "ds.channel", ds_attr_int(im->cx, 1)); /* one slope a channel */
+        break;
     case DS_ONNX_Scatter: op->kind = DS_ONNX_ScatterElements; break;
     case DS_ONNX_GroupNormalization:
         if (opset < 21) ds_op_set_attr(im->module, op, "ds.per_group", ds_attr_int(im->cx, 1));

@@ -8,7 +8,8 @@ enum { MAX_RANK = 64 };
 
 typedef struct {
     const ds_eval_env *env;
-    const int64_t *point; /* the iteration space's current position */
+    const int64_t *point; /* the iteration space's current position: `space`, or an inner one */
+    int64_t space[MAX_RANK];
     ds_cell *cells;       /* scalar values of the region, by value id - base */
     uint32_t base;
 } frame;
@@ -339,11 +340,11 @@ static bool read_operand(frame *f, const ds_op *op, size_t i, const ds_cells *te
 }
 
 static bool eval_map(frame *f, const ds_op *op, const ds_cells *const *in, size_t limit, ds_cells *out) {
-    int64_t point[MAX_RANK] = {0};
+    int64_t *point = f->space;
     ds_cell args[MAX_RANK], yields[MAX_RANK];
     for (size_t r = 0; r < op->result_count; r++)
         if (!allocate_result(f->env, op->results[r].type, limit, &out[r])) return false;
-    f->point = point; /* for the region; outlives every use */
+    f->point = point;
     if (out[0].count == 0) return true;
     size_t at = 0;
     do {
@@ -364,7 +365,7 @@ static bool eval_reduce(frame *f, const ds_op *op, const ds_cells *const *in, si
     for (size_t r = 0; r < results; r++)
         if (!allocate_result(f->env, op->results[r].type, limit, &out[r])) return false;
     size_t rank = out[0].type->rank, total = rank + over->count;
-    int64_t point[MAX_RANK] = {0}, extents[MAX_RANK];
+    int64_t *point = f->space, extents[MAX_RANK];
     if (total > MAX_RANK || results > 8) return false;
     memcpy(extents, out[0].dims, rank * sizeof *extents);
     bool empty = false;
@@ -373,7 +374,7 @@ static bool eval_reduce(frame *f, const ds_op *op, const ds_cells *const *in, si
         if (!e || !extents_of(f->env, &e, 1, &extents[rank + i])) return false;
         empty = empty || extents[rank + i] == 0;
     }
-    f->point = point; /* for the region; outlives every use */
+    f->point = point;
     if (out[0].count == 0) return true;
     size_t at = 0;
     ds_elem elem = out[0].type->elem;

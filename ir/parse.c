@@ -256,7 +256,7 @@ static bool put_element(reader *r, ds_elem elem, uint8_t *to) {
     double d = strtod(text, &end);
     if (end == text) return fail(r, "expected a number");
     r->at += end - text;
-    float f = (float)d;
+    float f = strtof(text, NULL);
     memcpy(to, elem == DS_f64 ? (void *)&d : (void *)&f, size);
     return true;
 }
@@ -448,8 +448,14 @@ static bool read_loc(reader *r, const ds_loc **out) {
 
 static bool read_ops(reader *r, ds_block *block);
 
+/* Names defined in a region end with it. */
+static void leave_scope(reader *r, size_t outer) {
+    while (shlenu(r->values) > outer) (void)shdel(r->values, r->values[shlenu(r->values) - 1].key);
+}
+
 static bool read_region(reader *r, ds_region *region) {
     ds_block *block = region->block;
+    size_t outer = shlenu(r->values);
     if (!expect(r, "{")) return false;
     if (accept(r, "^")) {
         read_word(r);
@@ -465,7 +471,9 @@ static bool read_region(reader *r, ds_region *region) {
         }
         if (!expect(r, ":")) return false;
     }
-    return read_ops(r, block) && expect(r, "}");
+    bool good = read_ops(r, block) && expect(r, "}");
+    leave_scope(r, outer);
+    return good;
 }
 
 static bool read_type_list(reader *r, const ds_type ***out) {
@@ -611,8 +619,8 @@ static bool read_func(reader *r) {
         bool many = accept(r, "(");
         while (good && !(many && peek(r, ')'))) {
             good = read_type(r) != NULL;
-            const ds_attr *dict = good ? optional_dict(r) : NULL;
-            good = dict != NULL;
+            const ds_attr *dict = good && many ? optional_dict(r) : ds_attr_dict(r->cx, NULL, 0);
+            good = good && dict != NULL;
             arrput(results, dict);
             if (!many || !accept(r, ",")) break;
         }

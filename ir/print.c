@@ -108,7 +108,8 @@ void ds_type_print(ds_string *out, const ds_type *t) {
 
 /* ---- attributes ---- */
 
-static void print_float(ds_string *out, double v) {
+/* The shortest decimal that comes back as v, read as a double or (single) as a float. */
+static void print_number(ds_string *out, double v, bool single) {
     char text[64];
     if (isnan(v) || isinf(v)) {
         uint64_t bits;
@@ -118,10 +119,12 @@ static void print_float(ds_string *out, double v) {
     }
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*e", digits - 1, v);
-        if (strtod(text, NULL) == v) break;
+        if (single ? strtof(text, NULL) == (float)v : strtod(text, NULL) == v) break;
     }
     ds_string_printf(out, "%s", text);
 }
+
+static void print_float(ds_string *out, double v) { print_number(out, v, false); }
 
 static double element_as_double(const ds_attr *a, size_t i) {
     const unsigned char *p = a->bytes;
@@ -159,7 +162,7 @@ static void print_nested(ds_string *out, const ds_attr *a, size_t dim, size_t *a
     const ds_type *t = a->type;
     if (dim == t->rank) {
         if (t->elem == DS_b1) ds_string_printf(out, element_as_int(a, *at) ? "true" : "false");
-        else if (ds_elem_is_float(t->elem)) print_float(out, element_as_double(a, *at));
+        else if (ds_elem_is_float(t->elem)) print_number(out, element_as_double(a, *at), t->elem == DS_f32);
         else if (t->elem == DS_u64) ds_string_printf(out, "%" PRIu64, (uint64_t)element_as_int(a, *at));
         else ds_string_printf(out, "%" PRId64, element_as_int(a, *at));
         ++*at;

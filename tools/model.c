@@ -18,7 +18,7 @@ ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
     }
     const char *path = c->arguments[0];
     cx->diag->file = path;
-    if (has_suffix(path, ".mlir")) {
+    if (has_suffix(path, ".mlir") || strcmp(path, "-") == 0) {
         const ds_mapped_file *file;
         DS_TRY(ds_files_open(files, cx->diag, path, &file));
         return ds_module_parse(cx, (const char *)file->bytes, file->length, path, out);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "codegen/cpu/emit.h"
+#include "ir/eval.h"
 
 void em_set(emitter *e, const ds_value *v, LLVMValueRef to) {
     while (arrlenu(e->values) <= v->id) arrput(e->values, NULL);
@@ -193,7 +194,7 @@ static void emit_for(emitter *e, ds_ir_context *cx, const ds_op *op) {
 /* Halves are combined until one lane is left: ((0+8)+(4+12)) + … for 16. */
 static void emit_fold(emitter *e, ds_ir_context *cx, const ds_op *op) {
     const ds_block *body = ds_op_block(op, 0);
-    LLVMValueRef v[16];
+    LLVMValueRef v[16] = {NULL};
     size_t n = op->operand_count;
     unsigned lanes = 1;
     for (size_t i = 0; i < n; i++) v[i] = em_value(e, ds_op_operand(op, i));
@@ -224,7 +225,9 @@ static void emit_fold(emitter *e, ds_ir_context *cx, const ds_op *op) {
 
 static LLVMValueRef constant(emitter *e, const ds_op *op) {
     const ds_attr *v = ds_op_attr(op, "value");
-    LLVMTypeRef t = em_elem(e, op->results[0].type->elem);
+    ds_elem elem = op->results[0].type->elem;
+    LLVMTypeRef t = em_elem(e, elem);
+    if (ds_elem_is_float(elem) && ds_elem_facts(elem)->bits < 32) return LLVMConstInt(t, ds_float_encode(elem, v->number, true), 0); /* as it is stored */
     return v->kind == DS_ATTR_FLOAT ? LLVMConstReal(t, v->number) : LLVMConstInt(t, (unsigned long long)v->integer, 1);
 }
 

@@ -14,12 +14,27 @@ static ds_status cannot(ds_diag *diag, const char *verb, const char *path) {
     return ds_report(diag, DS_ERROR, DS_E_file, NULL, "cannot %s '%s': %s", verb, path, strerror(errno));
 }
 
+/* Standard input cannot be mapped: it is read whole. */
+static ds_status read_standard_input(ds_files *files, const ds_mapped_file **out_file) {
+    ds_string text = {0};
+    char buffer[1 << 16];
+    size_t n;
+    while ((n = fread(buffer, 1, sizeof buffer, stdin)) > 0) ds_string_append(&text, buffer, n);
+    ds_mapped_file *f = ds_xmalloc(sizeof *f);
+    *f = (ds_mapped_file){.next = files->first, .path = ds_xmalloc(2), .bytes = (const uint8_t *)(text.data ? text.data : ""), .length = text.length, .heap = text.data};
+    memcpy(f->path, "-", 2);
+    files->first = f;
+    *out_file = f;
+    return DS_OK;
+}
+
 ds_status ds_files_open(ds_files *files, ds_diag *diag, const char *path, const ds_mapped_file **out_file) {
     for (ds_mapped_file *f = files->first; f; f = f->next)
         if (strcmp(f->path, path) == 0) {
             *out_file = f;
             return DS_OK;
         }
+    if (strcmp(path, "-") == 0) return read_standard_input(files, out_file);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return cannot(diag, "open", path);
     struct stat info;
@@ -33,7 +48,7 @@ ds_status ds_files_open(ds_files *files, ds_diag *diag, const char *path, const 
     close(fd);
     if (bytes == MAP_FAILED) return cannot(diag, "map", path);
     ds_mapped_file *f = ds_xmalloc(sizeof *f);
-    *f = (ds_mapped_file){files->first, ds_xmalloc(strlen(path) + 1), bytes, (size_t)info.st_size};
+    *f = (ds_mapped_file){files->first, ds_xmalloc(strlen(path) + 1), bytes, (size_t)info.st_size, NULL};
     memcpy(f->path, path, strlen(path) + 1);
     files->first = f;
     *out_file = f;
@@ -43,7 +58,8 @@ ds_status ds_files_open(ds_files *files, ds_diag *diag, const char *path, const 
 void ds_files_close(ds_files *files) {
     for (ds_mapped_file *f = files->first, *next; f; f = next) {
         next = f->next;
-        if (f->length) munmap((void *)(uintptr_t)f->bytes, f->length);
+        if (f->heap) free(f->heap);
+        else if (f->length) munmap((void *)(uintptr_t)f->bytes, f->length);
         free(f->path);
         free(f);
     }

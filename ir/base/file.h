@@ -9,6 +9,7 @@ typedef struct ds_mapping_node {
     char *path;
     const uint8_t *bytes;
     size_t length;
+    void *heap; /* set when the bytes were read, not mapped */
 } ds_mapped_file;
 
 /* The files a compilation reads: each is mapped once and stays mapped until ds_files_close. Zero-initialise. */
@@ -16,6 +17,7 @@ typedef struct {
     ds_mapped_file *first;
 } ds_files;
 
+/* "-" is standard input. */
 DS_MUST_USE ds_status ds_files_open(ds_files *files, ds_diag *diag, const char *path, const ds_mapped_file **out_file);
 void ds_files_close(ds_files *files);
 

@@ -150,6 +150,11 @@ ds_status rule_nary(dec *d, ds_op *op) {
     for (size_t i = 1; i < count; i++)
         if (inputs[i]->type->elem != inputs[0]->type->elem && op->kind != DS_ONNX_Pow && op->kind != DS_ONNX_BitShift)
             return dec_fail(d, DS_E_type, "operands have element types %s and %s", ds_elem_facts(inputs[0]->type->elem)->text, ds_elem_facts(inputs[i]->type->elem)->text);
+    if (ds_op_int(op, "ds.channel", 0) && inputs[1]->type->rank == 1 && inputs[0]->type->rank > 2) {
+        const ds_expr *shape[DEC_MAX_RANK] = {inputs[1]->type->dims[0]};
+        for (size_t i = 1; i + 1 < inputs[0]->type->rank; i++) shape[i] = dec_const(d, 1);
+        inputs[1] = dec_reshape(d, inputs[1], inputs[0]->type->rank - 1, shape);
+    }
     if (op->kind == DS_ONNX_PRelu && inputs[1]->type->rank > inputs[0]->type->rank) return dec_fail(d, DS_E_shape, "the slope has a higher rank than the input");
     DS_TRY(dec_broadcast(d, inputs, count, dims, &rank));
     body r = map_over(d, is_predicate(op->kind) ? DS_b1 : inputs[0]->type->elem, rank, dims, inputs, count);

@@ -83,7 +83,7 @@ ds_value *lw_mask(lowering *l, ds_value *base, ds_value *end) {
 
 ds_op *lw_for(lowering *l, ds_value *low, ds_value *high, ds_value *step, ds_value *const *carried, size_t count, ds_value **inside) {
     ds_value *operands[20] = {low, high, step};
-    const ds_type *types[16];
+    const ds_type *types[16] = {NULL};
     for (size_t i = 0; i < count; i++) operands[3 + i] = carried[i], types[i] = carried[i]->type;
     ds_op *loop = ds_op_create(&l->b, DS_LOOP_for, operands, 3 + count, types, count, 1);
     ds_block *body = ds_op_block(loop, 0);

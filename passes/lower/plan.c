@@ -200,7 +200,11 @@ typedef struct {
 
 static void collect_from_op(void *user, ds_op *op) {
     symbol_search *s = user;
-    for (size_t i = 0; i < op->attr_count; i++) collect_from_attr(op->attrs[i].value, s->cx, &s->names);
+    static const char *const holders[] = {"map", "pieces", "window", "lhs", "rhs"};
+    for (size_t i = 0; i < DS_COUNT(holders); i++) {
+        const ds_attr *a = ds_op_attr(op, holders[i]);
+        if (a) collect_from_attr(a, s->cx, &s->names);
+    }
 }
 
 /* The symbols that a kernel function mentions, in order of first mention. Recorded on the function, for code generation. */

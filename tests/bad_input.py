@@ -1,0 +1,101 @@
+"""Hostile and broken inputs: each must give a diagnostic and exit 1 (or 3), never a crash, and leave no output behind."""
+import subprocess
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+
+def save(path, nodes, inputs, outputs, initializers=()):
+    graph = helper.make_graph(nodes, "g", inputs, outputs, list(initializers))
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    path.write_bytes(proto.SerializeToString())
+    return proto
+
+
+def value(name, shape):
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def broken_models(folder, good):
+    """(name, path, words that the message must hold)"""
+    data = good.read_bytes()
+    rng = np.random.default_rng(3)
+    for n in (0, 1, 7, 100, len(data) // 2, len(data) - 1):
+        path = folder / ("truncated_%d.onnx" % n)
+        path.write_bytes(data[:n])
+        yield "truncated at %d" % n, path, []
+    for k in range(40):
+        bytes_ = bytearray(data)
+        for at in rng.integers(0, 2000, 8):
+            bytes_[at] = rng.integers(0, 256)
+        path = folder / ("corrupt_%d.onnx" % k)
+        path.write_bytes(bytes(bytes_))
+        yield "corrupted %d" % k, path, None
+    node, x, y = helper.make_node, value("x", [2, 3]), value("y", [2, 3])
+    path = folder / "cycle.onnx"
+    save(path, [node("Add", ["x", "b"], ["a"], "first"), node("Relu", ["a"], ["b"], "second")], [x], [value("b", [2, 3])])
+    yield "cycle", path, ["first", "depends on its own"]
+    path = folder / "missing.onnx"
+    save(path, [node("Add", ["x", "weight"], ["y"], "plus")], [x], [y])
+    yield "missing weight", path, ["plus", "weight"]
+    path = folder / "twice.onnx"
+    save(path, [node("Relu", ["x"], ["y"]), node("Neg", ["x"], ["y"])], [x], [y])
+    yield "defined twice", path, ["y", "twice"]
+    path = folder / "channels.onnx"
+    save(path, [node("Conv", ["i", "w"], ["y"], "conv7")], [value("i", [1, 4, 8, 8])], [value("y", None)], [numpy_helper.from_array(np.zeros((2, 3, 3, 3), np.float32), "w")])
+    yield "wrong channels", path, ["conv7", "3 input channels"]
+    path = folder / "rank.onnx"
+    save(path, [node("Transpose", ["x"], ["y"], "turn", perm=[0, 1, 2])], [x], [y])
+    yield "wrong rank", path, ["turn"]
+    path = folder / "axis.onnx"
+    save(path, [node("Softmax", ["x"], ["y"], "soft", axis=9)], [x], [y])
+    yield "axis out of range", path, ["soft", "axis"]
+    path = folder / "broadcast.onnx"
+    save(path, [node("Add", ["x", "z"], ["y"], "plus")], [x, value("z", [2, 4])], [y])
+    yield "shapes that do not broadcast", path, ["plus", "3", "4"]
+    huge = TensorProto(name="w", data_type=1, dims=[2 ** 40, 2 ** 40])
+    path = folder / "huge.onnx"
+    save(path, [node("Add", ["x", "w"], ["y"])], [x], [y], [huge])
+    yield "size overflow", path, ["w"]
+    short = TensorProto(name="w", data_type=1, dims=[2, 3], raw_data=b"abc")
+    path = folder / "short.onnx"
+    save(path, [node("Add", ["x", "w"], ["y"])], [x], [y], [short])
+    yield "short tensor", path, ["w"]
+    for where in ("../secret", "/etc/passwd", "missing.bin"):
+        outside = TensorProto(name="w", data_type=1, dims=[2, 3], data_location=1)
+        outside.external_data.add(key="location", value=where)
+        path = folder / ("external_%s.onnx" % where.strip("./").replace("/", "_"))
+        save(path, [node("Add", ["x", "w"], ["y"])], [x], [y], [outside])
+        yield "external data at " + where, path, [where.split("/")[-1]]
+    inner = helper.make_graph([node("Relu", ["x"], ["deep"])], "g", [], [value("deep", [2, 3])])
+    try:
+        while True:  # until the protobuf library itself refuses
+            inner = helper.make_graph([node("If", ["c"], ["deep"], then_branch=inner)], "g", [], [value("deep", [2, 3])])
+    except Exception:
+        pass
+    path = folder / "deep.onnx"
+    path.write_bytes(helper.make_model(inner).SerializeToString())
+    yield "deep nesting", path, ["nested"]
+
+
+def run(dsc, folder, good):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, path, words in broken_models(folder, good):
+        out = folder / "out.o"
+        result = subprocess.run([dsc, "compile", path, "-o", out], capture_output=True, text=True, errors="replace", timeout=120)
+        allowed = (0, 1, 3) if words is None else (1, 3)
+        good_exit = result.returncode in allowed
+        speaks = result.returncode == 0 or "error:" in result.stderr
+        names = all(word in result.stderr for word in words or [])
+        clean = result.returncode == 0 or not out.exists()
+        for left in folder.glob("out.*"):
+            left.unlink()
+        yield name, good_exit and speaks and names and clean, "exit %d: %s" % (result.returncode, result.stderr)
+    text = folder / "bad.mlir"
+    text.write_text("func.func @f(" * 1000)
+    result = subprocess.run([dsc, "opt", text], capture_output=True, text=True, errors="replace", timeout=60)
+    yield "bad text", result.returncode == 1 and "error:" in result.stderr, result.stderr
+    for args, code in ((["frob"], 2), (["compile", good], 2), (["run", good, "--nope"], 2), (["run", good, "--cpu=z80"], 2), (["run", "/nonexistent.onnx"], 1)):
+        result = subprocess.run([dsc, *args], capture_output=True, text=True, errors="replace", timeout=60)
+        yield "command line %s" % args[:2], result.returncode == code, "exit %d instead of %d" % (result.returncode, code)

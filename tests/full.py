@@ -1,0 +1,20 @@
+"""The --full tier: the same stages with address and undefined-behaviour sanitizers, the runtime's tests with the thread sanitizer."""
+
+
+def run(env, report, stages, sh, root):
+    build = root / "build-asan"
+    result = sh("cmake", "-S", root, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", "-DDSC_SANITIZE=ON", "-DDSC_TESTS=ON")
+    result = sh("ninja", "-C", build, timeout=3000)
+    report.check("sanitizer build", result.returncode == 0, result.stdout)
+    if result.returncode == 0:
+        plain = env.build, env.dsc
+        env.build, env.dsc = build, build / "dsc"
+        for name in ("units", "text", "bad_input", "models"):
+            stages[name](env, report)
+        env.build, env.dsc = plain
+    tsan = env.work / "test_runtime_tsan"
+    result = sh("cc", "-std=gnu11", "-g", "-O1", "-fsanitize=thread", "-I", root, root / "tests/unit/test_runtime.c", root / "runtime/pool.c", root / "runtime/weights.c", "-o", tsan, "-lcmocka", "-lpthread")
+    report.check("thread sanitizer build", result.returncode == 0, result.stderr)
+    if result.returncode == 0:
+        result = sh(tsan)
+        report.check("runtime under the thread sanitizer", result.returncode == 0, result.stderr)

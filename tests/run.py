@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Runs every test: units, IR text, the ONNX suite, models against ONNX Runtime, embedding, cross-compilation, hygiene, bad input.
+
+    run.py --build BUILD [--full] [--only NAME]
+
+Prints one line for each failure and skip, and closes with 'N passed, N failed, N skipped'. The ONNX suite's expected failures are in
+tests/onnx_expected_failures.txt: a test that fails and is not listed is a failure, and so is one that is listed and passes.
+"""
+import argparse
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+
+class Report:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def check(self, name, good, detail=""):
+        if good:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print("FAIL %s: %s" % (name, str(detail).strip()[-600:]), flush=True)
+
+    def skip(self, name, reason):
+        self.skipped += 1
+        print("SKIP %s: %s" % (name, reason), flush=True)
+
+
+def sh(*args, **kw):
+    kw.setdefault("timeout", 600)
+    return subprocess.run([str(a) for a in args], capture_output=True, text=True, **kw)
+
+
+def units(env, report):
+    out = sh("ctest", "--test-dir", env.build, "--output-on-failure", "-N")
+    for name in re.findall(r"Test +#\d+: (\w+)", out.stdout):
+        result = sh(env.build / ("test_" + name))
+        report.check("unit " + name, result.returncode == 0, result.stdout + result.stderr)
+
+
+def text(env, report):
+    for path in sorted((ROOT / "tests/text").glob("*.mlir")):
+        commands = re.findall(r"^// RUN: (.*)$", path.read_text(), re.M)
+        report.check(path.name + " has a RUN line", bool(commands))
+        for command in commands:
+            command = re.sub(r"\bnot (.*?)\|", r"{ ! \1; } |", command.replace("%s", str(path)))
+            result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=120,
+                                    env=dict(os.environ, PATH="%s:/usr/lib/llvm-19/bin:%s" % (env.build, os.environ["PATH"])))
+            report.check("text " + path.name, result.returncode == 0, result.stderr or result.stdout)
+
+
+def onnx_suite(env, report):
+    import onnx_suite as suite
+    expected_path = ROOT / "tests/onnx_expected_failures.txt"
+    expected = {line.split("#")[0].strip() for line in expected_path.read_text().splitlines()} - {""} if expected_path.exists() else set()
+    results = suite.run(env.dsc, env.work / "suite")
+    counts = {}
+    for name, (status, detail) in results.items():
+        counts[status] = counts.get(status, 0) + 1
+        if status == "pass":
+            report.check("onnx " + name, name not in expected, "passes, but is listed in onnx_expected_failures.txt: remove it there")
+        elif name in expected and status in ("unsupported", "wrong"):
+            report.passed += 1
+        else:
+            report.check("onnx " + name, False, status + ": " + detail)
+    print("onnx suite: %s of %d" % (", ".join("%d %s" % (n, s) for s, n in sorted(counts.items())), len(results)), flush=True)
+
+
+def models(env, report):
+    import models as m
+    for name, good, detail in m.run(env.dsc, env.work / "models"):
+        report.check("model " + name, good, detail)
+
+
+def embed(env, report):
+    work = env.work / "embed"
+    work.mkdir(parents=True, exist_ok=True)
+    model = ROOT / "tests/data/digits.onnx"
+    cpu = ["--cpu=native"]
+    for name in ("digits", "twin"):
+        result = sh(env.dsc, "compile", model, "-o", work / (name + ".o"), *cpu)
+        report.check("compile " + name, result.returncode == 0, result.stderr)
+    sources = [ROOT / "tests/embed/embed.c", work / "digits.o", work / "twin.o", env.build / "libdsrt.a"]
+    flags = ["-Wall", "-Wextra", "-Werror", "-I", work, "-I", ROOT / "runtime", "-pthread"]
+    for compiler, extra in (("cc", ["-std=c11", "-pedantic"]), ("g++", ["-x", "c++", "-std=c++11"])):
+        tail = ["-x", "none"] if compiler == "g++" else []
+        result = sh(compiler, *extra, *flags, sources[0], *tail, *sources[1:], "-o", work / ("embed_" + compiler))
+        report.check("embed with " + compiler, result.returncode == 0, result.stderr)
+        if result.returncode == 0:
+            result = sh(work / ("embed_" + compiler))
+            report.check("run embedded with " + compiler, result.returncode == 0, result.stdout)
+
+
+def hygiene(env, report):
+    """Undefined symbols, determinism, spills, and the include table."""
+    work = env.work / "hygiene"
+    work.mkdir(parents=True, exist_ok=True)
+    model = ROOT / "tests/data/digits.onnx"
+    for cpu in ("x86-64", "x86-64-v3", "x86-64-v4", "aarch64"):
+        files = [work / ("%s_%d.o" % (cpu, i)) for i in range(2)]
+        for i, path in enumerate(files):
+            result = sh(env.dsc, "compile", model, "--cpu", cpu, "--prefix=digits", "--jobs", i + 1, "-o", path)
+            report.check("compile for " + cpu, result.returncode == 0, result.stderr)
+        report.check("same bytes twice, " + cpu, files[0].read_bytes() == files[1].read_bytes())
+        undefined = set(sh("llvm-nm-19", "-u", "--format=just-symbols", files[0]).stdout.split())
+        report.check("undefined symbols, " + cpu, undefined <= {"memcpy", "memset"}, undefined)
+        result = sh(env.dsc, "compile", model, "--cpu", cpu, "--prefix=digits", "-o", work / (cpu + ".s"))
+        spills = len(re.findall(r"(?:zmm|ymm|xmm)\d+, .*\(%rsp\).*Spill|-byte Folded Spill", (work / (cpu + ".s")).read_text()))
+        report.check("vector spills, %s: %d" % (cpu, spills), spills < 400, spills)
+    allowed = {"ir": {"ir"}, "frontend": {"ir", "frontend"}, "passes": {"ir", "passes", "kernels"}, "kernels": set(), "codegen": {"ir", "codegen", "runtime", "kernels"},
+               "runtime": set(), "tools": {"ir", "frontend", "passes", "codegen", "runtime", "tools", "kernels"}}
+    for folder, may in allowed.items():
+        for path in sorted((ROOT / folder).rglob("*.[ch]")):
+            for name in re.findall(r'^#include "([^"]+)"', path.read_text(), re.M):
+                top = name.split("/")[0] if "/" in name and name.split("/")[0] in allowed else None
+                good = top is None or top in may
+                if folder == "codegen" and top == "runtime":
+                    good = name == "runtime/ds_abi.h"
+                report.check("%s includes %s" % (path.relative_to(ROOT), name), good, "the folder may not include that")
+    for path in list(ROOT.glob("*/**/*.[ch]")):
+        if path.relative_to(ROOT).parts[0] in allowed:
+            lines = path.read_text().count("\n")
+            report.check("%s has %d lines" % (path.relative_to(ROOT), lines), lines <= 800, "files stay under 800 lines")
+
+
+def cross(env, report):
+    """aarch64 objects run under qemu."""
+    work = env.work / "cross"
+    work.mkdir(parents=True, exist_ok=True)
+    if not shutil.which("qemu-aarch64") or not shutil.which("aarch64-linux-gnu-gcc"):
+        report.skip("aarch64", "needs qemu-aarch64 and aarch64-linux-gnu-gcc")
+        return
+    result = sh(env.dsc, "compile", ROOT / "tests/data/digits.onnx", "--target=aarch64", "--dim", "batch=1", "-o", work / "digits.o")
+    report.check("compile for aarch64", result.returncode == 0, result.stderr)
+    result = sh("aarch64-linux-gnu-gcc", "-static", "-O1", "-I", work, "-I", ROOT / "tests/data", ROOT / "tools/demo/digits.c", work / "digits.o", "-o", work / "digits")
+    report.check("link for aarch64", result.returncode == 0, result.stderr)
+    result = sh("qemu-aarch64", work / "digits")
+    report.check("run on aarch64", result.returncode == 0 and "right" in result.stdout, result.stdout + result.stderr)
+
+
+def bad_input(env, report):
+    import bad_input as bad
+    for name, good, detail in bad.run(env.dsc, env.work / "bad", ROOT / "tests/data/digits.onnx"):
+        report.check("bad input: " + name, good, detail)
+
+
+STAGES = [units, text, hygiene, embed, cross, bad_input, models, onnx_suite]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=Path, default=ROOT / "build-test")
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--only")
+    env = parser.parse_args()
+    env.build = env.build.resolve()
+    env.dsc = env.build / "dsc"
+    env.work = Path(tempfile.mkdtemp(prefix="dsc-test."))
+    report = Report()
+    print("machine: %s, %s" % (platform.machine(), sh(env.dsc, "info").stdout.split("this machine: ")[1].split("\n")[0]), flush=True)
+    if not env.full:
+        report.skip("--full tier", "sanitizer builds of units, text tests and bad input; run tools/test.sh --full")
+    for stage in STAGES:
+        if env.only in (None, stage.__name__):
+            before = (report.passed, report.failed)
+            stage(env, report)
+            print("%s: %d passed, %d failed" % (stage.__name__.replace("_", " "), report.passed - before[0], report.failed - before[1]) + " so far", flush=True)
+    if env.full:
+        import full
+        full.run(env, report, {s.__name__: s for s in STAGES}, sh, ROOT)
+    shutil.rmtree(env.work, ignore_errors=True)
+    print("%d passed, %d failed, %d skipped" % (report.passed, report.failed, report.skipped))
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

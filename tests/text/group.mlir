@@ -1,0 +1,38 @@
+// RUN: dsc opt --passes=group %s | FileCheck %s
+
+// The map that reads a product point by point is its epilogue: one kernel.
+// CHECK-LABEL: @epilogue
+// CHECK-COUNT-1: "graph.kernel"
+// CHECK-NOT: "graph.kernel"
+func.func @epilogue(%x: tensor<4x8xf32>, %w: tensor<8x16xf32>) -> tensor<4x16xf32> {
+  %0 = "graph.matmul"(%x, %w) {maps = [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d2, d1)>], over = ["8"]} : (tensor<4x8xf32>, tensor<8x16xf32>) -> tensor<4x16xf32>
+  %1 = "graph.map"(%0) ({
+  ^bb0(%a: f32):
+    %z = "loop.constant"() {value = 0.0 : f64} : () -> f32
+    %m = "loop.max"(%a, %z) : (f32, f32) -> f32
+    "graph.yield"(%m) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1) -> (d0, d1)>]} : (tensor<4x16xf32>) -> tensor<4x16xf32>
+  func.return %1 : tensor<4x16xf32>
+}
+
+// Softmax over rows of unknown length: a reduction and what follows share the loop over rows.
+// CHECK-LABEL: @rows
+// CHECK-COUNT-1: "graph.kernel"
+// CHECK: shared = 1
+// CHECK-NOT: "graph.kernel"
+func.func @rows(%x: tensor<?x8xf32, {dims = ["n", ""]}>) -> tensor<?x8xf32, {dims = ["n", ""]}> {
+  %0 = "graph.reduce"(%x) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }, {
+  ^bb0(%a: f32, %b: f32):
+    %s = "loop.add"(%a, %b) : (f32, f32) -> f32
+    "graph.yield"(%s) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1, d2) -> (d0, d2)>], over = ["8"], init = [0.0 : f64]} : (tensor<?x8xf32, {dims = ["n", ""]}>) -> tensor<?x1xf32, {dims = ["n", ""]}>
+  %1 = "graph.map"(%x, %0) ({
+  ^bb0(%a: f32, %b: f32):
+    %d = "loop.div"(%a, %b) : (f32, f32) -> f32
+    "graph.yield"(%d) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, 0)>]} : (tensor<?x8xf32, {dims = ["n", ""]}>, tensor<?x1xf32, {dims = ["n", ""]}>) -> tensor<?x8xf32, {dims = ["n", ""]}>
+  func.return %1 : tensor<?x8xf32, {dims = ["n", ""]}>
+}

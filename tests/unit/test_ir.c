@@ -1,0 +1,86 @@
+/* Types, attributes, use lists, cloning; narrow floats; the wire walker on hostile bytes. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "frontend/wire.h"
+#include "ir/eval.h"
+
+static ds_diag diag;
+
+static void types_are_interned(void **state) {
+    (void)state;
+    ds_ir_context *cx = ds_context_create(&diag);
+    const ds_expr *dims[] = {ds_expr_const(cx, 2), ds_expr_symbol(cx, "seq")};
+    const ds_type *a = ds_type_tensor(cx, DS_f32, 2, dims, NULL), *b = ds_type_tensor(cx, DS_f32, 2, dims, NULL);
+    assert_ptr_equal(a, b);
+    assert_ptr_not_equal(a, ds_type_with_elem(cx, a, DS_f16));
+    uint64_t count;
+    assert_false(ds_type_static_count(a, &count));
+    const ds_expr *huge[] = {ds_expr_const(cx, INT64_MAX / 2), ds_expr_const(cx, 8)};
+    assert_false(ds_type_static_count(ds_type_tensor(cx, DS_f32, 2, huge, NULL), &count));
+    ds_context_destroy(cx);
+}
+
+static void uses_follow_replacement(void **state) {
+    (void)state;
+    ds_ir_context *cx = ds_context_create(&diag);
+    ds_module *m = ds_module_create(cx);
+    ds_op *func = ds_func_create(m, "f");
+    const ds_type *t = ds_type_tensor(cx, DS_f32, 0, NULL, NULL);
+    ds_value *x = ds_block_add_arg(m, ds_op_block(func, 0), t, NULL), *y = ds_block_add_arg(m, ds_op_block(func, 0), t, NULL);
+    ds_builder b = {m, ds_op_block(func, 0), NULL, NULL};
+    ds_op *r = ds_op_create(&b, DS_GRAPH_reshape, &x, 1, &t, 1, 0);
+    ds_value *out = ds_op_result(r, 0);
+    ds_op_create(&b, DS_RETURN, &out, 1, NULL, 0, 0);
+    assert_true(ds_value_has_one_use(x));
+    ds_value_replace_uses(x, y);
+    assert_true(ds_value_unused(x));
+    assert_ptr_equal(ds_op_operand(r, 0), y);
+    assert_int_equal(ds_module_verify(m), DS_OK);
+    ds_module_destroy(m);
+    ds_context_destroy(cx);
+}
+
+static void narrow_floats_round_trip(void **state) {
+    (void)state;
+    static const ds_elem elems[] = {DS_f16, DS_bf16, DS_f8e4m3fn, DS_f8e4m3fnuz, DS_f8e5m2, DS_f8e5m2fnuz, DS_f4e2m1};
+    for (size_t k = 0; k < DS_COUNT(elems); k++)
+        for (uint64_t bits = 0; bits < (1ull << ds_elem_facts(elems[k])->bits); bits++) {
+            double v = ds_float_decode(elems[k], bits);
+            if (isnan(v)) assert_true(isnan(ds_float_decode(elems[k], ds_float_encode(elems[k], v, false))));
+            else assert_int_equal(ds_float_encode(elems[k], v, false), bits);
+        }
+    assert_int_equal(ds_float_encode(DS_f16, 65520.0, true), 0x7c00); /* rounds to infinity */
+    assert_int_equal(ds_float_encode(DS_f8e4m3fn, 1e9, true), 0x7e);  /* saturates */
+}
+
+static ds_status slim(const char *bytes, size_t length) {
+    ds_string out;
+    ds_status status = ds_wire_slim(&diag, DS_WIRE_MODEL, (const uint8_t *)bytes, length, &out);
+    if (status == DS_OK) ds_string_free(&out);
+    return status;
+}
+
+static void hostile_wire_bytes_are_refused(void **state) {
+    (void)state;
+    assert_int_equal(slim("\x3a\x7f", 2), DS_BAD_INPUT);                 /* a graph longer than the file */
+    assert_int_equal(slim("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11), DS_BAD_INPUT);
+    assert_int_equal(slim("", 0), DS_OK);
+    char deep[64];
+    size_t n = sizeof deep;
+    memset(deep, 0x3b, n); /* start-group tags: not valid in proto2 messages of ours */
+    assert_int_equal(slim(deep, n), DS_BAD_INPUT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(types_are_interned), cmocka_unit_test(uses_follow_replacement), cmocka_unit_test(narrow_floats_round_trip), cmocka_unit_test(hostile_wire_bytes_are_refused),
+    };
+    int failed = cmocka_run_group_tests_name("ir", tests, NULL, NULL);
+    ds_string_free(&diag.text);
+    return failed;
+}
