@@ -35,6 +35,7 @@ LLVMValueRef em_i64(emitter *e, int64_t v);
 LLVMValueRef em_splat(emitter *e, LLVMValueRef scalar, size_t lanes);
 LLVMValueRef em_call_intrinsic(emitter *e, const char *name, LLVMTypeRef overload, LLVMValueRef *args, unsigned count);
 LLVMValueRef em_call(emitter *e, const char *name, LLVMTypeRef result, LLVMValueRef *args, unsigned count); /* external function */
+LLVMValueRef em_entry_alloca(emitter *e, LLVMTypeRef type); /* so that loops do not grow the stack */
 LLVMBasicBlockRef em_block(emitter *e, const char *name);
 
 /* A SCALAR_OP on scalars or vectors. */

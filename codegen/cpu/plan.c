@@ -38,17 +38,6 @@ static void set_field(plan *p, LLVMValueRef base, uint64_t byte, LLVMValueRef v)
     LLVMBuildStore(p->e->b, v, where);
 }
 
-/* An alloca in the entry block, so that loops do not grow the stack. */
-static LLVMValueRef local(plan *p, LLVMTypeRef type) {
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(p->e->b);
-    LLVMValueRef first = LLVMGetFirstInstruction(p->entry);
-    if (first) LLVMPositionBuilderBefore(p->e->b, first);
-    else LLVMPositionBuilderAtEnd(p->e->b, p->entry);
-    LLVMValueRef v = LLVMBuildAlloca(p->e->b, type, "");
-    LLVMPositionBuilderAtEnd(p->e->b, here);
-    return v;
-}
-
 /* Leaves with `status` when the condition holds. */
 static void fail_if(plan *p, LLVMValueRef condition, int status, size_t at) {
     LLVMBasicBlockRef bad = em_block(p->e, "fail"), good = em_block(p->e, "");
@@ -106,7 +95,7 @@ static void bind_input(plan *p, size_t i) {
 static void bind_output(plan *p, size_t i) {
     emitter *e = p->e;
     const ds_argument *a = &p->signature.outputs[i];
-    LLVMValueRef need = bytes_of(p, a->type), data = field(p, p->args, a->offset, p->pointer), slot = local(p, p->pointer);
+    LLVMValueRef need = bytes_of(p, a->type), data = field(p, p->args, a->offset, p->pointer), slot = em_entry_alloca(p->e, p->pointer);
     LLVMBuildStore(e->b, data, slot);
     for (size_t d = 0; !a->is_static && d < a->type->rank; d++) set_field(p, p->args, a->offset + 16 + 8 * d, em_expr(e, a->type->dims[d], NULL, 1));
     LLVMBasicBlockRef given = em_block(e, "given"), open = em_block(e, "open"), done = em_block(e, "");
@@ -187,7 +176,7 @@ static void emit_call(plan *p, const ds_op *op) {
 static void emit_extern(plan *p, const ds_op *op) {
     emitter *e = p->e;
     const ds_attr *params = ds_op_attr(op, "params");
-    LLVMValueRef buffers = local(p, LLVMArrayType2(p->pointer, op->operand_count)), numbers = local(p, LLVMArrayType2(p->i64, params->count + 1)), args[] = {buffers, numbers};
+    LLVMValueRef buffers = em_entry_alloca(p->e, LLVMArrayType2(p->pointer, op->operand_count)), numbers = em_entry_alloca(p->e, LLVMArrayType2(p->i64, params->count + 1)), args[] = {buffers, numbers};
     char name[128];
     for (size_t i = 0; i < op->operand_count; i++) set_field(p, buffers, 8 * i, em_value(e, ds_op_operand(op, i)));
     for (size_t i = 0; i < params->count; i++) set_field(p, numbers, 8 * i, expr(p, params->items[i]));
@@ -198,7 +187,7 @@ static void emit_extern(plan *p, const ds_op *op) {
 
 static void emit_allocate(plan *p, const ds_op *op) {
     emitter *e = p->e;
-    LLVMValueRef slot = local(p, p->pointer), alloc = field(p, p->context, offsetof(ds_context, alloc), p->pointer);
+    LLVMValueRef slot = em_entry_alloca(p->e, p->pointer), alloc = field(p, p->context, offsetof(ds_context, alloc), p->pointer);
     LLVMTypeRef params[] = {p->pointer, p->i64}, type = LLVMFunctionType(p->pointer, params, 2, 0);
     fail_if(p, LLVMBuildIsNull(e->b, alloc, ""), DS_NO_ALLOCATOR, 0);
     LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, user), p->pointer), LLVMBuildAdd(e->b, expr(p, ds_op_attr(op, "bytes")), em_i64(e, 64), "")};
@@ -404,7 +393,7 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     p.ready = ds_xmalloc(p.signature.output_count + 1);
     memset(p.ready, 0, p.signature.output_count + 1);
     for (size_t i = 0; i < p.signature.input_count; i++) bind_input(&p, i);
-    LLVMValueRef pool = field(&p, p.context, offsetof(ds_context, pool), p.pointer), one = em_i64(e, 1), lanes_slot = local(&p, p.i64);
+    LLVMValueRef pool = field(&p, p.context, offsetof(ds_context, pool), p.pointer), one = em_i64(e, 1), lanes_slot = em_entry_alloca(p.e, p.i64);
     LLVMBasicBlockRef with = em_block(e, "pool"), on = em_block(e, "");
     LLVMBuildStore(e->b, one, lanes_slot);
     LLVMBuildCondBr(e->b, LLVMBuildIsNotNull(e->b, pool, ""), with, on);

@@ -66,7 +66,7 @@ static LLVMValueRef constant_like(LLVMValueRef v, double number) {
 
 /* ---- vector maths from kernels/math.c ---- */
 
-static LLVMValueRef entry_alloca(emitter *e, LLVMTypeRef type) {
+LLVMValueRef em_entry_alloca(emitter *e, LLVMTypeRef type) {
     LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b), entry = LLVMGetEntryBasicBlock(e->function);
     LLVMValueRef first = LLVMGetFirstInstruction(entry);
     if (first) LLVMPositionBuilderBefore(e->b, first);
@@ -84,10 +84,10 @@ static LLVMValueRef math(emitter *e, const char *name, LLVMValueRef *args, unsig
     snprintf(full, sizeof full, "%s_v%u", name, width);
     e->math_lanes |= width;
     LLVMTypeRef type = LLVMVectorType(result_scalar, width);
-    wide[0] = entry_alloca(e, type);
+    wide[0] = em_entry_alloca(e, type);
     for (unsigned i = 0; i < count; i++) {
         LLVMValueRef x = lanes == 1 ? em_splat(e, args[i], 4) : args[i];
-        wide[i + 1] = entry_alloca(e, LLVMTypeOf(x));
+        wide[i + 1] = em_entry_alloca(e, LLVMTypeOf(x));
         LLVMBuildStore(e->b, x, wide[i + 1]);
     }
     em_call(e, full, LLVMVoidTypeInContext(e->llvm), wide, count + 1);

@@ -3,13 +3,14 @@
  *   C[r][j] = sum over the window of A[row_r + window . lhs] * B[column_j + window . rhs … + lanes)
  *
  * The window's dims are loops, the last one unrolled by 4. Per step: `columns` loads of B, `rows` broadcasts of A, rows * columns fused
- * multiply-adds. Sums go along the window in order, one accumulator each, so the result does not depend on the tile's size.
+ * multiply-adds. Sums go along the window in order, one accumulator each, so the result does not depend on the tile's size. Long sums
+ * are made of blocks of 256 steps whose sums are added up in memory: the rounding error grows with the number of blocks, not of steps.
  */
 #include <string.h>
 
 #include "codegen/cpu/emit.h"
 
-enum { UNROLL = 4, MAX_TILE = 128 };
+enum { UNROLL = 4, MAX_TILE = 128, BLOCK = 256 };
 
 typedef struct {
     emitter *e;
@@ -19,6 +20,7 @@ typedef struct {
     const ds_attr *extent, *lhs, *rhs;
     LLVMValueRef a, b, row[16], column[16], mask[16];
     LLVMTypeRef vector;
+    LLVMValueRef sums; /* of blocks, in memory; NULL where one accumulator takes all */
 } tile;
 
 static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) { return LLVMBuildAdd(t->e->b, base, add, ""); }
@@ -93,9 +95,50 @@ static void close_loop(tile *t, counted *l, int64_t by, LLVMValueRef *acc) {
     LLVMPositionBuilderAtEnd(e->b, l->done);
 }
 
+static LLVMValueRef sum_slot(tile *t, size_t i) {
+    LLVMValueRef at = em_i64(t->e, (int64_t)i);
+    return LLVMBuildGEP2(t->e->b, t->vector, t->sums, &at, 1, "");
+}
+
+static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc);
+
+/* The innermost dim in blocks: each starts from zero and is added to the sums in memory. */
+static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at) {
+    emitter *e = t->e;
+    LLVMValueRef total = em_expr_attr(e, t->cx, t->extent->items[dim]), as = em_expr_attr(e, t->cx, t->lhs->items[dim]), bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
+    LLVMValueRef none[MAX_TILE], acc[MAX_TILE];
+    size_t n = t->rows * t->columns;
+    counted blocks, steps, rest;
+    for (size_t i = 0; i < n; i++) none[i] = acc[i] = LLVMConstNull(t->vector);
+    open_loop(t, &blocks, em_i64(e, 0), total, none);
+    LLVMValueRef bounds[] = {LLVMBuildAdd(e->b, blocks.i, em_i64(e, BLOCK), ""), total}, high = em_call_intrinsic(e, "llvm.smin", em_int(e, 64), bounds, 2);
+    LLVMValueRef whole = LLVMBuildAnd(e->b, high, em_i64(e, -UNROLL), "");
+    open_loop(t, &steps, blocks.i, whole, acc);
+    for (int u = 0; u < UNROLL; u++) {
+        LLVMValueRef k = LLVMBuildNSWAdd(e->b, steps.i, em_i64(e, u), "");
+        step(t, offset(t, a_at, LLVMBuildMul(e->b, k, as, "")), offset(t, b_at, LLVMBuildMul(e->b, k, bs, "")), acc);
+    }
+    close_loop(t, &steps, UNROLL, acc);
+    int64_t known;
+    if (!ds_expr_is_const(ds_attr_to_expr(t->cx, t->extent->items[dim]), &known) || known % UNROLL) {
+        open_loop(t, &rest, whole, high, acc);
+        step(t, offset(t, a_at, LLVMBuildMul(e->b, rest.i, as, "")), offset(t, b_at, LLVMBuildMul(e->b, rest.i, bs, "")), acc);
+        close_loop(t, &rest, 1, acc);
+    }
+    for (size_t i = 0; i < n; i++) {
+        LLVMValueRef slot = sum_slot(t, i);
+        LLVMBuildStore(e->b, LLVMBuildFAdd(e->b, LLVMBuildLoad2(e->b, t->vector, slot, ""), acc[i], ""), slot);
+    }
+    close_loop(t, &blocks, BLOCK, none);
+}
+
 static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
     emitter *e = t->e;
     const ds_expr *extent = ds_attr_to_expr(t->cx, t->extent->items[dim]);
+    if (t->sums) {
+        in_blocks(t, dim, a_at, b_at);
+        return;
+    }
     LLVMValueRef total = em_expr(e, extent, NULL, 1), as = em_expr_attr(e, t->cx, t->lhs->items[dim]), bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
     int64_t known;
     bool fixed = ds_expr_is_const(extent, &known);
@@ -148,6 +191,12 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
     for (size_t j = 0; j < t.columns; j++) t.column[j] = em_value(e, ds_op_operand(op, 2 + t.rows + j));
     for (size_t j = 0; ds_op_attr(op, "masked") && j < t.columns; j++) t.mask[j] = em_value(e, ds_op_operand(op, 2 + t.rows + t.columns + j));
     for (size_t i = 0; i < t.rows * t.columns; i++) acc[i] = LLVMConstNull(t.vector);
+    int64_t steps;
+    if (t.depth && (!ds_expr_is_const(ds_attr_to_expr(cx, t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {
+        t.sums = em_entry_alloca(e, LLVMArrayType2(t.vector, t.rows * t.columns));
+        for (size_t i = 0; i < t.rows * t.columns; i++) LLVMBuildStore(e->b, acc[i], sum_slot(&t, i));
+    }
     window(&t, 0, em_i64(e, 0), em_i64(e, 0), acc);
+    for (size_t i = 0; t.sums && i < t.rows * t.columns; i++) acc[i] = LLVMBuildLoad2(e->b, t.vector, sum_slot(&t, i), "");
     for (size_t i = 0; i < t.rows * t.columns; i++) em_set(e, &op->results[i], acc[i]);
 }
