@@ -151,7 +151,7 @@ static int64_t float_to_integer(ds_elem elem, double v) {
 static bool cast_cell(ds_elem from, ds_elem to, const ds_cell *a, bool saturate, ds_cell *out) {
     *out = *a;
     bool from_float = ds_elem_is_float(from), to_float = ds_elem_is_float(to);
-    if (a->e) return !to_float && to != DS_b1;
+    if (a->e) return to != DS_b1; /* a float may hold an extent, too */
     if (to_float) {
         double v = from_float ? a->f : from == DS_u64 ? (double)(uint64_t)a->i : (double)a->i;
         *out = (ds_cell){.f = saturate ? round_to(to, v) : ds_float_decode(to, ds_float_encode(to, v, false))};
@@ -170,7 +170,16 @@ static bool scalar_op(const ds_op *op, ds_ir_context *cx, const ds_cell *x, ds_c
     if (op->kind == DS_LOOP_cast) return cast_cell(elem, op->results[0].type->elem, x, ds_op_int(op, "saturate", 1), out);
     if (op->kind == DS_LOOP_bitcast) return false;
     bool is_float = ds_elem_is_float(elem);
-    if (!is_float && (x[0].e || (op->operand_count > 1 && x[1].e))) return symbolic_op(cx, op->kind, x, op->operand_count > 1 ? &x[1] : NULL, out);
+    if (x[0].e || (op->operand_count > 1 && x[1].e)) {
+        ds_cell whole[2] = {x[0], op->operand_count > 1 ? x[1] : (ds_cell){0}};
+        for (size_t k = 0; is_float && k < 2; k++) /* floats that are extents times whole numbers */
+            if (!whole[k].e && whole[k].f != floor(whole[k].f)) return false;
+            else whole[k].i = (int64_t)whole[k].f;
+        if (is_float && op->kind == DS_LOOP_div && !ds_expr_divide_exactly(cx, cell_expr(cx, &whole[0]), cell_expr(cx, &whole[1]))) return false;
+        if (!symbolic_op(cx, op->kind, whole, op->operand_count > 1 ? &whole[1] : NULL, out)) return false;
+        if (ds_elem_is_float(op->results[0].type->elem) && !out->e) out->f = (double)out->i;
+        return true;
+    }
     double a = x[0].f, b = op->operand_count > 1 ? x[1].f : 0, c = op->operand_count > 2 ? x[2].f : 0, f = 0;
     int64_t i = x[0].i, j = op->operand_count > 1 ? x[1].i : 0, n = 0;
     (void)c;
@@ -407,6 +416,7 @@ static bool eval_index(const ds_eval_env *env, const ds_op *op, ds_cells *out) {
         if (!e) return false;
         if (env->symbol) out->cells[i].i = ds_expr_evaluate(e, atom_value, &f);
         else set_expr(&out->cells[i], e);
+        if (ds_elem_is_float(out->type->elem)) out->cells[i].f = (double)out->cells[i].i;
     }
     return true;
 }

@@ -9,7 +9,7 @@ def run(env, report, stages, sh, root):
     if result.returncode == 0:
         plain = env.build, env.dsc
         env.build, env.dsc = build, build / "dsc"
-        for name in ("units", "text", "bad_input", "models"):
+        for name in ("units", "text", "bad_input", "models", "onnx_suite"):
             stages[name](env, report)
         env.build, env.dsc = plain
     tsan = env.work / "test_runtime_tsan"

@@ -262,6 +262,19 @@ static bool all_constant(const ds_cells *c) {
     return true;
 }
 
+/* Element i as an expression; for a float that is one, or a whole number. */
+static const ds_expr *whole_number(dec *d, const ds_cells *c, size_t i) {
+    if (c->cells[i].e) return c->cells[i].e;
+    return dec_const(d, ds_elem_is_float(c->type->elem) ? (int64_t)c->cells[i].f : c->cells[i].i);
+}
+
+static bool whole_numbers(const ds_cells *c) {
+    if (c->type->elem != DS_f32 && c->type->elem != DS_f64) return ds_elem_is_integer(c->type->elem);
+    for (size_t i = 0; i < c->count; i++)
+        if (!c->cells[i].e && (c->cells[i].f != floor(c->cells[i].f) || fabs(c->cells[i].f) > 1e15)) return false;
+    return true;
+}
+
 ds_value *dec_simplify(dec *d, ds_value *v) {
     uint64_t count;
     if (!v->op || !ds_type_static_count(v->type, &count) || count > KNOWN_LIMIT || v->op->result_count != 1 || ds_elem_facts(v->type->elem)->bits > 64) return v;
@@ -275,9 +288,9 @@ ds_value *dec_simplify(dec *d, ds_value *v) {
         size_t length;
         if (all_constant(&cells) && ds_cells_to_bytes(k.arena, &cells, &bytes, &length)) {
             result = dec_constant(d, v->type->elem, v->type->rank, cells.dims, bytes, length);
-        } else if (ds_elem_is_integer(v->type->elem)) {
+        } else if (whole_numbers(&cells)) {
             const ds_expr **values = NULL;
-            for (size_t i = 0; i < cells.count; i++) arrput(values, cells.cells[i].e ? cells.cells[i].e : dec_const(d, cells.cells[i].i));
+            for (size_t i = 0; i < cells.count; i++) arrput(values, whole_number(d, &cells, i));
             ds_op *op = ds_op_create(&d->b, DS_GRAPH_index, NULL, 0, &v->type, 1, 0);
             ds_op_set_attr(d->m, op, "values", ds_attr_exprs(d->cx, values, arrlenu(values)));
             arrfree(values);
@@ -296,8 +309,10 @@ ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, si
     *out_count = (size_t)count;
     known_env k = {d, ds_arena_create()};
     const ds_cells *cells = known_value(&k, value);
-    for (size_t i = 0; cells && i < count; i++) out[i] = cells->cells[i].e ? cells->cells[i].e : dec_const(d, cells->cells[i].i);
+    if (cells && !whole_numbers(cells)) cells = NULL;
+    for (size_t i = 0; cells && i < count; i++) out[i] = whole_number(d, cells, i);
     ds_arena_destroy(k.arena);
+    if (!cells && ds_elem_is_float(value->type->elem)) return dec_refuse(d, "float bounds or sizes that are known only at run time");
     if (cells) return DS_OK;
     for (ds_use *use = value->uses; use; use = use->next) /* read before: the same symbols */
         if (use->owner->kind == DS_GRAPH_item) {

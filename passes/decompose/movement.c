@@ -475,7 +475,6 @@ RULE(range) {
         double steps = ceil((b - a) / c);
         count = dec_const(d, steps > 0 ? (int64_t)steps : 0);
     } else {
-        if (!ds_elem_is_integer(elem)) return dec_refuse(d, "float bounds that are known only at run time");
         DS_TRY(dec_ints(d, inputs[0], &start, 1, &n));
         DS_TRY(dec_ints(d, inputs[1], &limit, 1, &n));
         DS_TRY(dec_ints(d, inputs[2], &delta, 1, &n));

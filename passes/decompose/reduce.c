@@ -61,25 +61,71 @@ static ds_value *mean_over(dec *d, ds_value *x, const reduction *n) {
     return scaled_by_count(d, reduce_value(d, x, n, DS_LOOP_add), count_over(d, n));
 }
 
-RULE(reduce) {
-    ds_value *x = dec_in(d, 0);
-    size_t rank = x->type->rank, count = 0;
-    int64_t axes[DEC_MAX_RANK];
-    bool reduced[DEC_MAX_RANK] = {false};
-    if (dec_in(d, 1) && !dec_known_ints(d, dec_in(d, 1), axes, DEC_MAX_RANK, &count)) return dec_refuse(d, "axes that are known only at run time");
-    if (count == 0 && ds_op_int(op, "noop_with_empty_axes", 0)) {
-        if (op->kind == DS_ONNX_ReduceSum || op->kind == DS_ONNX_ReduceMean || op->kind == DS_ONNX_ReduceMax || op->kind == DS_ONNX_ReduceMin || op->kind == DS_ONNX_ReduceProd) {
-            d->out[0] = x;
-            return DS_OK;
-        }
-    } else if (count == 0) memset(reduced, 1, rank);
-    for (size_t i = 0; i < count; i++) {
-        size_t axis;
-        DS_TRY(dec_axis(d, axes[i], rank, &axis));
-        reduced[axis] = true;
+/* Axes that are read at run time, as arithmetic: is_axis[i] is 1 where dim i is among them, else 0. */
+static ds_status run_time_axes(dec *d, ds_value *axes, size_t rank, const ds_expr **is_axis, size_t *out_count) {
+    const ds_expr *a[DEC_MAX_RANK], *zero = dec_const(d, 0), *one = dec_const(d, 1);
+    DS_TRY(dec_ints(d, axes, a, DEC_MAX_RANK, out_count));
+    for (size_t i = 0; i < rank; i++) {
+        is_axis[i] = zero;
+        for (size_t k = 0; k < *out_count; k++)
+            for (int from_end = 0; from_end < 2; from_end++) {
+                const ds_expr *off = ds_expr_sub(d->cx, a[k], dec_const(d, (int64_t)i - (from_end ? (int64_t)rank : 0)));
+                is_axis[i] = ds_expr_max(d->cx, is_axis[i], ds_expr_max(d->cx, zero, ds_expr_sub(d->cx, one, ds_expr_mul(d->cx, off, off))));
+            }
     }
+    return DS_OK;
+}
+
+/* Every dim is walked twice: kept (1 where it is reduced) and over (1 where it is kept); their sum is the input's position. */
+static reduction run_time_reduction(dec *d, ds_value *x, const ds_expr *const *is_axis) {
+    reduction n = {.rank = x->type->rank, .over_count = x->type->rank};
+    const ds_expr *exprs[DEC_MAX_RANK], *one = dec_const(d, 1);
+    for (size_t i = 0; i < n.rank; i++) {
+        const ds_expr *extent = x->type->dims[i], *less = ds_expr_mul(d->cx, is_axis[i], ds_expr_sub(d->cx, extent, one));
+        n.kept[i] = ds_expr_sub(d->cx, extent, less);
+        n.over[i] = ds_expr_add(d->cx, one, less);
+        exprs[i] = ds_expr_add(d->cx, dec_dim(d, i), dec_dim(d, n.rank + i));
+    }
+    n.map = dec_map_of(d, 2 * n.rank, exprs, n.rank);
+    return n;
+}
+
+/* Without the reduced dims: result dim j is the j-th kept one. */
+static ds_value *drop_run_time_axes(dec *d, ds_value *v, ds_value *x, const ds_expr *const *is_axis, size_t count) {
+    const ds_expr *dims[DEC_MAX_RANK], *zero = dec_const(d, 0), *one = dec_const(d, 1);
+    size_t rank = x->type->rank;
+    for (size_t j = 0; j + count < rank; j++) {
+        const ds_expr *seen = zero;
+        dims[j] = zero;
+        for (size_t i = 0; i < rank; i++) {
+            const ds_expr *is_kept = ds_expr_sub(d->cx, one, is_axis[i]), *off;
+            seen = ds_expr_add(d->cx, seen, is_kept);
+            off = ds_expr_sub(d->cx, seen, dec_const(d, (int64_t)j + 1));
+            const ds_expr *is_it = ds_expr_mul(d->cx, is_kept, ds_expr_max(d->cx, zero, ds_expr_sub(d->cx, one, ds_expr_mul(d->cx, off, off))));
+            dims[j] = ds_expr_add(d->cx, dims[j], ds_expr_mul(d->cx, is_it, x->type->dims[i]));
+        }
+    }
+    return dec_reshape(d, v, rank - count, dims);
+}
+
+static ds_value *reduced_value(dec *d, ds_op *op, ds_value *x, reduction n);
+
+/* Reductions whose axes are an input: the same arithmetic over twice the dims. */
+static ds_status reduce_at_run_time(dec *d, ds_op *op, ds_value *x) {
+    const ds_expr *is_axis[DEC_MAX_RANK];
+    size_t count;
+    if (x->type->rank > DEC_MAX_RANK / 2) return dec_refuse(d, "axes that are known only at run time, for this many dimensions");
+    DS_TRY(run_time_axes(d, dec_in(d, 1), x->type->rank, is_axis, &count));
+    if (count == 0 || count > x->type->rank) return dec_refuse(d, "an empty list of axes that is known only at run time");
+    ds_value *v = reduced_value(d, op, x, run_time_reduction(d, x, is_axis));
+    d->out[0] = ds_op_int(op, "keepdims", 1) ? v : drop_run_time_axes(d, v, x, is_axis, count);
+    return DS_OK;
+}
+
+/* The op's reduction of x, with reduced dims kept as 1. */
+static ds_value *reduced_value(dec *d, ds_op *op, ds_value *x, reduction n) {
     ds_elem elem = x->type->elem, wide = dec_compute_elem(elem);
-    reduction n = reduction_of(d, x, reduced);
+    size_t rank = x->type->rank;
     ds_value *v = NULL;
     body r;
     switch (op->kind) {
@@ -128,7 +174,27 @@ RULE(reduce) {
         break;
     }
     }
-    v = dec_convert(d, v, elem);
+    return dec_convert(d, v, elem);
+}
+
+RULE(reduce) {
+    ds_value *x = dec_in(d, 0);
+    size_t rank = x->type->rank, count = 0;
+    int64_t axes[DEC_MAX_RANK];
+    bool reduced[DEC_MAX_RANK] = {false};
+    if (dec_in(d, 1) && !dec_known_ints(d, dec_in(d, 1), axes, DEC_MAX_RANK, &count)) return reduce_at_run_time(d, op, x);
+    if (count == 0 && ds_op_int(op, "noop_with_empty_axes", 0)) {
+        if (op->kind == DS_ONNX_ReduceSum || op->kind == DS_ONNX_ReduceMean || op->kind == DS_ONNX_ReduceMax || op->kind == DS_ONNX_ReduceMin || op->kind == DS_ONNX_ReduceProd) {
+            d->out[0] = x;
+            return DS_OK;
+        }
+    } else if (count == 0) memset(reduced, 1, rank);
+    for (size_t i = 0; i < count; i++) {
+        size_t axis;
+        DS_TRY(dec_axis(d, axes[i], rank, &axis));
+        reduced[axis] = true;
+    }
+    ds_value *v = reduced_value(d, op, x, reduction_of(d, x, reduced));
     d->out[0] = ds_op_int(op, "keepdims", 1) ? v : drop_axes(d, v, reduced);
     return DS_OK;
 }
