@@ -256,7 +256,7 @@ INLINE VF FN(ds_erf_f32_of)(VF x) {
     p = p * z - 0.026865438310784997f;
     p = p * z + 0.11283782622066355f;
     p = p * z - 0.37612638475991544f;
-    p = p * z + 1.1283791670623606f;
+    p = p * z + 0.1283791670623606f; /* x + x * 0.128… keeps the leading term exact */
     VF t = FN(pickf)((VI)(a > 4.0f), zero + 4.0f, a), q = t * -1.6150450919332465e-06f + 4.5611022373340926e-05f;
     q = q * t - 0.0005929505413848051f;
     q = q * t + 0.004741117982987643f;
@@ -268,7 +268,7 @@ INLINE VF FN(ds_erf_f32_of)(VF x) {
     VF big = 1 - FN(ds_exp_f32_of)(-q);
     big = FN(pickf)((VI)(a > 3.95f), zero + 1.0f, big);
     big = (VF)(((VI)big & 0x7fffffff) | ((VI)x & (i32)0x80000000));
-    return FN(pickf)((VI)(x == x), FN(pickf)((VI)(a < 0.95f), x * p, big), x);
+    return FN(pickf)((VI)(x == x), FN(pickf)((VI)(a < 0.95f), x + x * p, big), x);
 }
 /* Maclaurin series up to 2.5, continued fraction of erfc above */
 INLINE VD FN(ds_erf_f64_of)(VD x) {

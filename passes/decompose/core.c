@@ -468,3 +468,23 @@ ds_status dec_matmul(dec *d, ds_value *a, ds_value *b, ds_elem elem, ds_value **
     *out = dec_contract(d, DS_GRAPH_matmul, elem, rank, dims, &k, 1, a, dec_map_of(d, rank + 1, am, ra), b, dec_map_of(d, rank + 1, bm, rb));
     return DS_OK;
 }
+
+const ds_expr *dec_equals(dec *d, const ds_expr *e, int64_t value) {
+    const ds_expr *off = ds_expr_sub(d->cx, e, dec_const(d, value)), *zero = dec_const(d, 0);
+    const ds_expr *distance = ds_expr_max(d->cx, off, ds_expr_scale(d->cx, off, -1));
+    return ds_expr_max(d->cx, zero, ds_expr_sub(d->cx, dec_const(d, 1), distance));
+}
+
+ds_status dec_run_time_axes(dec *d, ds_value *axes, size_t rank, const ds_expr **is_axis, size_t *out_count) {
+    const ds_expr *a[DEC_MAX_RANK];
+    DS_TRY(dec_ints(d, axes, a, DEC_MAX_RANK, out_count));
+    for (size_t i = 0; i < rank; i++) {
+        is_axis[i] = dec_const(d, 0);
+        for (size_t k = 0; k < *out_count; k++) is_axis[i] = ds_expr_max(d->cx, is_axis[i], dec_is_axis(d, a[k], i, rank));
+    }
+    return DS_OK;
+}
+
+const ds_expr *dec_is_axis(dec *d, const ds_expr *axis, size_t dim, size_t rank) {
+    return ds_expr_max(d->cx, dec_equals(d, axis, (int64_t)dim), dec_equals(d, axis, (int64_t)dim - (int64_t)rank));
+}

@@ -32,6 +32,10 @@ ds_status dec_refuse(dec *d, const char *format, ...) DS_PRINTF(2, 3); /* not su
 
 /* The elements of a small integer tensor as expressions; what is not known gets a symbol that is read at run time. */
 ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, size_t *out_count);
+/* Axes that are read at run time, as arithmetic: is_axis[i] is 1 where dim i is among them, else 0. */
+ds_status dec_run_time_axes(dec *d, ds_value *axes, size_t rank, const ds_expr **is_axis, size_t *out_count);
+const ds_expr *dec_is_axis(dec *d, const ds_expr *axis, size_t dim, size_t rank); /* 1 where axis (maybe negative) names dim */
+const ds_expr *dec_equals(dec *d, const ds_expr *e, int64_t value);              /* 1 where they are equal, else 0: max(0, 1 - |e - value|) */
 bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room, size_t *out_count); /* false when one is not a constant */
 bool dec_known_scalar(dec *d, ds_value *value, double *out);                               /* element 0 of a constant */
 

@@ -61,21 +61,6 @@ static ds_value *mean_over(dec *d, ds_value *x, const reduction *n) {
     return scaled_by_count(d, reduce_value(d, x, n, DS_LOOP_add), count_over(d, n));
 }
 
-/* Axes that are read at run time, as arithmetic: is_axis[i] is 1 where dim i is among them, else 0. */
-static ds_status run_time_axes(dec *d, ds_value *axes, size_t rank, const ds_expr **is_axis, size_t *out_count) {
-    const ds_expr *a[DEC_MAX_RANK], *zero = dec_const(d, 0), *one = dec_const(d, 1);
-    DS_TRY(dec_ints(d, axes, a, DEC_MAX_RANK, out_count));
-    for (size_t i = 0; i < rank; i++) {
-        is_axis[i] = zero;
-        for (size_t k = 0; k < *out_count; k++)
-            for (int from_end = 0; from_end < 2; from_end++) {
-                const ds_expr *off = ds_expr_sub(d->cx, a[k], dec_const(d, (int64_t)i - (from_end ? (int64_t)rank : 0)));
-                is_axis[i] = ds_expr_max(d->cx, is_axis[i], ds_expr_max(d->cx, zero, ds_expr_sub(d->cx, one, ds_expr_mul(d->cx, off, off))));
-            }
-    }
-    return DS_OK;
-}
-
 /* Every dim is walked twice: kept (1 where it is reduced) and over (1 where it is kept); their sum is the input's position. */
 static reduction run_time_reduction(dec *d, ds_value *x, const ds_expr *const *is_axis) {
     reduction n = {.rank = x->type->rank, .over_count = x->type->rank};
@@ -115,7 +100,7 @@ static ds_status reduce_at_run_time(dec *d, ds_op *op, ds_value *x) {
     const ds_expr *is_axis[DEC_MAX_RANK];
     size_t count;
     if (x->type->rank > DEC_MAX_RANK / 2) return dec_refuse(d, "axes that are known only at run time, for this many dimensions");
-    DS_TRY(run_time_axes(d, dec_in(d, 1), x->type->rank, is_axis, &count));
+    DS_TRY(dec_run_time_axes(d, dec_in(d, 1), x->type->rank, is_axis, &count));
     if (count == 0 || count > x->type->rank) return dec_refuse(d, "an empty list of axes that is known only at run time");
     ds_value *v = reduced_value(d, op, x, run_time_reduction(d, x, is_axis));
     d->out[0] = ds_op_int(op, "keepdims", 1) ? v : drop_run_time_axes(d, v, x, is_axis, count);
