@@ -144,7 +144,7 @@ RULE(squeeze) {
 static ds_status unsqueeze_at_run_time(dec *d, const ds_type *t, size_t rank) {
     const ds_expr *is_new[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *seen = dec_const(d, 0), *one = dec_const(d, 1);
     size_t count;
-    if (rank - t->rank > 1) return dec_refuse(d, "several axes that are known only at run time"); /* products of such extents grow too large */
+    if (rank - t->rank > 1 || rank > 4) return dec_refuse(d, "axes that are known only at run time, for this many dimensions"); /* products of such extents grow too large */
     DS_TRY(dec_run_time_axes(d, dec_in(d, 1), rank, is_new, &count));
     for (size_t j = 0; j < rank; j++) {
         const ds_expr *old = ds_expr_sub(d->cx, one, is_new[j]);
