@@ -155,7 +155,34 @@ def bad_input(env, report):
         report.check("bad input: " + name, good, detail)
 
 
-STAGES = [units, text, hygiene, embed, cross, bad_input, models, onnx_suite]
+def fuzz(env, report):
+    """Random graphs against ONNX Runtime, a few of them; run tests/fuzz.py by hand for more."""
+    result = sh(sys.executable, ROOT / "tests/fuzz.py", "--dsc", env.dsc, "--count", 400 if env.full else 60)
+    report.check("random graphs", result.returncode == 0, result.stdout)
+
+
+def commands(env, report):
+    """Every form of output, install, and the value-by-value comparison."""
+    work = env.work / "commands"
+    work.mkdir(parents=True, exist_ok=True)
+    model = ROOT / "tests/data/digits.onnx"
+    for form, suffix, magic in (("lib", "a", b"!<arch>"), ("so", "so", b"\x7fELF"), ("asm", "s", b"\t.text"), ("llvm", "ll", b"; ModuleID"), ("mlir", "mlir", b"module")):
+        path = work / ("m." + suffix)
+        result = sh(env.dsc, "compile", model, "-o", path)
+        report.check("emit " + form, result.returncode == 0 and path.read_bytes().startswith(magic), result.stderr)
+    result = sh(env.dsc, "compile", model, "--dim", "batch=1", "--emit=exe", "-o", work / "program")
+    report.check("emit exe", result.returncode == 0 and sh(work / "program").returncode == 0, result.stderr)
+    result = sh(env.dsc, "compile", model, "--weights=file", "-o", work / "w.o")
+    report.check("weights in a file", result.returncode == 0 and (work / "w.weights").stat().st_size > 10000, result.stderr)
+    result = sh("env", "PATH=%s:%s" % (Path(sys.executable).parent, os.environ["PATH"]), env.dsc, "check", model, "--reference=onnxruntime")
+    report.check("check against ONNX Runtime", result.returncode == 0 and "agree" in result.stdout, result.stdout + result.stderr)
+    result = sh("cmake", "--install", env.build, "--prefix", work / "installed")
+    report.check("install", result.returncode == 0 and (work / "installed/include/libdsrt.h").exists(), result.stderr)
+    result = sh(work / "installed/bin/dsc", "info", model)
+    report.check("installed dsc runs", "symbol batch" in result.stdout, result.stderr)
+
+
+STAGES = [units, text, hygiene, embed, cross, bad_input, commands, models, fuzz, onnx_suite]
 
 
 def main():

@@ -41,6 +41,29 @@ void cli_help(ds_string *out, const char *command) {
     ds_string_printf(out, "\nexit codes: 0 done, 1 the input is wrong, 2 the command line is wrong, 3 not supported, 4 a bug in dsc\n");
 }
 
+/* The manual page, in roff; and bash completions. Both from the same tables as --help. */
+void cli_man(ds_string *out) {
+    ds_string_printf(out, ".TH DSC 1\n.SH NAME\ndsc \\- compiles trained models to native code ahead of time\n.SH SYNOPSIS\n.B dsc\nCOMMAND [OPTIONS] ...\n.SH COMMANDS\n");
+    for (size_t i = 0; i < DS_COUNT(commands); i++) ds_string_printf(out, ".TP\n.B dsc %s %s\n%s\n", commands[i].name, commands[i].arguments, commands[i].doc);
+    ds_string_printf(out, ".SH OPTIONS\n");
+    for (size_t i = 0; i < DS_COUNT(options); i++)
+        ds_string_printf(out, ".TP\n.B \\-\\-%s%s%s\n%s. Taken by: %s.\n", options[i].name, options[i].value ? "=" : "", options[i].value ? options[i].value : "", options[i].doc, options[i].commands);
+    ds_string_printf(out, ".SH EXIT STATUS\n0 done, 1 the input is wrong, 2 the command line is wrong, 3 something is not supported (all of it is listed), 4 a bug in dsc.\n");
+}
+
+void cli_completions(ds_string *out) {
+    ds_string_printf(out, "_dsc() {\n    local word=${COMP_WORDS[COMP_CWORD]} list\n    if [ $COMP_CWORD = 1 ]; then list=\"");
+    for (size_t i = 0; i < DS_COUNT(commands); i++) ds_string_printf(out, "%s ", commands[i].name);
+    ds_string_printf(out, "\"\n    else case ${COMP_WORDS[1]} in\n");
+    for (size_t i = 0; i < DS_COUNT(commands); i++) {
+        ds_string_printf(out, "    %s) list=\"", commands[i].name);
+        for (size_t k = 0; k < DS_COUNT(options); k++)
+            if (lists(options[k].commands, commands[i].name)) ds_string_printf(out, "--%s%s ", options[k].name, options[k].value ? "=" : "");
+        ds_string_printf(out, "\" ;;\n");
+    }
+    ds_string_printf(out, "    esac; fi\n    COMPREPLY=($(compgen -W \"$list\" -- \"$word\") $(compgen -f -- \"$word\"))\n}\ncomplete -o nospace -F _dsc dsc\n");
+}
+
 static ds_status usage(const char *what, const char *word) {
     fprintf(stderr, "dsc: error: %s '%s' (dsc --help)\n", what, word);
     return DS_BAD_USAGE;

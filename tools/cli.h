@@ -24,6 +24,9 @@ bool cli_has(const cli *c, const char *name);
 double cli_number(const cli *c, const char *name, double otherwise);
 void cli_help(ds_string *out, const char *command); /* NULL: everything */
 
+void cli_man(ds_string *out);         /* the manual page, in roff */
+void cli_completions(ds_string *out); /* for bash */
+
 /* The sub-commands, one file each. */
 #define COMMAND(name, arguments, doc) ds_status cmd_##name(const cli *c, ds_ir_context *cx);
 #define OPTION(name, value, commands, doc)

@@ -1,5 +1,7 @@
 /* dsc check: a model's outputs against expected ones, tensor by tensor. */
-#include <dirent.h>
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -60,8 +62,28 @@ static ds_status check_folder(const cli *c, const model *m, ds_ir_context *cx, d
     return status;
 }
 
+/* Hands over to check_onnxruntime.py, which lies beside dsc or in share/dsc. Returns only when that cannot be started. */
+static ds_status check_with_onnxruntime(const cli *c, ds_ir_context *cx) {
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = 0;
+    const char *folder = ds_arena_strdup(cx->arena, dirname(ds_arena_strdup(cx->arena, self))), *script = ds_arena_printf(cx->arena, "%s/check_onnxruntime.py", folder);
+    if (access(script, R_OK)) script = ds_arena_printf(cx->arena, "%s/../share/dsc/check_onnxruntime.py", folder);
+    const char **args = NULL;
+    arrput(args, "python3");
+    arrput(args, script);
+    arrput(args, self);
+    arrput(args, c->arguments[0]);
+    for (size_t i = 0; i < arrlenu(c->options); i++)
+        if (strcmp(c->options[i].name, "reference")) arrput(args, ds_arena_printf(cx->arena, "--%s=%s", c->options[i].name, c->options[i].value));
+    arrput(args, NULL);
+    execvp(args[0], (char *const *)(uintptr_t)args);
+    return ds_report(cx->diag, DS_ERROR, DS_E_file, NULL, "cannot start python3: %s", strerror(errno));
+}
+
 ds_status cmd_check(const cli *c, ds_ir_context *cx) {
     model m;
+    if (!strcmp(cli_value(c, "reference", ""), "onnxruntime") && arrlenu(c->arguments) == 1) return check_with_onnxruntime(c, cx);
     ds_files files = {0};
     tolerance t = {.rtol = cli_number(c, "rtol", 1e-3), .atol = cli_number(c, "atol", 1e-7)};
     ds_status status = model_open(c, cx, &files, c->dims, arrlenu(c->dims), &m);

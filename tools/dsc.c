@@ -16,18 +16,25 @@ static const struct { const char *name; ds_status (*run)(const cli *, ds_ir_cont
 #undef OPTION
 };
 
+static int print(ds_string *text) {
+    fputs(text->data, stdout);
+    ds_string_free(text);
+    return 0;
+}
+
 static int help(const char *command) {
     ds_string text = {0};
     cli_help(&text, command);
-    fputs(text.data, stdout);
-    ds_string_free(&text);
-    return 0;
+    return print(&text);
 }
 
 int main(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "--version")) return printf("dsc %s\n", DSC_VERSION) < 0;
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))) return help(argc > 2 ? argv[2] : NULL);
     if (argc > 2 && !strcmp(argv[2], "--help")) return help(argv[1]);
+    ds_string text = {0};
+    if (argc == 2 && !strcmp(argv[1], "--man")) return cli_man(&text), print(&text);
+    if (argc == 2 && !strcmp(argv[1], "--completions")) return cli_completions(&text), print(&text);
     cli c;
     ds_status status = cli_parse(&c, argc, argv);
     if (status == DS_OK) {
