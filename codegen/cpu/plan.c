@@ -22,6 +22,7 @@ typedef struct {
     LLVMBasicBlockRef entry, exit;
     LLVMValueRef *allocations; /* stb_ds array of slots, released at the exit */
     bool *ready;               /* outputs that have a buffer */
+    bool *promised;            /* constraints that were checked */
     LLVMTypeRef pointer, i64, i32;
     LLVMValueRef runner;
 } plan;
@@ -198,6 +199,17 @@ static void emit_allocate(plan *p, const ds_op *op) {
     em_set(e, &op->results[0], made);
 }
 
+/* Constraints over symbols that are read while running: each is checked as soon as both sides are known. */
+static void check_constraints(plan *p) {
+    const ds_attr *list = ds_module_attr(p->m, "ds.require");
+    for (size_t i = 0; p->promised && list && i < list->count; i++) {
+        const ds_expr *left = ds_attr_to_expr(p->cx, list->items[i]->items[0]), *right = ds_attr_to_expr(p->cx, list->items[i]->items[1]);
+        if (p->promised[i] || !left || !right || !symbols_known(p, left) || !symbols_known(p, right)) continue;
+        p->promised[i] = true;
+        fail_if(p, compare(p, LLVMIntNE, em_expr(p->e, left, NULL, 1), em_expr(p->e, right, NULL, 1)), DS_BROKEN_PROMISE, i);
+    }
+}
+
 static void emit_read(plan *p, const ds_op *op) {
     emitter *e = p->e;
     ds_elem elem = ds_op_attr(op, "elem")->type->elem;
@@ -206,6 +218,7 @@ static void emit_read(plan *p, const ds_op *op) {
     LLVMValueRef v = LLVMBuildLoad2(e->b, em_int(e, bytes * 8), where, "");
     LLVMSetAlignment(v, 1);
     em_define_symbol(e, ds_op_text(op, "symbol", ""), LLVMBuildIntCast2(e->b, v, p->i64, !ds_elem_is_unsigned(elem), ""));
+    check_constraints(p);
     bind_outputs(p);
 }
 
@@ -252,7 +265,6 @@ static void emit_op(plan *p, const ds_op *op) {
     case DS_PLAN_extern: emit_extern(p, op); break;
     case DS_PLAN_read: emit_read(p, op); break;
     case DS_PLAN_copy: LLVMBuildMemCpy(e->b, em_value(e, ds_op_operand(op, 1)), 1, em_value(e, ds_op_operand(op, 0)), 1, expr(p, ds_op_attr(op, "bytes"))); break;
-    case DS_PLAN_require: fail_if(p, compare(p, LLVMIntNE, expr(p, ds_op_attr(op, "left")), expr(p, ds_op_attr(op, "right"))), DS_BROKEN_PROMISE, op->id); break;
     case DS_PLAN_if: emit_if(p, op); break;
     case DS_PLAN_loop: emit_loop(p, op); break;
     default: break;
@@ -410,14 +422,19 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     p.lane_bytes = expr(&p, ds_op_attr(func, "lane_bytes"));
     p.scratch = byte_offset(&p, p.arena, expr(&p, ds_op_attr(func, "arena")));
     weights_base(&p, embedded_weights);
-    for (const ds_op *op = ds_op_block(func, 0)->first; op && op->kind == DS_PLAN_require; op = op->next) emit_op(&p, op);
+    const ds_attr *promises = strcmp(ds_op_text(func, "name", ""), "main") ? NULL : ds_module_attr(module, "ds.require");
+    if (promises) {
+        p.promised = ds_xmalloc(promises->count + 1);
+        memset(p.promised, 0, promises->count + 1);
+        check_constraints(&p);
+    }
     bind_outputs(&p);
-    for (const ds_op *op = ds_op_block(func, 0)->first; op; op = op->next)
-        if (op->kind != DS_PLAN_require) emit_op(&p, op);
+    emit_block(&p, ds_op_block(func, 0));
     LLVMBuildStore(e->b, LLVMConstInt(p.i32, DS_RUN_OK, 0), p.status_slot);
     LLVMBuildBr(e->b, p.exit);
     emit_exit(&p);
     free(p.ready);
+    free(p.promised);
     arrfree(p.allocations);
     ds_signature_close(&p.signature);
 }

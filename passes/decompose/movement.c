@@ -76,6 +76,8 @@ RULE(reshape) {
     for (size_t i = 0; i < rank; i++) late = late && dims[i]->kind == DS_EXPR_SYMBOL && !ds_expr_nonneg(dims[i]);
     if (late) {
         run_time_shape(d, x->type, dims, rank, !ds_op_int(op, "allowzero", 0));
+        for (size_t i = 0; i < rank; i++) known = ds_expr_mul(d->cx, known, dims[i]);
+        DS_TRY(dec_same(d, total, known, &known));
         d->out[0] = dec_reshape(d, x, rank, dims);
         return DS_OK;
     }
@@ -199,7 +201,11 @@ static ds_status expand_to(dec *d, ds_value *x, const ds_expr **shape, size_t n)
         const ds_expr *b = i + n >= rank ? shape[i + n - rank] : dec_const(d, 1);
         if (ds_expr_equals(a, 1)) dims[i] = b;
         else if (ds_expr_equals(b, 1)) dims[i] = a;
-        else DS_TRY(dec_same(d, a, b, &dims[i]));
+        else if (!ds_expr_nonneg(b)) { /* read at run time: it may be 1, or a */
+            const ds_expr *fits = ds_expr_max(d->cx, dec_equals(d, b, 1), dec_equals(d, ds_expr_sub(d->cx, b, a), 0));
+            DS_TRY(dec_same(d, fits, dec_const(d, 1), &fits));
+            dims[i] = a;
+        } else DS_TRY(dec_same(d, a, b, &dims[i]));
     }
     body r = map_over(d, x->type->elem, rank, dims, &x, 1);
     d->out[0] = map_end(&r, r.x[0]);

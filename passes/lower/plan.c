@@ -360,18 +360,6 @@ static const ds_attr *types_attr(planner *p, ds_value *const *values, size_t cou
     return attr;
 }
 
-static void emit_constraints(planner *p) {
-    const ds_attr *list = ds_module_attr(p->m, "ds.require");
-    for (size_t i = 0; list && i < list->count && strcmp(ds_op_text(p->func, "name", ""), "main") == 0; i++) {
-        const ds_attr *pair = list->items[i];
-        const ds_expr *left = ds_attr_to_expr(p->cx, pair->items[0]), *right = ds_attr_to_expr(p->cx, pair->items[1]);
-        if (!left || !right || is_late(left) || is_late(right)) continue;
-        ds_op *op = emit(p, DS_PLAN_require, NULL, 0, NULL);
-        set_expr(p, op, "left", left);
-        set_expr(p, op, "right", right);
-    }
-}
-
 ds_status lower_plan(ds_module *m, ds_op *func) {
     planner p = {.m = m, .cx = m->cx, .func = func};
     ds_block *body = ds_op_block(func, 0);
@@ -402,7 +390,6 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     ds_op_set_attr(m, plan, "arg_attrs", ds_attr_array(p.cx, kept_attrs, arrlenu(kept_attrs)));
     if (ds_op_attr(func, "res_attrs")) ds_op_set_attr(m, plan, "result_attrs", ds_op_attr(func, "res_attrs"));
     arrfree(kept_attrs);
-    emit_constraints(&p);
     for (size_t i = 0; i < body->arg_count; i++) {
         const ds_attr *recipe = arg_attrs && i < arg_attrs->count ? ds_attr_find(arg_attrs->items[i], "ds.recipe") : NULL;
         if (!recipe) continue;
