@@ -20,6 +20,36 @@ void dsrt_pool_destroy(ds_pool *pool);
 const void *dsrt_weights_map(const char *path, uint64_t *out_bytes);
 void dsrt_weights_unmap(const void *weights, uint64_t bytes);
 
+/* ---- models that the program was not compiled with ---- */
+
+typedef struct ds_model ds_model;
+
+/* What the model says of one argument. Pointers live as long as the model. */
+typedef struct {
+    const char *name;
+    const char *elem;    /* "f32", "i64", … as `dsc info` writes them */
+    uint32_t elem_bytes; /* 0: several elements share a byte */
+    uint32_t rank;
+    int64_t dims[16];    /* -1: symbolic */
+} ds_model_argument;
+
+/* A tensor to run on: dense row-major. For outputs `data` may be null: it is then allocated with malloc, and yours to free. */
+typedef struct {
+    void *data;
+    uint64_t bytes;
+    int64_t dims[16]; /* read for inputs, written for outputs */
+} ds_model_tensor;
+
+/* Opens the model with this prefix in a shared library made by `dsc compile --emit=so`. `weights` is its .weights file, or null. */
+ds_model *dsrt_model_open(const char *path, const char *prefix, const char *weights);
+void dsrt_model_close(ds_model *model);
+uint32_t dsrt_model_inputs(const ds_model *model);
+uint32_t dsrt_model_outputs(const ds_model *model);
+const ds_model_argument *dsrt_model_input(const ds_model *model, uint32_t i);   /* null when there is none */
+const ds_model_argument *dsrt_model_output(const ds_model *model, uint32_t i);
+/* Runs on `pool` (or null). Returns a status of ds_abi.h. The arena is allocated and released inside. */
+int dsrt_model_run(ds_model *model, ds_pool *pool, const ds_model_tensor *inputs, ds_model_tensor *outputs);
+
 /* A sentence for a status that a model returned. */
 const char *dsrt_status_text(int status);
 

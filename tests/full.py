@@ -13,7 +13,7 @@ def run(env, report, stages, sh, root):
             stages[name](env, report)
         env.build, env.dsc = plain
     tsan = env.work / "test_runtime_tsan"
-    result = sh("cc", "-std=gnu11", "-g", "-O1", "-fsanitize=thread", "-I", root, root / "tests/unit/test_runtime.c", root / "runtime/pool.c", root / "runtime/weights.c", "-o", tsan, "-lcmocka", "-lpthread")
+    result = sh("cc", "-std=gnu11", "-g", "-O1", "-fsanitize=thread", "-I", root, root / "tests/unit/test_runtime.c", root / "runtime/pool.c", root / "runtime/weights.c", root / "runtime/model.c", "-o", tsan, "-lcmocka", "-lpthread")
     report.check("thread sanitizer build", result.returncode == 0, result.stderr)
     if result.returncode == 0:
         result = sh(tsan)

@@ -102,6 +102,19 @@ def embed(env, report):
             report.check("run embedded with " + compiler, result.returncode == 0, result.stdout)
 
 
+def reflect(env, report):
+    """A model loaded at run time, described by itself; weights linked in and in a file."""
+    work = env.work / "reflect"
+    work.mkdir(parents=True, exist_ok=True)
+    result = sh("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "runtime", ROOT / "tests/embed/reflect.c", env.build / "libdsrt.a", "-pthread", "-ldl", "-o", work / "reflect")
+    report.check("build reflect", result.returncode == 0, result.stderr)
+    for where, extra in (("object", []), ("file", [work / "m.weights"])):
+        result = sh(env.dsc, "compile", ROOT / "tests/data/digits.onnx", "--cpu=native", "--weights=" + where, "--prefix=digits", "-o", work / "m.so")
+        report.check("compile so", result.returncode == 0, result.stderr)
+        result = sh(work / "reflect", work / "m.so", "digits", *extra)
+        report.check("run by reflection, weights in " + where, result.returncode == 0, result.stdout)
+
+
 def hygiene(env, report):
     """Undefined symbols, determinism, spills, and the include table."""
     work = env.work / "hygiene"
@@ -182,7 +195,7 @@ def commands(env, report):
     report.check("installed dsc runs", "symbol batch" in result.stdout, result.stderr)
 
 
-STAGES = [units, text, hygiene, embed, cross, bad_input, commands, models, fuzz, onnx_suite]
+STAGES = [units, text, hygiene, embed, reflect, cross, bad_input, commands, models, fuzz, onnx_suite]
 
 
 def main():

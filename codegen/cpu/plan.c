@@ -347,6 +347,35 @@ static void emit_arena_function(plan *p) {
     arrsetlen(e->symbols, 0);
 }
 
+/* A description of the arguments, for ds_model of libdsrt: const char prefix_description[], one line each,
+ *   dsc ABI ARGS_BYTES / s SYMBOL / i|o OFFSET ELEM STATIC RANK DIM… NAME, where a DIM is an extent, $k for symbol k, or ? */
+static void emit_description(plan *p) {
+    ds_string text = {0};
+    char name[256];
+    const ds_signature *s = &p->signature;
+    ds_string_printf(&text, "dsc %d %llu\n", DS_ABI, (unsigned long long)s->bytes);
+    for (size_t i = 0; i < s->symbol_count; i++) ds_string_printf(&text, "s %s\n", s->symbols[i]);
+    for (size_t i = 0; i < s->input_count + s->output_count; i++) {
+        const ds_argument *a = i < s->input_count ? &s->inputs[i] : &s->outputs[i - s->input_count];
+        ds_string_printf(&text, "%c %llu %s %d %zu", i < s->input_count ? 'i' : 'o', (unsigned long long)a->offset, ds_elem_facts(a->type->elem)->name, a->is_static, a->type->rank);
+        for (size_t d = 0; d < a->type->rank; d++) {
+            int64_t extent;
+            size_t k = 0;
+            const ds_expr *e = a->type->dims[d];
+            while (k < s->symbol_count && !(e->kind == DS_EXPR_SYMBOL && !strcmp(e->name, s->symbols[k]))) k++;
+            if (ds_expr_is_const(e, &extent)) ds_string_printf(&text, " %lld", (long long)extent);
+            else if (k < s->symbol_count) ds_string_printf(&text, " $%zu", k);
+            else ds_string_printf(&text, " ?");
+        }
+        ds_string_printf(&text, " %s\n", a->name);
+    }
+    snprintf(name, sizeof name, "%s_description", p->e->prefix);
+    LLVMValueRef bytes = LLVMConstStringInContext2(p->e->llvm, text.data, text.length, 0), global = LLVMAddGlobal(p->e->module, LLVMTypeOf(bytes), name);
+    LLVMSetInitializer(global, bytes);
+    LLVMSetGlobalConstant(global, 1);
+    ds_string_free(&text);
+}
+
 static void emit_exit(plan *p) {
     emitter *e = p->e;
     LLVMPositionBuilderAtEnd(e->b, p->exit);
@@ -389,6 +418,7 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     plan p = {.e = e, .m = module, .cx = module->cx, .func = func, .weights = weights};
     p.pointer = LLVMPointerTypeInContext(e->llvm, 0), p.i64 = em_int(e, 64), p.i32 = em_int(e, 32);
     ds_signature_open(&p.signature, module, func);
+    emit_description(&p);
     emit_arena_function(&p);
     p.runner = emit_runner(&p);
     LLVMTypeRef params[] = {p.pointer, p.pointer};
