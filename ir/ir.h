@@ -8,6 +8,7 @@
 #ifndef DS_IR_H
 #define DS_IR_H
 
+#include "base/file.h"
 #include "type.h"
 
 typedef struct ds_module ds_module;
@@ -180,6 +181,6 @@ void ds_op_print(ds_string *out, const ds_op *op); /* one op and its regions, ou
 void ds_type_print(ds_string *out, const ds_type *type);
 void ds_attr_print(ds_string *out, const ds_attr *attr);
 /* Reads MLIR text. Large constants are looked up in the safetensors file that the module attribute ds.weights names, beside `path`. */
-DS_MUST_USE ds_status ds_module_parse(ds_ir_context *cx, const char *text, size_t length, const char *path, ds_module **out_module);
+DS_MUST_USE ds_status ds_module_parse(ds_ir_context *cx, ds_files *files, const char *text, size_t length, const char *path, ds_module **out_module);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir.h"
+#include "safetensors.h"
 
 enum { MAX_DEPTH = 128 };
 
@@ -24,6 +24,9 @@ typedef struct {
     const char *start, *at, *end;
     value_name *values; /* stb_ds string map: names of the current function */
     alias *aliases;
+    ds_files *files;
+    const char *path;
+    ds_safetensors weights; /* opened when the first resource is met */
     int depth;
     bool failed;
 } reader;
@@ -284,6 +287,24 @@ static const ds_attr *read_dense(reader *r) {
     return ds_attr_elements(r->cx, type, data, (size_t)bytes, NULL);
 }
 
+/* dense_resource<name> : type. The bytes lie in the file that the module's ds.weights names, in the text's own folder. */
+static const ds_attr *read_resource(reader *r) {
+    const char *name = read_word(r);
+    const ds_type *type = name && expect(r, ">") && expect(r, ":") ? read_type(r) : NULL;
+    const ds_attr *file = ds_module_attr(r->m, "ds.weights");
+    uint64_t count, bytes;
+    if (!type || !ds_type_static_count(type, &count) || !ds_elem_bytes(type->elem, count, &bytes)) return fail(r, "a resource needs a static tensor type"), NULL;
+    if (!file || file->kind != DS_ATTR_STRING || strchr(file->text, '/')) return fail(r, "the module has no attribute ds.weights that names a file beside it"), NULL;
+    if (!r->weights.header) {
+        const char *slash = strrchr(r->path, '/');
+        const char *full = ds_arena_printf(r->cx->arena, "%.*s%s", slash ? (int)(slash - r->path + 1) : 0, r->path, file->text);
+        if (ds_safetensors_open(r->cx, r->files, full, &r->weights) != DS_OK) return fail(r, "the weights cannot be read"), NULL;
+    }
+    const void *data = ds_safetensors_find(&r->weights, name, bytes);
+    if (!data) return fail(r, ds_arena_printf(r->cx->arena, "the weights hold no '%s' of this size", name)), NULL;
+    return ds_attr_elements(r->cx, type, data, (size_t)bytes, name);
+}
+
 static const ds_attr *read_number(reader *r) {
     const char *p = r->at + (*r->at == '-');
     bool is_hex = r->end - p > 2 && p[0] == '0' && p[1] == 'x', is_float = false;
@@ -391,7 +412,7 @@ static const ds_attr *read_attr(reader *r) {
         else fail(r, "no such alias");
     } else if (accept(r, "affine_map<")) a = read_map(r);
     else if (accept(r, "dense<")) a = read_dense(r);
-    else if (accept(r, "dense_resource<")) fail(r, "the bytes of resources are not in the text: compile the ONNX model instead");
+    else if (accept(r, "dense_resource<")) a = read_resource(r);
     else if (accept(r, "true")) a = ds_attr_bool(r->cx, true);
     else if (accept(r, "false")) a = ds_attr_bool(r->cx, false);
     else if (accept(r, "unit")) a = ds_attr_unit(r->cx);
@@ -661,15 +682,15 @@ static bool read_module(reader *r) {
     return !r->failed && (r->at == r->end || fail(r, "expected the end of the text"));
 }
 
-ds_status ds_module_parse(ds_ir_context *cx, const char *text, size_t length, const char *path, ds_module **out_module) {
-    reader r = {.cx = cx, .m = ds_module_create(cx), .start = text, .at = text, .end = text + length};
-    (void)path;
+ds_status ds_module_parse(ds_ir_context *cx, ds_files *files, const char *text, size_t length, const char *path, ds_module **out_module) {
+    reader r = {.cx = cx, .m = ds_module_create(cx), .start = text, .at = text, .end = text + length, .files = files, .path = path};
     *out_module = NULL;
     sh_new_arena(r.values);
     sh_new_strdup(r.aliases);
     bool good = read_module(&r);
     shfree(r.values);
     shfree(r.aliases);
+    ds_safetensors_close(&r.weights);
     ds_status status = good ? ds_module_verify(r.m) : DS_BAD_INPUT;
     if (status == DS_OK) *out_module = r.m;
     else ds_module_destroy(r.m);

@@ -28,14 +28,23 @@ static void print_module(const char *title, ds_module *module) {
     ds_string_free(&text);
 }
 
+/* The IR before the pass that broke, and the command that runs just that pass. IR is kept for this only with --verify-each. */
+static void write_reproducer(const char *pass, const char *path, const char *ir) {
+    FILE *f = fopen(path, "w");
+    if (!f) return;
+    fprintf(f, "// dsc opt --passes=%s --verify-each %s\n%s", pass, path, ir ? ir : "// run again with --verify-each for the IR before the pass\n");
+    fclose(f);
+}
+
 static ds_status run_one(ds_module *module, size_t i, const ds_pass_options *options) {
     ds_string before = {0}, after = {0};
     const char *name = passes[i].name;
-    if (options->print_changed || options->reproducer) ds_module_print(&before, module);
+    if (options->print_changed || options->verify_each) ds_module_print(&before, module);
     double start = seconds();
     ds_status status = passes[i].run(module, options);
     if (options->timing) fprintf(stderr, "%8.1f ms  %s\n", 1e3 * (seconds() - start), name);
-    if (status == DS_OK && options->verify_each) status = ds_module_verify(module);
+    bool verifying = status == DS_OK && options->verify_each;
+    if (verifying) status = ds_module_verify(module);
     if (status == DS_OK && options->print_changed) {
         ds_module_print(&after, module);
         if (strcmp(before.data, after.data) == 0) fprintf(stderr, "// ---- after %s ---- (unchanged)\n", name);
@@ -46,13 +55,8 @@ static ds_status run_one(ds_module *module, size_t i, const ds_pass_options *opt
         snprintf(title, sizeof title, "after %s", name);
         print_module(title, module);
     }
-    if (status == DS_BUG && options->reproducer) {
-        FILE *f = fopen(options->reproducer, "w");
-        if (f) {
-            fprintf(f, "// dsc opt --passes=%s %s\n%s", name, options->reproducer, before.data);
-            fclose(f);
-        }
-    }
+    bool broken = status == DS_BUG || (status != DS_OK && verifying);
+    if (broken && options->reproducer) write_reproducer(name, options->reproducer, before.data);
     ds_string_free(&before);
     ds_string_free(&after);
     return status;

@@ -189,6 +189,19 @@ def commands(env, report):
     report.check("weights in a file", result.returncode == 0 and (work / "w.weights").stat().st_size > 10000, result.stderr)
     result = sh("env", "PATH=%s:%s" % (Path(sys.executable).parent, os.environ["PATH"]), env.dsc, "check", model, "--reference=onnxruntime")
     report.check("check against ONNX Runtime", result.returncode == 0 and "agree" in result.stdout, result.stdout + result.stderr)
+    text, data = work / "t.mlir", work / "data"
+    data.mkdir(exist_ok=True)
+    import numpy as np
+    from onnx import numpy_helper
+    (data / "input_0.pb").write_bytes(numpy_helper.from_array(np.linspace(0, 1, 128, dtype=np.float32).reshape(2, 1, 8, 8), "image").SerializeToString())
+    result = sh(env.dsc, "opt", model, "--stop-after=decompose", "-o", text)
+    report.check("native text with weights", result.returncode == 0 and (work / "t.safetensors").exists(), result.stderr)
+    outputs = []
+    for source in (model, text):
+        result = sh(env.dsc, "run", source, "--inputs", data, "--outputs", work / "out")
+        report.check("run " + source.name, result.returncode == 0, result.stderr)
+        outputs.append((work / "out/output_0.pb").read_bytes())
+    report.check("text and model give the same bits", outputs[0] == outputs[1])
     result = sh("cmake", "--install", env.build, "--prefix", work / "installed")
     report.check("install", result.returncode == 0 and (work / "installed/include/libdsrt.h").exists(), result.stderr)
     result = sh(work / "installed/bin/dsc", "info", model)

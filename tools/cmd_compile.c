@@ -33,15 +33,6 @@ static const char *form_of(const cli *c, const char *path) {
     return given ? given : "obj";
 }
 
-static ds_status write_mlir(ds_module *m, const char *path) {
-    ds_string text = {0};
-    ds_module_print(&text, m);
-    ds_span span = {text.data, text.length};
-    ds_status status = ds_file_write(m->cx->diag, path, &span, 1);
-    ds_string_free(&text);
-    return status;
-}
-
 static ds_status write_code_text(ds_module *m, const ds_cpu_options *options, const char *path) {
     ds_compiled code;
     ds_string text = {0};
@@ -99,7 +90,7 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
     if (status == DS_OK) status = ds_passes_run(m, &passes);
     ds_cpu_options options = {.target = passes.target, .prefix = prefix, .optimise = (int)cli_number(c, "optimise", 2), .jobs = (int)cli_number(c, "jobs", 0),
                               .want_text = !strcmp(form, "llvm"), .want_assembly = !strcmp(form, "asm"), .embedded_weights = true};
-    if (status == DS_OK && !strcmp(form, "mlir")) status = write_mlir(m, path);
+    if (status == DS_OK && !strcmp(form, "mlir")) status = model_write_text(m, path);
     else if (status == DS_OK && (options.want_text || options.want_assembly)) status = write_code_text(m, &options, path);
     else if (status == DS_OK) status = write_binary(c, m, &options, form, path);
     ds_module_destroy(m);

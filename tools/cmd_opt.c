@@ -7,16 +7,10 @@ ds_status cmd_opt(const cli *c, ds_ir_context *cx) {
     ds_files files = {0};
     ds_module *m = NULL;
     ds_pass_options passes;
-    ds_string text = {0};
     DS_TRY(model_pass_options(c, "x86-64-v3", &passes));
     ds_status status = model_load(c, cx, &files, c->dims, arrlenu(c->dims), &m);
     if (status == DS_OK && strcmp(cli_value(c, "passes", "-"), "") != 0) status = ds_passes_run(m, &passes);
-    if (status == DS_OK) {
-        ds_module_print(&text, m);
-        ds_span span = {text.data, text.length};
-        status = ds_file_write(cx->diag, cli_value(c, "output", "-"), &span, 1);
-    }
-    ds_string_free(&text);
+    if (status == DS_OK) status = model_write_text(m, cli_value(c, "output", "-"));
     ds_module_destroy(m);
     ds_files_close(&files);
     return status;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/safetensors.h"
 #include "runtime/libdsrt.h"
 
 static bool has_suffix(const char *text, const char *suffix) {
@@ -20,18 +21,31 @@ ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
     cx->diag->file = path;
     if (has_suffix(path, ".mlir") || strcmp(path, "-") == 0) {
         const ds_mapped_file *file;
+        if (dim_count) return ds_report(cx->diag, DS_ERROR, DS_E_form, NULL, "dimensions are fixed when an ONNX model is imported, not in its text");
         DS_TRY(ds_files_open(files, cx->diag, path, &file));
-        return ds_module_parse(cx, (const char *)file->bytes, file->length, path, out);
+        return ds_module_parse(cx, files, (const char *)file->bytes, file->length, path, out);
     }
     ds_import_options options = {dims, dim_count};
     return ds_onnx_import(cx, files, path, &options, out);
+}
+
+ds_status model_write_text(ds_module *m, const char *path) {
+    ds_string text = {0};
+    const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+    int stem = dot && (!slash || dot > slash) ? (int)(dot - path) : (int)strlen(path);
+    ds_status status = strcmp(path, "-") ? ds_safetensors_write(m, ds_arena_printf(m->arena, "%.*s.safetensors", stem, path)) : DS_OK;
+    ds_module_print(&text, m);
+    ds_span span = {text.data, text.length};
+    if (status == DS_OK) status = ds_file_write(m->cx->diag, path, &span, 1);
+    ds_string_free(&text);
+    return status;
 }
 
 ds_status model_pass_options(const cli *c, const char *default_cpu, ds_pass_options *o) {
     const char *cpu = cli_value(c, "cpu", default_cpu);
     *o = (ds_pass_options){.target = ds_target_find(cpu), .print_after_all = cli_has(c, "print-ir-after-all"), .print_changed = cli_has(c, "print-changed"), .timing = cli_has(c, "timing"),
                            .verify_each = cli_has(c, "verify-each"), .print_after = cli_value(c, "print-ir-after", NULL), .passes = cli_value(c, "passes", NULL),
-                           .stop_after = cli_value(c, "stop-after", NULL), .reproducer = cli_value(c, "reproducer", NULL)};
+                           .stop_after = cli_value(c, "stop-after", NULL), .reproducer = cli_value(c, "reproducer", "dsc-reproducer.mlir")};
     if (o->target) return DS_OK;
     fprintf(stderr, "dsc: error: no ISA level is called '%s' (dsc info lists them)\n", cpu);
     return DS_BAD_USAGE;

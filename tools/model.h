@@ -11,6 +11,9 @@ DS_MUST_USE ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *file
 /* Pass options from the command line; DS_BAD_USAGE for an unknown --cpu. */
 DS_MUST_USE ds_status model_pass_options(const cli *c, const char *default_cpu, ds_pass_options *out);
 
+/* Prints the IR to `path` (- for standard output), large constants to <stem>.safetensors beside it. */
+DS_MUST_USE ds_status model_write_text(ds_module *m, const char *path);
+
 typedef struct {
     ds_module *module;
     ds_built built;
