@@ -7,7 +7,12 @@
 
 #include "passes/lower/lower.h"
 
-enum { A, B, OUT, EXTRA, MAX_ACCESSES = 40, PIECE_MACS = 1 << 20 };
+enum {
+    A, B, OUT, EXTRA,
+    MAX_ACCESSES = 40,
+    PIECE_MACS = 1 << 20,
+    MAX_ROWS = 8 /* rows of A whose stride is a multiple of 1 KB share few sets of the L1 cache; packing A would allow 14 */
+};
 
 typedef struct {
     lowering *l;
@@ -126,14 +131,14 @@ static void choose_tile(tiling *t) {
     double best = 0;
     size_t unit = DS_PANEL / (size_t)lanes; /* columns come in whole panels */
     for (size_t columns = unit; columns <= 4 * unit && columns <= 8; columns += unit)
-        for (size_t rows = 1; rows <= 14; rows++) {
+        for (size_t rows = 1; rows <= MAX_ROWS; rows++) {
             if (rows * columns + columns + 1 > registers) break;
             if (m_known && (int64_t)rows > m) break;
             int64_t width = (int64_t)columns * lanes;
             double useful = 1;
             if (m_known) useful *= (double)m / (double)((m + (int64_t)rows - 1) / (int64_t)rows * (int64_t)rows);
             if (n_known) useful *= (double)n / (double)((n + lanes - 1) / lanes * lanes) * (n < width ? 0.5 + 0.5 * (double)n / (double)width : 1);
-            double area = (double)(rows * columns), score = useful * area / (area + 0.7 * (double)(rows + columns) + 2);
+            double score = useful / (1 + 0.7 / (double)rows + 0.7 / (double)columns); /* a step loads rows + columns for rows * columns sums */
             if (score > best) best = score, t->rows = rows, t->columns = columns;
         }
 }
