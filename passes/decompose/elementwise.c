@@ -237,6 +237,20 @@ ds_status rule_dropout(dec *d, ds_op *op) {
     return DS_OK;
 }
 
+/* The same bits under a type of the same width. */
+ds_status rule_bit_cast(dec *d, ds_op *op);
+ds_status rule_bit_cast(dec *d, ds_op *op) {
+    ds_value *x = dec_in(d, 0);
+    ds_elem from = x->type->elem, to = ds_elem_from_onnx((int)ds_op_int(op, "to", 0));
+    if (to == DS_NO_ELEM || ds_elem_facts(from)->bits != ds_elem_facts(to)->bits) return dec_fail(d, DS_E_type, "the element types differ in width");
+    if (from == DS_b1 || to == DS_b1 || ds_elem_facts(from)->bits > 64) return dec_refuse(d, "bits of this type");
+    body r = map_same(d, to, x);
+    ds_value *v = r.b.block->args[0]; /* as stored, not widened */
+    const ds_type *type = ds_type_scalar(d->cx, to);
+    d->out[0] = map_end(&r, from == to ? v : ds_op_result(ds_op_create(&r.b, DS_LOOP_bitcast, &v, 1, &type, 1, 0), 0));
+    return DS_OK;
+}
+
 /* ---- quantisation ---- */
 
 /* How a scale or zero point is read: per tensor, per axis, or per block of the axis. */

@@ -420,7 +420,14 @@ RULE(global_pool) {
     bool reduced[DEC_MAX_RANK] = {false};
     for (size_t i = 2; i < x->type->rank; i++) reduced[i] = true;
     reduction n = reduction_of(d, x, reduced);
-    if (op->kind == DS_ONNX_GlobalLpPool) return dec_refuse(d, "GlobalLpPool");
+    if (op->kind == DS_ONNX_GlobalLpPool) { /* (sum |x|^p)^(1/p) */
+        double p = (double)ds_op_int(op, "p", 2);
+        body r = begin_over(d, &n, dec_compute_elem(x->type->elem), x);
+        ds_value *a = op1(&r, DS_LOOP_abs, r.x[0]), *sum = reduce_end(&r, p == 1 ? a : p == 2 ? op2(&r, DS_LOOP_mul, a, a) : op2(&r, DS_LOOP_pow, a, like(&r, a, p)), DS_LOOP_add);
+        r = map_same(d, x->type->elem, sum);
+        d->out[0] = map_end(&r, p == 1 ? r.x[0] : p == 2 ? op1(&r, DS_LOOP_sqrt, r.x[0]) : op2(&r, DS_LOOP_pow, r.x[0], like(&r, r.x[0], 1 / p)));
+        return DS_OK;
+    }
     ds_value *v = op->kind == DS_ONNX_GlobalMaxPool ? reduce_value(d, x, &n, DS_LOOP_max) : mean_over(d, x, &n);
     d->out[0] = dec_convert(d, v, x->type->elem);
     return DS_OK;
