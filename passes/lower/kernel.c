@@ -148,15 +148,17 @@ ds_status lower_kernel(ds_module *m, const ds_target *target, ds_op *kernel, con
     for (ds_op *op = body->first; op->kind != DS_GRAPH_yield; op = op->next) count++;
     ds_op *first = body->first, *second = first->next;
     bind_buffers(&l, kernel, shared);
+    bool lowered = true;
     if (shared) lower_rows_group(&l, kernel, shared);
     else if (count == 1) lower_op(&l, first, NULL, true);
-    else if (!lower_contraction(&l, first, second)) return DS_UNSUPPORTED;
+    else lowered = lower_contraction(&l, first, second);
+    ds_mapping_free(&l.buffers);
+    arrfree(l.values);
+    if (!lowered) return DS_UNSUPPORTED;
     ds_op_create(&l.b, DS_RETURN, NULL, 0, NULL, 0, 0);
     ds_op *parallel = ds_op_block(func, 0)->first;
     while (parallel && parallel->kind != DS_LOOP_parallel) parallel = parallel->next;
     ds_op_set_attr(m, func, "pieces", ds_op_attr(parallel, "pieces"));
-    ds_mapping_free(&l.buffers);
-    arrfree(l.values);
     *out_func = func;
     return DS_OK;
 }
