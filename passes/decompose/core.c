@@ -66,7 +66,10 @@ ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **o
     const ds_attr *pair_items[] = {ds_attr_expr(d->cx, a), ds_attr_expr(d->cx, b)};
     const ds_attr *pair = ds_attr_array(d->cx, pair_items, 2), *old = ds_module_attr(d->m, "ds.require"), **items = NULL;
     for (size_t i = 0; old && i < old->count; i++) {
-        if (old->items[i] == pair) return DS_OK;
+        if (old->items[i] == pair) {
+            arrfree(items);
+            return DS_OK;
+        }
         arrput(items, old->items[i]);
     }
     arrput(items, pair);
