@@ -123,6 +123,15 @@ const ds_attr *ds_attr_identity_map(ds_ir_context *cx, size_t dims) {
     return map;
 }
 
+bool ds_map_is_identity(const ds_attr *map, const ds_type *type) {
+    if (map->count != (size_t)map->integer) return false;
+    for (size_t i = 0; i < map->count; i++) {
+        bool same = map->exprs[i]->kind == DS_EXPR_DIM && map->exprs[i]->value == (int64_t)i;
+        if (!same && !(ds_expr_equals(map->exprs[i], 0) && ds_expr_equals(type->dims[i], 1))) return false;
+    }
+    return true;
+}
+
 const ds_attr *ds_attr_expr(ds_ir_context *cx, const ds_expr *e) {
     ds_string text = {0};
     ds_expr_print(&text, e);

@@ -127,6 +127,8 @@ const ds_attr *ds_attr_dict(ds_ir_context *cx, const ds_named_attr *entries, siz
 const ds_attr *ds_attr_of_type(ds_ir_context *cx, const ds_type *type);
 const ds_attr *ds_attr_map(ds_ir_context *cx, size_t dims, const ds_expr *const *results, size_t count);
 const ds_attr *ds_attr_identity_map(ds_ir_context *cx, size_t dims);
+/* Reads every element of a tensor of this type at its own point; along an extent of 1 the index may as well be 0. */
+bool ds_map_is_identity(const ds_attr *map, const ds_type *type);
 /* Expressions travel as strings: "2*seq + 1". */
 const ds_attr *ds_attr_expr(ds_ir_context *cx, const ds_expr *e);
 const ds_attr *ds_attr_exprs(ds_ir_context *cx, const ds_expr *const *e, size_t count);

@@ -35,15 +35,6 @@ static bool computes(const ds_op *op) {
 
 static bool is_contraction(const ds_op *op) { return op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv; }
 
-/* Reads every element at its own point; along an extent of 1 the index may as well be 0. */
-static bool is_identity(const ds_attr *map, const ds_type *type) {
-    for (size_t i = 0; i < map->count; i++) {
-        bool same = map->exprs[i]->kind == DS_EXPR_DIM && map->exprs[i]->value == (int64_t)i;
-        if (!same && !(ds_expr_equals(map->exprs[i], 0) && ds_expr_equals(type->dims[i], 1))) return false;
-    }
-    return map->count == (size_t)map->integer;
-}
-
 /* The one map that reads every element of v at its own point, when v has no other reader. */
 static ds_op *epilogue_of(const ds_value *v) {
     if (!v->uses) return NULL;
@@ -55,7 +46,7 @@ static ds_op *epilogue_of(const ds_value *v) {
         if (inner->kind == DS_GRAPH_extract) return NULL;
     if (ds_op_attr(user, "pads") || user->results[0].type->encoding != v->type->encoding) return NULL;
     for (size_t i = 0; i < user->operand_count; i++)
-        if (ds_op_operand(user, i) == v && (!is_identity(ds_op_map(user, i), v->type) || v->type->rank != user->results[0].type->rank)) return NULL;
+        if (ds_op_operand(user, i) == v && (!ds_map_is_identity(ds_op_map(user, i), v->type) || v->type->rank != user->results[0].type->rank)) return NULL;
     for (size_t i = 0; i < v->type->rank; i++)
         if (v->type->dims[i] != user->results[0].type->dims[i]) return NULL;
     return user;

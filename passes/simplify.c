@@ -100,15 +100,6 @@ static void merge_equal(ds_block *block) {
 
 /* ---- copies ---- */
 
-static bool is_identity(const ds_attr *map, const ds_type *type) {
-    if (map->count != (size_t)map->integer) return false;
-    for (size_t i = 0; i < map->count; i++) {
-        bool same = map->exprs[i]->kind == DS_EXPR_DIM && map->exprs[i]->value == (int64_t)i;
-        if (!same && !(ds_expr_equals(map->exprs[i], 0) && ds_expr_equals(type->dims[i], 1))) return false;
-    }
-    return true;
-}
-
 static void drop_copies(ds_block *block) {
     for (ds_op *op = block->first, *next; op; op = next) {
         next = op->next;
@@ -118,7 +109,7 @@ static void drop_copies(ds_block *block) {
             from = ds_op_operand(op, 0);
             if (from->op && from->op->kind == DS_GRAPH_reshape) ds_op_set_operand(op, 0, from = ds_op_operand(from->op, 0));
         } else if (op->kind == DS_GRAPH_concat && op->operand_count == 1) from = ds_op_operand(op, 0);
-        else if (op->kind == DS_GRAPH_map && op->operand_count == 1 && op->result_count == 1 && is_identity(ds_op_map(op, 0), ds_op_operand(op, 0)->type)) {
+        else if (op->kind == DS_GRAPH_map && op->operand_count == 1 && op->result_count == 1 && ds_map_is_identity(ds_op_map(op, 0), ds_op_operand(op, 0)->type)) {
             ds_block *body = ds_op_block(op, 0);
             if (body->first->kind == DS_GRAPH_yield && ds_op_operand(body->first, 0) == body->args[0]) from = ds_op_operand(op, 0);
         }

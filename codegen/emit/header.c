@@ -10,8 +10,7 @@ static void upper(ds_string *out, const char *text) {
     for (; *text; text++) ds_string_printf(out, "%c", toupper((unsigned char)*text));
 }
 
-static void print_shape(ds_string *out, const ds_module *m, const ds_type *t) {
-    (void)m;
+static void print_shape(ds_string *out, const ds_type *t) {
     ds_string_printf(out, "%s[", ds_elem_facts(t->elem)->name);
     for (size_t i = 0; i < t->rank; i++) {
         if (i) ds_string_printf(out, ", ");
@@ -25,13 +24,13 @@ static void print_safe(ds_string *out, const char *text) {
     for (; *text; text++) ds_string_printf(out, "%c", (unsigned char)*text < 0x20 || *text == '*' || *text == '\\' ? '_' : *text);
 }
 
-static void print_argument(ds_string *out, const ds_module *m, const ds_argument *a) {
+static void print_argument(ds_string *out, const ds_argument *a) {
     ds_string_printf(out, "    struct { void *data; uint64_t bytes; ");
     if (!a->is_static) ds_string_printf(out, "int64_t dims[%zu]; ", a->type->rank);
     ds_string_printf(out, "} %s; /* '", a->field);
     print_safe(out, a->name);
     ds_string_printf(out, "': ");
-    print_shape(out, m, a->type);
+    print_shape(out, a->type);
     ds_string_printf(out, ", as %s */\n", ds_elem_facts(a->type->elem)->c_type);
 }
 
@@ -71,8 +70,8 @@ void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_o
     print_abi(out);
     print_constraints(out, m);
     ds_string_printf(out, "typedef struct %s_args {\n", o->prefix);
-    for (size_t i = 0; i < s->input_count; i++) print_argument(out, m, &s->inputs[i]);
-    for (size_t i = 0; i < s->output_count; i++) print_argument(out, m, &s->outputs[i]);
+    for (size_t i = 0; i < s->input_count; i++) print_argument(out, &s->inputs[i]);
+    for (size_t i = 0; i < s->output_count; i++) print_argument(out, &s->outputs[i]);
     if (s->input_count + s->output_count == 0) ds_string_printf(out, "    int unused;\n");
     ds_string_printf(out, "} %s_args;\n\n", o->prefix);
     ds_string_printf(out, "/* Runs the model. Returns 0 or a status; context->at then says which argument or constraint it is about. */\nint %s(ds_context *context, %s_args *args);\n\n", o->prefix, o->prefix);

@@ -5,10 +5,6 @@
 
 #include "passes/decompose/decompose.h"
 
-#define RULE(name)                                                                                                                         \
-    ds_status rule_##name(dec *d, ds_op *op);                                                                                              \
-    ds_status rule_##name(dec *d, ds_op *op)
-
 RULE(matmul) {
     (void)op;
     return dec_matmul(d, dec_in(d, 0), dec_in(d, 1), dec_type(d, 0)->elem, &d->out[0]);

@@ -3,10 +3,6 @@
 
 #include "passes/decompose/decompose.h"
 
-#define RULE(name)                                                                                                                         \
-    ds_status rule_##name(dec *d, ds_op *op);                                                                                              \
-    ds_status rule_##name(dec *d, ds_op *op)
-
 /* ---- If ---- */
 
 static void splice(ds_block *from, ds_block *to, ds_op *before) {

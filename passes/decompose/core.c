@@ -233,6 +233,11 @@ ds_value *position(body *r, size_t dim) {
     return result;
 }
 
+ds_value *clamp_index(body *r, ds_value *v, const ds_expr *size) {
+    ds_value *i = cast_to(r, v, DS_index), *zero = num(r, DS_index, 0);
+    return op2(r, DS_LOOP_max, zero, op2(r, DS_LOOP_min, i, op2(r, DS_LOOP_sub, extent(r, size), num(r, DS_index, 1))));
+}
+
 ds_value *extract(body *r, ds_value *tensor, ds_value *const *at, size_t count) {
     ds_value *operands[DEC_MAX_RANK + 1] = {tensor};
     for (size_t i = 0; i < count; i++) operands[i + 1] = cast_to(r, at[i], DS_index);

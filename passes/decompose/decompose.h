@@ -22,6 +22,11 @@ typedef struct {
 
 typedef ds_status dec_rule(dec *d, ds_op *op);
 
+/* Opens the definition of rule_<name>, which onnx.def's rows name. */
+#define RULE(name)                                                                                                                         \
+    ds_status rule_##name(dec *d, ds_op *op);                                                                                              \
+    ds_status rule_##name(dec *d, ds_op *op)
+
 /* ---- reading the op ---- */
 
 ds_value *dec_in(const dec *d, size_t i); /* NULL when left out */
@@ -81,6 +86,7 @@ ds_value *like(body *r, ds_value *v, double c); /* a constant of v's type */
 ds_value *cast_to(body *r, ds_value *v, ds_elem elem);
 ds_value *extent(body *r, const ds_expr *e); /* an expression over symbols, as index */
 ds_value *position(body *r, size_t dim);
+ds_value *clamp_index(body *r, ds_value *v, const ds_expr *size); /* as index in 0 … size-1, so that a wrong one cannot read outside */
 ds_value *extract(body *r, ds_value *tensor, ds_value *const *at, size_t count);
 
 /* ---- whole ops ---- */

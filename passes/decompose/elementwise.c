@@ -123,8 +123,7 @@ static bool is_predicate(ds_op_kind k) {
            k == DS_ONNX_IsInf;
 }
 
-ds_status rule_unary(dec *d, ds_op *op);
-ds_status rule_unary(dec *d, ds_op *op) {
+RULE(unary) {
     ds_value *x = dec_in(d, 0);
     if (op->kind == DS_ONNX_Identity) {
         d->out[0] = x;
@@ -139,8 +138,7 @@ ds_status rule_unary(dec *d, ds_op *op) {
     return dec_refuse(d, "no rule");
 }
 
-ds_status rule_nary(dec *d, ds_op *op);
-ds_status rule_nary(dec *d, ds_op *op) {
+RULE(nary) {
     ds_value *inputs[64];
     const ds_expr *dims[DEC_MAX_RANK];
     size_t rank, count = op->operand_count;
@@ -168,8 +166,7 @@ ds_status rule_nary(dec *d, ds_op *op) {
     return DS_OK;
 }
 
-ds_status rule_clip(dec *d, ds_op *op);
-ds_status rule_clip(dec *d, ds_op *op) {
+RULE(clip) {
     ds_value *inputs[3] = {dec_in(d, 0)}, *x = inputs[0];
     size_t count = 1, low = 0, high = 0;
     double value;
@@ -201,17 +198,14 @@ static ds_status convert(dec *d, ds_op *op, ds_elem to) {
     return DS_OK;
 }
 
-ds_status rule_cast(dec *d, ds_op *op);
-ds_status rule_cast(dec *d, ds_op *op) {
+RULE(cast) {
     ds_elem to = ds_elem_from_onnx((int)ds_op_int(op, "to", 0));
     return to == DS_NO_ELEM ? dec_fail(d, DS_E_attribute, "attribute 'to' is not an element type") : convert(d, op, to);
 }
 
-ds_status rule_cast_like(dec *d, ds_op *op);
-ds_status rule_cast_like(dec *d, ds_op *op) { return convert(d, op, dec_type(d, 1)->elem); }
+RULE(cast_like) { return convert(d, op, dec_type(d, 1)->elem); }
 
-ds_status rule_where(dec *d, ds_op *op);
-ds_status rule_where(dec *d, ds_op *op) {
+RULE(where) {
     ds_value *inputs[] = {dec_in(d, 0), dec_in(d, 1), dec_in(d, 2)};
     const ds_expr *dims[DEC_MAX_RANK];
     size_t rank;
@@ -223,8 +217,7 @@ ds_status rule_where(dec *d, ds_op *op) {
     return DS_OK;
 }
 
-ds_status rule_dropout(dec *d, ds_op *op);
-ds_status rule_dropout(dec *d, ds_op *op) {
+RULE(dropout) {
     double training = 0, ratio = 0.5;
     if (dec_in(d, 2) && !dec_known_scalar(d, dec_in(d, 2), &training)) return dec_refuse(d, "training mode that is known only at run time");
     if (dec_in(d, 1)) dec_known_scalar(d, dec_in(d, 1), &ratio);
@@ -238,8 +231,7 @@ ds_status rule_dropout(dec *d, ds_op *op) {
 }
 
 /* The same bits under a type of the same width. */
-ds_status rule_bit_cast(dec *d, ds_op *op);
-ds_status rule_bit_cast(dec *d, ds_op *op) {
+RULE(bit_cast) {
     ds_value *x = dec_in(d, 0);
     ds_elem from = x->type->elem, to = ds_elem_from_onnx((int)ds_op_int(op, "to", 0));
     if (to == DS_NO_ELEM || ds_elem_facts(from)->bits != ds_elem_facts(to)->bits) return dec_fail(d, DS_E_type, "the element types differ in width");
@@ -271,8 +263,7 @@ static ds_status scale_map(dec *d, ds_op *op, ds_value *x, ds_value *scale, cons
     return DS_OK;
 }
 
-ds_status rule_dequantize(dec *d, ds_op *op);
-ds_status rule_dequantize(dec *d, ds_op *op) {
+RULE(dequantize) {
     ds_value *inputs[] = {dec_in(d, 0), dec_in(d, 1), dec_in(d, 2)};
     const ds_attr *maps[3] = {ds_attr_identity_map(d->cx, inputs[0]->type->rank)};
     size_t count = inputs[2] ? 3 : 2;
@@ -299,8 +290,7 @@ static ds_value *quantized(body *r, ds_value *v, ds_value *zero, ds_elem to) {
     return cast_to(r, MIN(MAX(v, like(r, v, low)), like(r, v, high)), to);
 }
 
-ds_status rule_quantize(dec *d, ds_op *op);
-ds_status rule_quantize(dec *d, ds_op *op) {
+RULE(quantize) {
     ds_value *inputs[] = {dec_in(d, 0), dec_in(d, 1), dec_in(d, 2)};
     const ds_attr *maps[3] = {ds_attr_identity_map(d->cx, inputs[0]->type->rank)};
     size_t count = inputs[2] ? 3 : 2;
@@ -324,8 +314,7 @@ static ds_value *reduce_all(dec *d, ds_value *x, ds_op_kind combiner) {
     return reduce_end(&r, r.x[0], combiner);
 }
 
-ds_status rule_dynamic_quantize(dec *d, ds_op *op);
-ds_status rule_dynamic_quantize(dec *d, ds_op *op) {
+RULE(dynamic_quantize) {
     ds_value *x = dec_in(d, 0), *range[] = {reduce_all(d, x, DS_LOOP_min), reduce_all(d, x, DS_LOOP_max)};
     (void)op;
     body b = map_over(d, DS_f32, 0, NULL, range, 2), *r = &b;

@@ -4,16 +4,11 @@
 
 #include "passes/decompose/decompose.h"
 
-#define RULE(name)                                                                                                                         \
-    ds_status rule_##name(dec *d, ds_op *op);                                                                                              \
-    ds_status rule_##name(dec *d, ds_op *op)
-
 /* An index as ONNX defines it: negative ones count from the end; clamped, so that a wrong one cannot read outside. */
 static ds_value *safe_index(body *r, ds_value *i, const ds_expr *size) {
-    ds_value *n = extent(r, size), *zero = num(r, DS_index, 0);
     i = cast_to(r, i, DS_index);
-    i = op3(r, DS_LOOP_select, op2(r, DS_LOOP_lt, i, zero), op2(r, DS_LOOP_add, i, n), i);
-    return op2(r, DS_LOOP_max, zero, op2(r, DS_LOOP_min, i, op2(r, DS_LOOP_sub, n, num(r, DS_index, 1))));
+    i = op3(r, DS_LOOP_select, op2(r, DS_LOOP_lt, i, num(r, DS_index, 0)), op2(r, DS_LOOP_add, i, extent(r, size)), i);
+    return clamp_index(r, i, size);
 }
 
 RULE(gather) {

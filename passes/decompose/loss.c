@@ -8,8 +8,7 @@
 static ds_value *picked(dec *d, ds_op *op, ds_value *x, ds_value *target, ds_value *weight, bool weight_only) {
     const ds_type *t = target->type;
     body b = map_over(d, x->type->elem, t->rank, t->dims, &target, 1), *r = &b;
-    ds_value *index = cast_to(r, r->x[0], DS_index), *zero = num(r, DS_index, 0), *last = op2(r, DS_LOOP_sub, extent(r, x->type->dims[1]), num(r, DS_index, 1));
-    ds_value *safe = op2(r, DS_LOOP_max, zero, op2(r, DS_LOOP_min, index, last)), *at[DEC_MAX_RANK];
+    ds_value *index = cast_to(r, r->x[0], DS_index), *safe = clamp_index(r, index, x->type->dims[1]), *at[DEC_MAX_RANK];
     for (size_t i = 0; i < x->type->rank; i++) at[i] = i == 0 ? position(r, 0) : i == 1 ? safe : position(r, i - 1);
     ds_value *v = extract(r, x, at, x->type->rank), *w = weight ? extract(r, weight, &safe, 1) : like(r, v, 1);
     if (ds_op_attr(op, "ignore_index")) {
@@ -38,8 +37,7 @@ static ds_status likelihood(dec *d, ds_op *op, ds_value *x, ds_value *target, ds
     return DS_OK;
 }
 
-ds_status rule_negative_log_likelihood(dec *d, ds_op *op);
-ds_status rule_negative_log_likelihood(dec *d, ds_op *op) { return likelihood(d, op, dec_in(d, 0), dec_in(d, 1), dec_in(d, 2), &d->out[0]); }
+RULE(negative_log_likelihood) { return likelihood(d, op, dec_in(d, 0), dec_in(d, 1), dec_in(d, 2), &d->out[0]); }
 
 /* log softmax over the classes (dimension 1): x - m - log(sum(exp(x - m))) */
 static ds_value *log_probabilities(dec *d, ds_value *x) {
@@ -60,8 +58,7 @@ static ds_value *log_probabilities(dec *d, ds_value *x) {
     return map_end(&r, op2(&r, DS_LOOP_sub, op2(&r, DS_LOOP_sub, r.x[0], r.x[1]), op1(&r, DS_LOOP_log, r.x[2])));
 }
 
-ds_status rule_softmax_cross_entropy(dec *d, ds_op *op);
-ds_status rule_softmax_cross_entropy(dec *d, ds_op *op) {
+RULE(softmax_cross_entropy) {
     if (dec_type(d, 0)->rank < 2) return dec_fail(d, DS_E_shape, "scores have no class dimension");
     ds_value *log_probability = log_probabilities(d, dec_in(d, 0));
     if (op->result_count > 1) d->out[1] = log_probability;

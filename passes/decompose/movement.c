@@ -4,10 +4,6 @@
 
 #include "passes/decompose/decompose.h"
 
-#define RULE(name)                                                                                                                         \
-    ds_status rule_##name(dec *d, ds_op *op);                                                                                              \
-    ds_status rule_##name(dec *d, ds_op *op)
-
 RULE(none) { (void)op; d->out[0] = NULL; return DS_OK; }
 
 RULE(constant) {

@@ -4,10 +4,6 @@
 
 #include "passes/decompose/decompose.h"
 
-#define RULE(name)                                                                                                                         \
-    ds_status rule_##name(dec *d, ds_op *op);                                                                                              \
-    ds_status rule_##name(dec *d, ds_op *op)
-
 /* Which dimensions a reduction keeps, and how an operand of the full shape is read in the reduction's iteration space (kept dims first,
  * as 1 where they were reduced, then the reduced ones). */
 typedef struct {

@@ -4,10 +4,6 @@
 
 #include "passes/decompose/decompose.h"
 
-#define RULE(name)                                                                                                                         \
-    ds_status rule_##name(dec *d, ds_op *op);                                                                                              \
-    ds_status rule_##name(dec *d, ds_op *op)
-
 typedef struct {
     const ds_expr *in, *out;
     double scale;     /* known scale, or 0 */
@@ -31,11 +27,6 @@ static ds_value *resize_coordinate(body *r, const char *mode, const resize_axis 
         return op2(r, DS_LOOP_add, offset, v);
     }
     return v;
-}
-
-static ds_value *clamp_index(body *r, ds_value *v, const ds_expr *size) {
-    ds_value *i = cast_to(r, v, DS_index), *zero = num(r, DS_index, 0);
-    return op2(r, DS_LOOP_max, zero, op2(r, DS_LOOP_min, i, op2(r, DS_LOOP_sub, extent(r, size), num(r, DS_index, 1))));
 }
 
 static ds_value *nearest_index(body *r, const char *mode, ds_value *x, const ds_expr *size) {
