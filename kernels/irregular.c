@@ -157,3 +157,143 @@ void ds_scatter_nd(u8 *const *buffers, const i64 *params) {
         for (i64 i = 0; inside && i < inner; i++) combine(buffers[3] + (to * inner + i) * size, buffers[2] + (r * inner + i) * size, code);
     }
 }
+
+/* non_zero: buffers flags (bytes), result [rank, found]; params elements, rank, found, dims. Coordinates in row-major order. */
+void ds_non_zero(u8 *const *buffers, const i64 *params);
+void ds_non_zero(u8 *const *buffers, const i64 *params) {
+    i64 total = params[0], rank = params[1], found = params[2], *to = (i64 *)buffers[1];
+    const i64 *dims = params + 3;
+    for (i64 at = 0, n = 0; at < total && n < found; at++) {
+        i64 rest = at;
+        if (!buffers[0][at]) continue;
+        for (i64 i = rank; i-- > 0; rest /= dims[i]) to[i * found + n] = rest % dims[i];
+        n++;
+    }
+}
+
+/* ---- ordering ---- */
+
+/* Is item a before item b? Any strict order; sort() makes the result independent of the algorithm as long as no two items are equal. */
+typedef int before_fn(const void *data, i64 a, i64 b);
+
+static void sift(i64 *items, i64 count, i64 at, before_fn *before, const void *data) {
+    for (;;) {
+        i64 child = 2 * at + 1, t;
+        if (child >= count) return;
+        if (child + 1 < count && before(data, items[child], items[child + 1])) child++;
+        if (!before(data, items[at], items[child])) return;
+        t = items[at], items[at] = items[child], items[child] = t;
+        at = child;
+    }
+}
+
+static void sort(i64 *items, i64 count, before_fn *before, const void *data) {
+    for (i64 i = count / 2; i-- > 0;) sift(items, count, i, before, data);
+    for (i64 left = count; left > 1; left--) {
+        i64 t = items[0];
+        items[0] = items[left - 1], items[left - 1] = t;
+        sift(items, left - 1, 0, before, data);
+    }
+}
+
+/* Slices of a tensor seen as [outer, n, inner]: element j of slice a is at (j / inner * n + a) * inner + j % inner. */
+typedef struct {
+    const u8 *x;
+    i64 outer, n, inner, code;
+} slices;
+
+static int compare_slices(const slices *s, i64 a, i64 b) {
+    i64 size = bytes_of(s->code);
+    for (i64 o = 0; o < s->outer; o++)
+        for (i64 i = 0; i < s->inner; i++) {
+            const u8 *p = s->x + ((o * s->n + a) * s->inner + i) * size, *q = s->x + ((o * s->n + b) * s->inner + i) * size;
+            if (goes_before(p, q, s->code, 0)) return -1;
+            if (goes_before(q, p, s->code, 0)) return 1;
+        }
+    return 0;
+}
+
+static int slice_before(const void *data, i64 a, i64 b) {
+    int order = compare_slices(data, a, b);
+    return order ? order < 0 : a < b;
+}
+
+/* unique: buffers x, first, inverse, counts, found [1], scratch [n]; params outer, n, inner, sorted, code. Group k's first occurrence is
+ * first[k], it occurs counts[k] times, and slice i belongs to group inverse[i]; groups in ascending order, or by first occurrence. */
+void ds_unique(u8 *const *buffers, const i64 *params);
+void ds_unique(u8 *const *buffers, const i64 *params) {
+    slices s = {buffers[0], params[0], params[1], params[2], params[4]};
+    i64 *first = (i64 *)buffers[1], *inverse = (i64 *)buffers[2], *counts = (i64 *)buffers[3], *scratch = (i64 *)buffers[5], groups = 0;
+    for (i64 i = 0; i < s.n; i++) scratch[i] = i;
+    sort(scratch, s.n, slice_before, &s);
+    for (i64 i = 0; i < s.n; i++) {
+        if (i == 0 || compare_slices(&s, scratch[i - 1], scratch[i])) first[groups++] = scratch[i];
+        inverse[scratch[i]] = groups - 1;
+    }
+    if (!params[3]) { /* number the groups anew as they come */
+        i64 next = 0;
+        for (i64 i = 0; i < s.n; i++)
+            if (first[inverse[i]] == i) scratch[inverse[i]] = next++;
+        for (i64 i = 0; i < s.n; i++) inverse[i] = scratch[inverse[i]];
+        for (i64 i = s.n; i-- > 0;) first[inverse[i]] = i;
+    }
+    for (i64 i = 0; i < s.n; i++) counts[i] = 0;
+    for (i64 i = 0; i < s.n; i++) counts[inverse[i]]++;
+    *(i64 *)buffers[4] = groups;
+}
+
+/* ---- boxes ---- */
+
+typedef struct {
+    float low[2], high[2];
+} box;
+
+static box box_at(const float *p, i64 is_centered) {
+    box b;
+    for (int i = 0; i < 2; i++) {
+        float u = is_centered ? p[i] - p[i + 2] / 2 : p[i], v = is_centered ? p[i] + p[i + 2] / 2 : p[i + 2];
+        b.low[i] = u < v ? u : v, b.high[i] = u < v ? v : u;
+    }
+    return b;
+}
+
+static int overlaps(box a, box b, float threshold) { /* intersection over union, compared without a division */
+    float sides[2], area_a = (a.high[0] - a.low[0]) * (a.high[1] - a.low[1]), area_b = (b.high[0] - b.low[0]) * (b.high[1] - b.low[1]);
+    for (int i = 0; i < 2; i++) {
+        float low = a.low[i] > b.low[i] ? a.low[i] : b.low[i], high = a.high[i] < b.high[i] ? a.high[i] : b.high[i];
+        if (!(high > low)) return 0;
+        sides[i] = high - low;
+    }
+    float both = sides[0] * sides[1], either = area_a + area_b - both;
+    return area_a > 0 && area_b > 0 && either > 0 && both / either > threshold;
+}
+
+static int higher_score(const void *data, i64 a, i64 b) {
+    const float *scores = data;
+    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+}
+
+/* non_max_suppression: buffers boxes [batches, n, 4], scores [batches, classes, n], IoU threshold, score threshold, result
+ * [batches * classes * most, 3], found [1], scratch [n]; params batches, classes, n, most of a class, is_centered, has a score threshold. */
+void ds_non_max_suppression(u8 *const *buffers, const i64 *params);
+void ds_non_max_suppression(u8 *const *buffers, const i64 *params) {
+    i64 batches = params[0], classes = params[1], n = params[2], most = params[3], is_centered = params[4], *to = (i64 *)buffers[4], found = 0, *order = (i64 *)buffers[6];
+    float threshold = *(const float *)buffers[2], lowest = *(const float *)buffers[3];
+    for (i64 b = 0; b < batches; b++)
+        for (i64 c = 0; c < classes; c++) {
+            const float *boxes = (const float *)buffers[0] + b * n * 4, *scores = (const float *)buffers[1] + (b * classes + c) * n;
+            i64 count = 0, start = found;
+            for (i64 i = 0; i < n; i++)
+                if (params[5] ? scores[i] > lowest : scores[i] == scores[i]) order[count++] = i;
+            sort(order, count, higher_score, scores);
+            for (i64 k = 0; k < count && found - start < most; k++) {
+                box candidate = box_at(boxes + order[k] * 4, is_centered);
+                i64 kept = start;
+                while (kept < found && !overlaps(candidate, box_at(boxes + to[kept * 3 + 2] * 4, is_centered), threshold)) kept++;
+                if (kept < found) continue;
+                to[found * 3] = b, to[found * 3 + 1] = c, to[found * 3 + 2] = order[k];
+                found++;
+            }
+        }
+    *(i64 *)buffers[5] = found;
+}

@@ -123,17 +123,9 @@ static ds_status convolution(dec *d, ds_op *op, ds_value *x, ds_value *w, ds_ele
     return DS_OK;
 }
 
-static ds_value *add_channel_bias(dec *d, ds_value *v, ds_value *bias) {
-    const ds_expr *e = dec_dim(d, 1);
-    ds_value *inputs[] = {v, bias};
-    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, v->type->rank), dec_map_of(d, v->type->rank, &e, 1)};
-    body r = map_begin(d, v->type->elem, v->type->rank, v->type->dims, inputs, maps, 2);
-    return map_end(&r, op2(&r, DS_LOOP_add, r.x[0], cast_to(&r, r.x[1], r.x[0]->type->elem)));
-}
-
 RULE(conv) {
     DS_TRY(convolution(d, op, dec_in(d, 0), dec_in(d, 1), dec_type(d, 0)->elem, &d->out[0]));
-    if (dec_in(d, 2)) d->out[0] = add_channel_bias(d, d->out[0], dec_in(d, 2));
+    if (dec_in(d, 2)) d->out[0] = dec_channel_bias(d, d->out[0], dec_in(d, 2));
     return DS_OK;
 }
 
@@ -144,9 +136,21 @@ RULE(conv_integer) {
 RULE(qlinear_conv) {
     ds_value *v;
     DS_TRY(convolution(d, op, less_zero_point(d, dec_in(d, 0), dec_in(d, 2), 1), less_zero_point(d, dec_in(d, 3), dec_in(d, 5), 0), DS_i32, &v));
-    if (dec_in(d, 8)) v = add_channel_bias(d, v, dec_in(d, 8));
+    if (dec_in(d, 8)) v = dec_channel_bias(d, v, dec_in(d, 8));
     d->out[0] = requantise(d, v, dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7), 1);
     return DS_OK;
+}
+
+/* Windows that overlap, summed: tap t of the window at input position q reaches output position p = q*stride - before + t*dilation.
+ * So output p reads position (p + before - t*dilation) / stride for each tap, where that is a whole number of 0 … size-1. Coordinate
+ * `p_dim` of the point is p, `t_dim` is t; `valid` collects the condition. Returns the position, clamped. */
+static ds_value *reached_from(body *r, size_t dims, size_t p_dim, size_t t_dim, int64_t stride, int64_t dilation, const ds_expr *before, const ds_expr *size, ds_value **valid) {
+    dec *d = r->d;
+    const ds_expr *e = ds_expr_add(d->cx, ds_expr_sub(d->cx, dec_dim(d, p_dim), ds_expr_scale(d->cx, dec_dim(d, t_dim), dilation)), before);
+    ds_value *q = at_point(r, dims, e), *s = num(r, DS_index, (double)stride), *in = op2(r, DS_LOOP_floordiv, q, s);
+    ds_value *ok = AND(EQ(MUL(in, s), q), AND(LE(num(r, DS_index, 0), in), LT(in, extent(r, size))));
+    *valid = *valid ? AND(*valid, ok) : ok;
+    return clamp_index(r, in, size);
 }
 
 /* Transposed convolution: every input position times the whole window by one matrix product, then each output sums the taps that
@@ -194,26 +198,54 @@ RULE(conv_transpose) {
     const ds_expr *result[DEC_MAX_RANK] = {xt->dims[0], dec_const(d, group * cout)}, *window[DEC_MAX_RANK];
     for (size_t i = 0; i < spatial; i++) result[i + 2] = out[i], window[i] = dec_const(d, kernel[i]);
     body b = reduce_begin(d, wide, rank, result, window, spatial, NULL, NULL, 0), *r = &b;
-    ds_value *at[DEC_MAX_RANK], *valid = NULL, *zero = num(r, DS_index, 0);
+    ds_value *at[DEC_MAX_RANK], *valid = NULL;
     at[0] = position(r, 0);
     at[g_at] = op2(r, DS_LOOP_floordiv, position(r, 1), num(r, DS_index, (double)cout));
     at[co_at] = op2(r, DS_LOOP_mod, position(r, 1), num(r, DS_index, (double)cout));
     for (size_t i = 0; i < spatial; i++) {
-        const ds_expr *e = ds_expr_add(d->cx, ds_expr_sub(d->cx, dec_dim(d, 0), ds_expr_scale(d->cx, dec_dim(d, 1), dilation[i])), before[i]);
-        ds_value *coordinates[] = {position(r, i + 2), position(r, rank + i)};
-        const ds_type *index = ds_type_scalar(d->cx, DS_index);
-        ds_op *apply = ds_op_create(&r->b, DS_LOOP_apply, coordinates, 2, &index, 1, 0);
-        ds_op_set_attr(d->m, apply, "map", ds_attr_map(d->cx, 2, &e, 1));
-        ds_value *q = ds_op_result(apply, 0), *s = num(r, DS_index, (double)stride[i]), *in = op2(r, DS_LOOP_floordiv, q, s), *size = extent(r, xt->dims[i + 2]);
-        ds_value *ok = op2(r, DS_LOOP_and, op2(r, DS_LOOP_eq, op2(r, DS_LOOP_mul, in, s), q), op2(r, DS_LOOP_and, op2(r, DS_LOOP_le, zero, in), op2(r, DS_LOOP_lt, in, size)));
-        valid = valid ? op2(r, DS_LOOP_and, valid, ok) : ok;
-        at[1 + i] = op2(r, DS_LOOP_max, zero, op2(r, DS_LOOP_min, in, op2(r, DS_LOOP_sub, size, num(r, DS_index, 1))));
-        at[k_at + i] = coordinates[1];
+        at[1 + i] = reached_from(r, rank + spatial, i + 2, rank + i, stride[i], dilation[i], before[i], xt->dims[i + 2], &valid);
+        at[k_at + i] = position(r, rank + i);
     }
     ds_value *v = extract(r, product, at, p_rank);
     ds_value *sum = reduce_end(r, op3(r, DS_LOOP_select, valid, v, like(r, v, 0)), DS_LOOP_add);
     sum = dec_convert(d, sum, xt->elem);
-    d->out[0] = dec_in(d, 2) ? add_channel_bias(d, sum, dec_in(d, 2)) : sum;
+    d->out[0] = dec_in(d, 2) ? dec_channel_bias(d, sum, dec_in(d, 2)) : sum;
+    return DS_OK;
+}
+
+/* Col2Im: columns [n, c * window, positions] back into an image, overlaps summed. */
+RULE(col2im) {
+    ds_value *x = dec_in(d, 0);
+    const ds_expr *image[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *window[DEC_MAX_RANK], *split[2 * DEC_MAX_RANK], *taps_count = dec_const(d, 1);
+    int64_t stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK], pads[2 * DEC_MAX_RANK] = {0};
+    size_t spatial, n;
+    DS_TRY(dec_ints(d, dec_in(d, 1), image, DEC_MAX_RANK, &spatial));
+    DS_TRY(dec_ints(d, dec_in(d, 2), window, DEC_MAX_RANK, &n));
+    if (n != spatial || x->type->rank != 3 || 2 + 2 * spatial > DEC_MAX_RANK) return dec_fail(d, DS_E_shape, "image, block and columns do not fit together");
+    for (size_t i = 0; i < spatial; i++) stride[i] = dilation[i] = 1;
+    ds_op_ints(op, "strides", stride, spatial);
+    ds_op_ints(op, "dilations", dilation, spatial);
+    ds_op_ints(op, "pads", pads, 2 * spatial);
+    for (size_t i = 0; i < spatial; i++) {
+        if (stride[i] < 1 || dilation[i] < 1) return dec_fail(d, DS_E_attribute, "strides and dilations must be positive");
+        const ds_expr *reach = ds_expr_scale(d->cx, ds_expr_sub(d->cx, window[i], dec_const(d, 1)), dilation[i]);
+        const ds_expr *room = ds_expr_sub(d->cx, ds_expr_add(d->cx, image[i], dec_const(d, pads[i] + pads[i + spatial] - 1)), reach);
+        split[2 + i] = window[i];
+        split[2 + spatial + i] = ds_expr_add(d->cx, ds_expr_floordiv(d->cx, room, dec_const(d, stride[i])), dec_const(d, 1));
+        taps_count = ds_expr_mul(d->cx, taps_count, window[i]);
+        dims[2 + i] = image[i];
+    }
+    dims[0] = split[0] = x->type->dims[0];
+    dims[1] = split[1] = ds_expr_floordiv(d->cx, x->type->dims[1], taps_count);
+    ds_value *columns = dec_reshape(d, x, 2 + 2 * spatial, split), *at[DEC_MAX_RANK], *valid = NULL;
+    body b = reduce_begin(d, dec_compute_elem(x->type->elem), 2 + spatial, dims, window, spatial, NULL, NULL, 0), *r = &b;
+    at[0] = position(r, 0), at[1] = position(r, 1);
+    for (size_t i = 0; i < spatial; i++) {
+        at[2 + i] = position(r, 2 + spatial + i);
+        at[2 + spatial + i] = reached_from(r, 2 + 2 * spatial, 2 + i, 2 + spatial + i, stride[i], dilation[i], dec_const(d, pads[i]), split[2 + spatial + i], &valid);
+    }
+    ds_value *v = extract(r, columns, at, 2 + 2 * spatial);
+    d->out[0] = dec_convert(d, reduce_end(r, SELECT(valid, v, like(r, v, 0)), DS_LOOP_add), x->type->elem);
     return DS_OK;
 }
 

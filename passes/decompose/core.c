@@ -233,6 +233,15 @@ ds_value *position(body *r, size_t dim) {
     return result;
 }
 
+ds_value *at_point(body *r, size_t dims, const ds_expr *e) {
+    ds_value *coordinates[2 * DEC_MAX_RANK];
+    const ds_type *index = ds_type_scalar(r->d->cx, DS_index);
+    for (size_t i = 0; i < dims; i++) coordinates[i] = position(r, i);
+    ds_op *apply = ds_op_create(&r->b, DS_LOOP_apply, coordinates, dims, &index, 1, 0);
+    ds_op_set_attr(r->d->m, apply, "map", ds_attr_map(r->d->cx, dims, &e, 1));
+    return ds_op_result(apply, 0);
+}
+
 ds_value *clamp_index(body *r, ds_value *v, const ds_expr *size) {
     ds_value *i = cast_to(r, v, DS_index), *zero = num(r, DS_index, 0);
     return op2(r, DS_LOOP_max, zero, op2(r, DS_LOOP_min, i, op2(r, DS_LOOP_sub, extent(r, size), num(r, DS_index, 1))));
@@ -254,9 +263,13 @@ typedef struct {
 
 static const ds_cells *known_value(void *user, const ds_value *v) {
     known_env *k = user;
-    if (!v->op || v->type->kind != DS_TYPE_TENSOR) return NULL;
     uint64_t count;
-    if (!ds_type_static_count(v->type, &count) || count > KNOWN_LIMIT) return NULL;
+    if (v->type->kind != DS_TYPE_TENSOR || !ds_type_static_count(v->type, &count) || count > KNOWN_LIMIT) return NULL;
+    if (count == 0 && v->type->rank == 1) { /* an empty list, wherever it comes from */
+        static const int64_t no_extent = 0;
+        return ds_cells_from_bytes(k->arena, v->type, &no_extent, NULL);
+    }
+    if (!v->op) return NULL;
     if (v->op->kind != DS_GRAPH_constant && v->op->kind != DS_GRAPH_index) return NULL;
     if (ds_elem_facts(v->type->elem)->bits > 64) return NULL;
     ds_cells *cells = DS_NEW(k->arena, ds_cells);
@@ -336,6 +349,16 @@ ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, si
         out[i] = ds_expr_symbol(d->cx, symbol);
     }
     return DS_OK;
+}
+
+const ds_expr *dec_named(dec *d, const ds_expr *e) {
+    if (ds_expr_is_const(e, NULL) || e->kind == DS_EXPR_SYMBOL) return e;
+    const char *symbol = ds_module_new_symbol(d->m, "v_");
+    ds_value *value = dec_index_tensor(d, DS_i64, &e, 1, true);
+    ds_op *item = ds_op_create(&d->b, DS_GRAPH_item, &value, 1, NULL, 0, 0);
+    ds_op_set_attr(d->m, item, "symbol", ds_attr_string(d->cx, symbol));
+    ds_op_set_attr(d->m, item, "at", ds_attr_int(d->cx, 0));
+    return ds_expr_symbol(d->cx, symbol);
 }
 
 bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room, size_t *out_count) {
@@ -425,6 +448,14 @@ ds_value *dec_binary(dec *d, ds_op_kind kind, ds_value *a, ds_value *b) {
     return map_end(&r, op2(&r, kind, r.x[0], r.x[1]));
 }
 
+ds_value *dec_channel_bias(dec *d, ds_value *v, ds_value *bias) {
+    const ds_expr *e = dec_dim(d, 1);
+    ds_value *inputs[] = {v, bias};
+    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, v->type->rank), dec_map_of(d, v->type->rank, &e, 1)};
+    body r = map_begin(d, v->type->elem, v->type->rank, v->type->dims, inputs, maps, 2);
+    return map_end(&r, op2(&r, DS_LOOP_add, r.x[0], cast_to(&r, r.x[1], r.x[0]->type->elem)));
+}
+
 ds_value *dec_slice(dec *d, ds_value *v, size_t axis, const ds_expr *start, const ds_expr *extent_of, int64_t step) {
     size_t rank = v->type->rank;
     const ds_expr *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK];
@@ -495,4 +526,18 @@ ds_status dec_run_time_axes(dec *d, ds_value *axes, size_t rank, const ds_expr *
 
 const ds_expr *dec_is_axis(dec *d, const ds_expr *axis, size_t dim, size_t rank) {
     return ds_expr_max(d->cx, dec_equals(d, axis, (int64_t)dim), dec_equals(d, axis, (int64_t)dim - (int64_t)rank));
+}
+
+ds_value *dec_drop_axes(dec *d, ds_value *v, const ds_type *t, const ds_expr *const *is_axis, size_t count) {
+    const ds_expr *dims[DEC_MAX_RANK];
+    for (size_t j = 0; j + count < t->rank; j++) { /* result dim j is the j-th one that stays */
+        const ds_expr *seen = dec_const(d, 0), *sum = seen;
+        for (size_t i = 0; i < t->rank; i++) {
+            const ds_expr *stays = ds_expr_sub(d->cx, dec_const(d, 1), is_axis[i]);
+            seen = ds_expr_add(d->cx, seen, stays);
+            sum = ds_expr_add(d->cx, sum, ds_expr_mul(d->cx, ds_expr_mul(d->cx, stays, dec_equals(d, seen, (int64_t)j + 1)), t->dims[i]));
+        }
+        dims[j] = dec_named(d, sum);
+    }
+    return dec_reshape(d, v, t->rank - count, dims);
 }

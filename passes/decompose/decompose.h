@@ -39,6 +39,8 @@ ds_status dec_refuse(dec *d, const char *format, ...) DS_PRINTF(2, 3); /* not su
 ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, size_t *out_count);
 /* Axes that are read at run time, as arithmetic: is_axis[i] is 1 where dim i is among them, else 0. */
 ds_status dec_run_time_axes(dec *d, ds_value *axes, size_t rank, const ds_expr **is_axis, size_t *out_count);
+/* v without the `count` dims of t that is_axis names (their extent in v is 1). */
+ds_value *dec_drop_axes(dec *d, ds_value *v, const ds_type *t, const ds_expr *const *is_axis, size_t count);
 const ds_expr *dec_is_axis(dec *d, const ds_expr *axis, size_t dim, size_t rank); /* 1 where axis (maybe negative) names dim */
 const ds_expr *dec_equals(dec *d, const ds_expr *e, int64_t value);              /* 1 where they are equal, else 0: max(0, 1 - |e - value|) */
 bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room, size_t *out_count); /* false when one is not a constant */
@@ -86,8 +88,42 @@ ds_value *like(body *r, ds_value *v, double c); /* a constant of v's type */
 ds_value *cast_to(body *r, ds_value *v, ds_elem elem);
 ds_value *extent(body *r, const ds_expr *e); /* an expression over symbols, as index */
 ds_value *position(body *r, size_t dim);
+ds_value *at_point(body *r, size_t dims, const ds_expr *e); /* an expression over the first `dims` coordinates of the current point, as index */
 ds_value *clamp_index(body *r, ds_value *v, const ds_expr *size); /* as index in 0 … size-1, so that a wrong one cannot read outside */
 ds_value *extract(body *r, ds_value *tensor, ds_value *const *at, size_t count);
+
+/* Short forms, in functions that have a `body *r`. */
+#define ADD(a, b) op2(r, DS_LOOP_add, a, b)
+#define SUB(a, b) op2(r, DS_LOOP_sub, a, b)
+#define MUL(a, b) op2(r, DS_LOOP_mul, a, b)
+#define DIV(a, b) op2(r, DS_LOOP_div, a, b)
+#define MIN(a, b) op2(r, DS_LOOP_min, a, b)
+#define MAX(a, b) op2(r, DS_LOOP_max, a, b)
+#define LT(a, b) op2(r, DS_LOOP_lt, a, b)
+#define LE(a, b) op2(r, DS_LOOP_le, a, b)
+#define EQ(a, b) op2(r, DS_LOOP_eq, a, b)
+#define AND(a, b) op2(r, DS_LOOP_and, a, b)
+#define SELECT(c, a, b) op3(r, DS_LOOP_select, c, a, b)
+#define EXP(a) op1(r, DS_LOOP_exp, a)
+#define FLOOR(a) op1(r, DS_LOOP_floor, a)
+
+/* ---- interpolation (sample.c) ---- */
+
+/* Where a coordinate along one axis reads: up to 4 positions with weights. No weight: 1. `inside` false: the element counts as 0. */
+typedef struct {
+    size_t count;
+    ds_value *at[4], *weight[4], *inside[4];
+} taps;
+
+taps taps_one(ds_value *at); /* an index */
+/* Of an f32 coordinate, 2 (linear), or 4 (Keys' cubic convolution with parameter a; IEEE Trans. ASSP 29, 1981). `at` are f32: whole, maybe outside. */
+taps taps_linear(body *r, ds_value *x);
+taps taps_cubic(body *r, double a, ds_value *x);
+ds_value *cubic_weight(body *r, double a, ds_value *s, bool near); /* the kernel at distance s: s <= 1 (near), or 1 < s < 2 */
+void taps_clamp(body *r, taps *t, const ds_expr *size); /* `at` becomes an index; outside means the element at the edge */
+void taps_zero(body *r, taps *t, const ds_expr *size);  /* … or zero */
+/* The sum over the product of all axes' taps of weight * x[at]; one entry of `axis` for each dim of x. */
+ds_value *interpolate(body *r, ds_value *x, const taps *axis);
 
 /* ---- whole ops ---- */
 
@@ -99,6 +135,10 @@ ds_value *dec_transpose(dec *d, ds_value *v, const size_t *permutation);
 ds_value *dec_convert(dec *d, ds_value *v, ds_elem elem);
 ds_value *dec_binary(dec *d, ds_op_kind kind, ds_value *a, ds_value *b); /* broadcasting; element type of a */
 ds_value *dec_slice(dec *d, ds_value *v, size_t axis, const ds_expr *start, const ds_expr *extent, int64_t step);
+/* v + bias, one element for each channel (dimension 1) */
+ds_value *dec_channel_bias(dec *d, ds_value *v, ds_value *bias);
+/* A symbol of its own for an expression: for extents whose products would otherwise expand into long polynomials. */
+const ds_expr *dec_named(dec *d, const ds_expr *e);
 /* matmul over the last two dims, batch dims broadcast */
 ds_status dec_matmul(dec *d, ds_value *a, ds_value *b, ds_elem accumulator, ds_value **out);
 ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over, size_t over_count,

@@ -4,15 +4,6 @@
 
 #include "passes/decompose/decompose.h"
 
-#define ADD(a, b) op2(r, DS_LOOP_add, a, b)
-#define SUB(a, b) op2(r, DS_LOOP_sub, a, b)
-#define MUL(a, b) op2(r, DS_LOOP_mul, a, b)
-#define DIV(a, b) op2(r, DS_LOOP_div, a, b)
-#define MIN(a, b) op2(r, DS_LOOP_min, a, b)
-#define MAX(a, b) op2(r, DS_LOOP_max, a, b)
-#define LT(a, b) op2(r, DS_LOOP_lt, a, b)
-#define SELECT(c, a, b) op3(r, DS_LOOP_select, c, a, b)
-#define EXP(a) op1(r, DS_LOOP_exp, a)
 #define C(v) like(r, x, v)
 
 static double attr(body *r, const char *name, double otherwise) { return ds_op_float(r->d->op, name, otherwise); }

@@ -1,4 +1,4 @@
-/* Ops that read or write at computed positions, or make elements from positions; irregular ones call C functions of kernels/. */
+/* Ops that read at computed positions, or make elements from positions. */
 #include <math.h>
 #include <string.h>
 
@@ -97,20 +97,22 @@ RULE(reverse_sequence) {
 
 RULE(range) {
     ds_value *inputs[] = {dec_in(d, 0), dec_in(d, 1), dec_in(d, 2)};
-    const ds_expr *start, *limit, *delta, *count;
+    const ds_expr *start, *limit, *delta, *count, *zero = dec_const(d, 0);
     size_t n;
     (void)op;
     ds_elem elem = inputs[0]->type->elem;
-    double a, b, c;
-    if (dec_known_scalar(d, inputs[0], &a) && dec_known_scalar(d, inputs[1], &b) && dec_known_scalar(d, inputs[2], &c)) {
-        if (c == 0) return dec_fail(d, DS_E_attribute, "the step is 0");
-        double steps = ceil((b - a) / c);
-        count = dec_const(d, steps > 0 ? (int64_t)steps : 0);
+    double step;
+    if (dec_known_scalar(d, inputs[2], &step) && step == 0) return dec_fail(d, DS_E_attribute, "the step is 0");
+    if (ds_elem_is_float(elem)) {
+        body b = map_over(d, DS_i64, 0, NULL, inputs, 3), *r = &b;
+        ds_value *steps = DIV(SUB(r->x[1], r->x[0]), r->x[2]);
+        DS_TRY(dec_ints(d, map_end(r, cast_to(r, op1(r, DS_LOOP_ceil, steps), DS_i64)), &count, 1, &n));
+        count = ds_expr_max(d->cx, count, zero);
     } else {
         DS_TRY(dec_ints(d, inputs[0], &start, 1, &n));
         DS_TRY(dec_ints(d, inputs[1], &limit, 1, &n));
         DS_TRY(dec_ints(d, inputs[2], &delta, 1, &n));
-        count = ds_expr_max(d->cx, ds_expr_ceildiv(d->cx, ds_expr_sub(d->cx, limit, start), delta), dec_const(d, 0));
+        count = ds_expr_max(d->cx, ds_expr_ceildiv(d->cx, ds_expr_sub(d->cx, limit, start), delta), zero);
     }
     ds_value *used[] = {inputs[0], inputs[2]};
     body r = map_over(d, elem, 1, &count, used, 2);
@@ -204,86 +206,10 @@ RULE(cumulative) {
     const ds_attr *map = dec_map_of(d, rank + 1, exprs, rank);
     bool product = op->kind == DS_ONNX_CumProd;
     body r = reduce_begin(d, dec_compute_elem(x->type->elem), rank, x->type->dims, &over, 1, &x, &map, 1);
-    ds_value *points[DEC_MAX_RANK], *there = position(&r, rank);
-    for (size_t i = 0; i < rank; i++) points[i] = position(&r, i);
-    const ds_type *index = ds_type_scalar(d->cx, DS_index);
-    ds_op *apply = ds_op_create(&r.b, DS_LOOP_apply, points, rank, &index, 1, 0);
-    ds_op_set_attr(d->m, apply, "map", ds_attr_map(d->cx, rank, &at, 1));
-    ds_value *here = ds_op_result(apply, 0);
+    ds_value *there = position(&r, rank), *here = at_point(&r, rank, at);
     if (ds_op_int(op, "reverse", 0)) { ds_value *t = here; here = there, there = t; }
     ds_value *counts = op2(&r, ds_op_int(op, "exclusive", 0) ? DS_LOOP_lt : DS_LOOP_le, there, here);
     ds_value *v = op3(&r, DS_LOOP_select, counts, r.x[0], like(&r, r.x[0], product));
     d->out[0] = dec_convert(d, reduce_end(&r, v, product ? DS_LOOP_mul : DS_LOOP_add), x->type->elem);
-    return DS_OK;
-}
-
-/* ---- irregular ones: C functions of kernels/ ---- */
-
-static ds_value *call_extern(dec *d, const char *callee, ds_value *const *inputs, size_t count, const ds_type *const *types, size_t results,
-                             const ds_expr *const *params, size_t param_count) {
-    ds_op *op = ds_op_create(&d->b, DS_GRAPH_extern, inputs, count, types, results, 0);
-    ds_op_set_attr(d->m, op, "callee", ds_attr_string(d->cx, callee));
-    ds_op_set_attr(d->m, op, "params", ds_attr_exprs(d->cx, params, param_count));
-    for (size_t i = 0; i < results && i < DEC_MAX_RESULTS; i++) d->out[i] = ds_op_result(op, i);
-    return ds_op_result(op, 0);
-}
-
-/* A code of kernels/ for element types: class * 16 + bytes; 0 signed, 1 unsigned, 2 float. */
-static int64_t elem_code(ds_elem e) {
-    const ds_elem_info *i = ds_elem_facts(e);
-    return (i->class == DS_CLASS_FLOAT ? 32 : i->class == DS_CLASS_SINT ? 0 : 16) + (int64_t)i->bits / 8;
-}
-
-RULE(top_k) {
-    ds_value *x = dec_in(d, 0);
-    const ds_expr *k;
-    size_t axis, n;
-    DS_TRY(dec_axis(d, ds_op_int(op, "axis", -1), x->type->rank, &axis));
-    DS_TRY(dec_ints(d, dec_in(d, 1), &k, 1, &n));
-    if (ds_elem_is_float(x->type->elem) && ds_elem_facts(x->type->elem)->bits < 32) x = dec_convert(d, x, DS_f32);
-    const ds_expr *dims[DEC_MAX_RANK], *outer = dec_const(d, 1), *inner = dec_const(d, 1);
-    for (size_t i = 0; i < x->type->rank; i++) {
-        dims[i] = i == axis ? k : x->type->dims[i];
-        if (i < axis) outer = ds_expr_mul(d->cx, outer, dims[i]);
-        if (i > axis) inner = ds_expr_mul(d->cx, inner, dims[i]);
-    }
-    const ds_type *types[] = {ds_type_tensor(d->cx, x->type->elem, x->type->rank, dims, NULL), ds_type_tensor(d->cx, DS_i64, x->type->rank, dims, NULL)};
-    const ds_expr *params[] = {outer, x->type->dims[axis], inner, k, dec_const(d, ds_op_int(op, "largest", 1)), dec_const(d, elem_code(x->type->elem))};
-    call_extern(d, "top_k", &x, 1, types, 2, params, 6);
-    d->out[0] = dec_convert(d, d->out[0], dec_type(d, 0)->elem);
-    return DS_OK;
-}
-
-static int64_t reduction_code(const char *name) {
-    static const char *const names[] = {"none", "add", "mul", "min", "max"};
-    for (size_t i = 0; i < DS_COUNT(names); i++)
-        if (!strcmp(names[i], name)) return (int64_t)i;
-    return -1;
-}
-
-RULE(scatter_elements) {
-    ds_value *x = dec_in(d, 0), *inputs[] = {x, dec_convert(d, dec_in(d, 1), DS_i64), dec_in(d, 2)};
-    size_t axis;
-    int64_t code = reduction_code(ds_op_text(op, "reduction", "none"));
-    DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), x->type->rank, &axis));
-    if (code < 0 || (code && ds_elem_is_float(x->type->elem) && ds_elem_facts(x->type->elem)->bits < 32) || x->type->elem == DS_string) return dec_refuse(d, "this reduction");
-    const ds_expr *params[3 + 2 * DEC_MAX_RANK] = {dec_const(d, (int64_t)x->type->rank), dec_const(d, (int64_t)axis), dec_const(d, code * 256 + elem_code(x->type->elem))};
-    for (size_t i = 0; i < x->type->rank; i++) params[3 + i] = x->type->dims[i], params[3 + x->type->rank + i] = inputs[1]->type->dims[i];
-    call_extern(d, "scatter_elements", inputs, 3, &x->type, 1, params, 3 + 2 * x->type->rank);
-    return DS_OK;
-}
-
-RULE(scatter_nd) {
-    ds_value *x = dec_in(d, 0), *inputs[] = {x, dec_convert(d, dec_in(d, 1), DS_i64), dec_in(d, 2)};
-    const ds_type *it = inputs[1]->type;
-    int64_t depth, code = reduction_code(ds_op_text(op, "reduction", "none"));
-    if (code < 0 || (code && ds_elem_is_float(x->type->elem) && ds_elem_facts(x->type->elem)->bits < 32) || x->type->elem == DS_string) return dec_refuse(d, "this reduction");
-    if (it->rank == 0 || !ds_expr_is_const(it->dims[it->rank - 1], &depth) || (size_t)depth > x->type->rank) return dec_refuse(d, "indices of this shape");
-    const ds_expr *rows = dec_const(d, 1), *inner = dec_const(d, 1), *params[5 + DEC_MAX_RANK];
-    for (size_t i = 0; i + 1 < it->rank; i++) rows = ds_expr_mul(d->cx, rows, it->dims[i]);
-    for (size_t i = (size_t)depth; i < x->type->rank; i++) inner = ds_expr_mul(d->cx, inner, x->type->dims[i]);
-    params[0] = ds_type_count(d->cx, x->type), params[1] = rows, params[2] = dec_const(d, depth), params[3] = inner, params[4] = dec_const(d, code * 256 + elem_code(x->type->elem));
-    for (size_t i = 0; i < (size_t)depth; i++) params[5 + i] = x->type->dims[i];
-    call_extern(d, "scatter_nd", inputs, 3, &x->type, 1, params, 5 + (size_t)depth);
     return DS_OK;
 }

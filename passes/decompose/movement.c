@@ -49,14 +49,12 @@ RULE(size) {
     return DS_OK;
 }
 
-/* Extents that are read at run time, where 0 copies the input's and -1 is what is left, as arithmetic: for an integer v,
- * max(0, 1 - v*v) is 1 where v is 0, and max(0, 1 - (v+1)*(v+1)) is 1 where v is -1. */
+/* Extents that are read at run time, where 0 copies the input's and -1 is what is left, as arithmetic. */
 static void run_time_shape(dec *d, const ds_type *input, const ds_expr **dims, size_t rank, bool zero_copies) {
-    const ds_expr *one = dec_const(d, 1), *zero = dec_const(d, 0), *product = one, *inferred[DEC_MAX_RANK];
+    const ds_expr *one = dec_const(d, 1), *product = one, *inferred[DEC_MAX_RANK];
     for (size_t i = 0; i < rank; i++) {
-        const ds_expr *v = dims[i], *next = ds_expr_add(d->cx, v, one);
-        if (zero_copies && i < input->rank) dims[i] = ds_expr_add(d->cx, v, ds_expr_mul(d->cx, ds_expr_max(d->cx, zero, ds_expr_sub(d->cx, one, ds_expr_mul(d->cx, v, v))), input->dims[i]));
-        inferred[i] = ds_expr_max(d->cx, zero, ds_expr_sub(d->cx, one, ds_expr_mul(d->cx, next, next)));
+        inferred[i] = dec_equals(d, dims[i], -1);
+        if (zero_copies && i < input->rank) dims[i] = ds_expr_add(d->cx, dims[i], ds_expr_mul(d->cx, dec_equals(d, dims[i], 0), input->dims[i]));
         product = ds_expr_mul(d->cx, product, dims[i]);
     }
     const ds_expr *known = ds_expr_max(d->cx, product, ds_expr_scale(d->cx, product, -1)), *rest = ds_expr_floordiv(d->cx, ds_type_count(d->cx, input), ds_expr_max(d->cx, known, one));
@@ -121,10 +119,34 @@ static ds_status axes_of(dec *d, size_t operand, size_t rank, bool *out_is_axis)
     return DS_OK;
 }
 
+/* Unsqueeze with axes read at run time. Each result extent is a choice between the input's, so it gets a symbol of its own. */
+static ds_status unsqueeze_at_run_time(dec *d, const ds_type *t, size_t rank) {
+    const ds_expr *is_new[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *seen = dec_const(d, 0), *one = dec_const(d, 1);
+    size_t count;
+    DS_TRY(dec_run_time_axes(d, dec_in(d, 1), rank, is_new, &count));
+    for (size_t j = 0; j < rank; j++) { /* 1 where it is new, else the next one of the input */
+        const ds_expr *old = ds_expr_sub(d->cx, one, is_new[j]), *sum = is_new[j];
+        seen = ds_expr_add(d->cx, seen, old);
+        for (size_t i = 0; i < t->rank; i++) sum = ds_expr_add(d->cx, sum, ds_expr_mul(d->cx, ds_expr_mul(d->cx, old, dec_equals(d, seen, (int64_t)i + 1)), t->dims[i]));
+        dims[j] = dec_named(d, sum);
+    }
+    d->out[0] = dec_reshape(d, dec_in(d, 0), rank, dims);
+    return DS_OK;
+}
+
 RULE(squeeze) {
     const ds_type *t = dec_type(d, 0);
     bool drop[DEC_MAX_RANK] = {false};
+    int64_t known[DEC_MAX_RANK];
+    size_t known_count;
     (void)op;
+    if (dec_in(d, 1) && !dec_known_ints(d, dec_in(d, 1), known, DEC_MAX_RANK, &known_count)) {
+        const ds_expr *is_axis[DEC_MAX_RANK];
+        DS_TRY(dec_run_time_axes(d, dec_in(d, 1), t->rank, is_axis, &known_count));
+        if (known_count > t->rank) return dec_fail(d, DS_E_attribute, "%zu axes for a tensor of rank %zu", known_count, t->rank);
+        d->out[0] = dec_drop_axes(d, dec_in(d, 0), t, is_axis, known_count);
+        return DS_OK;
+    }
     if (dec_in(d, 1)) DS_TRY(axes_of(d, 1, t->rank, drop));
     const ds_expr *dims[DEC_MAX_RANK];
     size_t rank = 0;
@@ -133,23 +155,6 @@ RULE(squeeze) {
         const ds_expr *same;
         if (drop[i] && !one) DS_TRY(dec_same(d, t->dims[i], dec_const(d, 1), &same));
         if (!(dec_in(d, 1) ? drop[i] : one)) dims[rank++] = t->dims[i];
-    }
-    d->out[0] = dec_reshape(d, dec_in(d, 0), rank, dims);
-    return DS_OK;
-}
-
-/* Unsqueeze with axes read at run time: dim j is 1 where it is new, else the next one of the input. */
-static ds_status unsqueeze_at_run_time(dec *d, const ds_type *t, size_t rank) {
-    const ds_expr *is_new[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *seen = dec_const(d, 0), *one = dec_const(d, 1);
-    size_t count;
-    if (rank - t->rank > 1 || rank > 4) return dec_refuse(d, "axes that are known only at run time, for this many dimensions"); /* products of such extents grow too large */
-    DS_TRY(dec_run_time_axes(d, dec_in(d, 1), rank, is_new, &count));
-    for (size_t j = 0; j < rank; j++) {
-        const ds_expr *old = ds_expr_sub(d->cx, one, is_new[j]);
-        seen = ds_expr_add(d->cx, seen, old);
-        dims[j] = is_new[j];
-        for (size_t i = 0; i < t->rank; i++)
-            dims[j] = ds_expr_add(d->cx, dims[j], ds_expr_mul(d->cx, ds_expr_mul(d->cx, old, dec_equals(d, seen, (int64_t)i + 1)), t->dims[i]));
     }
     d->out[0] = dec_reshape(d, dec_in(d, 0), rank, dims);
     return DS_OK;
@@ -378,15 +383,22 @@ RULE(slice) {
 
 RULE(pad) {
     ds_value *x = dec_in(d, 0), *fill = dec_in(d, 2);
-    const ds_expr *pads[2 * DEC_MAX_RANK], *dims[DEC_MAX_RANK], *before[DEC_MAX_RANK];
+    const ds_expr *pads[2 * DEC_MAX_RANK], *dims[DEC_MAX_RANK], *before[DEC_MAX_RANK], *late_axes[DEC_MAX_RANK];
     int64_t axes[DEC_MAX_RANK];
     size_t n, count = x->type->rank, rank = x->type->rank;
     const char *mode = ds_op_text(op, "mode", "constant");
     DS_TRY(dec_ints(d, dec_in(d, 1), pads, 2 * DEC_MAX_RANK, &n));
     for (size_t i = 0; i < rank; i++) axes[i] = (int64_t)i, dims[i] = x->type->dims[i], before[i] = dec_const(d, 0);
-    if (dec_in(d, 3) && !dec_known_ints(d, dec_in(d, 3), axes, DEC_MAX_RANK, &count)) return dec_refuse(d, "axes that are known only at run time");
+    bool late = dec_in(d, 3) && !dec_known_ints(d, dec_in(d, 3), axes, DEC_MAX_RANK, &count);
+    if (late) DS_TRY(dec_ints(d, dec_in(d, 3), late_axes, DEC_MAX_RANK, &count));
     if (n != 2 * count) return dec_fail(d, DS_E_shape, "%zu pads for %zu axes", n, count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; late && i < rank; i++)
+        for (size_t k = 0; k < count; k++) {
+            const ds_expr *is_it = dec_is_axis(d, late_axes[k], i, rank);
+            before[i] = ds_expr_add(d->cx, before[i], ds_expr_mul(d->cx, is_it, pads[k]));
+            dims[i] = ds_expr_add(d->cx, dims[i], ds_expr_mul(d->cx, is_it, ds_expr_add(d->cx, pads[k], pads[count + k])));
+        }
+    for (size_t i = 0; !late && i < count; i++) {
         size_t axis;
         DS_TRY(dec_axis(d, axes[i], rank, &axis));
         before[axis] = pads[i];

@@ -71,24 +71,6 @@ static reduction run_time_reduction(dec *d, ds_value *x, const ds_expr *const *i
     return n;
 }
 
-/* Without the reduced dims: result dim j is the j-th kept one. */
-static ds_value *drop_run_time_axes(dec *d, ds_value *v, ds_value *x, const ds_expr *const *is_axis, size_t count) {
-    const ds_expr *dims[DEC_MAX_RANK], *zero = dec_const(d, 0), *one = dec_const(d, 1);
-    size_t rank = x->type->rank;
-    for (size_t j = 0; j + count < rank; j++) {
-        const ds_expr *seen = zero;
-        dims[j] = zero;
-        for (size_t i = 0; i < rank; i++) {
-            const ds_expr *is_kept = ds_expr_sub(d->cx, one, is_axis[i]), *off;
-            seen = ds_expr_add(d->cx, seen, is_kept);
-            off = ds_expr_sub(d->cx, seen, dec_const(d, (int64_t)j + 1));
-            const ds_expr *is_it = ds_expr_mul(d->cx, is_kept, ds_expr_max(d->cx, zero, ds_expr_sub(d->cx, one, ds_expr_mul(d->cx, off, off))));
-            dims[j] = ds_expr_add(d->cx, dims[j], ds_expr_mul(d->cx, is_it, x->type->dims[i]));
-        }
-    }
-    return dec_reshape(d, v, rank - count, dims);
-}
-
 static ds_value *reduced_value(dec *d, ds_op *op, ds_value *x, reduction n);
 
 /* Reductions whose axes are an input: the same arithmetic over twice the dims. */
@@ -97,9 +79,9 @@ static ds_status reduce_at_run_time(dec *d, ds_op *op, ds_value *x) {
     size_t count;
     if (x->type->rank > DEC_MAX_RANK / 2) return dec_refuse(d, "axes that are known only at run time, for this many dimensions");
     DS_TRY(dec_run_time_axes(d, dec_in(d, 1), x->type->rank, is_axis, &count));
-    if (count == 0 || count > x->type->rank) return dec_refuse(d, "an empty list of axes that is known only at run time");
+    if (count > x->type->rank) return dec_fail(d, DS_E_attribute, "%zu axes for a tensor of rank %zu", count, x->type->rank);
     ds_value *v = reduced_value(d, op, x, run_time_reduction(d, x, is_axis));
-    d->out[0] = ds_op_int(op, "keepdims", 1) ? v : drop_run_time_axes(d, v, x, is_axis, count);
+    d->out[0] = ds_op_int(op, "keepdims", 1) ? v : dec_drop_axes(d, v, x->type, is_axis, count);
     return DS_OK;
 }
 
@@ -345,9 +327,37 @@ RULE(group_norm) {
 }
 
 /* scale and shift are computed from the parameters alone, so that they are constants where those are */
+/* Training: the batch's own moments over all but the channels, and running ones that move towards them. */
+static void batch_norm_training(dec *d, ds_op *op) {
+    ds_value *x = dec_in(d, 0), *scale = dec_in(d, 1), *bias = dec_in(d, 2), *moving[2];
+    size_t rank = x->type->rank;
+    bool reduced[DEC_MAX_RANK];
+    for (size_t i = 0; i < rank; i++) reduced[i] = i != 1;
+    reduction n = reduction_of(d, x, reduced);
+    ds_elem wide = dec_compute_elem(x->type->elem);
+    ds_value *mean = mean_over(d, x, &n), *inputs[] = {x, mean};
+    const ds_attr *kept = kept_map(d, reduced, rank, 0), *maps[] = {n.map, kept_map(d, reduced, rank, n.over_count)};
+    body b = reduce_begin(d, wide, rank, n.kept, n.over, n.over_count, inputs, maps, 2), *r = &b;
+    ds_value *c = SUB(r->x[0], r->x[1]), *variance = scaled_by_count(d, reduce_end(r, MUL(c, c), DS_LOOP_add), count_over(d, &n));
+    b = map_same(d, wide, variance);
+    ds_value *inverse = map_end(r, DIV(num(r, wide, 1), op1(r, DS_LOOP_sqrt, ADD(r->x[0], num(r, wide, ds_op_float(op, "epsilon", 1e-5))))));
+    d->out[0] = normalise(d, x, mean, inverse, kept, scale, channel_map(d, rank, true), bias, channel_map(d, rank, true), x->type->elem);
+    double momentum = ds_op_float(op, "momentum", 0.9);
+    moving[0] = drop_axes(d, mean, reduced), moving[1] = drop_axes(d, variance, reduced);
+    for (size_t i = 0; i < 2; i++) {
+        ds_value *both[] = {dec_in(d, 3 + i), moving[i]};
+        b = map_over(d, both[0]->type->elem, 1, both[0]->type->dims, both, 2);
+        ds_value *old = r->x[0], *fresh = cast_to(r, r->x[1], old->type->elem);
+        d->out[1 + i] = map_end(r, ADD(MUL(old, like(r, old, momentum)), MUL(fresh, like(r, old, 1 - momentum))));
+    }
+}
+
 RULE(batch_norm) {
     ds_value *x = dec_in(d, 0), *parameters[] = {dec_in(d, 1), dec_in(d, 4)};
-    if (ds_op_int(op, "training_mode", 0)) return dec_refuse(d, "training mode");
+    if (ds_op_int(op, "training_mode", 0) && x->type->rank > 1) {
+        batch_norm_training(d, op);
+        return DS_OK;
+    }
     ds_elem wide = dec_compute_elem(parameters[0]->type->elem);
     body r = map_over(d, wide, 1, parameters[0]->type->dims, parameters, 2);
     ds_value *root = op1(&r, DS_LOOP_sqrt, op2(&r, DS_LOOP_add, r.x[1], like(&r, r.x[1], ds_op_float(op, "epsilon", 1e-5))));
@@ -506,12 +516,7 @@ RULE(pool) {
                 inner = ds_expr_add(d->cx, ds_expr_mul(d->cx, inner, x->type->dims[i + 2]), exprs[i + 2]);
             }
             flat = ds_expr_add(d->cx, flat, inner);
-            ds_value *coordinates[DEC_MAX_RANK];
-            for (size_t i = 0; i < rank + spatial; i++) coordinates[i] = position(&r, i);
-            const ds_type *index = ds_type_scalar(d->cx, DS_index);
-            ds_op *apply = ds_op_create(&r.b, DS_LOOP_apply, coordinates, rank + spatial, &index, 1, 0);
-            ds_op_set_attr(d->m, apply, "map", ds_attr_map(d->cx, rank + spatial, &flat, 1));
-            ds_value *p = cast_to(&r, ds_op_result(apply, 0), DS_i64);
+            ds_value *p = cast_to(&r, at_point(&r, rank + spatial, flat), DS_i64);
             d->out[1] = reduce_end(&r, op3(&r, DS_LOOP_select, op2(&r, DS_LOOP_eq, r.x[0], r.x[1]), p, num(&r, DS_i64, 9e15)), DS_LOOP_min);
         }
         return DS_OK;

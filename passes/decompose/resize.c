@@ -1,123 +1,243 @@
-/* Resize: coordinates as ONNX's modes define them, then the nearest element or weighted taps. */
+/* Resize: coordinates as ONNX's modes define them, then the nearest element or weighted taps.
+ *
+ * Few taps are read in one map; many (antialiasing, interpolation along every axis) one axis after the other. */
 #include <math.h>
 #include <string.h>
 
 #include "passes/decompose/decompose.h"
 
+enum { MOST_TAPS = 16 };
+
 typedef struct {
     const ds_expr *in, *out;
-    double scale;     /* known scale, or 0 */
-    bool by_scale;
+    bool changed;
+    ds_value *scales; /* out / in where NULL */
+    size_t at;        /* this axis' element of scales; of roi: at, at + roi_count */
+    ds_value *roi;
+    size_t roi_count;
 } resize_axis;
+
+typedef struct {
+    const char *transform, *nearest_mode;
+    bool nearest, cubic, antialias, exclude_outside, crop;
+    double a, extrapolation;
+} resize_form;
+
+static ds_value *element(body *r, ds_value *list, size_t i) {
+    ds_value *at = num(r, DS_index, (double)i);
+    double known;
+    if (list->type->rank == 0 && dec_known_scalar(r->d, list, &known)) return num(r, DS_f32, known);
+    return cast_to(r, extract(r, list, &at, list->type->rank), DS_f32);
+}
+
+static ds_value *scale_of(body *r, const resize_axis *a) {
+    return a->scales ? element(r, a->scales, a->at) : DIV(cast_to(r, extent(r, a->out), DS_f32), cast_to(r, extent(r, a->in), DS_f32));
+}
 
 /* The input coordinate of output position `p` along an axis, as f32. */
 static ds_value *resize_coordinate(body *r, const char *mode, const resize_axis *a, ds_value *p) {
     ds_value *x = cast_to(r, p, DS_f32), *in = cast_to(r, extent(r, a->in), DS_f32), *out = cast_to(r, extent(r, a->out), DS_f32);
-    ds_value *scale = a->by_scale ? num(r, DS_f32, a->scale) : op2(r, DS_LOOP_div, out, in), *half = num(r, DS_f32, 0.5), *one = num(r, DS_f32, 1);
-    if (!strcmp(mode, "asymmetric")) return op2(r, DS_LOOP_div, x, scale);
-    if (!strcmp(mode, "align_corners")) {
-        ds_value *below = op2(r, DS_LOOP_max, op2(r, DS_LOOP_sub, out, one), one);
-        return op2(r, DS_LOOP_div, op2(r, DS_LOOP_mul, x, op2(r, DS_LOOP_sub, in, one)), below);
+    ds_value *scale = scale_of(r, a), *half = num(r, DS_f32, 0.5), *one = num(r, DS_f32, 1), *zero = num(r, DS_f32, 0);
+    ds_value *exact = a->scales ? MUL(in, scale) : out, *last = SUB(in, one), *steps = SUB(exact, one); /* exact: the output's length before rounding */
+    if (!strcmp(mode, "asymmetric")) return DIV(x, scale);
+    if (!strcmp(mode, "align_corners")) return SELECT(LT(one, out), DIV(MUL(x, last), steps), zero);
+    if (!strcmp(mode, "tf_crop_and_resize")) {
+        ds_value *from = a->roi ? element(r, a->roi, a->at) : zero, *to = a->roi ? element(r, a->roi, a->at + a->roi_count) : one, *span = MUL(SUB(to, from), last);
+        return ADD(MUL(from, last), SELECT(LT(one, out), DIV(MUL(x, span), steps), MUL(span, half)));
     }
-    ds_value *v = op2(r, DS_LOOP_sub, op2(r, DS_LOOP_div, op2(r, DS_LOOP_add, x, half), scale), half);
-    if (!strcmp(mode, "pytorch_half_pixel")) return op3(r, DS_LOOP_select, op2(r, DS_LOOP_lt, one, out), v, num(r, DS_f32, 0));
-    if (!strcmp(mode, "half_pixel_symmetric")) {
-        ds_value *exact = op2(r, DS_LOOP_mul, in, scale), *adjust = op2(r, DS_LOOP_div, out, exact), *center = op2(r, DS_LOOP_mul, in, half);
-        ds_value *offset = op2(r, DS_LOOP_mul, center, op2(r, DS_LOOP_sub, one, adjust));
-        return op2(r, DS_LOOP_add, offset, v);
-    }
+    ds_value *v = SUB(DIV(ADD(x, half), scale), half);
+    if (!strcmp(mode, "pytorch_half_pixel")) return SELECT(LT(one, out), v, zero);
+    if (!strcmp(mode, "half_pixel_symmetric")) return ADD(MUL(MUL(in, half), SUB(one, DIV(out, exact))), v);
     return v;
 }
 
-static ds_value *nearest_index(body *r, const char *mode, ds_value *x, const ds_expr *size) {
-    ds_value *half = num(r, DS_f32, 0.5), *v;
-    if (!strcmp(mode, "floor")) v = op1(r, DS_LOOP_floor, x);
-    else if (!strcmp(mode, "ceil")) v = op1(r, DS_LOOP_ceil, x);
-    else if (!strcmp(mode, "round_prefer_ceil")) v = op1(r, DS_LOOP_floor, op2(r, DS_LOOP_add, x, half));
-    else v = op1(r, DS_LOOP_ceil, op2(r, DS_LOOP_sub, x, half));
-    return clamp_index(r, v, size);
+static ds_value *nearest_index(body *r, const char *mode, ds_value *x) {
+    ds_value *half = num(r, DS_f32, 0.5);
+    if (!strcmp(mode, "floor")) return FLOOR(x);
+    if (!strcmp(mode, "ceil")) return op1(r, DS_LOOP_ceil, x);
+    if (!strcmp(mode, "round_prefer_ceil")) return FLOOR(ADD(x, half));
+    return op1(r, DS_LOOP_ceil, SUB(x, half));
 }
 
-/* Weights of the taps floor(x)-1 … floor(x)+2 (cubic, Keys' kernel with parameter a) or floor(x), floor(x)+1 (linear). */
-static size_t resize_taps(body *r, bool cubic, double a, ds_value *x, const ds_expr *size, ds_value **at, ds_value **weight) {
-    ds_value *base = op1(r, DS_LOOP_floor, x), *t = op2(r, DS_LOOP_sub, x, base), *one = num(r, DS_f32, 1);
-    size_t n = cubic ? 4 : 2;
-    for (size_t i = 0; i < n; i++) {
-        ds_value *p = op2(r, DS_LOOP_add, base, num(r, DS_f32, cubic ? (double)i - 1 : (double)i));
-        at[i] = clamp_index(r, p, size);
-        if (!cubic) weight[i] = i ? t : op2(r, DS_LOOP_sub, one, t);
-        else {
-            ds_value *s = op1(r, DS_LOOP_abs, op2(r, DS_LOOP_sub, x, p));
-            ds_value *s2 = op2(r, DS_LOOP_mul, s, s), *s3 = op2(r, DS_LOOP_mul, s2, s);
-#define K(v) num(r, DS_f32, v)
-            if (i == 1 || i == 2) weight[i] = op2(r, DS_LOOP_add, op2(r, DS_LOOP_sub, op2(r, DS_LOOP_mul, K(a + 2), s3), op2(r, DS_LOOP_mul, K(a + 3), s2)), one);
-            else weight[i] = op2(r, DS_LOOP_sub, op2(r, DS_LOOP_add, op2(r, DS_LOOP_sub, op2(r, DS_LOOP_mul, K(a), s3), op2(r, DS_LOOP_mul, K(5 * a), s2)), op2(r, DS_LOOP_mul, K(8 * a), s)), K(4 * a));
-#undef K
-        }
+/* Taps outside the input get no weight; the others' weights sum to 1 again. */
+static void exclude_outside(body *r, taps *t, const ds_expr *size) {
+    ds_value *sum = NULL, *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, size, dec_const(r->d, 1))), DS_f32);
+    for (size_t i = 0; i < t->count; i++) {
+        t->weight[i] = SELECT(AND(LE(num(r, DS_f32, 0), t->at[i]), LE(t->at[i], last)), t->weight[i], num(r, DS_f32, 0));
+        sum = sum ? ADD(sum, t->weight[i]) : t->weight[i];
     }
-    return n;
+    for (size_t i = 0; i < t->count; i++) t->weight[i] = DIV(t->weight[i], sum);
+}
+
+static taps resize_taps(body *r, const resize_form *f, const resize_axis *a, ds_value *x) {
+    taps t = f->nearest ? taps_one(nearest_index(r, f->nearest_mode, x)) : f->cubic ? taps_cubic(r, f->a, x) : taps_linear(r, x);
+    if (f->exclude_outside && !f->nearest) exclude_outside(r, &t, a->in);
+    taps_clamp(r, &t, a->in);
+    return t;
+}
+
+/* Of a crop: where the coordinate lies outside the input. */
+static ds_value *is_extrapolated(body *r, const resize_axis *a, ds_value *c) {
+    ds_value *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, a->in, dec_const(r->d, 1))), DS_f32);
+    return op2(r, DS_LOOP_or, LT(c, num(r, DS_f32, 0)), LT(last, c));
+}
+
+/* All axes with `changed` in one map. */
+static ds_value *resize_at_once(dec *d, const resize_form *f, ds_value *x, const resize_axis *axis, ds_elem elem) {
+    const ds_expr *dims[DEC_MAX_RANK] = {NULL};
+    taps t[DEC_MAX_RANK];
+    ds_value *outside = NULL;
+    size_t rank = x->type->rank;
+    for (size_t i = 0; i < rank; i++) dims[i] = axis[i].changed ? axis[i].out : x->type->dims[i];
+    body b = map_over(d, elem, rank, dims, NULL, 0), *r = &b;
+    for (size_t i = 0; i < rank; i++) {
+        ds_value *p = position(r, i);
+        t[i] = taps_one(p);
+        if (!axis[i].changed) continue;
+        ds_value *c = resize_coordinate(r, f->transform, &axis[i], p), *out = f->crop ? is_extrapolated(r, &axis[i], c) : NULL;
+        t[i] = resize_taps(r, f, &axis[i], c);
+        if (out) outside = outside ? op2(r, DS_LOOP_or, outside, out) : out;
+    }
+    ds_value *v = interpolate(r, x, t);
+    return map_end(r, outside ? SELECT(outside, like(r, v, f->extrapolation), v) : v);
+}
+
+/* An antialiasing filter is the interpolation kernel stretched by 1/scale where that is above 1: tap t of the window around x. */
+static ds_value *filter_weight(body *r, const resize_form *f, const resize_axis *a, ds_value *x, ds_value *p) {
+    ds_value *one = num(r, DS_f32, 1), *zero = num(r, DS_f32, 0), *s = op1(r, DS_LOOP_abs, MUL(SUB(p, x), MIN(scale_of(r, a), one)));
+    ds_value *w = f->cubic ? SELECT(LE(s, one), cubic_weight(r, f->a, s, true), SELECT(LT(s, num(r, DS_f32, 2)), cubic_weight(r, f->a, s, false), zero)) : MAX(SUB(one, s), zero);
+    ds_value *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, a->in, dec_const(r->d, 1))), DS_f32);
+    return f->exclude_outside ? SELECT(AND(LE(zero, p), LE(p, last)), w, zero) : w;
+}
+
+/* How far left of the coordinate the filter starts: 1 - ceil(support / scale), as f32. */
+static ds_value *filter_start(body *r, const resize_form *f, const resize_axis *a) {
+    ds_value *one = num(r, DS_f32, 1);
+    return SUB(one, op1(r, DS_LOOP_ceil, DIV(num(r, DS_f32, f->cubic ? 2 : 1), MIN(scale_of(r, a), one))));
+}
+
+static ds_status resize_filtered(dec *d, const resize_form *f, ds_value **x, const resize_axis *axis, size_t along) {
+    const resize_axis *a = &axis[along];
+    const ds_type *t = (*x)->type;
+    const ds_expr *dims[DEC_MAX_RANK], *window, *at_axis = dec_dim(d, along);
+    ds_value *at[DEC_MAX_RANK];
+    size_t rank = t->rank, n;
+    body b = map_over(d, DS_i64, 0, NULL, NULL, 0), *r = &b;
+    ds_value *start = filter_start(r, f, a);
+    DS_TRY(dec_ints(d, map_end(r, cast_to(r, SUB(num(r, DS_f32, 2), MUL(start, num(r, DS_f32, 2))), DS_i64)), &window, 1, &n));
+    for (size_t i = 0; i < rank; i++) dims[i] = i == along ? a->out : t->dims[i];
+    ds_value *sums[2]; /* of weighted elements, of weights */
+    for (size_t pass = 0; pass < 2; pass++) {
+        size_t own = pass ? 1 : rank, here = pass ? 0 : along;
+        b = reduce_begin(d, pass ? DS_f32 : t->elem, own, pass ? &a->out : dims, &window, 1, NULL, NULL, 0);
+        ds_value *c = resize_coordinate(r, f->transform, a, position(r, here));
+        ds_value *p = ADD(ADD(FLOOR(c), filter_start(r, f, a)), cast_to(r, position(r, own), DS_f32)), *v = filter_weight(r, f, a, c, p);
+        for (size_t i = 0; !pass && i < rank; i++) at[i] = i == along ? clamp_index(r, p, a->in) : position(r, i);
+        if (!pass) v = MUL(extract(r, *x, at, rank), cast_to(r, v, t->elem));
+        sums[pass] = reduce_end(r, v, DS_LOOP_add);
+    }
+    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), dec_map_of(d, rank, &at_axis, 1)};
+    b = map_begin(d, t->elem, rank, dims, sums, maps, 2);
+    *x = map_end(r, DIV(r->x[0], cast_to(r, r->x[1], t->elem)));
+    return DS_OK;
+}
+
+/* ---- reading the operands ---- */
+
+/* One scale for all the axes, the smallest or largest of sizes / extents, and the sizes that follow from it. */
+static ds_value *common_scale(dec *d, resize_axis *axis, const size_t *axes, size_t count, bool largest) {
+    body b = map_over(d, DS_f32, 0, NULL, NULL, 0), *r = &b;
+    ds_value *best = NULL;
+    for (size_t i = 0; i < count; i++) {
+        ds_value *scale = scale_of(r, &axis[axes[i]]);
+        best = !best ? scale : largest ? MAX(best, scale) : MIN(best, scale);
+    }
+    return map_end(r, best);
+}
+
+/* A scale that is known at compile time, or 0. */
+static double known_scale(dec *d, const resize_axis *a) {
+    double scale;
+    if (!ds_value_constant(a->scales)) return 0;
+    body r = map_over(d, DS_f32, 0, NULL, NULL, 0);
+    return dec_known_scalar(d, map_end(&r, element(&r, a->scales, a->at)), &scale) ? scale : 0;
+}
+
+/* The extent floor(in * scale + offset), in f32 as shape inference has it. A whole scale, or one over a whole number, keeps symbols. */
+static ds_status scaled_extent(dec *d, resize_axis *a, double offset) {
+    double scale = known_scale(d, a), parts = scale > 0 ? 1 / scale : 0;
+    size_t n;
+    a->changed = scale != 1;
+    if (scale >= 1 && scale == floor(scale) && scale < INT32_MAX) a->out = ds_expr_scale(d->cx, a->in, (int64_t)scale);
+    else if (parts > 1 && parts == floor(parts) && offset == 0) a->out = ds_expr_floordiv(d->cx, a->in, dec_const(d, (int64_t)parts));
+    else {
+        body b = map_over(d, DS_i64, 0, NULL, NULL, 0), *r = &b;
+        ds_value *length = ADD(MUL(cast_to(r, extent(r, a->in), DS_f32), element(r, a->scales, a->at)), num(r, DS_f32, offset));
+        return dec_ints(d, map_end(r, cast_to(r, FLOOR(length), DS_i64)), &a->out, 1, &n);
+    }
+    return DS_OK;
+}
+
+static ds_status resize_axes(dec *d, ds_op *op, resize_axis *axis) {
+    ds_value *x = dec_in(d, 0), *roi = dec_in(d, 1), *scales = dec_in(d, 2), *sizes_in = dec_in(d, 3);
+    const char *policy = ds_op_text(op, "keep_aspect_ratio_policy", "stretch");
+    const ds_expr *sizes[DEC_MAX_RANK];
+    size_t rank = x->type->rank, count = rank, n, axes[DEC_MAX_RANK] = {0};
+    int64_t numbers[DEC_MAX_RANK];
+    uint64_t have;
+    for (size_t i = 0; i < rank; i++) numbers[i] = (int64_t)i;
+    if (ds_op_attr(op, "axes")) count = ds_op_ints(op, "axes", numbers, rank);
+    if (sizes_in) DS_TRY(dec_ints(d, sizes_in, sizes, DEC_MAX_RANK, &n));
+    else if (!scales || !ds_type_static_count(scales->type, &have)) return dec_refuse(d, "neither sizes nor a list of scales of known length");
+    else n = (size_t)have;
+    if (n != count) return dec_fail(d, DS_E_shape, "%zu sizes or scales for %zu axes", n, count);
+    if (roi && (!ds_type_static_count(roi->type, &have) || have != 2 * count)) roi = NULL;
+    for (size_t i = 0; i < rank && i < DEC_MAX_RANK; i++) axis[i] = (resize_axis){.in = x->type->dims[i], .out = x->type->dims[i]};
+    for (size_t i = 0; i < count; i++) {
+        DS_TRY(dec_axis(d, numbers[i], rank, &axes[i]));
+        resize_axis *a = &axis[axes[i]];
+        a->at = i, a->roi = roi, a->roi_count = count;
+        if (sizes_in) a->out = sizes[i];
+        else a->scales = scales;
+    }
+    bool stretch = !sizes_in || !strcmp(policy, "stretch");
+    ds_value *common = stretch ? NULL : common_scale(d, axis, axes, count, !strcmp(policy, "not_smaller"));
+    for (size_t i = 0; i < count; i++) {
+        resize_axis *a = &axis[axes[i]];
+        if (common) a->scales = common, a->at = 0;
+        if (a->scales) DS_TRY(scaled_extent(d, a, common ? 0.5 : 0));
+        else a->changed = a->in != a->out;
+        a->changed = a->changed || (roi && !strcmp(ds_op_text(op, "coordinate_transformation_mode", ""), "tf_crop_and_resize"));
+    }
+    return DS_OK;
 }
 
 RULE(resize) {
     ds_value *x = dec_in(d, 0);
-    size_t rank = x->type->rank, count = rank, n;
-    int64_t axes[DEC_MAX_RANK];
-    const char *mode = ds_op_text(op, "mode", "nearest"), *transform = ds_op_text(op, "coordinate_transformation_mode", "half_pixel");
-    if (ds_op_int(op, "antialias", 0) || ds_op_int(op, "exclude_outside", 0) || !strcmp(transform, "tf_crop_and_resize") || strcmp(ds_op_text(op, "keep_aspect_ratio_policy", "stretch"), "stretch") != 0)
-        return dec_refuse(d, "antialias, exclude_outside, tf_crop_and_resize and keep_aspect_ratio_policy");
-    for (size_t i = 0; i < rank; i++) axes[i] = (int64_t)i;
-    if (ds_op_attr(op, "axes")) count = ds_op_ints(op, "axes", axes, DEC_MAX_RANK);
     resize_axis axis[DEC_MAX_RANK];
-    for (size_t i = 0; i < rank; i++) axis[i] = (resize_axis){x->type->dims[i], x->type->dims[i], 0, false};
-    const ds_attr *scales = dec_in(d, 2) ? ds_value_constant(dec_in(d, 2)) : NULL;
-    const ds_expr *sizes[DEC_MAX_RANK], *dims[DEC_MAX_RANK];
-    bool has_sizes = dec_in(d, 3) != NULL;
-    if (has_sizes) DS_TRY(dec_ints(d, dec_in(d, 3), sizes, DEC_MAX_RANK, &n));
-    else if (!scales || scales->type->elem != DS_f32) return dec_refuse(d, "scales that are known only at run time");
-    if (!has_sizes) n = scales->count / 4;
-    if (n != count) return dec_fail(d, DS_E_shape, "%zu sizes or scales for %zu axes", n, count);
-    for (size_t i = 0; i < count; i++) {
-        size_t a;
-        DS_TRY(dec_axis(d, axes[i], rank, &a));
-        if (has_sizes) axis[a].out = sizes[i];
-        else {
-            float scale;
-            int64_t in;
-            memcpy(&scale, (const char *)scales->bytes + 4 * i, 4);
-            axis[a].scale = (double)scale, axis[a].by_scale = scale != 1;
-            if (ds_expr_is_const(axis[a].in, &in)) axis[a].out = dec_const(d, (int64_t)floor((double)in * (double)scale));
-            else if (scale == floorf(scale)) axis[a].out = ds_expr_scale(d->cx, axis[a].in, (int64_t)scale);
-            else if (1 / scale == floorf(1 / scale)) axis[a].out = ds_expr_floordiv(d->cx, axis[a].in, dec_const(d, (int64_t)(1 / scale)));
-            else return dec_refuse(d, "a scale of %g for an unknown extent", (double)scale);
-        }
+    const char *mode = ds_op_text(op, "mode", "nearest");
+    resize_form f = {.transform = ds_op_text(op, "coordinate_transformation_mode", "half_pixel"), .nearest_mode = ds_op_text(op, "nearest_mode", "round_prefer_floor")};
+    f.nearest = !strcmp(mode, "nearest"), f.cubic = !strcmp(mode, "cubic"), f.a = ds_op_float(op, "cubic_coeff_a", -0.75);
+    f.antialias = ds_op_int(op, "antialias", 0) && !f.nearest, f.exclude_outside = ds_op_int(op, "exclude_outside", 0) != 0;
+    f.crop = !strcmp(f.transform, "tf_crop_and_resize"), f.extrapolation = ds_op_float(op, "extrapolation_value", 0);
+    DS_TRY(resize_axes(d, op, axis));
+    size_t rank = x->type->rank, total = 1, each = f.nearest ? 1 : f.cubic ? 4 : 2;
+    for (size_t i = 0; i < rank; i++)
+        if (axis[i].changed && total <= 64) total *= each;
+    if (!f.antialias && (total <= MOST_TAPS || f.crop)) {
+        if (total > 64) return dec_refuse(d, "cropping along this many axes");
+        d->out[0] = resize_at_once(d, &f, x, axis, x->type->elem);
+        return DS_OK;
     }
-    for (size_t i = 0; i < rank; i++) dims[i] = axis[i].out;
-    body r = map_over(d, x->type->elem, rank, dims, NULL, 0);
-    ds_value *at[DEC_MAX_RANK], *tap_at[DEC_MAX_RANK][4], *weight[DEC_MAX_RANK][4];
-    size_t taps[DEC_MAX_RANK], total = 1;
-    bool nearest = !strcmp(mode, "nearest"), cubic = !strcmp(mode, "cubic");
+    ds_elem wide = x->type->elem == DS_f64 ? DS_f64 : DS_f32;
+    ds_value *v = dec_convert(d, x, wide);
     for (size_t i = 0; i < rank; i++) {
-        ds_value *p = position(&r, i);
-        taps[i] = 1, tap_at[i][0] = p, weight[i][0] = NULL;
-        if (axis[i].in == axis[i].out && !axis[i].by_scale) continue;
-        ds_value *c = resize_coordinate(&r, transform, &axis[i], p);
-        if (nearest) tap_at[i][0] = nearest_index(&r, ds_op_text(op, "nearest_mode", "round_prefer_floor"), c, axis[i].in);
-        else taps[i] = resize_taps(&r, cubic, ds_op_float(op, "cubic_coeff_a", -0.75), c, axis[i].in, tap_at[i], weight[i]);
-        total *= taps[i];
+        resize_axis one[DEC_MAX_RANK] = {{0}};
+        if (!axis[i].changed) continue;
+        one[i] = axis[i];
+        if (f.antialias) DS_TRY(resize_filtered(d, &f, &v, one, i));
+        else v = resize_at_once(d, &f, v, one, wide);
     }
-    if (total > 64) return dec_refuse(d, "interpolation along this many axes");
-    ds_value *sum = NULL;
-    for (size_t k = 0; k < total; k++) {
-        ds_value *w = NULL;
-        for (size_t i = 0, rest = k; i < rank; rest /= taps[i], i++) {
-            at[i] = tap_at[i][rest % taps[i]];
-            ds_value *part = weight[i][rest % taps[i]];
-            if (part) w = w ? op2(&r, DS_LOOP_mul, w, part) : part;
-        }
-        ds_value *v = extract(&r, x, at, rank);
-        if (w) v = op2(&r, DS_LOOP_mul, cast_to(&r, v, DS_f32), w);
-        sum = sum ? op2(&r, DS_LOOP_add, sum, v) : v;
-    }
-    d->out[0] = map_end(&r, sum);
+    d->out[0] = dec_convert(d, v, x->type->elem);
     return DS_OK;
 }

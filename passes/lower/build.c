@@ -242,7 +242,8 @@ static lane_value lower_scalar(lowering *l, const ds_op *op) {
     ds_value *operands[LOWER_MAX_DIMS];
     bool vector = false;
     for (size_t i = 0; i < op->operand_count; i++) operands[i] = value_of(l, ds_op_operand(op, i)).v, vector = vector || is_vector(operands[i]);
-    for (size_t i = 0; vector && op->kind != DS_LOOP_apply && i < op->operand_count; i++) operands[i] = lw_splat(l, operands[i]);
+    if (op->kind == DS_LOOP_apply) return (lane_value){lw_apply(l, ds_op_attr(op, "map")->exprs[0], operands, op->operand_count), NULL};
+    for (size_t i = 0; vector && i < op->operand_count; i++) operands[i] = lw_splat(l, operands[i]);
     ds_elem elem = op->results[0].type->elem;
     ds_value *v = lw_op(l, op->kind, operands, op->operand_count, vector ? ds_type_vector(l->cx, elem, l->lanes) : ds_type_scalar(l->cx, elem));
     for (size_t i = 0; i < op->attr_count; i++) ds_op_set_attr(l->m, v->op, op->attrs[i].name, op->attrs[i].value);
