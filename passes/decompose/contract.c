@@ -129,6 +129,30 @@ RULE(conv) {
     return DS_OK;
 }
 
+/* Depthwise over the end of the past input and the new one; the last kernel - 1 elements are the next call's past. */
+RULE(causal_conv) {
+    ds_value *x = dec_in(d, 0), *w = dec_in(d, 1), *past = dec_in(d, 3), *both[2] = {past, x};
+    const ds_expr *const *xt = x->type->dims, *one = dec_const(d, 1);
+    if (x->type->rank != 3 || w->type->rank != 3) return dec_fail(d, DS_E_shape, "input or weight does not have rank 3");
+    const ds_expr *keep = ds_expr_sub(d->cx, w->type->dims[2], one), *before[] = {xt[0], xt[1], keep}, *dims[3] = {xt[0], NULL, xt[2]}, *over[] = {one, w->type->dims[2]};
+    DS_TRY(dec_same(d, xt[1], w->type->dims[0], &dims[1]));
+    if (!past) {
+        body r = map_over(d, x->type->elem, 3, before, NULL, 0);
+        both[0] = map_end(&r, num(&r, dec_compute_elem(x->type->elem), 0));
+    }
+    DS_TRY(dec_concat(d, both, 2, 2, &x));
+    const ds_expr *xm[] = {dec_dim(d, 0), dec_dim(d, 1), ds_expr_add(d->cx, dec_dim(d, 2), dec_dim(d, 4))}, *wm[] = {dec_dim(d, 1), dec_const(d, 0), dec_dim(d, 4)};
+    ds_value *v = dec_contract(d, DS_GRAPH_conv, x->type->elem, 3, dims, over, 2, x, dec_map_of(d, 5, xm, 3), w, dec_map_of(d, 5, wm, 3));
+    if (dec_in(d, 2)) v = dec_channel_bias(d, v, dec_in(d, 2));
+    if (strcmp(ds_op_text(op, "activation", "none"), "none") != 0) { /* silu, also called swish */
+        body b = map_same(d, v->type->elem, v), *r = &b;
+        v = map_end(r, DIV(r->x[0], ADD(like(r, r->x[0], 1), EXP(op1(r, DS_LOOP_neg, r->x[0])))));
+    }
+    d->out[0] = v;
+    d->out[1] = dec_slice(d, x, 2, xt[2], keep, 1);
+    return DS_OK;
+}
+
 RULE(conv_integer) {
     return convolution(d, op, less_zero_point(d, dec_in(d, 0), dec_in(d, 2), 1), less_zero_point(d, dec_in(d, 1), dec_in(d, 3), 0), DS_i32, &d->out[0]);
 }

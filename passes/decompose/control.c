@@ -245,12 +245,9 @@ static ds_value *join_directions(dec *d, ds_value **parts, size_t count, size_t 
         for (size_t i = 0; i <= t->rank; i++) dims[i] = i == axis ? dec_const(d, 1) : t->dims[i < axis ? i : i - 1];
         with[k] = dec_reshape(d, parts[k], t->rank + 1, dims);
     }
-    if (count == 1) return with[0];
-    dims[axis] = dec_const(d, 2);
-    const ds_type *type = ds_type_tensor(d->cx, with[0]->type->elem, with[0]->type->rank, dims, NULL);
-    ds_op *c = ds_op_create(&d->b, DS_GRAPH_concat, with, 2, &type, 1, 0);
-    ds_op_set_attr(d->m, c, "axis", ds_attr_int(d->cx, (int64_t)axis));
-    return ds_op_result(c, 0);
+    ds_value *joined = with[0];
+    if (count > 1) dec_concat(d, with, count, axis, &joined); /* same type but for the axis: cannot fail */
+    return joined;
 }
 
 static void read_activations(recurrence *n, size_t per_direction) {

@@ -448,6 +448,25 @@ ds_value *dec_binary(dec *d, ds_op_kind kind, ds_value *a, ds_value *b) {
     return map_end(&r, op2(&r, kind, r.x[0], r.x[1]));
 }
 
+ds_status dec_concat(dec *d, ds_value *const *inputs, size_t count, size_t axis, ds_value **out) {
+    const ds_expr *dims[DEC_MAX_RANK];
+    const ds_type *first = inputs[0]->type;
+    for (size_t i = 0; i < first->rank; i++) dims[i] = first->dims[i];
+    for (size_t k = 1; k < count; k++) {
+        const ds_type *t = inputs[k]->type;
+        if (t->rank != first->rank) return dec_fail(d, DS_E_shape, "inputs have ranks %zu and %zu", first->rank, t->rank);
+        for (size_t i = 0; i < t->rank; i++) {
+            if (i == axis) dims[i] = ds_expr_add(d->cx, dims[i], t->dims[i]);
+            else DS_TRY(dec_same(d, dims[i], t->dims[i], &dims[i]));
+        }
+    }
+    const ds_type *type = ds_type_tensor(d->cx, first->elem, first->rank, dims, NULL);
+    ds_op *c = ds_op_create(&d->b, DS_GRAPH_concat, inputs, count, &type, 1, 0);
+    ds_op_set_attr(d->m, c, "axis", ds_attr_int(d->cx, (int64_t)axis));
+    *out = dec_simplify(d, ds_op_result(c, 0));
+    return DS_OK;
+}
+
 ds_value *dec_channel_bias(dec *d, ds_value *v, ds_value *bias) {
     const ds_expr *e = dec_dim(d, 1);
     ds_value *inputs[] = {v, bias};

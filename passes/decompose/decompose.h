@@ -135,6 +135,7 @@ ds_value *dec_transpose(dec *d, ds_value *v, const size_t *permutation);
 ds_value *dec_convert(dec *d, ds_value *v, ds_elem elem);
 ds_value *dec_binary(dec *d, ds_op_kind kind, ds_value *a, ds_value *b); /* broadcasting; element type of a */
 ds_value *dec_slice(dec *d, ds_value *v, size_t axis, const ds_expr *start, const ds_expr *extent, int64_t step);
+ds_status dec_concat(dec *d, ds_value *const *inputs, size_t count, size_t axis, ds_value **out);
 /* v + bias, one element for each channel (dimension 1) */
 ds_value *dec_channel_bias(dec *d, ds_value *v, ds_value *bias);
 /* A symbol of its own for an expression: for extents whose products would otherwise expand into long polynomials. */

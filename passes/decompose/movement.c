@@ -254,28 +254,13 @@ RULE(tile) {
 RULE(concat) {
     ds_value *inputs[DEC_MAX_RESULTS];
     size_t axis, count = 0;
-    const ds_expr *dims[DEC_MAX_RANK];
     for (size_t i = 0; i < op->operand_count; i++) {
         if (count == DEC_MAX_RESULTS) return dec_refuse(d, "more than %d inputs", DEC_MAX_RESULTS);
         if (dec_in(d, i)) inputs[count++] = dec_in(d, i);
     }
     if (!count) return dec_fail(d, DS_E_arity, "there is no input");
-    size_t rank = inputs[0]->type->rank;
-    DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), rank, &axis));
-    for (size_t i = 0; i < rank; i++) dims[i] = inputs[0]->type->dims[i];
-    for (size_t k = 1; k < count; k++) {
-        if (inputs[k]->type->rank != rank) return dec_fail(d, DS_E_shape, "inputs have ranks %zu and %zu", rank, inputs[k]->type->rank);
-        for (size_t i = 0; i < rank; i++) {
-            if (i == axis) dims[i] = ds_expr_add(d->cx, dims[i], inputs[k]->type->dims[i]);
-            else DS_TRY(dec_same(d, dims[i], inputs[k]->type->dims[i], &dims[i]));
-        }
-    }
-    if (inputs[0]->type->elem == DS_string) return dec_refuse(d, "strings");
-    const ds_type *type = ds_type_tensor(d->cx, inputs[0]->type->elem, rank, dims, NULL);
-    ds_op *c = ds_op_create(&d->b, DS_GRAPH_concat, inputs, count, &type, 1, 0);
-    ds_op_set_attr(d->m, c, "axis", ds_attr_int(d->cx, (int64_t)axis));
-    d->out[0] = dec_simplify(d, ds_op_result(c, 0));
-    return DS_OK;
+    DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), inputs[0]->type->rank, &axis));
+    return dec_concat(d, inputs, count, axis, &d->out[0]);
 }
 
 RULE(split) {

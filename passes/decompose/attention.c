@@ -1,0 +1,247 @@
+/* Attention and what belongs to it: two contractions with a masked softmax between them, rotary positions, gated units. */
+#include <math.h>
+#include <string.h>
+
+#include "passes/decompose/decompose.h"
+
+/* ---- Attention ---- */
+
+/* Dimensions of scores: batch, key head, query head of that key head, query, key. */
+typedef struct {
+    dec *d;
+    ds_op *op;
+    const ds_expr *batch, *heads, *each, *queries, *keys;
+    int64_t each_count;  /* query heads for one key head */
+    const ds_expr *past; /* keys before the first query's own, where every batch has the same number */
+    ds_value *nonpad;    /* else: keys in use, for each batch */
+    ds_elem wide;
+} attention;
+
+/* [batch, length, heads * size] -> [batch, heads, length, size]; what has rank 4 stays */
+static ds_status split_heads(dec *d, ds_value **x, int64_t heads) {
+    static const size_t perm[] = {0, 2, 1, 3};
+    const ds_type *t = (*x)->type;
+    if (t->rank == 4) return DS_OK;
+    if (t->rank != 3 || heads < 1) return dec_fail(d, DS_E_shape, "queries, keys and values need rank 4, or rank 3 with their numbers of heads");
+    const ds_expr *count = dec_const(d, heads), *dims[] = {t->dims[0], t->dims[1], count, ds_expr_floordiv(d->cx, t->dims[2], count)};
+    *x = dec_transpose(d, dec_reshape(d, *x, 4, dims), perm);
+    return DS_OK;
+}
+
+static ds_value *merge_heads(dec *d, ds_value *x) {
+    static const size_t perm[] = {0, 2, 1, 3};
+    const ds_expr *const *t = x->type->dims, *dims[] = {t[0], t[2], ds_expr_mul(d->cx, t[1], t[3])};
+    return dec_reshape(d, dec_transpose(d, x, perm), 3, dims);
+}
+
+/* [batch, heads, each, rows, columns] -> [batch, heads * each, rows, columns] */
+static ds_value *flat_heads(attention *n, ds_value *x) {
+    const ds_expr *const *t = x->type->dims, *dims[] = {t[0], ds_expr_mul(n->d->cx, t[1], t[2]), t[3], t[4]};
+    return dec_reshape(n->d, x, 4, dims);
+}
+
+/* result[b, h, e, i, j] = sum over k of a[b, h, e, i, k] * c[b, h, …]; `keys_last`: c is read at [j, k], else at [k, j] */
+static ds_value *head_product(attention *n, ds_value *a, ds_value *c, bool keys_last) {
+    dec *d = n->d;
+    size_t last = keys_last ? 2 : 3;
+    const ds_expr *dims[] = {n->batch, n->heads, n->each, n->queries, c->type->dims[last]}, *over = c->type->dims[5 - last];
+    const ds_expr *am[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, 2), dec_dim(d, 3), dec_dim(d, 5)};
+    const ds_expr *cm[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, keys_last ? 4 : 5), dec_dim(d, keys_last ? 5 : 4)};
+    return dec_contract(d, DS_GRAPH_matmul, n->wide, 5, dims, &over, 1, a, dec_map_of(d, 6, am, 5), c, dec_map_of(d, 6, cm, 4));
+}
+
+/* Query i's position among the keys; -1 window sizes leave a side open. */
+static ds_value *in_sight(body *r, attention *n, ds_value *nonpad) {
+    ds_value *i = position(r, 3), *j = position(r, 4), *ok = NULL;
+    int64_t left = ds_op_int(n->op, "left_window_size", -1), right = ds_op_int(n->op, "right_window_size", -1);
+    ds_value *offset = n->past ? extent(r, n->past) : nonpad ? SUB(nonpad, extent(r, n->queries)) : num(r, DS_index, 0), *at = ADD(i, offset);
+    if (ds_op_int(n->op, "is_causal", 0)) ok = LE(j, at);
+    if (left >= 0) {
+        ds_value *near = LE(SUB(at, j), num(r, DS_index, (double)left));
+        ok = ok ? AND(ok, near) : near;
+    }
+    if (right >= 0) {
+        ds_value *near = LE(SUB(j, at), num(r, DS_index, (double)right));
+        ok = ok ? AND(ok, near) : near;
+    }
+    if (nonpad) ok = ok ? AND(ok, LT(j, nonpad)) : LT(j, nonpad);
+    return ok;
+}
+
+/* Scores with the mask added; -inf where a query must not look. A mask that is shorter than the keys hides the rest. */
+static ds_value *masked_scores(attention *n, ds_value *scores, ds_value *mask) {
+    dec *d = n->d;
+    ds_value *inputs[3] = {scores}, *v;
+    const ds_attr *maps[3] = {ds_attr_identity_map(d->cx, 5)};
+    size_t count = 1, nonpad_at = 0;
+    if (mask) {
+        size_t rank = mask->type->rank;
+        const ds_expr *exprs[4], *head = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, 1), n->each_count), dec_dim(d, 2));
+        for (size_t i = 0; i < rank; i++) {
+            size_t from = 4 - rank + i; /* of batch, head, query, key */
+            exprs[i] = ds_expr_equals(mask->type->dims[i], 1) && from != 3 ? dec_const(d, 0) : from == 1 ? head : dec_dim(d, from == 0 ? 0 : from + 1);
+        }
+        inputs[count] = mask, maps[count++] = dec_map_of(d, 5, exprs, rank);
+    }
+    if (n->nonpad) {
+        const ds_expr *batch = dec_dim(d, 0);
+        nonpad_at = count, inputs[count] = n->nonpad, maps[count++] = dec_map_of(d, 5, &batch, 1);
+    }
+    body b = map_begin(d, n->wide, 5, scores->type->dims, inputs, maps, count), *r = &b;
+    ds_value *never = num(r, n->wide, -(double)INFINITY), *ok = in_sight(r, n, n->nonpad ? cast_to(r, r->x[nonpad_at], DS_index) : NULL);
+    v = r->x[0];
+    if (mask && mask->type->elem == DS_b1) {
+        map_pad(r, 1, 0);
+        v = SELECT(r->x[1], v, never);
+    } else if (mask) {
+        map_pad(r, 1, -(double)INFINITY);
+        ds_value *m = cast_to(r, r->x[1], n->wide);
+        v = SELECT(EQ(m, never), never, ADD(v, m));
+    }
+    return map_end(r, ok ? SELECT(ok, v, never) : v);
+}
+
+/* Softmax over the keys; a row of -inf gives zeros. */
+static ds_value *masked_softmax(attention *n, ds_value *x, ds_elem elem) {
+    dec *d = n->d;
+    const ds_expr *row[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, 2), dec_dim(d, 3)}, *all[] = {row[0], row[1], row[2], row[3], dec_dim(d, 4)};
+    const ds_attr *maps[] = {dec_map_of(d, 5, all, 5), dec_map_of(d, 5, row, 4)};
+    const ds_expr *const *dims = x->type->dims;
+    body b = reduce_begin(d, elem, 4, dims, &dims[4], 1, &x, maps, 1), *r = &b;
+    ds_value *most = reduce_end(r, cast_to(r, r->x[0], elem), DS_LOOP_max), *inputs[] = {x, most};
+    b = map_begin(d, elem, 5, dims, inputs, maps, 2);
+    ds_value *shift = SELECT(EQ(r->x[1], num(r, elem, -(double)INFINITY)), num(r, elem, 0), r->x[1]);
+    ds_value *e = map_end(r, EXP(SUB(cast_to(r, r->x[0], elem), shift)));
+    b = reduce_begin(d, elem, 4, dims, &dims[4], 1, &e, maps, 1);
+    ds_value *both[] = {e, reduce_end(r, r->x[0], DS_LOOP_add)};
+    b = map_begin(d, n->wide, 5, dims, both, maps, 2);
+    return map_end(r, DIV(r->x[0], SELECT(EQ(r->x[1], num(r, elem, 0)), num(r, elem, 1), r->x[1])));
+}
+
+static ds_status attention_shapes(attention *n, ds_value *q, ds_value *k, ds_value *v) {
+    dec *d = n->d;
+    const ds_expr *const *kt = k->type->dims, *const *vt = v->type->dims, *same;
+    int64_t query_heads, key_heads;
+    DS_TRY(dec_same(d, q->type->dims[0], kt[0], &n->batch));
+    DS_TRY(dec_same(d, n->batch, vt[0], &n->batch));
+    DS_TRY(dec_same(d, kt[1], vt[1], &n->heads));
+    DS_TRY(dec_same(d, kt[2], vt[2], &n->keys));
+    DS_TRY(dec_same(d, q->type->dims[3], kt[3], &same));
+    n->queries = q->type->dims[2];
+    n->each_count = 1;
+    if (q->type->dims[1] != n->heads) {
+        if (!ds_expr_is_const(q->type->dims[1], &query_heads) || !ds_expr_is_const(n->heads, &key_heads)) return dec_refuse(d, "numbers of heads that are known only at run time");
+        if (key_heads < 1 || query_heads % key_heads) return dec_fail(d, DS_E_shape, "%lld query heads share %lld key heads", (long long)query_heads, (long long)key_heads);
+        n->each_count = query_heads / key_heads;
+    }
+    n->each = dec_const(d, n->each_count);
+    return DS_OK;
+}
+
+/* Queries times a scale that is known, or 1 / sqrt(size). */
+static ds_value *scaled_queries(attention *n, ds_value *q) {
+    dec *d = n->d;
+    const ds_expr *size = q->type->dims[3], *dims[] = {n->batch, n->heads, n->each, n->queries, size};
+    body b = map_same(d, n->wide, q), *r = &b;
+    ds_value *x = cast_to(r, r->x[0], n->wide);
+    ds_value *scaled = ds_op_attr(n->op, "scale") ? MUL(x, num(r, n->wide, ds_op_float(n->op, "scale", 1))) : DIV(x, op1(r, DS_LOOP_sqrt, cast_to(r, extent(r, size), n->wide)));
+    return dec_reshape(d, map_end(r, scaled), 5, dims);
+}
+
+static ds_value *capped(attention *n, ds_value *scores) {
+    double cap = ds_op_float(n->op, "softcap", 0);
+    if (cap <= 0) return scores;
+    body b = map_same(n->d, n->wide, scores), *r = &b;
+    ds_value *c = num(r, n->wide, cap);
+    return map_end(r, MUL(op1(r, DS_LOOP_tanh, DIV(r->x[0], c)), c));
+}
+
+RULE(attention) {
+    ds_value *q = dec_in(d, 0), *k = dec_in(d, 1), *v = dec_in(d, 2), *mask = dec_in(d, 3), *past[] = {dec_in(d, 4), dec_in(d, 5)}, *stages[4];
+    ds_elem elem = q->type->elem, softmax_elem = ds_elem_from_onnx((int)ds_op_int(op, "softmax_precision", 1));
+    attention n = {.d = d, .op = op, .nonpad = dec_in(d, 6), .wide = dec_compute_elem(elem)};
+    bool merged = q->type->rank == 3;
+    int64_t heads[] = {ds_op_int(op, "q_num_heads", 0), ds_op_int(op, "kv_num_heads", 0)};
+    DS_TRY(split_heads(d, &q, heads[0]));
+    DS_TRY(split_heads(d, &k, heads[1]));
+    DS_TRY(split_heads(d, &v, heads[1]));
+    if (q->type->rank != 4 || k->type->rank != 4 || v->type->rank != 4 || (mask && (mask->type->rank < 1 || mask->type->rank > 4))) return dec_fail(d, DS_E_shape, "queries, keys, values or mask have a wrong rank");
+    if (past[0] && past[1]) {
+        ds_value *keys[] = {past[0], k}, *values[] = {past[1], v};
+        n.past = past[0]->type->dims[2];
+        DS_TRY(dec_concat(d, keys, 2, 2, &k));
+        DS_TRY(dec_concat(d, values, 2, 2, &v));
+    }
+    DS_TRY(attention_shapes(&n, q, k, v));
+    stages[0] = head_product(&n, scaled_queries(&n, q), dec_convert(d, k, n.wide), true);
+    stages[1] = capped(&n, stages[0]);
+    stages[2] = masked_scores(&n, stages[1], mask);
+    stages[3] = masked_softmax(&n, stages[2], softmax_elem == DS_f64 ? DS_f64 : n.wide);
+    ds_value *y = flat_heads(&n, head_product(&n, stages[3], dec_convert(d, v, n.wide), false));
+    d->out[0] = dec_convert(d, merged ? merge_heads(d, y) : y, elem);
+    if (op->result_count > 1) d->out[1] = k;
+    if (op->result_count > 2) d->out[2] = v;
+    if (op->result_count > 3) d->out[3] = dec_convert(d, flat_heads(&n, stages[ds_op_int(op, "qk_matmul_output_mode", 0) & 3]), elem);
+    return DS_OK;
+}
+
+/* ---- RotaryEmbedding ---- */
+
+/* cache[batch, position, half]: as it is, or the rows that position_ids name */
+static ds_value *rotary_rows(dec *d, ds_value *cache, ds_value *ids) {
+    if (!ids) return cache;
+    const ds_expr *dims[] = {ids->type->dims[0], ids->type->dims[1], cache->type->dims[1]}, *where[] = {dec_dim(d, 0), dec_dim(d, 1)};
+    const ds_attr *map = dec_map_of(d, 3, where, 2);
+    body b = map_begin(d, cache->type->elem, 3, dims, &ids, &map, 1);
+    ds_value *at[] = {clamp_index(&b, b.x[0], cache->type->dims[0]), position(&b, 2)};
+    return map_end(&b, extract(&b, cache, at, 2));
+}
+
+RULE(rotary_embedding) {
+    ds_value *x = dec_in(d, 0), *ids = dec_in(d, 3), *cache[2], *parts[3], *turned[2];
+    bool merged = x->type->rank == 3, interleaved = ds_op_int(op, "interleaved", 0);
+    ds_elem elem = x->type->elem;
+    DS_TRY(split_heads(d, &x, ds_op_int(op, "num_heads", 0)));
+    const ds_expr *size = x->type->dims[3], *zero = dec_const(d, 0), *two = dec_const(d, 2), *same;
+    int64_t rotated = ds_op_int(op, "rotary_embedding_dim", 0);
+    const ds_expr *span = rotated ? dec_const(d, rotated) : size, *half = ds_expr_floordiv(d->cx, span, two);
+    for (size_t i = 0; i < 2; i++) {
+        cache[i] = dec_in(d, 1 + i);
+        if (cache[i]->type->rank != (ids ? 2u : 3u) || (ids && ids->type->rank != 2)) return dec_fail(d, DS_E_shape, "caches and positions do not fit together");
+        cache[i] = rotary_rows(d, cache[i], ids);
+        DS_TRY(dec_same(d, cache[i]->type->dims[2], half, &same));
+        parts[i] = interleaved ? dec_slice(d, x, 3, dec_const(d, (int64_t)i), half, 2) : dec_slice(d, x, 3, i ? half : zero, half, 1);
+    }
+    const ds_expr *row[] = {dec_dim(d, 0), dec_dim(d, 2), dec_dim(d, 3)};
+    const ds_attr *here = ds_attr_identity_map(d->cx, 4), *angle = dec_map_of(d, 4, row, 3), *maps[] = {here, here, angle, angle};
+    ds_value *inputs[] = {parts[0], parts[1], cache[0], cache[1]};
+    for (size_t i = 0; i < 2; i++) { /* (x1 cos - x2 sin, x1 sin + x2 cos) */
+        body b = map_begin(d, elem, 4, parts[0]->type->dims, inputs, maps, 4), *r = &b;
+        turned[i] = map_end(r, i ? ADD(MUL(r->x[0], r->x[3]), MUL(r->x[1], r->x[2])) : SUB(MUL(r->x[0], r->x[2]), MUL(r->x[1], r->x[3])));
+    }
+    ds_value *y;
+    if (interleaved) {
+        const ds_expr *pair[] = {x->type->dims[0], x->type->dims[1], x->type->dims[2], half, dec_const(d, 1)}, *flat[] = {pair[0], pair[1], pair[2], span};
+        for (size_t i = 0; i < 2; i++) turned[i] = dec_reshape(d, turned[i], 5, pair);
+        DS_TRY(dec_concat(d, turned, 2, 4, &y));
+        y = dec_reshape(d, y, 4, flat);
+    } else DS_TRY(dec_concat(d, turned, 2, 3, &y));
+    if (span != size) {
+        ds_value *both[] = {y, dec_slice(d, x, 3, span, ds_expr_sub(d->cx, size, span), 1)};
+        DS_TRY(dec_concat(d, both, 2, 3, &y));
+    }
+    d->out[0] = merged ? merge_heads(d, y) : y;
+    return DS_OK;
+}
+
+/* ---- gated units ---- */
+
+/* a * sigmoid(alpha a) * b */
+RULE(swiglu) {
+    ds_value *inputs[] = {dec_in(d, 0), dec_in(d, 1)};
+    body b = map_over(d, inputs[0]->type->elem, inputs[0]->type->rank, inputs[0]->type->dims, inputs, 2), *r = &b;
+    if (inputs[0]->type != inputs[1]->type) return dec_fail(d, DS_E_shape, "the operands differ in type");
+    ds_value *x = r->x[0], *one = like(r, x, 1), *gate = ADD(one, EXP(MUL(x, like(r, x, -ds_op_float(op, "alpha", 1)))));
+    d->out[0] = map_end(r, MUL(DIV(x, gate), r->x[1]));
+    return DS_OK;
+}
