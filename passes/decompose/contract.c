@@ -273,85 +273,126 @@ RULE(col2im) {
     return DS_OK;
 }
 
-/* ---- Einsum: one contraction for one or two operands ---- */
+/* ---- Einsum: operands are contracted from left to right ---- */
+
+enum { LABELS = 512 }; /* letters, then from 256 on the dimensions that an ellipsis stands for, the last one last */
 
 typedef struct {
-    int label[DEC_MAX_RANK]; /* letter, or 256 + i for the i-th dimension of the ellipsis */
+    ds_value *value;
+    int label[DEC_MAX_RANK];
     size_t count;
 } einsum_term;
 
-static const char *einsum_labels(const char *at, size_t rank, size_t ellipsis, einsum_term *out) {
-    (void)rank;
+static const char *einsum_labels(const char *at, size_t ellipsis, size_t most, einsum_term *out) {
     out->count = 0;
     for (; *at && *at != ',' && *at != '-'; at++) {
         if (*at == ' ') continue;
         if (*at == '.') {
             at += at[1] == '.' && at[2] == '.' ? 2 : 0;
-            for (size_t i = 0; i < ellipsis && out->count < DEC_MAX_RANK; i++) out->label[out->count++] = 256 + (int)i;
+            for (size_t i = 0; i < ellipsis && out->count < DEC_MAX_RANK; i++) out->label[out->count++] = 256 + (int)(most - ellipsis + i);
         } else if (out->count < DEC_MAX_RANK) out->label[out->count++] = (unsigned char)*at;
     }
     return at;
 }
 
-RULE(einsum) {
-    const char *equation = ds_op_text(op, "equation", ""), *at = equation, *arrow = strstr(equation, "->");
-    size_t n = op->operand_count, ellipsis = 0, labels = 0, out_count = 0;
-    einsum_term term[2], result = {{0}, 0};
+static bool has_label(const einsum_term *t, int label) {
+    for (size_t k = 0; k < t->count; k++)
+        if (t->label[k] == label) return true;
+    return false;
+}
+
+/* One or two operands to a result with these labels; labels of neither are summed over. */
+static ds_status einsum_contract(dec *d, const einsum_term *in, size_t n, const ds_expr *const *size, einsum_term *result) {
     int order[2 * DEC_MAX_RANK];
-    const ds_expr *size[512] = {NULL};
-    if (n < 1 || n > 2) return dec_refuse(d, "Einsum of %zu operands", n);
-    for (size_t i = 0; i < n; i++) { /* how many dimensions the ellipsis stands for */
-        size_t letters = 0;
-        bool dots = false;
-        for (; *at && *at != ',' && *at != '-'; at++) letters += isalpha((unsigned char)*at) != 0, dots = dots || *at == '.';
-        if (*at == ',') at++;
-        size_t rank = dec_type(d, i)->rank;
-        if (rank < letters || (!dots && rank != letters)) return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, rank, equation);
-        if (dots && rank - letters > ellipsis) ellipsis = rank - letters;
-    }
-    at = equation;
-    for (size_t i = 0; i < n; i++, at += *at == ',') {
-        size_t rank = dec_type(d, i)->rank;
-        at = einsum_labels(at, rank, ellipsis, &term[i]);
-        if (term[i].count != rank) return dec_refuse(d, "an ellipsis that broadcasts");
-        for (size_t k = 0; k < rank; k++) {
-            const ds_expr **s = &size[term[i].label[k]];
-            if (!*s || ds_expr_equals(*s, 1)) *s = dec_type(d, i)->dims[k];
-            else if (!ds_expr_equals(dec_type(d, i)->dims[k], 1)) DS_TRY(dec_same(d, *s, dec_type(d, i)->dims[k], s));
+    size_t labels = result->count, out_count = result->count;
+    for (size_t k = 0; k < labels; k++) order[k] = result->label[k];
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < in[i].count; k++) {
+            bool known = false;
+            for (size_t p = 0; p < labels; p++) known = known || order[p] == in[i].label[k];
+            if (!known && labels < DS_COUNT(order)) order[labels++] = in[i].label[k];
         }
-    }
-    if (arrow) einsum_labels(arrow + 2, 0, ellipsis, &result);
-    else
-        for (int label = 511; label >= 0; label--) { /* implicit: the ellipsis, then labels that occur once, in order */
-            int l = label >= 256 ? 767 - label : 255 - label;
-            size_t times = 0;
-            for (size_t i = 0; i < n; i++)
-                for (size_t k = 0; k < term[i].count; k++) times += term[i].label[k] == l;
-            if (size[l] && (times == 1 || l >= 256)) result.label[result.count++] = l;
-        }
-    for (size_t k = 0; k < result.count; k++) order[labels++] = result.label[k];
-    out_count = labels;
-    for (int l = 0; l < 512; l++) {
-        bool known = false;
-        for (size_t k = 0; k < out_count; k++) known = known || order[k] == l;
-        if (size[l] && !known) order[labels++] = l;
-    }
     const ds_expr *dims[DEC_MAX_RANK], *over[DEC_MAX_RANK], *exprs[DEC_MAX_RANK];
     const ds_attr *maps[2];
     if (labels > DEC_MAX_RANK) return dec_refuse(d, "this many dimensions");
     for (size_t k = 0; k < labels; k++) *(k < out_count ? &dims[k] : &over[k - out_count]) = size[order[k]];
     for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < term[i].count; k++)
+        for (size_t k = 0; k < in[i].count; k++)
             for (size_t p = 0; p < labels; p++)
-                if (order[p] == term[i].label[k]) exprs[k] = ds_expr_equals(dec_type(d, i)->dims[k], 1) ? dec_const(d, 0) : dec_dim(d, p);
-        maps[i] = dec_map_of(d, labels, exprs, term[i].count);
+                if (order[p] == in[i].label[k]) exprs[k] = ds_expr_equals(in[i].value->type->dims[k], 1) ? dec_const(d, 0) : dec_dim(d, p);
+        maps[i] = dec_map_of(d, labels, exprs, in[i].count);
     }
-    ds_value *a = dec_in(d, 0);
+    ds_value *a = in[0].value;
     if (n == 2) {
-        d->out[0] = dec_contract(d, DS_GRAPH_matmul, a->type->elem, out_count, dims, over, labels - out_count, a, maps[0], dec_in(d, 1), maps[1]);
+        result->value = dec_contract(d, DS_GRAPH_matmul, a->type->elem, out_count, dims, over, labels - out_count, a, maps[0], in[1].value, maps[1]);
         return DS_OK;
     }
     body r = labels > out_count ? reduce_begin(d, dec_compute_elem(a->type->elem), out_count, dims, over, labels - out_count, &a, maps, 1) : map_begin(d, a->type->elem, out_count, dims, &a, maps, 1);
-    d->out[0] = labels > out_count ? dec_convert(d, reduce_end(&r, r.x[0], DS_LOOP_add), a->type->elem) : map_end(&r, r.x[0]);
+    result->value = labels > out_count ? dec_convert(d, reduce_end(&r, r.x[0], DS_LOOP_add), a->type->elem) : map_end(&r, r.x[0]);
+    return DS_OK;
+}
+
+/* Splits the equation; `size` gets every label's extent, `result` the labels of the right side (implicit: the ellipsis, then letters
+ * that occur once, in order). */
+static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, size_t n, const ds_expr **size, einsum_term *result) {
+    size_t own[DEC_MAX_OPERANDS] = {0}, most = 0;
+    const char *at = equation, *arrow = strstr(equation, "->");
+    for (size_t i = 0; i < n; i++) { /* how many dimensions the ellipsis stands for */
+        size_t letters = 0, rank = dec_type(d, i)->rank;
+        bool dots = false;
+        for (; *at && *at != ',' && *at != '-'; at++) letters += isalpha((unsigned char)*at) != 0, dots = dots || *at == '.';
+        if (*at == ',') at++;
+        if (rank < letters || (!dots && rank != letters)) return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, rank, equation);
+        own[i] = rank - letters;
+        if (own[i] > most) most = own[i];
+    }
+    at = equation;
+    for (size_t i = 0; i < n; i++, at += *at == ',') {
+        const ds_type *t = dec_type(d, i);
+        at = einsum_labels(at, own[i], most, &term[i]);
+        term[i].value = dec_in(d, i);
+        if (term[i].count != t->rank) return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, t->rank, equation);
+        for (size_t k = 0; k < t->rank; k++) {
+            const ds_expr **s = &size[term[i].label[k]];
+            if (!*s || ds_expr_equals(*s, 1)) *s = t->dims[k];
+            else if (!ds_expr_equals(t->dims[k], 1)) DS_TRY(dec_same(d, *s, t->dims[k], s));
+        }
+    }
+    if (arrow) einsum_labels(arrow + 2, most, most, result);
+    for (int i = 0; !arrow && i < LABELS; i++) {
+        int label = (i + 256) % LABELS;
+        size_t times = 0;
+        for (size_t k = 0; k < n; k++)
+            for (size_t j = 0; j < term[k].count; j++) times += term[k].label[j] == label;
+        if (size[label] && (times == 1 || label >= 256)) result->label[result->count++] = label;
+    }
+    for (size_t k = 0; k < result->count; k++)
+        if (!size[result->label[k]]) return dec_fail(d, DS_E_attribute, "the equation '%s' has a result dimension that no operand has", equation);
+    return DS_OK;
+}
+
+RULE(einsum) {
+    const ds_expr *size[LABELS] = {NULL};
+    einsum_term term[DEC_MAX_OPERANDS] = {{0}}, result = {0}, pair[2];
+    size_t n = op->operand_count;
+    if (n < 1 || n > DEC_MAX_OPERANDS) return dec_refuse(d, "Einsum of %zu operands", n);
+    DS_TRY(einsum_parse(d, ds_op_text(op, "equation", ""), term, n, size, &result));
+    pair[0] = term[0];
+    for (size_t i = 1; i + 1 < n; i++) { /* keeps the labels that something later needs */
+        einsum_term next = {0};
+        pair[1] = term[i];
+        for (int label = 0; label < LABELS; label++) {
+            bool later = has_label(&result, label);
+            for (size_t k = i + 1; k < n; k++) later = later || has_label(&term[k], label);
+            if (!later || !(has_label(&pair[0], label) || has_label(&pair[1], label))) continue;
+            if (next.count == DEC_MAX_RANK) return dec_refuse(d, "this many dimensions");
+            next.label[next.count++] = label;
+        }
+        DS_TRY(einsum_contract(d, pair, 2, size, &next));
+        pair[0] = next;
+    }
+    if (n > 1) pair[1] = term[n - 1];
+    DS_TRY(einsum_contract(d, pair, n > 1 ? 2 : 1, size, &result));
+    d->out[0] = result.value;
     return DS_OK;
 }

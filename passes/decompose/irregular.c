@@ -46,30 +46,45 @@ static int64_t reduction_code(const char *name) {
     return -1;
 }
 
+/* Operands of a scatter with 64-bit indices. Narrow floats are combined as f32. */
+static ds_status scatter_operands(dec *d, ds_op *op, ds_value **out, int64_t *out_code) {
+    ds_elem elem = dec_type(d, 0)->elem;
+    int64_t how = reduction_code(ds_op_text(op, "reduction", "none"));
+    if (how < 0) return dec_refuse(d, "the reduction '%s'", ds_op_text(op, "reduction", "none"));
+    if (ds_elem_facts(elem)->bits < 8) return dec_refuse(d, "elements of %u bits", ds_elem_facts(elem)->bits);
+    if (how) elem = dec_compute_elem(elem);
+    out[0] = dec_convert(d, dec_in(d, 0), elem), out[1] = dec_convert(d, dec_in(d, 1), DS_i64), out[2] = dec_convert(d, dec_in(d, 2), elem);
+    *out_code = how * 256 + elem_code(elem);
+    return DS_OK;
+}
+
 RULE(scatter_elements) {
-    ds_value *x = dec_in(d, 0), *inputs[] = {x, dec_convert(d, dec_in(d, 1), DS_i64), dec_in(d, 2)};
-    size_t axis;
-    int64_t code = reduction_code(ds_op_text(op, "reduction", "none"));
-    DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), x->type->rank, &axis));
-    if (code < 0 || (code && ds_elem_is_float(x->type->elem) && ds_elem_facts(x->type->elem)->bits < 32) || x->type->elem == DS_string) return dec_refuse(d, "this reduction");
-    const ds_expr *params[3 + 2 * DEC_MAX_RANK] = {dec_const(d, (int64_t)x->type->rank), dec_const(d, (int64_t)axis), dec_const(d, code * 256 + elem_code(x->type->elem))};
-    for (size_t i = 0; i < x->type->rank; i++) params[3 + i] = x->type->dims[i], params[3 + x->type->rank + i] = inputs[1]->type->dims[i];
-    d->out[0] = ds_op_result(call_extern(d, "scatter_elements", inputs, 3, &x->type, 1, params, 3 + 2 * x->type->rank), 0);
+    ds_value *in[3];
+    size_t axis, rank = dec_type(d, 0)->rank;
+    int64_t code;
+    DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), rank, &axis));
+    DS_TRY(scatter_operands(d, op, in, &code));
+    if (in[1]->type->rank != rank) return dec_fail(d, DS_E_shape, "indices have rank %zu, the input %zu", in[1]->type->rank, rank);
+    const ds_expr *params[3 + 2 * DEC_MAX_RANK] = {dec_const(d, (int64_t)rank), dec_const(d, (int64_t)axis), dec_const(d, code)};
+    for (size_t i = 0; i < rank; i++) params[3 + i] = in[0]->type->dims[i], params[3 + rank + i] = in[1]->type->dims[i];
+    ds_op *call = call_extern(d, "scatter_elements", in, 3, &in[0]->type, 1, params, 3 + 2 * rank);
+    d->out[0] = dec_convert(d, ds_op_result(call, 0), dec_type(d, 0)->elem);
     return DS_OK;
 }
 
 RULE(scatter_nd) {
-    ds_value *x = dec_in(d, 0), *inputs[] = {x, dec_convert(d, dec_in(d, 1), DS_i64), dec_in(d, 2)};
-    const ds_type *it = inputs[1]->type;
-    int64_t depth, code = reduction_code(ds_op_text(op, "reduction", "none"));
-    if (code < 0 || (code && ds_elem_is_float(x->type->elem) && ds_elem_facts(x->type->elem)->bits < 32) || x->type->elem == DS_string) return dec_refuse(d, "this reduction");
-    if (it->rank == 0 || !ds_expr_is_const(it->dims[it->rank - 1], &depth) || (size_t)depth > x->type->rank) return dec_refuse(d, "indices of this shape");
+    ds_value *in[3];
+    int64_t depth, code;
+    DS_TRY(scatter_operands(d, op, in, &code));
+    const ds_type *t = in[0]->type, *it = in[1]->type;
+    if (it->rank == 0 || !ds_expr_is_const(it->dims[it->rank - 1], &depth) || depth < 0 || (size_t)depth > t->rank) return dec_refuse(d, "indices of this shape");
     const ds_expr *rows = dec_const(d, 1), *inner = dec_const(d, 1), *params[5 + DEC_MAX_RANK];
     for (size_t i = 0; i + 1 < it->rank; i++) rows = ds_expr_mul(d->cx, rows, it->dims[i]);
-    for (size_t i = (size_t)depth; i < x->type->rank; i++) inner = ds_expr_mul(d->cx, inner, x->type->dims[i]);
-    params[0] = ds_type_count(d->cx, x->type), params[1] = rows, params[2] = dec_const(d, depth), params[3] = inner, params[4] = dec_const(d, code * 256 + elem_code(x->type->elem));
-    for (size_t i = 0; i < (size_t)depth; i++) params[5 + i] = x->type->dims[i];
-    d->out[0] = ds_op_result(call_extern(d, "scatter_nd", inputs, 3, &x->type, 1, params, 5 + (size_t)depth), 0);
+    for (size_t i = (size_t)depth; i < t->rank; i++) inner = ds_expr_mul(d->cx, inner, t->dims[i]);
+    params[0] = ds_type_count(d->cx, t), params[1] = rows, params[2] = dec_const(d, depth), params[3] = inner, params[4] = dec_const(d, code);
+    for (size_t i = 0; i < (size_t)depth; i++) params[5 + i] = t->dims[i];
+    ds_op *call = call_extern(d, "scatter_nd", in, 3, &t, 1, params, 5 + (size_t)depth);
+    d->out[0] = dec_convert(d, ds_op_result(call, 0), dec_type(d, 0)->elem);
     return DS_OK;
 }
 
