@@ -152,23 +152,25 @@ static void merge(ds_module *m, ds_op *producer, ds_op *user, size_t operand) {
     if (ds_value_unused(&producer->results[0])) ds_op_erase(producer);
 }
 
-static void fuse_block(ds_module *m, ds_block *block) {
-    for (ds_op *op = block->first; op; op = op->next) {
-        if (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if)
-            for (size_t r = 0; r < op->region_count; r++) fuse_block(m, ds_op_block(op, r));
-        if (op->kind != DS_GRAPH_map && op->kind != DS_GRAPH_reduce) continue;
-        for (size_t i = 0; i < op->operand_count;) {
-            ds_op *producer = ds_op_operand(op, i)->op;
-            if (producer && should_merge(m->cx, producer, op, i)) {
-                merge(m, producer, op, i);
-                i = 0;
-            } else i++;
-        }
+/* Into the first operand whose producer should merge; the rewriter offers the user again. */
+static bool merge_producer(ds_rewriter *rw, ds_op *op) {
+    for (size_t i = 0; i < op->operand_count; i++) {
+        ds_op *producer = ds_op_operand(op, i)->op;
+        if (!producer || !should_merge(rw->module->cx, producer, op, i)) continue;
+        merge(rw->module, producer, op, i);
+        return true;
     }
+    return false;
 }
 
+static bool is_control_flow(const ds_op *op) { return op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if; }
+
+static const ds_rule rules[] = {
+    {"merge-into-map", DS_GRAPH_map, merge_producer},
+    {"merge-into-reduce", DS_GRAPH_reduce, merge_producer},
+};
+
 ds_status ds_pass_fuse(ds_module *module, const ds_pass_options *options) {
-    (void)options;
-    for (ds_op *func = module->body.block->first; func; func = func->next) fuse_block(module, ds_op_block(func, 0));
+    ds_pass_apply_rules(module, options, rules, DS_COUNT(rules), is_control_flow);
     return DS_OK;
 }

@@ -3,11 +3,12 @@
 #define DS_PASSES_H
 
 #include "ir/ir.h"
+#include "ir/rewrite.h"
 #include "ir/target.h"
 
 typedef struct {
     const ds_target *target;
-    bool print_after_all, print_changed, timing, verify_each;
+    bool print_after_all, print_changed, timing, verify_each, trace_rules;
     const char *print_after; /* one pass's name, or NULL */
     const char *passes;      /* comma-separated list that replaces the default, or NULL */
     const char *stop_after;  /* last pass to run, or NULL */
@@ -23,5 +24,7 @@ typedef ds_status ds_pass(ds_module *module, const ds_pass_options *options);
 /* Runs the pipeline. Printing goes to standard error. */
 DS_MUST_USE ds_status ds_passes_run(ds_module *module, const ds_pass_options *options);
 void ds_passes_list(ds_string *out);
+/* For passes made of rules: every function's body is rewritten; --trace-rules prints each change. */
+void ds_pass_apply_rules(ds_module *module, const ds_pass_options *options, const ds_rule *rules, size_t count, bool (*nested)(const ds_op *op));
 
 #endif

@@ -21,6 +21,16 @@ static double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static void print_rule(void *user, ds_module *module, const ds_rule *rule, const ds_op *op) {
+    (void)user;
+    fprintf(stderr, "// rule %s: %s\n", rule->name, ds_op_where(module, op));
+}
+
+void ds_pass_apply_rules(ds_module *module, const ds_pass_options *options, const ds_rule *rules, size_t count, bool (*nested)(const ds_op *op)) {
+    for (ds_op *func = module->body.block->first; func; func = func->next)
+        ds_rewrite(module, ds_op_block(func, 0), rules, count, nested, options->trace_rules ? print_rule : NULL, NULL);
+}
+
 static void print_module(const char *title, ds_module *module) {
     ds_string text = {0};
     ds_module_print(&text, module);

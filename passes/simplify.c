@@ -12,22 +12,6 @@
 
 static bool is_pure(const ds_op *op) { return ds_op_facts(op->kind)->traits & DS_PURE && !(ds_op_facts(op->kind)->traits & DS_EFFECT); }
 
-/* ---- unused ---- */
-
-static bool is_unused(const ds_op *op) {
-    for (size_t i = 0; i < op->result_count; i++)
-        if (!ds_value_unused(&op->results[i])) return false;
-    return op->result_count > 0;
-}
-
-static void remove_unused(ds_block *block) {
-    for (ds_op *op = block->last, *prev; op; op = prev) {
-        prev = op->prev;
-        for (size_t r = 0; r < op->region_count; r++) remove_unused(ds_op_block(op, r));
-        if (is_pure(op) && is_unused(op)) ds_op_erase(op);
-    }
-}
-
 /* ---- equal ---- */
 
 typedef struct {
@@ -98,35 +82,53 @@ static void merge_equal(ds_block *block) {
     hmfree(table);
 }
 
-/* ---- copies ---- */
+/* ---- rules ---- */
 
-static void drop_copies(ds_block *block) {
-    for (ds_op *op = block->first, *next; op; op = next) {
-        next = op->next;
-        for (size_t r = 0; r < op->region_count; r++) drop_copies(ds_op_block(op, r));
-        ds_value *from = NULL;
-        if (op->kind == DS_GRAPH_reshape) {
-            from = ds_op_operand(op, 0);
-            if (from->op && from->op->kind == DS_GRAPH_reshape) ds_op_set_operand(op, 0, from = ds_op_operand(from->op, 0));
-        } else if (op->kind == DS_GRAPH_concat && op->operand_count == 1) from = ds_op_operand(op, 0);
-        else if (op->kind == DS_GRAPH_map && op->operand_count == 1 && op->result_count == 1 && ds_map_is_identity(ds_op_map(op, 0), ds_op_operand(op, 0)->type)) {
-            ds_block *body = ds_op_block(op, 0);
-            if (body->first->kind == DS_GRAPH_yield && ds_op_operand(body->first, 0) == body->args[0]) from = ds_op_operand(op, 0);
-        }
-        if (from && from->type == op->results[0].type) {
-            ds_value_replace_uses(&op->results[0], from);
-            ds_op_erase(op);
-        }
-    }
+static bool has_region(const ds_op *op) { return op->region_count > 0; }
+
+static bool drop_unused(ds_rewriter *rw, ds_op *op) {
+    if (!is_pure(op) || op->result_count == 0) return false;
+    for (size_t i = 0; i < op->result_count; i++)
+        if (!ds_value_unused(&op->results[i])) return false;
+    ds_rewriter_erase(rw, op);
+    return true;
 }
 
+static bool drop_copy_of(ds_rewriter *rw, ds_op *op, ds_value *from) {
+    if (from->type != op->results[0].type) return false;
+    ds_rewriter_replace(rw, op, from);
+    return true;
+}
+
+static bool drop_reshape(ds_rewriter *rw, ds_op *op) { return drop_copy_of(rw, op, ds_op_operand(op, 0)); }
+
+static bool reshape_of_reshape(ds_rewriter *rw, ds_op *op) {
+    ds_op *inner = ds_op_operand(op, 0)->op;
+    if (!inner || inner->kind != DS_GRAPH_reshape) return false;
+    ds_op_set_operand(op, 0, ds_op_operand(inner, 0));
+    ds_rewriter_wait(rw, inner);
+    return true;
+}
+
+static bool drop_concat_of_one(ds_rewriter *rw, ds_op *op) { return op->operand_count == 1 && drop_copy_of(rw, op, ds_op_operand(op, 0)); }
+
+static bool drop_identity_map(ds_rewriter *rw, ds_op *op) {
+    if (op->operand_count != 1 || op->result_count != 1 || !ds_map_is_identity(ds_op_map(op, 0), ds_op_operand(op, 0)->type)) return false;
+    const ds_block *body = ds_op_block(op, 0);
+    return body->first->kind == DS_GRAPH_yield && ds_op_operand(body->first, 0) == body->args[0] && drop_copy_of(rw, op, ds_op_operand(op, 0));
+}
+
+static const ds_rule rules[] = {
+    {"drop-unused", DS_OP_NONE, drop_unused},
+    {"reshape-of-reshape", DS_GRAPH_reshape, reshape_of_reshape},
+    {"drop-reshape", DS_GRAPH_reshape, drop_reshape},
+    {"drop-concat-of-one", DS_GRAPH_concat, drop_concat_of_one},
+    {"drop-identity-map", DS_GRAPH_map, drop_identity_map},
+};
+
 ds_status ds_pass_simplify(ds_module *module, const ds_pass_options *options) {
-    (void)options;
-    for (ds_op *func = module->body.block->first; func; func = func->next) {
-        drop_copies(ds_op_block(func, 0));
-        merge_equal(ds_op_block(func, 0));
-        remove_unused(ds_op_block(func, 0));
-    }
+    ds_pass_apply_rules(module, options, rules, DS_COUNT(rules), has_region);
+    for (ds_op *func = module->body.block->first; func; func = func->next) merge_equal(ds_op_block(func, 0));
     return DS_OK;
 }
 

@@ -43,7 +43,7 @@ ds_status model_write_text(ds_module *m, const char *path) {
 
 ds_status model_pass_options(const cli *c, const char *default_cpu, ds_pass_options *o) {
     const char *cpu = cli_value(c, "cpu", default_cpu);
-    *o = (ds_pass_options){.target = ds_target_find(cpu), .print_after_all = cli_has(c, "print-ir-after-all"), .print_changed = cli_has(c, "print-changed"), .timing = cli_has(c, "timing"),
+    *o = (ds_pass_options){.target = ds_target_find(cpu), .print_after_all = cli_has(c, "print-ir-after-all"), .print_changed = cli_has(c, "print-changed"), .trace_rules = cli_has(c, "trace-rules"), .timing = cli_has(c, "timing"),
                            .verify_each = cli_has(c, "verify-each"), .print_after = cli_value(c, "print-ir-after", NULL), .passes = cli_value(c, "passes", NULL),
                            .stop_after = cli_value(c, "stop-after", NULL), .reproducer = cli_value(c, "reproducer", "dsc-reproducer.mlir")};
     if (o->target) return DS_OK;

@@ -1,4 +1,6 @@
 // RUN: dsc opt --passes=fuse %s | FileCheck %s
+// RUN: dsc opt --passes=fuse --trace-rules %s 2>&1 >/dev/null | FileCheck --check-prefix=TRACE %s
+// TRACE: rule merge-into-map
 
 // A transpose disappears into the map that reads it: access maps compose.
 // CHECK-LABEL: @transpose_into_map
