@@ -28,7 +28,7 @@ typedef struct ds_model ds_model;
 typedef struct {
     const char *name;
     const char *elem;    /* "f32", "i64", … as `dsc info` writes them */
-    uint32_t elem_bytes; /* 0: several elements share a byte */
+    uint32_t elem_bits;  /* below 8: several elements share a byte, the first in the low bits */
     uint32_t rank;
     int64_t dims[16];    /* -1: symbolic */
 } ds_model_argument;
@@ -40,15 +40,36 @@ typedef struct {
     int64_t dims[16]; /* read for inputs, written for outputs */
 } ds_model_tensor;
 
+/* What every object exports: prefix, prefix_arena_for, and the text prefix_description. */
+typedef int ds_model_entry(ds_context *context, void *args);
+typedef uint64_t ds_model_arena(const int64_t *symbols, int64_t lanes);
+
 /* Opens the model with this prefix in a shared library made by `dsc compile --emit=so`. `weights` is its .weights file, or null. */
 ds_model *dsrt_model_open(const char *path, const char *prefix, const char *weights);
+/* The same for a model that is linked into the program. `weights` are borrowed; null where they are in the object. */
+ds_model *dsrt_model_link(ds_model_entry *entry, ds_model_arena *arena_for, const char *description, const void *weights);
 void dsrt_model_close(ds_model *model);
 uint32_t dsrt_model_inputs(const ds_model *model);
 uint32_t dsrt_model_outputs(const ds_model *model);
 const ds_model_argument *dsrt_model_input(const ds_model *model, uint32_t i);   /* null when there is none */
 const ds_model_argument *dsrt_model_output(const ds_model *model, uint32_t i);
 /* Runs on `pool` (or null). Returns a status of ds_abi.h. The arena is allocated and released inside. */
-int dsrt_model_run(ds_model *model, ds_pool *pool, const ds_model_tensor *inputs, ds_model_tensor *outputs);
+int dsrt_model_run(const ds_model *model, ds_pool *pool, const ds_model_tensor *inputs, ds_model_tensor *outputs);
+
+/* The same in steps, for many runs with one arena. The data of inputs and outputs is borrowed until the call is closed. Null `outputs`
+ * are all allocated in the first run, with malloc, and yours to free. */
+typedef struct ds_call ds_call;
+ds_call *dsrt_call_open(const ds_model *model, ds_pool *pool, const ds_model_tensor *inputs, const ds_model_tensor *outputs);
+int dsrt_call_run(ds_call *call);
+void dsrt_call_result(const ds_call *call, uint32_t i, ds_model_tensor *out_tensor);
+const ds_context *dsrt_call_context(const ds_call *call); /* after an error, `at` says what it is about */
+void dsrt_call_close(ds_call *call);
+
+/* ---- .npy files (NumPy's NEP 1, version 1.0; little-endian) ---- */
+
+/* Reads what an argument needs; allocates `data` with malloc. Null, or a sentence that says what is wrong. */
+const char *dsrt_npy_read(const char *path, const ds_model_argument *argument, ds_model_tensor *out_tensor);
+const char *dsrt_npy_write(const char *path, const ds_model_argument *argument, const ds_model_tensor *tensor);
 
 /* A sentence for a status that a model returned. */
 const char *dsrt_status_text(int status);

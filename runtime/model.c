@@ -1,4 +1,4 @@
-/* Reflection: models in shared libraries, described by their own text (codegen/cpu/plan.c: emit_description). */
+/* Reflection: models described by their own text (codegen/cpu/plan.c: emit_description), and calls of them by tensors. */
 #include "libdsrt.h"
 
 #include <dlfcn.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SYMBOLS = 16, MAX_RANK = 16 };
+enum { MAX_RANK = 16 };
 
 typedef struct {
     ds_model_argument seen;
@@ -19,40 +19,35 @@ typedef struct {
 
 struct ds_model {
     void *library;
-    int (*entry)(ds_context *, void *);
-    void *arena_bytes;
+    ds_model_entry *entry;
+    ds_model_arena *arena_for;
     const void *weights;
-    uint64_t weight_bytes, args_bytes;
-    uint32_t symbols, counts[2]; /* inputs, outputs */
+    uint64_t mapped_bytes, args_bytes; /* mapped: weights are ours to unmap */
+    uint32_t symbols, counts[2];       /* inputs, outputs */
     argument *arguments[2];
     char *text; /* names point into it */
 };
 
-static uint32_t elem_size(const char *elem) {
-    static const struct { const char *name; uint32_t bytes; } sizes[] = {{"f64", 8}, {"i64", 8}, {"u64", 8}, {"f32", 4}, {"i32", 4}, {"u32", 4}, {"f16", 2}, {"bf16", 2}, {"i16", 2}, {"u16", 2}, {"i8", 1}, {"u8", 1}, {"b1", 1}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (!strcmp(sizes[i].name, elem)) return sizes[i].bytes;
-    return strncmp(elem, "f8", 2) ? 0 : 1;
-}
+static void *aligned(uint64_t bytes) { return bytes > SIZE_MAX - 128 ? NULL : aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64); }
 
-/* One line "i|o OFFSET ELEM STATIC RANK DIM… NAME"; words are cut in place. */
+/* One line "i|o OFFSET ELEM ELEM_BITS STATIC RANK DIM… NAME"; words are cut in place. */
 static int parse_argument(ds_model *m, int which, char *line) {
     argument *all = realloc(m->arguments[which], (m->counts[which] + 1) * sizeof *all);
     if (!all) return 0;
     m->arguments[which] = all;
     argument *a = &all[m->counts[which]++];
-    char *save, *word = strtok_r(line + 2, " ", &save);
+    char *save, *words[5];
     memset(a, 0, sizeof *a);
-    a->offset = word ? strtoull(word, NULL, 10) : 0;
-    a->seen.elem = strtok_r(NULL, " ", &save);
-    word = strtok_r(NULL, " ", &save);
-    a->is_static = word && *word == '1';
-    word = strtok_r(NULL, " ", &save);
-    a->seen.rank = word ? (uint32_t)strtoul(word, NULL, 10) : 0;
-    if (!a->seen.elem || a->seen.rank > MAX_RANK) return 0;
-    a->seen.elem_bytes = elem_size(a->seen.elem);
+    for (int i = 0; i < 5; i++)
+        if (!(words[i] = strtok_r(i ? NULL : line + 2, " ", &save))) return 0;
+    a->offset = strtoull(words[0], NULL, 10);
+    a->seen.elem = words[1];
+    a->seen.elem_bits = (uint32_t)strtoul(words[2], NULL, 10);
+    a->is_static = *words[3] == '1';
+    a->seen.rank = (uint32_t)strtoul(words[4], NULL, 10);
+    if (a->seen.rank > MAX_RANK) return 0;
     for (uint32_t d = 0; d < a->seen.rank; d++) {
-        word = strtok_r(NULL, " ", &save);
+        char *word = strtok_r(NULL, " ", &save);
         if (!word) return 0;
         a->symbol[d] = *word == '$' ? (int)strtol(word + 1, NULL, 10) : -1;
         a->seen.dims[d] = *word == '$' || *word == '?' ? -1 : strtoll(word, NULL, 10);
@@ -68,39 +63,47 @@ static int parse(ds_model *m) {
         if (*line == 's') m->symbols++;
         else good = parse_argument(m, *line == 'o', line);
     }
-    return good && m->symbols <= MAX_SYMBOLS;
+    return good;
 }
 
-ds_model *dsrt_model_open(const char *path, const char *prefix, const char *weights) {
-    ds_model *m = calloc(1, sizeof *m);
-    char name[512];
-    if (!m) return NULL;
-    m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    const char *text = NULL;
-    if (m->library) {
-        m->entry = (int (*)(ds_context *, void *))(uintptr_t)dlsym(m->library, prefix);
-        snprintf(name, sizeof name, "%s_arena_bytes", prefix);
-        m->arena_bytes = dlsym(m->library, name);
-        snprintf(name, sizeof name, "%s_description", prefix);
-        text = dlsym(m->library, name);
+/* Completes m, or releases it. */
+static ds_model *describe(ds_model *m, const char *description) {
+    int good = m->entry && m->arena_for && description;
+    if (good && (m->text = malloc(strlen(description) + 1))) {
+        strcpy(m->text, description);
+        if (parse(m)) return m;
     }
-    int good = m->entry && m->arena_bytes && text;
-    if (good) {
-        m->text = malloc(strlen(text) + 1);
-        good = m->text != NULL;
-        if (good) memcpy(m->text, text, strlen(text) + 1);
-    }
-    good = good && parse(m);
-    if (good && weights) good = (m->weights = dsrt_weights_map(weights, &m->weight_bytes)) != NULL;
-    if (good) return m;
     dsrt_model_close(m);
     errno = ENOEXEC;
     return NULL;
 }
 
+ds_model *dsrt_model_link(ds_model_entry *entry, ds_model_arena *arena_for, const char *description, const void *weights) {
+    ds_model *m = calloc(1, sizeof *m);
+    if (!m) return NULL;
+    m->entry = entry, m->arena_for = arena_for, m->weights = weights;
+    return describe(m, description);
+}
+
+static void *find(void *library, const char *prefix, const char *suffix) {
+    char name[512];
+    if (!library || snprintf(name, sizeof name, "%s%s", prefix, suffix) >= (int)sizeof name) return NULL;
+    return dlsym(library, name);
+}
+
+ds_model *dsrt_model_open(const char *path, const char *prefix, const char *weights) {
+    ds_model *m = calloc(1, sizeof *m);
+    if (!m) return NULL;
+    m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    m->entry = (ds_model_entry *)(uintptr_t)find(m->library, prefix, "");
+    m->arena_for = (ds_model_arena *)(uintptr_t)find(m->library, prefix, "_arena_for");
+    if (weights && !(m->weights = dsrt_weights_map(weights, &m->mapped_bytes))) m->entry = NULL;
+    return describe(m, find(m->library, prefix, "_description"));
+}
+
 void dsrt_model_close(ds_model *m) {
     if (!m) return;
-    if (m->weights) dsrt_weights_unmap(m->weights, m->weight_bytes);
+    if (m->mapped_bytes) dsrt_weights_unmap(m->weights, m->mapped_bytes);
     if (m->library) dlclose(m->library);
     free(m->arguments[0]);
     free(m->arguments[1]);
@@ -113,9 +116,17 @@ uint32_t dsrt_model_outputs(const ds_model *m) { return m->counts[1]; }
 const ds_model_argument *dsrt_model_input(const ds_model *m, uint32_t i) { return i < m->counts[0] ? &m->arguments[0][i].seen : NULL; }
 const ds_model_argument *dsrt_model_output(const ds_model *m, uint32_t i) { return i < m->counts[1] ? &m->arguments[1][i].seen : NULL; }
 
+/* ---- calls ---- */
+
+struct ds_call {
+    const ds_model *model;
+    ds_context context;
+    unsigned char *args;
+};
+
 static void *allocate(void *user, uint64_t bytes) {
     (void)user;
-    return malloc(bytes ? (size_t)bytes : 1);
+    return aligned(bytes);
 }
 
 static void release(void *user, void *memory) {
@@ -123,43 +134,57 @@ static void release(void *user, void *memory) {
     free(memory);
 }
 
-typedef uint64_t arena_fn(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t);
-
-/* prefix_arena_bytes takes the symbols, then the lanes; a caller may pass more than it reads. */
-static uint64_t arena_size(const ds_model *m, int64_t *s, int64_t lanes) {
-    s[m->symbols] = lanes;
-    return ((arena_fn *)(uintptr_t)m->arena_bytes)(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12], s[13], s[14], s[15], s[16]);
+static void set_argument(ds_call *c, const argument *a, const ds_model_tensor *t, int has_extents) {
+    memcpy(c->args + a->offset, &t->data, sizeof t->data);
+    memcpy(c->args + a->offset + 8, &t->bytes, sizeof t->bytes);
+    if (has_extents && !a->is_static) memcpy(c->args + a->offset + 16, t->dims, 8 * a->seen.rank);
 }
 
-int dsrt_model_run(ds_model *m, ds_pool *pool, const ds_model_tensor *inputs, ds_model_tensor *outputs) {
-    int64_t symbols[MAX_SYMBOLS + 1] = {0};
+ds_call *dsrt_call_open(const ds_model *m, ds_pool *pool, const ds_model_tensor *inputs, const ds_model_tensor *outputs) {
+    int64_t *symbols = calloc(m->symbols + 1, sizeof *symbols);
+    ds_call *c = calloc(1, sizeof *c);
     unsigned char *args = calloc(1, (size_t)m->args_bytes + 8);
-    if (!args) return DS_NO_ALLOCATOR;
-    for (uint32_t k = 0; k < m->counts[0] + m->counts[1]; k++) {
-        int is_output = k >= m->counts[0];
-        const argument *a = is_output ? &m->arguments[1][k - m->counts[0]] : &m->arguments[0][k];
-        const ds_model_tensor *t = is_output ? &outputs[k - m->counts[0]] : &inputs[k];
-        memcpy(args + a->offset, &t->data, sizeof t->data);
-        memcpy(args + a->offset + 8, &t->bytes, sizeof t->bytes);
-        for (uint32_t d = 0; !is_output && d < a->seen.rank; d++) {
-            if (a->symbol[d] >= 0 && a->symbol[d] < MAX_SYMBOLS) symbols[a->symbol[d]] = t->dims[d];
-            if (!a->is_static) memcpy(args + a->offset + 16 + 8 * d, &t->dims[d], 8);
+    if (symbols && c && args) {
+        *c = (ds_call){m, {.size = sizeof c->context, .abi = DS_ABI, .weights = m->weights, .pool = pool, .alloc = allocate, .release = release}, args};
+        for (uint32_t i = 0; i < m->counts[0]; i++) {
+            const argument *a = &m->arguments[0][i];
+            set_argument(c, a, &inputs[i], 1);
+            for (uint32_t d = 0; d < a->seen.rank; d++)
+                if (a->symbol[d] >= 0 && (uint32_t)a->symbol[d] < m->symbols) symbols[a->symbol[d]] = inputs[i].dims[d];
         }
+        for (uint32_t i = 0; outputs && i < m->counts[1]; i++) set_argument(c, &m->arguments[1][i], &outputs[i], 0);
+        c->context.arena_bytes = m->arena_for(symbols, pool ? pool->concurrency : 1);
+        c->context.arena = aligned(c->context.arena_bytes);
     }
-    uint64_t bytes = arena_size(m, symbols, pool ? pool->concurrency : 1);
-    void *arena = aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64);
-    ds_context context = {.size = sizeof context, .abi = DS_ABI, .arena = arena, .arena_bytes = bytes, .weights = m->weights, .pool = pool, .alloc = allocate, .release = release};
-    int status = arena ? m->entry(&context, args) : DS_NO_ALLOCATOR;
-    for (uint32_t i = 0; i < m->counts[1]; i++) {
-        const argument *a = &m->arguments[1][i];
-        memcpy(&outputs[i].data, args + a->offset, sizeof outputs[i].data);
-        memcpy(&outputs[i].bytes, args + a->offset + 8, sizeof outputs[i].bytes);
-        for (uint32_t d = 0; d < a->seen.rank; d++) {
-            if (a->is_static) outputs[i].dims[d] = a->seen.dims[d];
-            else memcpy(&outputs[i].dims[d], args + a->offset + 16 + 8 * d, 8);
-        }
-    }
-    free(arena);
+    free(symbols);
+    if (c && c->context.arena) return c;
     free(args);
+    free(c);
+    return NULL;
+}
+
+int dsrt_call_run(ds_call *c) { return c->model->entry(&c->context, c->args); }
+const ds_context *dsrt_call_context(const ds_call *c) { return &c->context; }
+
+void dsrt_call_result(const ds_call *c, uint32_t i, ds_model_tensor *out) {
+    const argument *a = &c->model->arguments[1][i];
+    memcpy(&out->data, c->args + a->offset, sizeof out->data);
+    memcpy(&out->bytes, c->args + a->offset + 8, sizeof out->bytes);
+    if (a->is_static) memcpy(out->dims, a->seen.dims, sizeof out->dims);
+    else memcpy(out->dims, c->args + a->offset + 16, 8 * a->seen.rank);
+}
+
+void dsrt_call_close(ds_call *c) {
+    if (!c) return;
+    free(c->context.arena);
+    free(c->args);
+    free(c);
+}
+
+int dsrt_model_run(const ds_model *m, ds_pool *pool, const ds_model_tensor *inputs, ds_model_tensor *outputs) {
+    ds_call *c = dsrt_call_open(m, pool, inputs, outputs);
+    int status = c ? dsrt_call_run(c) : DS_NO_ALLOCATOR;
+    for (uint32_t i = 0; c && i < m->counts[1]; i++) dsrt_call_result(c, i, &outputs[i]);
+    dsrt_call_close(c);
     return status;
 }

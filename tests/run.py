@@ -174,6 +174,32 @@ def fuzz(env, report):
     report.check("random graphs", result.returncode == 0, result.stdout)
 
 
+def programs(env, report, model, work):
+    """A program of the model's own, on .npy files, with weights inside and beside; `dsc run` on the same files."""
+    import numpy as np
+    images = np.random.default_rng(1).random((3, 1, 8, 8), np.float32)
+    (work / "npy").mkdir(exist_ok=True)
+    np.save(work / "npy/input_0.npy", images)
+    result = sh(env.dsc, "run", model, "--inputs", work / "npy", "--outputs", work / "npy")
+    report.check("run on .npy", result.returncode == 0, result.stderr)
+    want = (work / "npy/output_0.npy").read_bytes()
+    report.check("scores sum to 1", np.allclose(np.load(work / "npy/output_0.npy").sum(1), 1))
+    for weights in ("object", "file"):
+        result = sh(env.dsc, "compile", model, "--cpu=native", "--emit=exe", "--weights=" + weights, "-o", work / "program")
+        ran = sh(work / "program", "--threads=2", "--outputs=%s" % work, work / "npy/input_0.npy")
+        report.check("program, weights in the " + weights, ran.returncode == 0 and (work / "output_0.npy").read_bytes() == want, result.stderr + ran.stderr)
+    report.check("program without inputs", sh(work / "program").returncode == 2)
+    np.save(work / "wrong.npy", images.astype(np.float64))
+    for bad in (work / "wrong.npy", model, work / "absent.npy"):
+        ran = sh(work / "program", bad)
+        report.check("program on %s" % bad.name, ran.returncode == 1 and bad.name in ran.stderr, ran.stderr)
+
+
+def forms(env, report):
+    import forms as small_graphs
+    small_graphs.run(env.dsc, env.work / "forms", report)
+
+
 def commands(env, report):
     """Every form of output, install, and the value-by-value comparison."""
     work = env.work / "commands"
@@ -183,8 +209,7 @@ def commands(env, report):
         path = work / ("m." + suffix)
         result = sh(env.dsc, "compile", model, "-o", path)
         report.check("emit " + form, result.returncode == 0 and path.read_bytes().startswith(magic), result.stderr)
-    result = sh(env.dsc, "compile", model, "--dim", "batch=1", "--emit=exe", "-o", work / "program")
-    report.check("emit exe", result.returncode == 0 and sh(work / "program").returncode == 0, result.stderr)
+    programs(env, report, model, work)
     result = sh(env.dsc, "compile", model, "--weights=file", "-o", work / "w.o")
     report.check("weights in a file", result.returncode == 0 and (work / "w.weights").stat().st_size > 10000, result.stderr)
     result = sh("env", "PATH=%s:%s" % (Path(sys.executable).parent, os.environ["PATH"]), env.dsc, "check", model, "--reference=onnxruntime")
@@ -208,7 +233,7 @@ def commands(env, report):
     report.check("installed dsc runs", "symbol batch" in result.stdout, result.stderr)
 
 
-STAGES = [units, text, hygiene, embed, reflect, cross, bad_input, commands, models, fuzz, onnx_suite]
+STAGES = [units, text, hygiene, embed, reflect, cross, bad_input, commands, forms, models, fuzz, onnx_suite]
 
 
 def main():

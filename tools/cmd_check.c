@@ -1,7 +1,5 @@
 /* dsc check: a model's outputs against expected ones, tensor by tensor. */
 #include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -9,7 +7,6 @@
 #include <unistd.h>
 
 #include "ir/eval.h"
-#include "runtime/libdsrt.h"
 #include "tools/model.h"
 
 typedef struct {
@@ -27,14 +24,14 @@ static ds_status compare(const model *m, ds_ir_context *cx, ds_files *files, con
     t->compared++;
     bool same = want->type->elem == a->type->elem && want->type->rank == a->type->rank;
     int64_t dims[64];
-    for (size_t d = 0; same && d < want->type->rank; d++) same = (dims[d] = want->type->dims[d]->value) == call->dims[i][d];
+    for (size_t d = 0; same && d < want->type->rank; d++) same = (dims[d] = want->type->dims[d]->value) == call->outputs[i].dims[d];
     if (!same) {
         printf("output %zu '%s': type or shape differs\n", i, a->name);
         t->different++;
         return DS_OK;
     }
     ds_arena *arena = ds_arena_create();
-    ds_cells *x = ds_cells_from_bytes(arena, a->type, dims, call->outputs[i]), *y = ds_cells_from_bytes(arena, want->type, dims, want->bytes);
+    ds_cells *x = ds_cells_from_bytes(arena, a->type, dims, call->outputs[i].data), *y = ds_cells_from_bytes(arena, want->type, dims, want->bytes);
     size_t bad = 0, first = 0;
     double worst = 0;
     for (size_t k = 0; k < x->count; k++) {
@@ -54,25 +51,22 @@ static ds_status check_folder(const cli *c, const model *m, ds_ir_context *cx, d
     model_call call = {0};
     uint32_t threads = (uint32_t)cli_number(c, "threads", 1);
     ds_pool *pool = threads > 1 ? dsrt_pool_create(threads) : NULL;
-    ds_status status = call_read_inputs(m, cx, files, inputs, &call);
+    ds_status status = call_open(m, cx, files, inputs, &call);
     if (status == DS_OK) status = call_run(m, cx, pool, &call);
     for (size_t i = 0; status == DS_OK && i < m->built.signature.output_count; i++) status = compare(m, cx, files, &call, i, ds_arena_printf(cx->arena, "%s/output_%zu.pb", expected, i), t);
-    call_free(&call);
+    call_close(m, &call);
     dsrt_pool_destroy(pool);
     return status;
 }
 
 /* Hands over to check_onnxruntime.py, which lies beside dsc or in share/dsc. Returns only when that cannot be started. */
 static ds_status check_with_onnxruntime(const cli *c, ds_ir_context *cx) {
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[n > 0 ? n : 0] = 0;
-    const char *folder = ds_arena_strdup(cx->arena, dirname(ds_arena_strdup(cx->arena, self))), *script = ds_arena_printf(cx->arena, "%s/check_onnxruntime.py", folder);
-    if (access(script, R_OK)) script = ds_arena_printf(cx->arena, "%s/../share/dsc/check_onnxruntime.py", folder);
+    const char *script = model_beside(cx, "check_onnxruntime.py");
+    if (access(script, R_OK)) script = model_beside(cx, "../share/dsc/check_onnxruntime.py");
     const char **args = NULL;
     arrput(args, "python3");
     arrput(args, script);
-    arrput(args, self);
+    arrput(args, model_own_path(cx));
     arrput(args, c->arguments[0]);
     for (size_t i = 0; i < arrlenu(c->options); i++)
         if (strcmp(c->options[i].name, "reference")) arrput(args, ds_arena_printf(cx->arena, "--%s=%s", c->options[i].name, c->options[i].value));

@@ -1,8 +1,11 @@
+#define _GNU_SOURCE
 #include "tools/model.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ir/safetensors.h"
 #include "runtime/libdsrt.h"
@@ -10,6 +13,17 @@
 static bool has_suffix(const char *text, const char *suffix) {
     size_t n = strlen(text), m = strlen(suffix);
     return n >= m && strcmp(text + n - m, suffix) == 0;
+}
+
+const char *model_own_path(ds_ir_context *cx) {
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    return ds_arena_strndup(cx->arena, self, n > 0 ? (size_t)n : 0);
+}
+
+const char *model_beside(ds_ir_context *cx, const char *name) {
+    const char *self = model_own_path(cx), *slash = strrchr(self, '/');
+    return ds_arena_printf(cx->arena, "%.*s%s", slash ? (int)(slash - self + 1) : 0, self, name);
 }
 
 ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count, ds_module **out) {
@@ -70,91 +84,66 @@ void model_close(model *m) {
 
 /* ---- calls ---- */
 
-ds_status call_read_inputs(const model *m, ds_ir_context *cx, ds_files *files, const char *folder, model_call *call) {
-    const ds_signature *s = &m->built.signature;
-    for (size_t i = 0; i < s->input_count; i++) {
+static const char *npy_path(ds_ir_context *cx, const char *folder, size_t i) {
+    const char *path = ds_arena_printf(cx->arena, "%s/input_%zu.npy", folder, i);
+    return access(path, R_OK) ? NULL : path;
+}
+
+ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folder, size_t i, const char *name, const ds_type *type, ds_model_tensor *out, bool *out_owned, bool *out_npy) {
+    const ds_elem_info *e = ds_elem_facts(type->elem);
+    const char *npy = npy_path(cx, folder, i);
+    *out = (ds_model_tensor){0};
+    *out_owned = *out_npy = npy != NULL;
+    if (npy) {
+        ds_model_argument argument = {.name = name, .elem = e->name, .elem_bits = e->bits, .rank = (uint32_t)type->rank};
+        const char *wrong = dsrt_npy_read(npy, &argument, out);
+        if (wrong) return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "'%s' (input '%s'): %s", npy, name, wrong);
+    } else {
         const ds_attr *value;
         DS_TRY(ds_onnx_read_tensor(cx, files, ds_arena_printf(cx->arena, "%s/input_%zu.pb", folder, i), &value));
-        if (value->type->elem != s->inputs[i].type->elem || value->type->rank != s->inputs[i].type->rank)
-            return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "input %zu ('%s') is %s of rank %zu, the model needs %s of rank %zu", i, s->inputs[i].name, ds_elem_facts(value->type->elem)->text,
-                             value->type->rank, ds_elem_facts(s->inputs[i].type->elem)->text, s->inputs[i].type->rank);
-        for (size_t d = 0; d < value->type->rank; d++) {
-            int64_t want;
-            if (ds_expr_is_const(s->inputs[i].type->dims[d], &want) && want != value->type->dims[d]->value)
-                return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "input %zu ('%s') has extent %lld in dimension %zu, the model needs %lld", i, s->inputs[i].name, (long long)value->type->dims[d]->value, d, (long long)want);
-        }
-        arrput(call->inputs, value);
+        if (value->type->elem != type->elem || value->type->rank != type->rank || type->rank > DS_COUNT(out->dims))
+            return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "input %zu ('%s') is %s of rank %zu, the model needs %s of rank %zu", i, name, ds_elem_facts(value->type->elem)->text, value->type->rank, e->text, type->rank);
+        out->data = (void *)(uintptr_t)value->bytes;
+        out->bytes = value->count;
+        for (size_t d = 0; d < type->rank; d++) out->dims[d] = value->type->dims[d]->value;
+    }
+    for (size_t d = 0; d < type->rank; d++) {
+        int64_t want;
+        if (ds_expr_is_const(type->dims[d], &want) && want != out->dims[d])
+            return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "input %zu ('%s') has extent %lld in dimension %zu, the model needs %lld", i, name, (long long)out->dims[d], d, (long long)want);
     }
     return DS_OK;
 }
 
-static void put(uint8_t *at, const void *v, size_t n) { memcpy(at, v, n); }
-
-static int64_t symbol_of(const ds_signature *s, const model_call *call, const char *name) {
-    for (size_t i = 0; i < s->input_count; i++)
-        for (size_t d = 0; d < s->inputs[i].type->rank; d++) {
-            const ds_expr *e = s->inputs[i].type->dims[d];
-            if (e->kind == DS_EXPR_SYMBOL && !strcmp(e->name, name)) return call->inputs[i]->type->dims[d]->value;
-        }
-    return 0;
-}
-
-static void *allocate(void *user, uint64_t bytes) {
-    (void)user;
-    return aligned_alloc(64, (bytes + 127) / 64 * 64);
-}
-
-static void release(void *user, void *memory) {
-    (void)user;
-    free(memory);
-}
-
-static ds_status open_call(const model *m, ds_ir_context *cx, ds_pool *pool, model_call *call) {
+ds_status call_open(const model *m, ds_ir_context *cx, ds_files *files, const char *folder, model_call *call) {
     const ds_signature *s = &m->built.signature;
-    int64_t symbols[33];
-    if (s->symbol_count > 32) return ds_report(cx->diag, DS_ERROR, DS_E_form, NULL, "more than 32 symbolic dimensions");
-    for (size_t i = 0; i < s->symbol_count; i++) symbols[i] = symbol_of(s, call, s->symbols[i]);
-    uint64_t bytes = ds_jit_arena_bytes(m->jit, symbols, s->symbol_count, pool ? pool->concurrency : 1);
-    call->arena = aligned_alloc(64, (bytes + 127) / 64 * 64);
-    if (!call->arena) ds_out_of_memory();
-    call->context = (ds_context){.size = sizeof call->context, .abi = DS_ABI, .arena = call->arena, .arena_bytes = bytes, .weights = m->built.weights, .pool = pool, .alloc = allocate, .release = release};
-    call->args = ds_xmalloc(s->bytes + 8);
-    memset(call->args, 0, s->bytes);
-    for (size_t i = 0; i < s->input_count; i++) {
-        const ds_attr *v = call->inputs[i];
-        uint64_t n = v->count;
-        put(call->args + s->inputs[i].offset, &v->bytes, 8);
-        put(call->args + s->inputs[i].offset + 8, &n, 8);
-        for (size_t d = 0; !s->inputs[i].is_static && d < v->type->rank; d++) put(call->args + s->inputs[i].offset + 16 + 8 * d, &v->type->dims[d]->value, 8);
-    }
+    ds_entries entries = ds_jit_entries(m->jit);
+    *call = (model_call){.model = dsrt_model_link(entries.entry, entries.arena_for, entries.description, m->built.weights)};
+    if (!call->model) return ds_report(cx->diag, DS_ERROR, DS_E_internal, NULL, "the model's description cannot be read");
+    call->inputs = ds_xmalloc((s->input_count + 1) * sizeof *call->inputs);
+    call->outputs = ds_xmalloc((s->output_count + 1) * sizeof *call->outputs);
+    call->owned = ds_xmalloc(s->input_count + 1);
+    memset(call->owned, 0, s->input_count + 1);
+    memset(call->outputs, 0, (s->output_count + 1) * sizeof *call->outputs);
+    for (size_t i = 0; i < s->input_count; i++) DS_TRY(model_read_input(cx, files, folder, i, s->inputs[i].name, s->inputs[i].type, &call->inputs[i], &call->owned[i], &call->npy));
     return DS_OK;
 }
 
 ds_status call_run(const model *m, ds_ir_context *cx, ds_pool *pool, model_call *call) {
-    const ds_signature *s = &m->built.signature;
-    if (!call->args) DS_TRY(open_call(m, cx, pool, call));
-    int status = ds_jit_call(m->jit, &call->context, call->args);
-    if (status) return ds_report(cx->diag, DS_ERROR, DS_E_run, NULL, "%s (status %d at %u)", dsrt_status_text(status), status, call->context.at);
-    bool first = arrlenu(call->outputs) == 0;
-    for (size_t i = 0; first && i < s->output_count; i++) {
-        void *data;
-        uint64_t bytes;
-        memcpy(&data, call->args + s->outputs[i].offset, 8);
-        memcpy(&bytes, call->args + s->outputs[i].offset + 8, 8);
-        arrput(call->outputs, data);
-        arrput(call->bytes, bytes);
-        int64_t(*dims)[16] = arraddnptr(call->dims, 1);
-        for (size_t d = 0; d < s->outputs[i].type->rank && d < 16; d++) {
-            if (s->outputs[i].is_static) (*dims)[d] = s->outputs[i].type->dims[d]->value;
-            else memcpy(&(*dims)[d], call->args + s->outputs[i].offset + 16 + 8 * d, 8);
-        }
-    }
+    call->call = dsrt_call_open(call->model, pool, call->inputs, NULL);
+    if (!call->call) ds_out_of_memory();
+    int status = dsrt_call_run(call->call);
+    if (status) return ds_report(cx->diag, DS_ERROR, DS_E_run, NULL, "%s (status %d at %u)", dsrt_status_text(status), status, dsrt_call_context(call->call)->at);
+    for (size_t i = 0; i < m->built.signature.output_count; i++) dsrt_call_result(call->call, (uint32_t)i, &call->outputs[i]);
     return DS_OK;
 }
 
-void call_free(model_call *call) {
-    for (size_t i = 0; i < arrlenu(call->outputs); i++) free(call->outputs[i]);
-    arrfree(call->inputs), arrfree(call->outputs), arrfree(call->dims), arrfree(call->bytes);
-    free(call->args);
-    free(call->arena);
+void call_close(const model *m, model_call *call) {
+    const ds_signature *s = &m->built.signature;
+    for (size_t i = 0; call->outputs && i < s->output_count; i++) free(call->outputs[i].data);
+    for (size_t i = 0; call->owned && i < s->input_count; i++)
+        if (call->owned[i]) free(call->inputs[i].data);
+    free(call->inputs), free(call->outputs), free(call->owned);
+    dsrt_call_close(call->call);
+    dsrt_model_close(call->model);
 }

@@ -4,7 +4,12 @@
 
 #include "codegen/cpu/jit.h"
 #include "codegen/emit/build.h"
+#include "runtime/libdsrt.h"
 #include "tools/cli.h"
+
+/* The path of this program, and that of a companion beside it. */
+const char *model_own_path(ds_ir_context *cx);
+const char *model_beside(ds_ir_context *cx, const char *name);
 
 /* Imports MODEL (.onnx, or .mlir text) as the options say. */
 DS_MUST_USE ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count, ds_module **out);
@@ -24,20 +29,20 @@ typedef struct {
 DS_MUST_USE ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count, model *out);
 void model_close(model *m);
 
+/* One run of a model by tensors (runtime/libdsrt.h). */
 typedef struct {
-    const ds_attr **inputs; /* stb_ds array: constants, one a model input */
-    void **outputs;         /* stb_ds array: malloced */
-    int64_t (*dims)[16];    /* stb_ds array: extents of outputs */
-    uint64_t *bytes;        /* stb_ds array */
-    uint8_t *args;
-    ds_context context;
-    void *arena;
+    ds_model *model;
+    ds_call *call;
+    ds_model_tensor *inputs, *outputs; /* outputs: owned once it ran */
+    bool *owned;                       /* inputs whose data is to be freed */
+    bool npy;                          /* inputs came as .npy: so do outputs */
 } model_call;
 
-/* Reads input_<i>.pb (or .npy) of a folder. */
-DS_MUST_USE ds_status call_read_inputs(const model *m, ds_ir_context *cx, ds_files *files, const char *folder, model_call *call);
-/* Runs once; may be repeated. Outputs are allocated on the first run. */
+/* Reads input_<i>.pb or input_<i>.npy of a folder. Ranks, types and fixed extents are checked against `types`, one for each input. */
+DS_MUST_USE ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folder, size_t i, const char *name, const ds_type *type, ds_model_tensor *out, bool *out_owned, bool *out_npy);
+DS_MUST_USE ds_status call_open(const model *m, ds_ir_context *cx, ds_files *files, const char *folder, model_call *call);
+/* Runs once. */
 DS_MUST_USE ds_status call_run(const model *m, ds_ir_context *cx, ds_pool *pool, model_call *call);
-void call_free(model_call *call);
+void call_close(const model *m, model_call *call);
 
 #endif

@@ -10,8 +10,7 @@
 
 struct ds_jit {
     LLVMOrcLLJITRef lljit;
-    int (*entry)(ds_context *, void *);
-    void *arena;
+    ds_entries entries;
 };
 
 static ds_status failed(ds_diag *diag, LLVMErrorRef error) {
@@ -37,15 +36,15 @@ ds_status ds_jit_create(ds_diag *diag, const ds_compiled *compiled, const char *
         error = LLVMOrcLLJITAddObjectFile(jit->lljit, lib, buffer);
         if (error) return failed(diag, error);
     }
-    LLVMOrcExecutorAddress at;
-    error = LLVMOrcLLJITLookup(jit->lljit, &at, prefix);
-    if (error) return failed(diag, error);
-    jit->entry = (int (*)(ds_context *, void *))(uintptr_t)at;
-    char name[256];
-    snprintf(name, sizeof name, "%s_arena_bytes", prefix);
-    error = LLVMOrcLLJITLookup(jit->lljit, &at, name);
-    if (error) return failed(diag, error);
-    jit->arena = (void *)(uintptr_t)at;
+    static const char *const suffixes[] = {"", "_arena_for", "_description"};
+    LLVMOrcExecutorAddress at[DS_COUNT(suffixes)];
+    for (size_t i = 0; i < DS_COUNT(suffixes); i++) {
+        char name[256];
+        snprintf(name, sizeof name, "%s%s", prefix, suffixes[i]);
+        error = LLVMOrcLLJITLookup(jit->lljit, &at[i], name);
+        if (error) return failed(diag, error);
+    }
+    jit->entries = (ds_entries){(int (*)(ds_context *, void *))(uintptr_t)at[0], (uint64_t (*)(const int64_t *, int64_t))(uintptr_t)at[1], (const char *)(uintptr_t)at[2]};
     return DS_OK;
 }
 
@@ -55,15 +54,4 @@ void ds_jit_destroy(ds_jit *jit) {
     free(jit);
 }
 
-int ds_jit_call(const ds_jit *jit, ds_context *context, void *args) { return jit->entry(context, args); }
-
-uint64_t ds_jit_arena_bytes(const ds_jit *jit, const int64_t *s, size_t count, int64_t lanes) {
-    /* the function takes `count` + 1 integers; x86-64 and aarch64 callers may pass more than it reads */
-    int64_t a[33] = {0};
-    for (size_t i = 0; i < count && i < 32; i++) a[i] = s[i];
-    a[count < 32 ? count : 32] = lanes;
-    typedef uint64_t fn(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
-                        int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t);
-    return ((fn *)jit->arena)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15], a[16], a[17], a[18], a[19], a[20], a[21],
-                              a[22], a[23], a[24], a[25], a[26], a[27], a[28], a[29], a[30], a[31], a[32]);
-}
+ds_entries ds_jit_entries(const ds_jit *jit) { return jit->entries; }

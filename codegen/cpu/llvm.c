@@ -64,8 +64,8 @@ static void strip_target_attributes(LLVMModuleRef module) {
 
 static bool link_bitcode(emitter *e, const char *name) {
     for (size_t i = 0; i < DS_COUNT(ds_bitcode_files); i++) {
-        const ds_bitcode_file *f = &ds_bitcode_files[i];
-        if (strcmp(f->name, name) || strcmp(f->arch, e->target->arch)) continue;
+        const ds_embedded_file *f = &ds_bitcode_files[i];
+        if (strcmp(f->name, name) || strcmp(f->group, e->target->arch)) continue;
         LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRange((const char *)f->bytes, (size_t)(f->end - f->bytes), name, 0);
         LLVMModuleRef from;
         if (LLVMParseBitcodeInContext2(e->llvm, buffer, &from)) return false;

@@ -333,22 +333,27 @@ static LLVMValueRef arena_bytes(plan *p, LLVMValueRef lanes) {
     return LLVMBuildAdd(p->e->b, expr(p, ds_op_attr(p->func, "arena")), scratch, "");
 }
 
-static void emit_arena_function(plan *p) {
+/* uint64_t prefix_arena_bytes(symbols…, lanes), for people; uint64_t prefix_arena_for(const int64_t *symbols, lanes), for code that
+ * does not know the model. */
+static void emit_arena_functions(plan *p) {
     emitter *e = p->e;
-    LLVMTypeRef params[128];
+    LLVMTypeRef *params = NULL, listed[] = {p->pointer, p->i64};
     char name[256];
     size_t n = p->signature.symbol_count;
-    for (size_t i = 0; i <= n && i < DS_COUNT(params); i++) params[i] = p->i64;
-    snprintf(name, sizeof name, "%s_arena_bytes", e->prefix);
-    e->function = LLVMAddFunction(e->module, name, LLVMFunctionType(p->i64, params, (unsigned)n + 1, 0));
-    LLVMPositionBuilderAtEnd(e->b, em_block(e, "entry"));
-    for (size_t i = 0; i < n; i++) em_define_symbol(e, p->signature.symbols[i], LLVMGetParam(e->function, (unsigned)i));
-    LLVMBuildRet(e->b, arena_bytes(p, LLVMGetParam(e->function, (unsigned)n)));
-    arrsetlen(e->symbols, 0);
+    for (size_t i = 0; i <= n; i++) arrput(params, p->i64);
+    for (int form = 0; form < 2; form++) {
+        snprintf(name, sizeof name, "%s_arena_%s", e->prefix, form ? "for" : "bytes");
+        e->function = LLVMAddFunction(e->module, name, form ? LLVMFunctionType(p->i64, listed, 2, 0) : LLVMFunctionType(p->i64, params, (unsigned)n + 1, 0));
+        LLVMPositionBuilderAtEnd(e->b, em_block(e, "entry"));
+        for (size_t i = 0; i < n; i++) em_define_symbol(e, p->signature.symbols[i], form ? field(p, LLVMGetParam(e->function, 0), 8 * i, p->i64) : LLVMGetParam(e->function, (unsigned)i));
+        LLVMBuildRet(e->b, arena_bytes(p, LLVMGetParam(e->function, form ? 1 : (unsigned)n)));
+        arrsetlen(e->symbols, 0);
+    }
+    arrfree(params);
 }
 
 /* A description of the arguments, for ds_model of libdsrt: const char prefix_description[], one line each,
- *   dsc ABI ARGS_BYTES / s SYMBOL / i|o OFFSET ELEM STATIC RANK DIM… NAME, where a DIM is an extent, $k for symbol k, or ? */
+ *   dsc ABI ARGS_BYTES / s SYMBOL / i|o OFFSET ELEM ELEM_BITS STATIC RANK DIM… NAME, where a DIM is an extent, $k for symbol k, or ? */
 static void emit_description(plan *p) {
     ds_string text = {0};
     char name[256];
@@ -357,7 +362,7 @@ static void emit_description(plan *p) {
     for (size_t i = 0; i < s->symbol_count; i++) ds_string_printf(&text, "s %s\n", s->symbols[i]);
     for (size_t i = 0; i < s->input_count + s->output_count; i++) {
         const ds_argument *a = i < s->input_count ? &s->inputs[i] : &s->outputs[i - s->input_count];
-        ds_string_printf(&text, "%c %llu %s %d %zu", i < s->input_count ? 'i' : 'o', (unsigned long long)a->offset, ds_elem_facts(a->type->elem)->name, a->is_static, a->type->rank);
+        ds_string_printf(&text, "%c %llu %s %u %d %zu", i < s->input_count ? 'i' : 'o', (unsigned long long)a->offset, ds_elem_facts(a->type->elem)->name, ds_elem_facts(a->type->elem)->bits, a->is_static, a->type->rank);
         for (size_t d = 0; d < a->type->rank; d++) {
             int64_t extent;
             size_t k = 0;
@@ -419,7 +424,7 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     p.pointer = LLVMPointerTypeInContext(e->llvm, 0), p.i64 = em_int(e, 64), p.i32 = em_int(e, 32);
     ds_signature_open(&p.signature, module, func);
     emit_description(&p);
-    emit_arena_function(&p);
+    emit_arena_functions(&p);
     p.runner = emit_runner(&p);
     LLVMTypeRef params[] = {p.pointer, p.pointer};
     e->function = LLVMAddFunction(e->module, e->prefix, LLVMFunctionType(p.i32, params, 2, 0));

@@ -47,11 +47,12 @@ static ds_status run_recipes(ds_module *m, ds_built *b, int jobs) {
         }
     }
     if (status == DS_OK) {
-        uint64_t bytes = ds_jit_arena_bytes(jit, NULL, 0, 1);
+        ds_entries run = ds_jit_entries(jit);
+        uint64_t bytes = run.arena_for(NULL, 1);
         void *arena = aligned_alloc(64, (bytes + 127) / 64 * 64);
         if (!arena) ds_out_of_memory();
         ds_context context = {.size = sizeof context, .abi = DS_ABI, .arena = arena, .arena_bytes = bytes};
-        int result = ds_jit_call(jit, &context, args);
+        int result = run.entry(&context, args);
         if (result) status = ds_report(m->cx->diag, DS_ERROR, DS_E_internal, NULL, "recipes for constants failed with status %d at %u", result, context.at);
         free(arena);
     }

@@ -43,17 +43,6 @@ static void print_constraints(ds_string *out, const ds_module *m) {
 }
 
 /* The runtime's contract, for programs that do not have its header: the same declarations, guarded. */
-static void print_abi(ds_string *out) {
-    ds_string_printf(out,
-                     "#ifndef DS_ABI_H\n#define DS_ABI_H\n#define DS_ABI %d\n"
-                     "enum { DS_RUN_OK, DS_WRONG_ABI, DS_WRONG_SIZE, DS_SMALL_ARENA, DS_MORE_MEMORY, DS_NO_ALLOCATOR, DS_BROKEN_PROMISE, DS_NO_WEIGHTS };\n"
-                     "typedef struct ds_pool {\n    uint32_t concurrency, simultaneous;\n"
-                     "    void (*parallel_for)(struct ds_pool *pool, int64_t pieces, void (*fn)(void *arg, int64_t piece, int64_t lane), void *arg);\n} ds_pool;\n"
-                     "typedef struct ds_context {\n    uint32_t size, abi;\n    void *arena;\n    uint64_t arena_bytes;\n    const void *weights;\n    ds_pool *pool;\n"
-                     "    void *(*alloc)(void *user, uint64_t bytes);\n    void (*release)(void *user, void *memory);\n    void *user;\n    uint32_t at;\n} ds_context;\n#endif\n\n",
-                     DS_ABI);
-}
-
 void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_output_options *o) {
     const ds_signature *s = &b->signature;
     const ds_op *plan = ds_module_find(m, "main");
@@ -66,8 +55,11 @@ void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_o
     upper(out, o->prefix);
     ds_string_printf(out, "_H\n#define ");
     upper(out, o->prefix);
-    ds_string_printf(out, "_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
-    print_abi(out);
+    ds_string_printf(out, "_H\n\n");
+    const char *name;
+    ds_span abi = ds_runtime_source(0, &name);
+    ds_string_append(out, abi.bytes, abi.length);
+    ds_string_printf(out, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     print_constraints(out, m);
     ds_string_printf(out, "typedef struct %s_args {\n", o->prefix);
     for (size_t i = 0; i < s->input_count; i++) print_argument(out, &s->inputs[i]);

@@ -16,6 +16,12 @@
 #define DSC_LLD "ld.lld-19"
 #endif
 
+#if defined(__aarch64__)
+#define DSC_HOST_ARCH "aarch64"
+#else
+#define DSC_HOST_ARCH "x86_64"
+#endif
+
 extern char **environ;
 
 static ds_status run_tool(ds_diag *diag, const char **args) {
@@ -100,30 +106,29 @@ static ds_status write_text(writer *w, const char *suffix, const void *bytes, si
     return ds_file_write(w->diag, ds_arena_printf(w->m->arena, "%s%s", stem(w), suffix), &span, 1);
 }
 
-/* A program that runs the model on zeros: proof that the object links, and a starting point. */
+/* The model with runtime/program.c around it, compiled by the C compiler of the target. */
 static ds_status link_program(writer *w, const char *object, const char *out) {
-    ds_string c = {0};
-    const ds_signature *s = &w->built->signature;
-    const char *p = w->o->prefix, *source = temporary(w, "main.c"), *header = temporary(w, "model.h");
-    if (s->symbol_count) return ds_report(w->diag, DS_ERROR, DS_E_target, NULL, "a program needs fixed dimensions: say --dim");
-    ds_header_print(&c, w->m, w->built, w->o);
-    ds_span head = {c.data, c.length};
-    ds_status status = ds_file_write(w->diag, header, &head, 1);
-    ds_string_free(&c);
-    ds_string_printf(&c, "#include <stdio.h>\n#include <stdlib.h>\n#include \"model.h\"\nint main(void) {\n    uint64_t n = %s_arena_bytes(1);\n    ds_context c = {.size = sizeof c, .abi = DS_ABI, .arena = aligned_alloc(64, (n + 127) / 64 * 64), .arena_bytes = n};\n    static %s_args a;\n", p, p);
-    for (size_t i = 0; i < s->input_count + s->output_count; i++) {
-        const ds_argument *a = i < s->input_count ? &s->inputs[i] : &s->outputs[i - s->input_count];
-        uint64_t count = 0, bytes = 0;
-        ds_type_static_count(a->type, &count);
-        ds_elem_bytes(a->type->elem, count, &bytes);
-        ds_string_printf(&c, "    a.%s.data = calloc(1, %llu + 1), a.%s.bytes = %llu;\n", a->field, (unsigned long long)bytes, a->field, (unsigned long long)bytes);
+    const char **args = NULL, *arch = w->o->target->arch;
+    ds_status status = DS_OK;
+    arrput(args, strcmp(arch, DSC_HOST_ARCH) ? ds_arena_printf(w->m->arena, "%s-linux-gnu-gcc", arch) : "cc");
+    const char *const flags[] = {"-O2", "-D_DEFAULT_SOURCE", ds_arena_printf(w->m->arena, "-DDS_MODEL=%s", w->o->prefix), "-o", out, object};
+    for (size_t i = 0; i < DS_COUNT(flags); i++) arrput(args, flags[i]);
+    if (w->o->external_weights) {
+        const char *path = ds_arena_printf(w->m->arena, "%s.weights", stem(w)), *slash = strrchr(path, '/');
+        arrput(args, ds_arena_printf(w->m->arena, "-DDS_WEIGHTS=\"%s\"", slash ? slash + 1 : path));
     }
-    ds_string_printf(&c, "    int status = %s(&c, &a);\n    printf(\"status %%d\\n\", status);\n    return status;\n}\n", p);
-    ds_span main_c = {c.data, c.length};
-    if (status == DS_OK) status = ds_file_write(w->diag, source, &main_c, 1);
-    ds_string_free(&c);
-    const char *args[] = {"cc", "-O1", "-o", out, source, object, NULL};
-    return status == DS_OK ? run_tool(w->diag, args) : status;
+    for (size_t i = 0; status == DS_OK && i < ds_runtime_source_count(); i++) {
+        const char *name, *path;
+        ds_span text = ds_runtime_source(i, &name);
+        status = ds_file_write(w->diag, path = temporary(w, name), &text, 1);
+        if (path[strlen(path) - 1] == 'c') arrput(args, path);
+    }
+    arrput(args, "-pthread");
+    arrput(args, "-ldl");
+    arrput(args, NULL);
+    if (status == DS_OK) status = run_tool(w->diag, args);
+    arrfree(args);
+    return status;
 }
 
 static ds_status write_all(writer *w, ds_form form) {

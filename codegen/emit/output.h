@@ -18,6 +18,9 @@ typedef struct {
 DS_MUST_USE ds_status ds_output_write(ds_module *module, const ds_built *built, ds_form form, const ds_output_options *options);
 /* The C header as text. */
 void ds_header_print(ds_string *out, ds_module *module, const ds_built *built, const ds_output_options *options);
+/* The files of runtime/ that a program is made of; the first is ds_abi.h. */
+size_t ds_runtime_source_count(void);
+ds_span ds_runtime_source(size_t i, const char **out_name);
 /* A relocatable ELF file that holds `weights` in a large-data section and the pointer variable <prefix>_weights_at. */
 void ds_weights_object(ds_string *out, const ds_target *target, const char *prefix, const void *weights, uint64_t bytes);
 

@@ -1,0 +1,75 @@
+"""Forms of operators that the official suite lacks, as small graphs against NumPy, through programs that `dsc compile --emit=exe` makes."""
+import subprocess
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+rng = np.random.default_rng(0)
+
+
+def f32(*shape):
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def einsum(equation, *shapes):
+    inputs = [f32(*s) for s in shapes]
+    node = helper.make_node("Einsum", ["x%d" % i for i in range(len(inputs))], ["y"], equation=equation)
+    return "einsum " + equation, [node], inputs, [np.einsum(equation, *inputs)], []
+
+
+def symbolic(name, nodes, inputs, outputs):
+    """Every input extent is a symbol of its own."""
+    return name, nodes, inputs, outputs, ["symbolic"]
+
+
+def cases():
+    yield einsum("ij,jk,kl->il", (3, 4), (4, 5), (5, 6))
+    yield einsum("...ij,...jk->...ik", (2, 3, 4, 5), (3, 5, 6))
+    yield einsum("bi,ij,bj->b", (2, 3), (3, 4), (2, 4))
+    yield einsum("...ij,jk", (2, 3, 4, 5), (5, 6))
+    yield einsum("ii->i", (4, 4))
+    yield einsum("a,b,c,d->abcd", (2,), (3,), (4,), (2,))
+    x = np.where(rng.random((4, 5)) < 0.4, f32(4, 5), np.float32(0))
+    yield symbolic("non-zero, then gather", [helper.make_node("NonZero", ["x0"], ["where"]), helper.make_node("Transpose", ["where"], ["rows"]), helper.make_node("GatherND", ["x0", "rows"], ["y"])],
+                   [x], [x[np.nonzero(x)]])
+    yield symbolic("nothing is non-zero", [helper.make_node("NonZero", ["x0"], ["y"])], [np.zeros((3, 2), np.float32)], [np.zeros((2, 0), np.int64)])
+    x, keep = f32(3, 6), np.array([1, 0, 1, 1], bool)
+    yield symbolic("compress, then a matrix product", [helper.make_node("Compress", ["x0", "x1"], ["some"], axis=1), helper.make_node("Transpose", ["some"], ["t"]), helper.make_node("MatMul", ["some", "t"], ["y"])],
+                   [x, keep], [x[:, :4][:, keep] @ x[:, :4][:, keep].T])
+    x = rng.integers(0, 4, (6, 2)).astype(np.int64)
+    values, first, inverse, counts = np.unique(x, return_index=True, return_inverse=True, return_counts=True, axis=0)
+    yield symbolic("unique rows", [helper.make_node("Unique", ["x0"], ["y", "first", "inverse", "counts"], axis=0)], [x], [values, first, inverse.reshape(-1), counts])
+    x = f32(2, 3, 6)
+    yield symbolic("squeeze and reduce", [helper.make_node("ReduceSum", ["x0", "x1"], ["s"], keepdims=1), helper.make_node("Squeeze", ["s", "x1"], ["y"])], [x, np.array([-1], np.int64)], [x.sum(-1)])
+    x = f32(1, 2, 5, 7)
+    yield symbolic("resize by run-time scales", [helper.make_node("Resize", ["x0", "", "x1"], ["y"], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")],
+                   [x, np.array([1, 1, 2, 3], np.float32)], [x.repeat(2, 2).repeat(3, 3)])
+
+
+def model_of(nodes, inputs, outputs, is_symbolic):
+    def info(name, value, letter):
+        shape = ["%s%d" % (letter, d) for d in range(value.ndim)] if is_symbolic else value.shape
+        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), shape)
+    names = [o for o in nodes[-1].output]
+    graph_inputs = [info("x%d" % i, v, "abcdef"[i]) if v.ndim != 1 else helper.make_tensor_value_info("x%d" % i, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for i, v in enumerate(inputs)]
+    graph_outputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), None) for n, v in zip(names, outputs)]
+    return helper.make_model(helper.make_graph(nodes, "form", graph_inputs, graph_outputs), opset_imports=[helper.make_opsetid("", 20)])
+
+
+def run(dsc, work, report):
+    for k, (name, nodes, inputs, outputs, flags) in enumerate(cases()):
+        folder = work / str(k)
+        folder.mkdir(parents=True, exist_ok=True)
+        onnx.save(model_of(nodes, inputs, outputs, bool(flags)), folder / "form.onnx")
+        paths = []
+        for i, value in enumerate(inputs):
+            paths.append(folder / ("x%d.npy" % i))
+            np.save(paths[-1], value)
+        made = subprocess.run([dsc, "compile", folder / "form.onnx", "--emit=exe", "-o", folder / "form"], capture_output=True, text=True)
+        result = subprocess.run([folder / "form", "--threads=2", "--outputs=%s" % folder, *paths], capture_output=True, text=True) if made.returncode == 0 else made
+        good = result.returncode == 0
+        for i, want in enumerate(outputs if good else []):
+            got = np.load(folder / ("output_%d.npy" % i))
+            good = good and got.shape == want.shape and np.allclose(got, want, rtol=1e-4, atol=1e-5)
+        report.check("form: " + name, good, result.stderr or result.stdout)
