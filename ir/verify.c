@@ -1,5 +1,5 @@
 /* Checks: counts of operands, results, attributes and regions from the op tables; definition before use; terminators; maps that fit
- * their operands. Not checked: what only running would show. */
+ * their operands; types of scalars, vectors, loads, stores and loops. Not checked: what only running would show. */
 #include <string.h>
 
 #include "ir.h"
@@ -68,6 +68,73 @@ static void verify_maps(verifier *v, const ds_op *op) {
     if (pads && (pads->kind != DS_ATTR_ARRAY || pads->count != maps->count)) fail(v, op, "there is not one pad for every operand");
 }
 
+/* ---- loop ops ---- */
+
+typedef enum { SAME, BOOL, SECOND, ANY } result_rule;
+
+/* The result column of loop.def; for other ops false. */
+static bool scalar_rule(ds_op_kind kind, size_t *out_operands, result_rule *out) {
+    static const struct { ds_op_kind kind; size_t operands; result_rule rule; } rows[] = {
+#define SCALAR_OP(name, operands, result, ...) {DS_LOOP_##name, operands, result},
+#define LOOP_OP(...)
+#include "loop.def"
+#undef SCALAR_OP
+#undef LOOP_OP
+    };
+    for (size_t i = 0; i < DS_COUNT(rows); i++)
+        if (rows[i].kind == kind) {
+            *out_operands = rows[i].operands, *out = rows[i].rule;
+            return true;
+        }
+    return false;
+}
+
+static bool same_shape(const ds_type *a, const ds_type *b) { return a->kind == b->kind && (a->kind != DS_TYPE_VECTOR || a->rank == b->rank); }
+
+static void verify_scalar(verifier *v, const ds_op *op, size_t operands, result_rule rule) {
+    const ds_type *result = op->result_count == 1 ? op->results[0].type : NULL;
+    if (!result || op->operand_count != operands) {
+        fail(v, op, "wrong number of operands or results");
+        return;
+    }
+    size_t first = rule == SECOND ? 1 : 0;
+    const ds_type *t = ds_op_operand(op, first)->type;
+    bool good = same_shape(result, t) && (rule != SECOND || (ds_op_operand(op, 0)->type->elem == DS_b1 && same_shape(ds_op_operand(op, 0)->type, t)));
+    for (size_t i = first; rule != ANY && i < operands; i++) good = good && ds_op_operand(op, i)->type == t;
+    if (rule == BOOL) good = good && result->elem == DS_b1;
+    else if (rule != ANY) good = good && result == t;
+    if (!good) fail(v, op, "operand and result types do not fit together");
+}
+
+/* "buffer at…", after `before` other operands and before a mask */
+static void verify_access(verifier *v, const ds_op *op, size_t before, const ds_type *value) {
+    const ds_attr *map = ds_op_attr(op, "map");
+    size_t masked = ds_op_attr(op, "masked") != NULL;
+    const ds_type *buffer = op->operand_count > before ? ds_op_operand(op, before)->type : NULL;
+    if (!buffer || buffer->kind != DS_TYPE_BUFFER || map->kind != DS_ATTR_MAP || map->count != 1 || (size_t)map->integer + before + 1 + masked != op->operand_count) fail(v, op, "there is not one index operand for every dim of the map");
+    else if (buffer->elem != value->elem) fail(v, op, "the buffer has another element type");
+}
+
+static void verify_for(verifier *v, const ds_op *op) {
+    const ds_block *body = ds_op_block(op, 0);
+    size_t carried = op->operand_count - 3;
+    bool good = op->result_count == carried && body->arg_count == carried + 1 && body->last && body->last->kind == DS_LOOP_yield && body->last->operand_count == carried;
+    for (size_t i = 0; good && i < carried; i++) {
+        const ds_type *t = ds_op_operand(op, 3 + i)->type;
+        good = op->results[i].type == t && body->args[i + 1]->type == t && ds_op_operand(body->last, i)->type == t;
+    }
+    if (!good) fail(v, op, "carried values, region arguments, yielded values and results do not fit together");
+}
+
+static void verify_loop(verifier *v, const ds_op *op) {
+    size_t operands;
+    result_rule rule;
+    if (scalar_rule(op->kind, &operands, &rule)) verify_scalar(v, op, operands, rule);
+    else if (op->kind == DS_LOOP_load) verify_access(v, op, 0, op->results[0].type);
+    else if (op->kind == DS_LOOP_store) verify_access(v, op, 1, ds_op_operand(op, 0)->type);
+    else if (op->kind == DS_LOOP_for) verify_for(v, op);
+}
+
 static void verify_block(verifier *v, const ds_block *block);
 
 static void verify_op(verifier *v, const ds_op *op) {
@@ -82,6 +149,7 @@ static void verify_op(verifier *v, const ds_op *op) {
         if (!is_defined(v, ds_op_operand(op, i))) fail(v, op, "an operand is used before it is defined");
     if (v->status == DS_OK && strncmp(info->name, "graph.", 6) == 0 && op->result_count) verify_maps(v, op);
     if ((info->traits & DS_TERMINATOR || op->kind == DS_LOOP_yield || op->kind == DS_PLAN_yield) && op->next) fail(v, op, "a terminator is not the last op of its block");
+    if (v->status == DS_OK && strncmp(info->name, "loop.", 5) == 0) verify_loop(v, op);
     for (size_t r = 0; v->status == DS_OK && r < op->region_count; r++) verify_block(v, ds_op_block(op, r));
     for (size_t i = 0; i < op->result_count; i++) define(v, &op->results[i]);
 }
