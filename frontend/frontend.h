@@ -24,6 +24,7 @@ DS_MUST_USE ds_status ds_onnx_import(ds_ir_context *cx, ds_files *files, const c
 DS_MUST_USE ds_status ds_onnx_read_tensor(ds_ir_context *cx, ds_files *files, const char *path, const ds_attr **out_elements);
 
 /* Serialises a tensor as TensorProto bytes. */
-void ds_onnx_write_tensor(ds_string *out, const char *name, ds_elem elem, const int64_t *dims, size_t rank, const void *bytes, size_t length);
+void ds_onnx_write_tensor(ds_string *out, const char *name, ds_elem elem, const int64_t *dims, size_t rank, const void *bytes,
+                          size_t length);
 
 #endif

@@ -16,7 +16,7 @@ typedef struct {
 /* The names visible in a graph: its own, then those of the graphs around it. A function body sees only its own. */
 struct ds_scope {
     ds_scope *outer;
-    name_entry *names; /* stb_ds string map */
+    name_entry *names;                   /* stb_ds string map */
     const Onnx__FunctionProto *function; /* whose body this is, or NULL */
     const Onnx__NodeProto *call;         /* the node that calls it */
     ds_scope *call_scope;
@@ -31,8 +31,7 @@ static ds_value *scope_find(ds_scope *scope, const char *name) {
 }
 
 static ds_status scope_define(ds_importer *im, ds_scope *scope, const char *name, ds_value *value) {
-    if (shgeti(scope->names, name) >= 0)
-        return ds_report(im->cx->diag, DS_ERROR, DS_E_name, NULL, "value '%s' is defined twice", name);
+    if (shgeti(scope->names, name) >= 0) return ds_report(im->cx->diag, DS_ERROR, DS_E_name, NULL, "value '%s' is defined twice", name);
     shput(scope->names, name, value);
     return DS_OK;
 }
@@ -55,12 +54,14 @@ static const ds_expr *symbol_for(ds_importer *im, const char *name) {
         if (isalnum((unsigned char)*c) || *c == '_') clean[n++] = *c;
         else if (n && clean[n - 1] != '_') clean[n++] = '_';
     clean[n] = 0;
-    bool reserved = !n || !isalpha((unsigned char)clean[0]) || strncmp(clean, "v_", 2) == 0 || (clean[0] == 'd' && isdigit((unsigned char)clean[1])) ||
-                    !strcmp(clean, "mod") || !strcmp(clean, "floordiv") || !strcmp(clean, "ceildiv") || !strcmp(clean, "min") || !strcmp(clean, "max");
+    bool reserved = !n || !isalpha((unsigned char)clean[0]) || strncmp(clean, "v_", 2) == 0 ||
+                    (clean[0] == 'd' && isdigit((unsigned char)clean[1])) || !strcmp(clean, "mod") || !strcmp(clean, "floordiv") ||
+                    !strcmp(clean, "ceildiv") || !strcmp(clean, "min") || !strcmp(clean, "max");
     const char *candidate = reserved ? ds_arena_printf(im->cx->arena, "dim_%s", clean) : ds_arena_strdup(im->cx->arena, clean);
     const char *base = candidate;
     const ds_expr *value = ds_expr_symbol(im->cx, candidate);
-    for (int i = 2; symbol_is_taken(im, value); i++) value = ds_expr_symbol(im->cx, candidate = ds_arena_printf(im->cx->arena, "%s_%d", base, i));
+    for (int i = 2; symbol_is_taken(im, value); i++)
+        value = ds_expr_symbol(im->cx, candidate = ds_arena_printf(im->cx->arena, "%s_%d", base, i));
     for (size_t i = 0; im->options && i < im->options->dim_count; i++)
         if (!strcmp(im->options->dims[i].name, name) || !strcmp(im->options->dims[i].name, candidate))
             value = ds_expr_const(im->cx, im->options->dims[i].value);
@@ -92,7 +93,8 @@ static ds_status import_type(ds_importer *im, const Onnx__TypeProto *t, const ch
         *out_type = ds_type_unranked(cx, elem);
         return DS_OK;
     }
-    if (shape->n_dim > MAX_RANK) return ds_report(cx->diag, DS_ERROR, DS_E_shape, NULL, "value '%s' has more than %d dimensions", name, MAX_RANK);
+    if (shape->n_dim > MAX_RANK)
+        return ds_report(cx->diag, DS_ERROR, DS_E_shape, NULL, "value '%s' has more than %d dimensions", name, MAX_RANK);
     const ds_expr *dims[MAX_RANK];
     for (size_t i = 0; i < shape->n_dim; i++) {
         const Onnx__TensorShapeProto__Dimension *d = shape->dim[i];
@@ -146,7 +148,8 @@ static const Onnx__AttributeProto *resolve_attribute(ds_scope *scope, const Onnx
         if (!scope) return NULL;
         const Onnx__AttributeProto *found = NULL;
         for (size_t i = 0; i < scope->call->n_attribute; i++)
-            if (scope->call->attribute[i]->name && !strcmp(scope->call->attribute[i]->name, a->ref_attr_name)) found = scope->call->attribute[i];
+            if (scope->call->attribute[i]->name && !strcmp(scope->call->attribute[i]->name, a->ref_attr_name))
+                found = scope->call->attribute[i];
         for (size_t i = 0; !found && i < scope->function->n_attribute_proto; i++) {
             const Onnx__AttributeProto *p = scope->function->attribute_proto[i];
             if (p->name && !strcmp(p->name, a->ref_attr_name)) return p;
@@ -174,7 +177,8 @@ static int64_t opset_of(Onnx__OperatorSetIdProto **imports, size_t count, int64_
     return otherwise;
 }
 
-static ds_status inline_function(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__FunctionProto *f, const Onnx__NodeProto *node) {
+static ds_status inline_function(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__FunctionProto *f,
+                                 const Onnx__NodeProto *node) {
     if (im->depth >= MAX_DEPTH || (im->inlined += (unsigned)f->n_node) > MAX_INLINED)
         return ds_report(im->cx->diag, DS_ERROR, DS_E_nesting, NULL, "function '%s' calls itself, or expands to too many nodes", f->name);
     ds_scope body = {.function = f, .call = node, .call_scope = scope};
@@ -196,7 +200,9 @@ static ds_status inline_function(ds_importer *im, ds_scope *scope, ds_block *blo
     for (size_t i = 0; status == DS_OK && i < node->n_output && i < f->n_output; i++) {
         ds_value *v = scope_find(&body, f->output[i]);
         if (!*node->output[i]) continue;
-        if (!v) status = ds_report(im->cx->diag, DS_ERROR, DS_E_name, NULL, "function '%s' never defines its output '%s'", f->name, f->output[i]);
+        if (!v)
+            status =
+                ds_report(im->cx->diag, DS_ERROR, DS_E_name, NULL, "function '%s' never defines its output '%s'", f->name, f->output[i]);
         else status = scope_define(im, scope, node->output[i], v);
     }
     shfree(body.names);
@@ -321,8 +327,7 @@ static ds_status import_initializers(ds_importer *im, ds_scope *scope, ds_block 
         v->name = ds_context_name(im->cx, name);
         DS_TRY(scope_define(im, scope, name, v));
     }
-    if (graph->n_sparse_initializer)
-        return ds_report(im->cx->diag, DS_ERROR, DS_E_form, NULL, "sparse initialisers are not supported");
+    if (graph->n_sparse_initializer) return ds_report(im->cx->diag, DS_ERROR, DS_E_form, NULL, "sparse initialisers are not supported");
     return DS_OK;
 }
 
@@ -341,7 +346,8 @@ static ds_status import_outputs(ds_importer *im, ds_scope *scope, ds_block *bloc
     if (status == DS_OK) {
         ds_builder b = {im->module, block, NULL, NULL};
         ds_op_create(&b, terminator, values, arrlenu(values), NULL, 0, 0);
-        if (terminator == DS_RETURN) ds_op_set_attr(im->module, block->region->op, "res_attrs", ds_attr_array(im->cx, names, arrlenu(names)));
+        if (terminator == DS_RETURN)
+            ds_op_set_attr(im->module, block->region->op, "res_attrs", ds_attr_array(im->cx, names, arrlenu(names)));
     }
     arrfree(values);
     arrfree(names);
@@ -358,18 +364,21 @@ static ds_status import_graph(ds_importer *im, ds_scope *scope, ds_block *block,
         const ds_type *type = ds_type_none(im->cx);
         if (is_main || (input->type && input->type->tensor_type && input->type->tensor_type->elem_type))
             status = import_type(im, input->type, name, 0, &type);
-        if (status == DS_OK) status = scope_define(im, scope, name, ds_block_add_arg(im->module, block, type, ds_context_name(im->cx, name)));
+        if (status == DS_OK)
+            status = scope_define(im, scope, name, ds_block_add_arg(im->module, block, type, ds_context_name(im->cx, name)));
         ds_named_attr entry = {"ds.name", ds_attr_string(im->cx, name)};
         arrput(arg_attrs, ds_attr_dict(im->cx, &entry, 1));
     }
-    if (is_main && status == DS_OK) ds_op_set_attr(im->module, block->region->op, "arg_attrs", ds_attr_array(im->cx, arg_attrs, arrlenu(arg_attrs)));
+    if (is_main && status == DS_OK)
+        ds_op_set_attr(im->module, block->region->op, "arg_attrs", ds_attr_array(im->cx, arg_attrs, arrlenu(arg_attrs)));
     arrfree(arg_attrs);
     if (status == DS_OK) status = import_graph_body(im, scope, block, graph->node, graph->n_node);
     return status == DS_OK ? import_outputs(im, scope, block, graph, is_main ? DS_RETURN : DS_GRAPH_yield) : status;
 }
 
 static ds_status import_region(ds_importer *im, ds_scope *outer, ds_op *op, size_t region, const Onnx__GraphProto *graph) {
-    if (im->depth >= MAX_DEPTH) return ds_report(im->cx->diag, DS_ERROR, DS_E_nesting, NULL, "graphs are nested more than %d deep", MAX_DEPTH);
+    if (im->depth >= MAX_DEPTH)
+        return ds_report(im->cx->diag, DS_ERROR, DS_E_nesting, NULL, "graphs are nested more than %d deep", MAX_DEPTH);
     ds_scope scope = {.outer = outer};
     sh_new_arena(scope.names);
     im->depth++;
@@ -409,7 +418,8 @@ ds_status ds_onnx_import(ds_ir_context *cx, ds_files *files, const char *path, c
     ds_scope scope = {0};
     sh_new_arena(scope.names);
     ds_op *func = ds_func_create(im.module, "main");
-    ds_status status = im.opset < 1 || im.opset > 64 ? ds_report(cx->diag, DS_ERROR, DS_E_op, NULL, "opset %lld is unknown", (long long)im.opset) : DS_OK;
+    ds_status status =
+        im.opset < 1 || im.opset > 64 ? ds_report(cx->diag, DS_ERROR, DS_E_op, NULL, "opset %lld is unknown", (long long)im.opset) : DS_OK;
     if (status == DS_OK) status = import_graph(&im, &scope, ds_op_block(func, 0), model->graph, true);
     record_symbols(&im);
     shfree(scope.names);

@@ -37,20 +37,23 @@ static ds_status external_bytes(ds_importer *im, const Onnx__TensorProto *t, uin
     const char *where = ds_arena_printf(im->cx->arena, "tensor '%s'", t->name ? t->name : ""), *location = entry_value(t, "location");
     ds_diag *diag = im->cx->diag;
     if (!location || !location_is_inside(location))
-        return ds_report(diag, DS_ERROR, DS_E_external, where, "external data at '%s' is outside the model's folder", location ? location : "");
+        return ds_report(diag, DS_ERROR, DS_E_external, where, "external data at '%s' is outside the model's folder",
+                         location ? location : "");
     const char *slash = strrchr(im->path, '/');
     const char *full = ds_arena_printf(im->cx->arena, "%.*s%s", slash ? (int)(slash - im->path + 1) : 0, im->path, location);
-    char *real = realpath(full, NULL), *folder = realpath(slash ? ds_arena_strndup(im->cx->arena, im->path, (size_t)(slash - im->path + 1)) : ".", NULL);
+    char *real = realpath(full, NULL),
+         *folder = realpath(slash ? ds_arena_strndup(im->cx->arena, im->path, (size_t)(slash - im->path + 1)) : ".", NULL);
     bool inside = real && folder && strncmp(real, folder, strlen(folder)) == 0;
     bool exists = real != NULL;
     free(real);
     free(folder);
-    if (exists && !inside) return ds_report(diag, DS_ERROR, DS_E_external, where, "external data at '%s' is outside the model's folder", location);
+    if (exists && !inside)
+        return ds_report(diag, DS_ERROR, DS_E_external, where, "external data at '%s' is outside the model's folder", location);
     const ds_mapped_file *file;
     DS_TRY(ds_files_open(im->files, diag, full, &file));
     uint64_t offset, length;
-    if (!read_number(entry_value(t, "offset"), 0, &offset) || !read_number(entry_value(t, "length"), expected, &length) || length != expected ||
-        offset > file->length || length > file->length - offset)
+    if (!read_number(entry_value(t, "offset"), 0, &offset) || !read_number(entry_value(t, "length"), expected, &length) ||
+        length != expected || offset > file->length || length > file->length - offset)
         return ds_report(diag, DS_ERROR, DS_E_external, where, "external data in '%s' does not hold the tensor's %llu bytes at its offset",
                          location, (unsigned long long)expected);
     *out_bytes = file->bytes + offset;
@@ -71,7 +74,8 @@ static bool decode_varints(const uint8_t *at, const uint8_t *end, uint64_t count
     return at == end;
 }
 
-static ds_status payload_bytes(ds_importer *im, const Onnx__TensorProto *t, ds_elem elem, uint64_t count, uint64_t expected, const void **out_bytes) {
+static ds_status payload_bytes(ds_importer *im, const Onnx__TensorProto *t, ds_elem elem, uint64_t count, uint64_t expected,
+                               const void **out_bytes) {
     const uint8_t *data = im->bytes + t->payload_offset;
     const char *name = t->name ? t->name : "";
     switch (t->payload_field) {
@@ -94,7 +98,8 @@ static ds_status payload_bytes(ds_importer *im, const Onnx__TensorProto *t, ds_e
 }
 
 /* The typed fields of a small tensor, as bytes. */
-static ds_status field_bytes(ds_importer *im, const Onnx__TensorProto *t, ds_elem elem, uint64_t count, uint64_t expected, const void **out_bytes) {
+static ds_status field_bytes(ds_importer *im, const Onnx__TensorProto *t, ds_elem elem, uint64_t count, uint64_t expected,
+                             const void **out_bytes) {
     const char *name = t->name ? t->name : "";
     unsigned size = ds_elem_facts(elem)->bits / 8;
     if (ds_elem_facts(elem)->packed) size = 1, count = expected;
@@ -113,7 +118,9 @@ static ds_status field_bytes(ds_importer *im, const Onnx__TensorProto *t, ds_ele
         size_t have = elem == DS_i64 ? t->n_int64_data : elem == DS_u64 || elem == DS_u32 ? t->n_uint64_data : t->n_int32_data;
         if (have != count) return bad_tensor(im, name, "its data has not the size that its type and shape need");
         for (uint64_t i = 0; i < count; i++) {
-            uint64_t v = elem == DS_i64 ? (uint64_t)t->int64_data[i] : elem == DS_u64 || elem == DS_u32 ? t->uint64_data[i] : (uint64_t)(int64_t)t->int32_data[i];
+            uint64_t v = elem == DS_i64                     ? (uint64_t)t->int64_data[i]
+                         : elem == DS_u64 || elem == DS_u32 ? t->uint64_data[i]
+                                                            : (uint64_t)(int64_t)t->int32_data[i];
             memcpy(copy + i * size, &v, size);
         }
     }
@@ -144,7 +151,8 @@ ds_status ds_import_tensor(ds_importer *im, const Onnx__TensorProto *t, const ds
     const ds_type *type = ds_type_tensor(cx, elem, t->n_dims, dims, NULL);
     uint64_t count, bytes_needed;
     if (!ds_type_static_count(type, &count) || !ds_elem_bytes(elem, count, &bytes_needed))
-        return ds_report(cx->diag, DS_ERROR, DS_E_size, ds_arena_printf(cx->arena, "tensor '%s'", name), "its shape is negative or overflows");
+        return ds_report(cx->diag, DS_ERROR, DS_E_size, ds_arena_printf(cx->arena, "tensor '%s'", name),
+                         "its shape is negative or overflows");
     const void *bytes = NULL;
     size_t length = (size_t)bytes_needed;
     if (elem == DS_string) {
@@ -181,7 +189,8 @@ static void put_varint(ds_string *out, uint64_t v) {
     } while (v);
 }
 
-void ds_onnx_write_tensor(ds_string *out, const char *name, ds_elem elem, const int64_t *dims, size_t rank, const void *bytes, size_t length) {
+void ds_onnx_write_tensor(ds_string *out, const char *name, ds_elem elem, const int64_t *dims, size_t rank, const void *bytes,
+                          size_t length) {
     for (size_t i = 0; i < rank; i++) put_varint(out, 1 << 3), put_varint(out, (uint64_t)dims[i]);
     put_varint(out, 2 << 3), put_varint(out, (uint64_t)ds_elem_facts(elem)->onnx);
     put_varint(out, 8 << 3 | 2), put_varint(out, strlen(name)), ds_string_append(out, name, strlen(name));

@@ -80,7 +80,8 @@ static void upgrade_resize(ds_importer *im, ds_op *op) {
 }
 
 static bool is_reduction_with_axes_input_since_18(const char *name) {
-    static const char *const names[] = {"ReduceMax", "ReduceMin", "ReduceMean", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"};
+    static const char *const names[] = {"ReduceMax", "ReduceMin",    "ReduceMean",      "ReduceProd",     "ReduceL1",
+                                        "ReduceL2",  "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"};
     for (size_t i = 0; i < DS_COUNT(names); i++)
         if (!strcmp(names[i], name)) return true;
     return false;

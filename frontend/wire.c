@@ -5,12 +5,16 @@ enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 enum { PAYLOAD_MIN = 64 }; /* shorter data stays where it is */
 
 /* Which fields of which messages hold messages that matter here. */
-static const struct { int message; uint32_t field; int inner; } nested[] = {
-    {MODEL, 7, GRAPH},      {MODEL, 25, FUNCTION},  {GRAPH, 1, NODE},        {GRAPH, 5, TENSOR},     {GRAPH, 11, VALUE_INFO},
-    {GRAPH, 12, VALUE_INFO}, {GRAPH, 13, VALUE_INFO}, {GRAPH, 15, SPARSE},   {NODE, 5, ATTRIBUTE},   {ATTRIBUTE, 5, TENSOR},
-    {ATTRIBUTE, 6, GRAPH},  {ATTRIBUTE, 10, TENSOR}, {ATTRIBUTE, 11, GRAPH}, {ATTRIBUTE, 14, TYPE},  {ATTRIBUTE, 22, SPARSE},
-    {SPARSE, 1, TENSOR},    {SPARSE, 2, TENSOR},    {VALUE_INFO, 2, TYPE},   {TYPE, 1, TYPE_TENSOR}, {TYPE, 4, TYPE_NESTED},
-    {TYPE, 5, TYPE_NESTED}, {TYPE, 9, TYPE_NESTED}, {TYPE_NESTED, 1, TYPE},  {TYPE_NESTED, 2, TYPE}, {FUNCTION, 7, NODE},
+static const struct {
+    int message;
+    uint32_t field;
+    int inner;
+} nested[] = {
+    {MODEL, 7, GRAPH},         {MODEL, 25, FUNCTION},   {GRAPH, 1, NODE},       {GRAPH, 5, TENSOR},     {GRAPH, 11, VALUE_INFO},
+    {GRAPH, 12, VALUE_INFO},   {GRAPH, 13, VALUE_INFO}, {GRAPH, 15, SPARSE},    {NODE, 5, ATTRIBUTE},   {ATTRIBUTE, 5, TENSOR},
+    {ATTRIBUTE, 6, GRAPH},     {ATTRIBUTE, 10, TENSOR}, {ATTRIBUTE, 11, GRAPH}, {ATTRIBUTE, 14, TYPE},  {ATTRIBUTE, 22, SPARSE},
+    {SPARSE, 1, TENSOR},       {SPARSE, 2, TENSOR},     {VALUE_INFO, 2, TYPE},  {TYPE, 1, TYPE_TENSOR}, {TYPE, 4, TYPE_NESTED},
+    {TYPE, 5, TYPE_NESTED},    {TYPE, 9, TYPE_NESTED},  {TYPE_NESTED, 1, TYPE}, {TYPE_NESTED, 2, TYPE}, {FUNCTION, 7, NODE},
     {FUNCTION, 11, ATTRIBUTE},
 };
 

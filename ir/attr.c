@@ -69,14 +69,18 @@ static const ds_attr *attr_intern(ds_ir_context *cx, ds_attr *a) {
 const ds_attr *ds_attr_unit(ds_ir_context *cx) { return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_UNIT}); }
 const ds_attr *ds_attr_bool(ds_ir_context *cx, bool value) { return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_BOOL, .integer = value}); }
 const ds_attr *ds_attr_int(ds_ir_context *cx, int64_t value) { return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_INT, .integer = value}); }
-const ds_attr *ds_attr_float(ds_ir_context *cx, double value) { return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_FLOAT, .number = value}); }
+const ds_attr *ds_attr_float(ds_ir_context *cx, double value) {
+    return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_FLOAT, .number = value});
+}
 
 const ds_attr *ds_attr_string_n(ds_ir_context *cx, const char *text, size_t length) {
     return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_STRING, .text = text, .count = length});
 }
 
 const ds_attr *ds_attr_string(ds_ir_context *cx, const char *text) { return ds_attr_string_n(cx, text, strlen(text)); }
-const ds_attr *ds_attr_symbol(ds_ir_context *cx, const char *name) { return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_SYMBOL, .text = name}); }
+const ds_attr *ds_attr_symbol(ds_ir_context *cx, const char *name) {
+    return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_SYMBOL, .text = name});
+}
 
 const ds_attr *ds_attr_array(ds_ir_context *cx, const ds_attr *const *items, size_t count) {
     return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_ARRAY, .items = items, .count = count});
@@ -98,7 +102,9 @@ const ds_attr *ds_attr_strings(ds_ir_context *cx, const char *const *values, siz
     return attr;
 }
 
-static int compare_names(const void *a, const void *b) { return strcmp(((const ds_named_attr *)a)->name, ((const ds_named_attr *)b)->name); }
+static int compare_names(const void *a, const void *b) {
+    return strcmp(((const ds_named_attr *)a)->name, ((const ds_named_attr *)b)->name);
+}
 
 const ds_attr *ds_attr_dict(ds_ir_context *cx, const ds_named_attr *entries, size_t count) {
     ds_named_attr *sorted = ds_xmalloc(count * sizeof *sorted);
@@ -109,7 +115,9 @@ const ds_attr *ds_attr_dict(ds_ir_context *cx, const ds_named_attr *entries, siz
     return attr;
 }
 
-const ds_attr *ds_attr_of_type(ds_ir_context *cx, const ds_type *type) { return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_TYPE, .type = type}); }
+const ds_attr *ds_attr_of_type(ds_ir_context *cx, const ds_type *type) {
+    return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_TYPE, .type = type});
+}
 
 const ds_attr *ds_attr_map(ds_ir_context *cx, size_t dims, const ds_expr *const *results, size_t count) {
     return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_MAP, .integer = (int64_t)dims, .exprs = results, .count = count});

@@ -10,7 +10,7 @@ typedef struct {
     const ds_eval_env *env;
     const int64_t *point; /* the iteration space's current position: `space`, or an inner one */
     int64_t space[MAX_RANK];
-    ds_cell *cells;       /* scalar values of the region, by value id - base */
+    ds_cell *cells; /* scalar values of the region, by value id - base */
     uint32_t base;
 } frame;
 
@@ -63,7 +63,10 @@ static int64_t integer_op(ds_elem elem, int64_t i, int64_t j, char op) {
     case '<': return (is_unsigned ? (uint64_t)i < (uint64_t)j : i < j) ? i : j;
     case '>': return (is_unsigned ? (uint64_t)i > (uint64_t)j : i > j) ? i : j;
     case 'l': return j < 0 || j >= (int64_t)bits ? 0 : (int64_t)((uint64_t)i << j);
-    case 'r': return !is_unsigned ? i >> (j < 0 || j >= (int64_t)bits ? bits - 1 : (unsigned)j) : j < 0 || j >= (int64_t)bits ? 0 : (int64_t)((uint64_t)i >> j);
+    case 'r':
+        return !is_unsigned                  ? i >> (j < 0 || j >= (int64_t)bits ? bits - 1 : (unsigned)j)
+               : j < 0 || j >= (int64_t)bits ? 0
+                                             : (int64_t)((uint64_t)i >> j);
     default: return divide(elem, i, j, op);
     }
 }
@@ -79,7 +82,7 @@ static bool compare_exprs(ds_ir_context *cx, ds_op_kind kind, const ds_expr *a, 
     const ds_expr *d = ds_expr_sub(cx, b, a);
     int64_t constant;
     bool is_const = ds_expr_is_const(d, &constant);
-    bool above = ds_expr_nonneg(ds_expr_sub(cx, d, ds_expr_const(cx, 1)));                      /* b >= a + 1 */
+    bool above = ds_expr_nonneg(ds_expr_sub(cx, d, ds_expr_const(cx, 1)));                        /* b >= a + 1 */
     bool below = ds_expr_nonneg(ds_expr_sub(cx, ds_expr_scale(cx, d, -1), ds_expr_const(cx, 1))); /* a >= b + 1 */
     switch (kind) {
     case DS_LOOP_eq:
@@ -175,7 +178,8 @@ static bool scalar_op(const ds_op *op, ds_ir_context *cx, const ds_cell *x, ds_c
         for (size_t k = 0; is_float && k < 2; k++) /* floats that are extents times whole numbers */
             if (!whole[k].e && whole[k].f != floor(whole[k].f)) return false;
             else whole[k].i = (int64_t)whole[k].f;
-        if (is_float && op->kind == DS_LOOP_div && !ds_expr_divide_exactly(cx, cell_expr(cx, &whole[0]), cell_expr(cx, &whole[1]))) return false;
+        if (is_float && op->kind == DS_LOOP_div && !ds_expr_divide_exactly(cx, cell_expr(cx, &whole[0]), cell_expr(cx, &whole[1])))
+            return false;
         if (!symbolic_op(cx, op->kind, whole, op->operand_count > 1 ? &whole[1] : NULL, out)) return false;
         if (ds_elem_is_float(op->results[0].type->elem) && !out->e) out->f = (double)out->i;
         return true;
@@ -396,7 +400,8 @@ static bool eval_reduce(frame *f, const ds_op *op, const ds_cells *const *in, si
                 if (contraction) {
                     acc[0].f += args[0].f * args[1].f;
                     acc[0].i = integer_op(elem, acc[0].i, integer_op(elem, args[0].i, args[1].i, '*'), '+');
-                } else if (!run_region(f, ds_op_block(op, 0), args, acc + results) || !run_region(f, ds_op_block(op, 1), acc, acc)) return false;
+                } else if (!run_region(f, ds_op_block(op, 0), args, acc + results) || !run_region(f, ds_op_block(op, 1), acc, acc))
+                    return false;
             } while (next_point(point, extents, rank, total));
         for (size_t r = 0; r < results; r++) {
             out[r].cells[at] = acc[r];

@@ -308,7 +308,9 @@ static const ds_expr *split_multiple(ds_ir_context *cx, const ds_expr *a, const 
     for (size_t i = 0; i < term_count(a); i++) {
         ds_term s = term_at(a, i, &sa);
         if (constant && divisor) {
-            int64_t whole = s.atom_count == 0 ? floor_div(s.coefficient, divisor) : s.coefficient % divisor == 0 ? s.coefficient / divisor : 0;
+            int64_t whole = s.atom_count == 0              ? floor_div(s.coefficient, divisor)
+                            : s.coefficient % divisor == 0 ? s.coefficient / divisor
+                                                           : 0;
             poly m = {0}, r = {0};
             poly_add_term(&m, whole, s.atoms, s.atom_count, NULL, 0);
             poly_add_term(&r, wrap_add(s.coefficient, -wrap_mul(whole, divisor)), s.atoms, s.atom_count, NULL, 0);
@@ -340,7 +342,8 @@ const ds_expr *ds_expr_floordiv(ds_ir_context *cx, const ds_expr *a, const ds_ex
     const ds_expr *multiple = split_multiple(cx, a, b, &rest);
     if (ds_expr_is_const(rest, &x) && ds_expr_is_const(b, &y)) return ds_expr_add(cx, multiple, ds_expr_const(cx, floor_div(x, y)));
     if (ds_expr_equals(rest, 0)) return multiple;
-    if (rest->kind == DS_EXPR_FLOORDIV && ds_expr_is_const(b, &y) && y > 0 && ds_expr_is_const(rest->b, &x) && x > 0) /* (e/x)/y = e/(x*y) */
+    if (rest->kind == DS_EXPR_FLOORDIV && ds_expr_is_const(b, &y) && y > 0 && ds_expr_is_const(rest->b, &x) &&
+        x > 0) /* (e/x)/y = e/(x*y) */
         return ds_expr_add(cx, multiple, ds_expr_floordiv(cx, rest->a, ds_expr_const(cx, wrap_mul(x, y))));
     return ds_expr_add(cx, multiple, binary_atom(cx, DS_EXPR_FLOORDIV, rest, b));
 }
@@ -525,7 +528,8 @@ void ds_expr_print(ds_string *out, const ds_expr *e) {
         first = false;
     }
     if (first) ds_string_printf(out, "%lld", (long long)e->value);
-    else if (e->value) ds_string_printf(out, e->value < 0 ? " - %llu" : " + %llu", (unsigned long long)(e->value < 0 ? -e->value : e->value));
+    else if (e->value)
+        ds_string_printf(out, e->value < 0 ? " - %llu" : " + %llu", (unsigned long long)(e->value < 0 ? -e->value : e->value));
 }
 
 typedef struct {

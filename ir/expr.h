@@ -49,7 +49,8 @@ const ds_expr *ds_expr_max(ds_ir_context *cx, const ds_expr *a, const ds_expr *b
 
 bool ds_expr_is_const(const ds_expr *e, int64_t *out_value); /* out_value may be NULL */
 bool ds_expr_equals(const ds_expr *e, int64_t value);
-/* True when e >= 0 follows from symbols and dimensions being >= 0. Symbols that start with "v_" (values read from tensors) may be negative. */
+/* True when e >= 0 follows from symbols and dimensions being >= 0. Symbols that start with "v_" (values read from tensors) may be negative.
+ */
 bool ds_expr_nonneg(const ds_expr *e);
 /* a / b when b divides a exactly as polynomials, else NULL. */
 const ds_expr *ds_expr_divide_exactly(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);

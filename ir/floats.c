@@ -12,8 +12,9 @@ typedef struct {
 } float_format;
 
 static const float_format *format_of(ds_elem elem) {
-    static const float_format f16 = {5, 10, 15, true, false, true}, bf16 = {8, 7, 127, true, false, true}, e4m3fn = {4, 3, 7, false, false, true},
-                              e4m3fnuz = {4, 3, 8, false, true, false}, e5m2 = {5, 2, 15, true, false, true}, e5m2fnuz = {5, 2, 16, false, true, false},
+    static const float_format f16 = {5, 10, 15, true, false, true}, bf16 = {8, 7, 127, true, false, true},
+                              e4m3fn = {4, 3, 7, false, false, true}, e4m3fnuz = {4, 3, 8, false, true, false},
+                              e5m2 = {5, 2, 15, true, false, true}, e5m2fnuz = {5, 2, 16, false, true, false},
                               e2m1 = {2, 1, 1, false, false, false};
     switch (elem) {
     case DS_f16: return &f16;
@@ -47,7 +48,8 @@ double ds_float_decode(ds_elem elem, uint64_t bits) {
     if (f->negative_zero_is_nan && negative && !exponent && !mantissa) return (double)NAN;
     if (f->infinity && exponent == top) return mantissa ? (double)NAN : negative ? -(double)INFINITY : (double)INFINITY;
     if (f->has_nan && !f->infinity && exponent == top && mantissa == (1 << f->mantissa_bits) - 1) return (double)NAN;
-    double magnitude = exponent ? ldexp(1.0 + ldexp(mantissa, -f->mantissa_bits), exponent - f->bias) : ldexp(mantissa, 1 - f->bias - f->mantissa_bits);
+    double magnitude =
+        exponent ? ldexp(1.0 + ldexp(mantissa, -f->mantissa_bits), exponent - f->bias) : ldexp(mantissa, 1 - f->bias - f->mantissa_bits);
     return negative ? -magnitude : magnitude;
 }
 
@@ -77,9 +79,12 @@ uint64_t ds_float_encode(ds_elem elem, double value, bool saturate) {
     const float_format *f = format_of(elem);
     int width = 1 + f->exponent_bits + f->mantissa_bits, top = (1 << f->exponent_bits) - 1, ones = (1 << f->mantissa_bits) - 1;
     uint64_t sign = (uint64_t)(signbit(value) != 0) << (width - 1);
-    uint64_t nan = f->infinity ? sign | ((uint64_t)top << f->mantissa_bits) | ((uint64_t)1 << (f->mantissa_bits - 1))
-                   : f->negative_zero_is_nan ? (uint64_t)1 << (width - 1) : f->has_nan ? sign | (((uint64_t)1 << (width - 1)) - 1) : 0;
-    uint64_t largest = f->infinity ? ((uint64_t)(top - 1) << f->mantissa_bits) | (uint64_t)ones : (((uint64_t)1 << (width - 1)) - 1) - (f->has_nan ? 1u : 0u);
+    uint64_t nan = f->infinity               ? sign | ((uint64_t)top << f->mantissa_bits) | ((uint64_t)1 << (f->mantissa_bits - 1))
+                   : f->negative_zero_is_nan ? (uint64_t)1 << (width - 1)
+                   : f->has_nan              ? sign | (((uint64_t)1 << (width - 1)) - 1)
+                                             : 0;
+    uint64_t largest = f->infinity ? ((uint64_t)(top - 1) << f->mantissa_bits) | (uint64_t)ones
+                                   : (((uint64_t)1 << (width - 1)) - 1) - (f->has_nan ? 1u : 0u);
     if (value != value) return nan;
     double magnitude = fabs(value);
     int exponent = 0;
@@ -87,7 +92,8 @@ uint64_t ds_float_encode(ds_elem elem, double value, bool saturate) {
     int scale = exponent - 1 < 1 - f->bias ? 1 - f->bias : exponent - 1;
     double units = isinf(magnitude) ? 0 : nearbyint(ldexp(magnitude, f->mantissa_bits - scale)); /* in steps of the last place */
     uint64_t code = 0;
-    if (units >= ldexp(1.0, f->mantissa_bits)) code = ((uint64_t)(scale + f->bias) << f->mantissa_bits) + (uint64_t)(units - ldexp(1.0, f->mantissa_bits));
+    if (units >= ldexp(1.0, f->mantissa_bits))
+        code = ((uint64_t)(scale + f->bias) << f->mantissa_bits) + (uint64_t)(units - ldexp(1.0, f->mantissa_bits));
     else code = (uint64_t)units;
     if (isinf(magnitude) || code > largest) {
         bool clip = elem == DS_f4e2m1 || (saturate && elem != DS_f16 && elem != DS_bf16);

@@ -191,7 +191,11 @@ ds_op *ds_op_create(ds_builder *b, ds_op_kind kind, ds_value *const *operands, s
                     size_t result_count, size_t region_count) {
     ds_module *m = b->module;
     ds_op *op = DS_NEW(m->arena, ds_op);
-    *op = (ds_op){.kind = kind, .id = m->next_op_id++, .loc = b->loc, .operand_count = operand_count, .result_count = result_count,
+    *op = (ds_op){.kind = kind,
+                  .id = m->next_op_id++,
+                  .loc = b->loc,
+                  .operand_count = operand_count,
+                  .result_count = result_count,
                   .region_count = region_count};
     op->operands = DS_NEW_ARRAY(m->arena, ds_use, operand_count);
     for (size_t i = 0; i < operand_count; i++) use_link(&op->operands[i], op, operands[i]);

@@ -104,7 +104,7 @@ struct ds_region {
 struct ds_module {
     ds_ir_context *cx;
     ds_arena *arena;
-    ds_region body; /* holds func.func ops */
+    ds_region body;       /* holds func.func ops */
     ds_named_attr *attrs; /* stb_ds array */
     uint32_t next_value_id, next_op_id, next_symbol;
 };
@@ -130,9 +130,9 @@ ds_op *ds_block_terminator(const ds_block *block);
 bool ds_value_unused(const ds_value *value);
 bool ds_value_has_one_use(const ds_value *value);
 bool ds_value_is_none(const ds_value *value);
-const ds_attr *ds_value_constant(const ds_value *value); /* the elements of a graph.constant, or NULL */
-bool ds_op_is_scalar(const ds_op *op);                    /* a SCALAR_OP row */
-const char *ds_loc_text(const ds_loc *loc);               /* first name, or "" */
+const ds_attr *ds_value_constant(const ds_value *value);     /* the elements of a graph.constant, or NULL */
+bool ds_op_is_scalar(const ds_op *op);                       /* a SCALAR_OP row */
+const char *ds_loc_text(const ds_loc *loc);                  /* first name, or "" */
 const char *ds_op_where(ds_module *module, const ds_op *op); /* "node 'conv1' (Conv)", for messages */
 
 /* ---- changing ---- */
@@ -181,6 +181,7 @@ void ds_op_print(ds_string *out, const ds_op *op); /* one op and its regions, ou
 void ds_type_print(ds_string *out, const ds_type *type);
 void ds_attr_print(ds_string *out, const ds_attr *attr);
 /* Reads MLIR text. Large constants are looked up in the safetensors file that the module attribute ds.weights names, beside `path`. */
-DS_MUST_USE ds_status ds_module_parse(ds_ir_context *cx, ds_files *files, const char *text, size_t length, const char *path, ds_module **out_module);
+DS_MUST_USE ds_status ds_module_parse(ds_ir_context *cx, ds_files *files, const char *text, size_t length, const char *path,
+                                      ds_module **out_module);
 
 #endif

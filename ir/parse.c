@@ -80,7 +80,9 @@ static const char *read_word(reader *r) {
     return r->at > from ? ds_arena_strndup(r->cx->arena, from, (size_t)(r->at - from)) : NULL;
 }
 
-static int hex_digit(char c) { return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1; }
+static int hex_digit(char c) {
+    return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
+}
 
 static bool read_string(reader *r, const char **out, size_t *out_length) {
     ds_string s = {0};
@@ -103,7 +105,8 @@ static bool read_int(reader *r, int64_t *out) {
     char *end;
     char text[32];
     size_t n = 0;
-    for (const char *p = r->at; p < r->end && n + 1 < sizeof text && (isdigit((unsigned char)*p) || (n == 0 && *p == '-')); p++) text[n++] = *p;
+    for (const char *p = r->at; p < r->end && n + 1 < sizeof text && (isdigit((unsigned char)*p) || (n == 0 && *p == '-')); p++)
+        text[n++] = *p;
     text[n] = 0;
     errno = 0;
     *out = strtoll(text, &end, 10);
@@ -125,7 +128,9 @@ static ds_elem read_elem(reader *r) {
     for (int e = 0; e < DS_ELEM_COUNT; e++) {
         const char *text = ds_elem_facts((ds_elem)e)->text;
         size_t n = strlen(text);
-        if ((size_t)(r->end - r->at) >= n && !strncmp(r->at, text, n) && n > longest && (r->at + n == r->end || !isalnum((unsigned char)r->at[n]))) best = (ds_elem)e, longest = n;
+        if ((size_t)(r->end - r->at) >= n && !strncmp(r->at, text, n) && n > longest &&
+            (r->at + n == r->end || !isalnum((unsigned char)r->at[n])))
+            best = (ds_elem)e, longest = n;
     }
     r->at += longest;
     return best;
@@ -226,7 +231,8 @@ static const ds_attr *read_map(reader *r) {
     while (!peek(r, ')')) {
         const char *from = r->at;
         int parentheses = 0;
-        for (; r->at < r->end && (parentheses || (*r->at != ',' && *r->at != ')')); r->at++) parentheses += *r->at == '(' ? 1 : *r->at == ')' ? -1 : 0;
+        for (; r->at < r->end && (parentheses || (*r->at != ',' && *r->at != ')')); r->at++)
+            parentheses += *r->at == '(' ? 1 : *r->at == ')' ? -1 : 0;
         const ds_expr *e = ds_expr_parse(r->cx, ds_arena_strndup(r->cx->arena, from, (size_t)(r->at - from)), dims);
         if (!e || count == 64) return fail(r, "expected an affine expression"), NULL;
         results[count++] = e;
@@ -253,7 +259,8 @@ static bool put_element(reader *r, ds_elem elem, uint8_t *to) {
     skip(r);
     char text[64];
     size_t n = 0;
-    while (r->at + n < r->end && n + 1 < sizeof text && (isalnum((unsigned char)r->at[n]) || strchr("+-.", r->at[n]))) text[n] = r->at[n], n++;
+    while (r->at + n < r->end && n + 1 < sizeof text && (isalnum((unsigned char)r->at[n]) || strchr("+-.", r->at[n])))
+        text[n] = r->at[n], n++;
     text[n] = 0;
     char *end;
     double d = strtod(text, &end);
@@ -276,7 +283,9 @@ static const ds_attr *read_dense(reader *r) {
     const ds_type *type = read_type(r);
     const char *after = r->at;
     uint64_t count, bytes;
-    if (!type || !ds_type_static_count(type, &count) || !ds_elem_bytes(type->elem, count, &bytes) || bytes > 1u << 24 || ds_elem_facts(type->elem)->bits < 8) return fail(r, "dense<> needs a small static tensor type"), NULL;
+    if (!type || !ds_type_static_count(type, &count) || !ds_elem_bytes(type->elem, count, &bytes) || bytes > 1u << 24 ||
+        ds_elem_facts(type->elem)->bits < 8)
+        return fail(r, "dense<> needs a small static tensor type"), NULL;
     uint8_t *data = ds_arena_alloc(r->cx->arena, (size_t)bytes);
     r->at = from;
     for (uint64_t i = 0; i < count; i++) {
@@ -293,8 +302,10 @@ static const ds_attr *read_resource(reader *r) {
     const ds_type *type = name && expect(r, ">") && expect(r, ":") ? read_type(r) : NULL;
     const ds_attr *file = ds_module_attr(r->m, "ds.weights");
     uint64_t count, bytes;
-    if (!type || !ds_type_static_count(type, &count) || !ds_elem_bytes(type->elem, count, &bytes)) return fail(r, "a resource needs a static tensor type"), NULL;
-    if (!file || file->kind != DS_ATTR_STRING || strchr(file->text, '/')) return fail(r, "the module has no attribute ds.weights that names a file beside it"), NULL;
+    if (!type || !ds_type_static_count(type, &count) || !ds_elem_bytes(type->elem, count, &bytes))
+        return fail(r, "a resource needs a static tensor type"), NULL;
+    if (!file || file->kind != DS_ATTR_STRING || strchr(file->text, '/'))
+        return fail(r, "the module has no attribute ds.weights that names a file beside it"), NULL;
     if (!r->weights.header) {
         const char *slash = strrchr(r->path, '/');
         const char *full = ds_arena_printf(r->cx->arena, "%.*s%s", slash ? (int)(slash - r->path + 1) : 0, r->path, file->text);
@@ -369,11 +380,13 @@ static bool read_entries(reader *r, ds_named_attr **out) {
 
 /* What print.c writes as dictionaries for want of MLIR syntax: maps with min and max, constants as bytes. */
 static const ds_attr *special_dict(reader *r, const ds_attr *dict) {
-    const ds_attr *dims = ds_attr_find(dict, "dims"), *map = ds_attr_find(dict, "map"), *bytes = ds_attr_find(dict, "bytes"), *type = ds_attr_find(dict, "type");
+    const ds_attr *dims = ds_attr_find(dict, "dims"), *map = ds_attr_find(dict, "map"), *bytes = ds_attr_find(dict, "bytes"),
+                  *type = ds_attr_find(dict, "type");
     if (dict->count == 2 && dims && map && dims->kind == DS_ATTR_INT && map->kind == DS_ATTR_ARRAY) {
         const ds_expr *exprs[64];
         for (size_t i = 0; i < map->count && i < 64; i++)
-            if (map->items[i]->kind != DS_ATTR_STRING || !(exprs[i] = ds_expr_parse(r->cx, map->items[i]->text, (size_t)dims->integer))) return fail(r, "bad map"), NULL;
+            if (map->items[i]->kind != DS_ATTR_STRING || !(exprs[i] = ds_expr_parse(r->cx, map->items[i]->text, (size_t)dims->integer)))
+                return fail(r, "bad map"), NULL;
         return ds_attr_map(r->cx, (size_t)dims->integer, exprs, map->count < 64 ? map->count : 64);
     }
     if (dict->count == 2 && bytes && type && bytes->kind == DS_ATTR_STRING && type->kind == DS_ATTR_TYPE) {
@@ -648,7 +661,8 @@ static bool read_func(reader *r) {
         good = good && (!many || expect(r, ")"));
     }
     if (good && any_entries(args, arrlenu(args))) ds_op_set_attr(r->m, func, "arg_attrs", ds_attr_array(r->cx, args, arrlenu(args)));
-    if (good && any_entries(results, arrlenu(results))) ds_op_set_attr(r->m, func, "res_attrs", ds_attr_array(r->cx, results, arrlenu(results)));
+    if (good && any_entries(results, arrlenu(results)))
+        ds_op_set_attr(r->m, func, "res_attrs", ds_attr_array(r->cx, results, arrlenu(results)));
     if (good && accept(r, "attributes")) {
         ds_named_attr *attrs = NULL;
         good = expect(r, "{") && read_entries(r, &attrs);

@@ -338,7 +338,8 @@ static void print_attrs(printer *p, const ds_op *op, const char *before) {
     const ds_attr *all = NULL;
     ds_named_attr *shown = NULL;
     for (size_t i = 0; i < op->attr_count; i++)
-        if (!is_hidden(op, op->attrs[i].name) && !(op->kind == DS_OPAQUE && strcmp(op->attrs[i].name, "ds.op") == 0)) arrput(shown, op->attrs[i]);
+        if (!is_hidden(op, op->attrs[i].name) && !(op->kind == DS_OPAQUE && strcmp(op->attrs[i].name, "ds.op") == 0))
+            arrput(shown, op->attrs[i]);
     (void)all;
     if (arrlenu(shown)) {
         ds_string_printf(p->out, "%s{", before);

@@ -52,7 +52,8 @@ static const ds_rule *apply_first(ds_rewriter *rw, ds_op *op, const ds_rule *rul
     return NULL;
 }
 
-size_t ds_rewrite(ds_module *module, ds_block *block, const ds_rule *rules, size_t count, bool (*nested)(const ds_op *op), ds_rule_trace *trace, void *user) {
+size_t ds_rewrite(ds_module *module, ds_block *block, const ds_rule *rules, size_t count, bool (*nested)(const ds_op *op),
+                  ds_rule_trace *trace, void *user) {
     ds_rewriter rw = {.module = module};
     size_t changes = 0;
     wait_for_block(&rw, block, nested);
@@ -66,7 +67,9 @@ size_t ds_rewrite(ds_module *module, ds_block *block, const ds_rule *rules, size
         for (size_t i = 0; i < op->result_count; i++) wait_for_users(&rw, &op->results[i]);
         ds_rewriter_wait(&rw, op);
     }
-    if (arrlenu(rw.waiting) && changes == most) ds_report(module->cx->diag, DS_WARNING, DS_E_rules, NULL, "rules were still changing the graph after %zu changes; it is left as it is", changes);
+    if (arrlenu(rw.waiting) && changes == most)
+        ds_report(module->cx->diag, DS_WARNING, DS_E_rules, NULL,
+                  "rules were still changing the graph after %zu changes; it is left as it is", changes);
     arrfree(rw.waiting), arrfree(rw.is_waiting);
     return changes;
 }

@@ -11,7 +11,8 @@
 
 typedef struct ds_rewriter ds_rewriter;
 
-/* Returns whether it changed anything. It may create ops before `op`, replace and erase ops through the rewriter, or change `op` in place. */
+/* Returns whether it changed anything. It may create ops before `op`, replace and erase ops through the rewriter, or change `op` in place.
+ */
 typedef bool ds_rule_apply(ds_rewriter *rw, ds_op *op);
 
 typedef struct {
@@ -22,7 +23,7 @@ typedef struct {
 
 struct ds_rewriter {
     ds_module *module;
-    ds_op **waiting; /* stb_ds array, the next one last */
+    ds_op **waiting;  /* stb_ds array, the next one last */
     bool *is_waiting; /* stb_ds array by op id */
 };
 
@@ -30,12 +31,14 @@ struct ds_rewriter {
 typedef void ds_rule_trace(void *user, ds_module *module, const ds_rule *rule, const ds_op *op);
 
 /* `nested` says whether the ops in an op's regions are offered, too; NULL: never. Returns how many times a rule was applied. */
-size_t ds_rewrite(ds_module *module, ds_block *block, const ds_rule *rules, size_t count, bool (*nested)(const ds_op *op), ds_rule_trace *trace, void *user);
+size_t ds_rewrite(ds_module *module, ds_block *block, const ds_rule *rules, size_t count, bool (*nested)(const ds_op *op),
+                  ds_rule_trace *trace, void *user);
 
 /* ---- for rules ---- */
 
-void ds_rewriter_wait(ds_rewriter *rw, ds_op *op);                     /* offer it to the rules (again) */
-void ds_rewriter_replace(ds_rewriter *rw, ds_op *op, ds_value *value); /* of an op with one result: uses of it become uses of `value`; erases it */
-void ds_rewriter_erase(ds_rewriter *rw, ds_op *op);                    /* its results must be unused; what made its operands waits again */
+void ds_rewriter_wait(ds_rewriter *rw, ds_op *op); /* offer it to the rules (again) */
+void ds_rewriter_replace(ds_rewriter *rw, ds_op *op,
+                         ds_value *value);          /* of an op with one result: uses of it become uses of `value`; erases it */
+void ds_rewriter_erase(ds_rewriter *rw, ds_op *op); /* its results must be unused; what made its operands waits again */
 
 #endif

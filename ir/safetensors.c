@@ -31,7 +31,8 @@ static char *make_header(const ds_attr *const *all, size_t count) {
         cJSON *entry = cJSON_AddObjectToObject(root, all[i]->text), *shape, *offsets;
         cJSON_AddStringToObject(entry, "dtype", ds_elem_facts(all[i]->type->elem)->safetensors);
         shape = cJSON_AddArrayToObject(entry, "shape");
-        for (size_t d = 0; d < all[i]->type->rank; d++) cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)all[i]->type->dims[d]->value));
+        for (size_t d = 0; d < all[i]->type->rank; d++)
+            cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)all[i]->type->dims[d]->value));
         offsets = cJSON_AddArrayToObject(entry, "data_offsets");
         cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)at));
         cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)(at += all[i]->count)));
@@ -70,7 +71,8 @@ ds_status ds_safetensors_open(ds_ir_context *cx, ds_files *files, const char *pa
     *out = (ds_safetensors){0};
     DS_TRY(ds_files_open(files, cx->diag, path, &out->file));
     if (out->file->length >= 8) memcpy(&length, out->file->bytes, 8);
-    if (length && length <= out->file->length - 8 && length < 1u << 30) out->header = cJSON_ParseWithLength((const char *)out->file->bytes + 8, (size_t)length);
+    if (length && length <= out->file->length - 8 && length < 1u << 30)
+        out->header = cJSON_ParseWithLength((const char *)out->file->bytes + 8, (size_t)length);
     out->start = 8 + length;
     return out->header ? DS_OK : ds_report(cx->diag, DS_ERROR, DS_E_external, NULL, "'%s' is not a safetensors file", path);
 }
@@ -81,7 +83,8 @@ void ds_safetensors_close(ds_safetensors *s) {
 }
 
 const void *ds_safetensors_find(const ds_safetensors *s, const char *name, uint64_t length) {
-    const cJSON *entry = cJSON_GetObjectItemCaseSensitive(s->header, name), *offsets = entry ? cJSON_GetObjectItemCaseSensitive(entry, "data_offsets") : NULL;
+    const cJSON *entry = cJSON_GetObjectItemCaseSensitive(s->header, name),
+                *offsets = entry ? cJSON_GetObjectItemCaseSensitive(entry, "data_offsets") : NULL;
     const cJSON *from = cJSON_GetArrayItem(offsets, 0), *to = cJSON_GetArrayItem(offsets, 1);
     if (!from || !to || !cJSON_IsNumber(from) || !cJSON_IsNumber(to)) return NULL;
     double low = from->valuedouble, high = to->valuedouble;

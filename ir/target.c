@@ -3,7 +3,8 @@
 #include <string.h>
 
 static const ds_target targets[] = {
-#define DS_TARGET(name, arch, cpu, features, vector, registers, fma, mask, l1, l2) {name, arch, cpu, features, vector, registers, fma, mask, l1, l2},
+#define DS_TARGET(name, arch, cpu, features, vector, registers, fma, mask, l1, l2)                                                         \
+    {name, arch, cpu, features, vector, registers, fma, mask, l1, l2},
 #include "targets.def"
 #undef DS_TARGET
 };
@@ -11,7 +12,9 @@ static const ds_target targets[] = {
 static const char *native_name(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) return "x86-64-v4";
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        return "x86-64-v4";
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) return "x86-64-v3";
     return "x86-64";
 #elif defined(__aarch64__)

@@ -103,8 +103,11 @@ const ds_type *ds_type_vector(ds_ir_context *cx, ds_elem elem, size_t lanes) {
 const ds_type *ds_type_buffer(ds_ir_context *cx, ds_elem elem) { return type_intern(cx, &(ds_type){.kind = DS_TYPE_BUFFER, .elem = elem}); }
 
 const ds_type *ds_type_function(ds_ir_context *cx, const ds_type *const *inner, size_t input_count, size_t result_count) {
-    return type_intern(
-        cx, &(ds_type){.kind = DS_TYPE_FUNCTION, .elem = DS_NO_ELEM, .inner = inner, .input_count = input_count, .inner_count = input_count + result_count});
+    return type_intern(cx, &(ds_type){.kind = DS_TYPE_FUNCTION,
+                                      .elem = DS_NO_ELEM,
+                                      .inner = inner,
+                                      .input_count = input_count,
+                                      .inner_count = input_count + result_count});
 }
 
 const ds_type *ds_type_nested(ds_ir_context *cx, ds_type_kind kind, const ds_type *const *inner, size_t count) {

@@ -17,7 +17,15 @@ typedef enum {
     DS_NO_ELEM = DS_ELEM_COUNT
 } ds_elem;
 
-typedef enum { DS_CLASS_FLOAT, DS_CLASS_SINT, DS_CLASS_UINT, DS_CLASS_BOOL, DS_CLASS_COMPLEX, DS_CLASS_STRING, DS_CLASS_INDEX } ds_elem_class;
+typedef enum {
+    DS_CLASS_FLOAT,
+    DS_CLASS_SINT,
+    DS_CLASS_UINT,
+    DS_CLASS_BOOL,
+    DS_CLASS_COMPLEX,
+    DS_CLASS_STRING,
+    DS_CLASS_INDEX
+} ds_elem_class;
 
 typedef struct {
     const char *name, *text, *safetensors, *c_type;
@@ -36,7 +44,7 @@ bool ds_elem_is_unsigned(ds_elem elem);
 bool ds_elem_bytes(ds_elem elem, uint64_t count, uint64_t *out_bytes);
 
 typedef enum {
-    DS_TYPE_SCALAR,   /* f32, index, ... */
+    DS_TYPE_SCALAR, /* f32, index, ... */
     DS_TYPE_TENSOR,
     DS_TYPE_UNRANKED, /* tensor<*xf32> */
     DS_TYPE_VECTOR,   /* vector<16xf32>: loop level */
@@ -102,10 +110,10 @@ typedef struct {
 struct ds_attr {
     ds_attr_kind kind;
     uint32_t hash;
-    int64_t integer;     /* BOOL, INT; MAP: number of dims */
-    double number;       /* FLOAT */
-    const char *text;    /* STRING, SYMBOL: NUL-terminated; ELEMENTS: name of the resource or NULL */
-    size_t count;        /* ARRAY, DICT, MAP results; STRING length; ELEMENTS: bytes */
+    int64_t integer;  /* BOOL, INT; MAP: number of dims */
+    double number;    /* FLOAT */
+    const char *text; /* STRING, SYMBOL: NUL-terminated; ELEMENTS: name of the resource or NULL */
+    size_t count;     /* ARRAY, DICT, MAP results; STRING length; ELEMENTS: bytes */
     const ds_attr *const *items;
     const ds_named_attr *entries; /* DICT: sorted by name */
     const ds_expr *const *exprs;  /* MAP */

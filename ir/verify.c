@@ -74,7 +74,11 @@ typedef enum { SAME, BOOL, SECOND, ANY } result_rule;
 
 /* The result column of loop.def; for other ops false. */
 static bool scalar_rule(ds_op_kind kind, size_t *out_operands, result_rule *out) {
-    static const struct { ds_op_kind kind; size_t operands; result_rule rule; } rows[] = {
+    static const struct {
+        ds_op_kind kind;
+        size_t operands;
+        result_rule rule;
+    } rows[] = {
 #define SCALAR_OP(name, operands, result, ...) {DS_LOOP_##name, operands, result},
 #define LOOP_OP(...)
 #include "loop.def"
@@ -89,7 +93,9 @@ static bool scalar_rule(ds_op_kind kind, size_t *out_operands, result_rule *out)
     return false;
 }
 
-static bool same_shape(const ds_type *a, const ds_type *b) { return a->kind == b->kind && (a->kind != DS_TYPE_VECTOR || a->rank == b->rank); }
+static bool same_shape(const ds_type *a, const ds_type *b) {
+    return a->kind == b->kind && (a->kind != DS_TYPE_VECTOR || a->rank == b->rank);
+}
 
 static void verify_scalar(verifier *v, const ds_op *op, size_t operands, result_rule rule) {
     const ds_type *result = op->result_count == 1 ? op->results[0].type : NULL;
@@ -99,7 +105,8 @@ static void verify_scalar(verifier *v, const ds_op *op, size_t operands, result_
     }
     size_t first = rule == SECOND ? 1 : 0;
     const ds_type *t = ds_op_operand(op, first)->type;
-    bool good = same_shape(result, t) && (rule != SECOND || (ds_op_operand(op, 0)->type->elem == DS_b1 && same_shape(ds_op_operand(op, 0)->type, t)));
+    bool good = same_shape(result, t) &&
+                (rule != SECOND || (ds_op_operand(op, 0)->type->elem == DS_b1 && same_shape(ds_op_operand(op, 0)->type, t)));
     for (size_t i = first; rule != ANY && i < operands; i++) good = good && ds_op_operand(op, i)->type == t;
     if (rule == BOOL) good = good && result->elem == DS_b1;
     else if (rule != ANY) good = good && result == t;
@@ -111,14 +118,17 @@ static void verify_access(verifier *v, const ds_op *op, size_t before, const ds_
     const ds_attr *map = ds_op_attr(op, "map");
     size_t masked = ds_op_attr(op, "masked") != NULL;
     const ds_type *buffer = op->operand_count > before ? ds_op_operand(op, before)->type : NULL;
-    if (!buffer || buffer->kind != DS_TYPE_BUFFER || map->kind != DS_ATTR_MAP || map->count != 1 || (size_t)map->integer + before + 1 + masked != op->operand_count) fail(v, op, "there is not one index operand for every dim of the map");
+    if (!buffer || buffer->kind != DS_TYPE_BUFFER || map->kind != DS_ATTR_MAP || map->count != 1 ||
+        (size_t)map->integer + before + 1 + masked != op->operand_count)
+        fail(v, op, "there is not one index operand for every dim of the map");
     else if (buffer->elem != value->elem) fail(v, op, "the buffer has another element type");
 }
 
 static void verify_for(verifier *v, const ds_op *op) {
     const ds_block *body = ds_op_block(op, 0);
     size_t carried = op->operand_count - 3;
-    bool good = op->result_count == carried && body->arg_count == carried + 1 && body->last && body->last->kind == DS_LOOP_yield && body->last->operand_count == carried;
+    bool good = op->result_count == carried && body->arg_count == carried + 1 && body->last && body->last->kind == DS_LOOP_yield &&
+                body->last->operand_count == carried;
     for (size_t i = 0; good && i < carried; i++) {
         const ds_type *t = ds_op_operand(op, 3 + i)->type;
         good = op->results[i].type == t && body->args[i + 1]->type == t && ds_op_operand(body->last, i)->type == t;
@@ -148,7 +158,8 @@ static void verify_op(verifier *v, const ds_op *op) {
     for (size_t i = 0; v->status == DS_OK && i < op->operand_count; i++)
         if (!is_defined(v, ds_op_operand(op, i))) fail(v, op, "an operand is used before it is defined");
     if (v->status == DS_OK && strncmp(info->name, "graph.", 6) == 0 && op->result_count) verify_maps(v, op);
-    if ((info->traits & DS_TERMINATOR || op->kind == DS_LOOP_yield || op->kind == DS_PLAN_yield) && op->next) fail(v, op, "a terminator is not the last op of its block");
+    if ((info->traits & DS_TERMINATOR || op->kind == DS_LOOP_yield || op->kind == DS_PLAN_yield) && op->next)
+        fail(v, op, "a terminator is not the last op of its block");
     if (v->status == DS_OK && strncmp(info->name, "loop.", 5) == 0) verify_loop(v, op);
     for (size_t r = 0; v->status == DS_OK && r < op->region_count; r++) verify_block(v, ds_op_block(op, r));
     for (size_t i = 0; i < op->result_count; i++) define(v, &op->results[i]);

@@ -274,10 +274,12 @@ static int higher_score(const void *data, i64 a, i64 b) {
 }
 
 /* non_max_suppression: buffers boxes [batches, n, 4], scores [batches, classes, n], IoU threshold, score threshold, result
- * [batches * classes * most, 3], found [1], scratch [n]; params batches, classes, n, most of a class, is_centered, has a score threshold. */
+ * [batches * classes * most, 3], found [1], scratch [n]; params batches, classes, n, most of a class, is_centered, has a score threshold.
+ */
 void ds_non_max_suppression(u8 *const *buffers, const i64 *params);
 void ds_non_max_suppression(u8 *const *buffers, const i64 *params) {
-    i64 batches = params[0], classes = params[1], n = params[2], most = params[3], is_centered = params[4], *to = (i64 *)buffers[4], found = 0, *order = (i64 *)buffers[6];
+    i64 batches = params[0], classes = params[1], n = params[2], most = params[3], is_centered = params[4], *to = (i64 *)buffers[4],
+        found = 0, *order = (i64 *)buffers[6];
     float threshold = *(const float *)buffers[2], lowest = *(const float *)buffers[3];
     for (i64 b = 0; b < batches; b++)
         for (i64 c = 0; c < classes; c++) {

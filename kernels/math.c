@@ -34,7 +34,9 @@ INLINE VD FN(wide)(VF x) { return __builtin_convertvector(x, VD); }
 INLINE VF FN(narrow)(VD x) { return __builtin_convertvector(x, VF); }
 INLINE VD FN(absd)(VD x) { return (VD)((VL)x & 0x7fffffffffffffffLL); }
 INLINE VF FN(absf)(VF x) { return (VF)((VI)x & 0x7fffffff); }
-INLINE VD FN(signed_like)(VD magnitude, VD sign) { return (VD)(((VL)magnitude & 0x7fffffffffffffffLL) | ((VL)sign & (i64)0x8000000000000000ULL)); }
+INLINE VD FN(signed_like)(VD magnitude, VD sign) {
+    return (VD)(((VL)magnitude & 0x7fffffffffffffffLL) | ((VL)sign & (i64)0x8000000000000000ULL));
+}
 
 /* Nearest integer, ties to even, without an instruction for it: adding 2^52 leaves no fraction bits. */
 INLINE VD FN(nearest)(VD x) {
@@ -47,7 +49,10 @@ INLINE VF FN(nearestf)(VF x) {
 }
 INLINE VF FN(ds_round_f32_of)(VF x) { return FN(nearestf)(x); }
 INLINE VD FN(ds_round_f64_of)(VD x) { return FN(nearest)(x); }
-INLINE VD FN(ds_floor_f64_of)(VD x) { VD r = FN(nearest)(x); return FN(signed_like)(FN(pick)((VL)(r > x), r - 1, r), FN(pick)((VL)(r > x), r - 1, x)); }
+INLINE VD FN(ds_floor_f64_of)(VD x) {
+    VD r = FN(nearest)(x);
+    return FN(signed_like)(FN(pick)((VL)(r > x), r - 1, r), FN(pick)((VL)(r > x), r - 1, x));
+}
 INLINE VD FN(ds_ceil_f64_of)(VD x) { return -FN(ds_floor_f64_of)(-x); }
 INLINE VD FN(ds_trunc_f64_of)(VD x) { return FN(signed_like)(FN(ds_floor_f64_of)(FN(absd)(x)), x); }
 INLINE VF FN(ds_floor_f32_of)(VF x) { return FN(narrow)(FN(ds_floor_f64_of)(FN(wide)(x))); }
@@ -213,9 +218,17 @@ INLINE VD FN(ds_atan_f64_of)(VD x) {
     y = FN(pick)(large, 1.57079632679489661923 - y, y);
     return FN(signed_like)(y, x);
 }
-INLINE VD FN(root)(VD x) { VD y = x; for (int i = 0; i < LANES; i++) y[i] = __builtin_sqrt(x[i]); return y; }
-INLINE VD FN(ds_asin_f64_of)(VD x) { return FN(pick)((VL)(FN(absd)(x) <= 1), FN(ds_atan_f64_of)(x / FN(root)((1 - x) * (1 + x))), x * 0 / ((VD)((VL)x & 0))); }
-INLINE VD FN(ds_acos_f64_of)(VD x) { return FN(pick)((VL)(FN(absd)(x) <= 1), 2 * FN(ds_atan_f64_of)(FN(root)((1 - x) / (1 + x))), x * 0 / ((VD)((VL)x & 0))); }
+INLINE VD FN(root)(VD x) {
+    VD y = x;
+    for (int i = 0; i < LANES; i++) y[i] = __builtin_sqrt(x[i]);
+    return y;
+}
+INLINE VD FN(ds_asin_f64_of)(VD x) {
+    return FN(pick)((VL)(FN(absd)(x) <= 1), FN(ds_atan_f64_of)(x / FN(root)((1 - x) * (1 + x))), x * 0 / ((VD)((VL)x & 0)));
+}
+INLINE VD FN(ds_acos_f64_of)(VD x) {
+    return FN(pick)((VL)(FN(absd)(x) <= 1), 2 * FN(ds_atan_f64_of)(FN(root)((1 - x) / (1 + x))), x * 0 / ((VD)((VL)x & 0)));
+}
 
 /* ---- hyperbolic functions ---- */
 
@@ -229,7 +242,10 @@ INLINE VD FN(ds_sinh_f64_of)(VD x) {
     p = p * z + 1.0 / 6.0;
     return FN(pick)((VL)(a < 1), x + x * z * p, FN(signed_like)(big, x));
 }
-INLINE VD FN(ds_cosh_f64_of)(VD x) { VD e = FN(ds_exp_f64_of)(FN(absd)(x) * 0.5); return e * (0.5 * e) + 0.5 / (e * e); }
+INLINE VD FN(ds_cosh_f64_of)(VD x) {
+    VD e = FN(ds_exp_f64_of)(FN(absd)(x) * 0.5);
+    return e * (0.5 * e) + 0.5 / (e * e);
+}
 INLINE VD FN(ds_tanh_f64_of)(VD x) {
     VD a = FN(absd)(x), limited = FN(pick)((VL)(a > 22), a * 0 + 22.0, a), e = FN(ds_exp_f64_of)(2 * limited), z = x * x;
     VD p = z * (-1382.0 / 155925) + 62.0 / 2835; /* series below 1/16 */
@@ -243,7 +259,10 @@ INLINE VD FN(ds_asinh_f64_of)(VD x) {
     VD a = FN(absd)(x), z = a * a, y = FN(ds_log1p_f64_of)(a + z / (1 + FN(root)(1 + z)));
     return FN(signed_like)(FN(pick)((VL)(a > 1e150), FN(ds_log_f64_of)(a) + 0.69314718055994530942, y), x);
 }
-INLINE VD FN(ds_acosh_f64_of)(VD x) { VD t = x - 1; return FN(ds_log1p_f64_of)(t + FN(root)(t * (t + 2))); }
+INLINE VD FN(ds_acosh_f64_of)(VD x) {
+    VD t = x - 1;
+    return FN(ds_log1p_f64_of)(t + FN(root)(t * (t + 2)));
+}
 INLINE VD FN(ds_atanh_f64_of)(VD x) { return 0.5 * FN(ds_log1p_f64_of)(2 * x / (1 - x)); }
 
 /* ---- erf: x P(x^2) up to 0.95, then 1 - e^-Q(x); fitted to erf, 4e-11 and 7e-10 relative. The double version has these errors. ---- */
@@ -283,7 +302,8 @@ INLINE VD FN(ds_erf_f64_of)(VD x) {
 /* x^y = e^(y log|x|), with the sign of x for odd y; IEEE special cases */
 INLINE VD FN(ds_pow_f64_of)(VD x, VD y) {
     VD a = FN(absd)(x), zero = (VD)((VL)x & 0), r = FN(ds_exp_f64_of)(y * FN(ds_log_f64_of)(a));
-    VL whole = (VL)(FN(ds_floor_f64_of)(y) == y), odd = whole & (VL)(FN(ds_floor_f64_of)(y * 0.5) * 2 != y) & (VL)(FN(absd)(y) < 9007199254740992.0);
+    VL whole = (VL)(FN(ds_floor_f64_of)(y) == y),
+       odd = whole & (VL)(FN(ds_floor_f64_of)(y * 0.5) * 2 != y) & (VL)(FN(absd)(y) < 9007199254740992.0);
     VL negative = (VL)x >> 63;
     r = FN(pick)((VL)(a == 0) & (VL)(y > 0), zero, FN(pick)((VL)(a == 0) & (VL)(y < 0), zero + __builtin_inf(), r));
     r = (VD)((VL)r ^ (negative & odd & (i64)0x8000000000000000ULL));
@@ -301,11 +321,15 @@ INLINE VD FN(ds_rem_f64_of)(VD x, VD y) {
     return FN(signed_like)(r, x);
 }
 
+/* clang-format off */
 #define ROUNDED(name) INLINE VF FN(ds_##name##_f32_of)(VF x) { return FN(narrow)(FN(ds_##name##_f64_of)(FN(wide)(x))); }
 ROUNDED(log1p) ROUNDED(sin) ROUNDED(cos) ROUNDED(tan) ROUNDED(asin) ROUNDED(acos) ROUNDED(atan) ROUNDED(sinh) ROUNDED(cosh) ROUNDED(tanh)
 ROUNDED(asinh) ROUNDED(acosh) ROUNDED(atanh)
 #undef ROUNDED
-INLINE VF FN(ds_pow_f32_of)(VF x, VF y) { return FN(narrow)(FN(ds_pow_f64_of)(FN(wide)(x), FN(wide)(y))); }
+    /* clang-format on */
+    INLINE VF FN(ds_pow_f32_of)(VF x, VF y) {
+    return FN(narrow)(FN(ds_pow_f64_of)(FN(wide)(x), FN(wide)(y)));
+}
 INLINE VF FN(ds_rem_f32_of)(VF x, VF y) { return FN(narrow)(FN(ds_rem_f64_of)(FN(wide)(x), FN(wide)(y))); }
 
 /* ---- 16-bit floats ---- */
@@ -335,6 +359,7 @@ INLINE VH FN(ds_encode_bf16_of)(VF x) {
 
 /* ---- entries: through pointers, because how wide vectors are passed differs by ISA level ---- */
 
+/* clang-format off */
 #define ENTRY1(name, R, A) __attribute__((always_inline, used)) void FN(name)(R *r, const A *a); \
     void FN(name)(R *r, const A *a) { *r = FN(JOIN(name, _of))(*a); }
 #define ENTRY2(name, R, A) __attribute__((always_inline, used)) void FN(name)(R *r, const A *a, const A *b); \
@@ -351,3 +376,4 @@ ENTRY1(ds_encode_f16, VH, VF) ENTRY1(ds_decode_bf16, VF, VH) ENTRY1(ds_encode_bf
 ENTRY1(ds_sin_f32, VF, VF) ENTRY1(ds_cos_f32, VF, VF) ENTRY1(ds_tan_f32, VF, VF) ENTRY1(ds_asin_f32, VF, VF)
 ENTRY1(ds_acos_f32, VF, VF) ENTRY1(ds_atan_f32, VF, VF) ENTRY1(ds_sinh_f32, VF, VF) ENTRY1(ds_cosh_f32, VF, VF)
 ENTRY1(ds_tanh_f32, VF, VF) ENTRY1(ds_asinh_f32, VF, VF) ENTRY1(ds_acosh_f32, VF, VF) ENTRY1(ds_atanh_f32, VF, VF)
+    /* clang-format on */

@@ -21,15 +21,29 @@ EXPORT i64 ds_ipow(i64 base, i64 exponent) {
 
 /* ---- 8- and 4-bit floats, one element at a time (formats as in ir/floats.c) ---- */
 
-typedef struct { int exponent_bits, mantissa_bits, bias, infinity, negative_zero_is_nan, has_nan; } format;
+typedef struct {
+    int exponent_bits, mantissa_bits, bias, infinity, negative_zero_is_nan, has_nan;
+} format;
 
 INLINE format format_of(int which) {
     const format f[] = {{4, 3, 7, 0, 0, 1}, {4, 3, 8, 0, 1, 0}, {5, 2, 15, 1, 0, 1}, {5, 2, 16, 0, 1, 0}, {2, 1, 1, 0, 0, 0}};
     return f[which];
 }
 
-INLINE float from_bits(u32 b) { union { u32 u; float f; } x = {b}; return x.f; }
-INLINE u32 to_bits(float f) { union { float f; u32 u; } x = {f}; return x.u; }
+INLINE float from_bits(u32 b) {
+    union {
+        u32 u;
+        float f;
+    } x = {b};
+    return x.f;
+}
+INLINE u32 to_bits(float f) {
+    union {
+        float f;
+        u32 u;
+    } x = {f};
+    return x.u;
+}
 
 /* 2^n for n in [-149, 127] */
 INLINE float power_of_two(int n) { return n >= -126 ? from_bits((u32)(n + 127) << 23) : from_bits(1u << (n + 149)); }
@@ -44,7 +58,8 @@ __attribute__((used)) float ds_narrow_decode(u8 code, i32 which) {
     if (f.negative_zero_is_nan && negative && !e && !m) return from_bits(0x7fc00000);
     if (f.infinity && e == top) return m ? from_bits(0x7fc00000) : sign * from_bits(0x7f800000);
     if (f.has_nan && !f.infinity && e == top && m == ones) return from_bits(0x7fc00000);
-    return sign * (e ? (float)(m | (1 << f.mantissa_bits)) * power_of_two(e - f.bias - f.mantissa_bits) : (float)m * power_of_two(1 - f.bias - f.mantissa_bits));
+    return sign * (e ? (float)(m | (1 << f.mantissa_bits)) * power_of_two(e - f.bias - f.mantissa_bits)
+                     : (float)m * power_of_two(1 - f.bias - f.mantissa_bits));
 }
 
 /* rounding of e8m0: 0 nearest (ties up), 1 up, 2 down */
@@ -64,7 +79,10 @@ __attribute__((used)) u8 ds_narrow_encode(float x, i32 which, i32 saturate, i32 
     format f = format_of(which);
     int width = 1 + f.exponent_bits + f.mantissa_bits, top = (1 << f.exponent_bits) - 1;
     u32 b = to_bits(x), magnitude = b & 0x7fffffff, sign = (b >> 31) << (width - 1), all = (1u << (width - 1)) - 1;
-    u32 nan = f.infinity ? sign | (u32)top << f.mantissa_bits | 1u << (f.mantissa_bits - 1) : f.negative_zero_is_nan ? 1u << (width - 1) : f.has_nan ? sign | all : 0;
+    u32 nan = f.infinity               ? sign | (u32)top << f.mantissa_bits | 1u << (f.mantissa_bits - 1)
+              : f.negative_zero_is_nan ? 1u << (width - 1)
+              : f.has_nan              ? sign | all
+                                       : 0;
     u32 largest = f.infinity ? ((u32)top << f.mantissa_bits) - 1 : all - (f.has_nan ? 1u : 0u);
     if (magnitude > 0x7f800000) return (u8)nan;
     u32 code;

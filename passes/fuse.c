@@ -5,7 +5,8 @@
  *
  * A producer is recomputed for several users only when it just moves elements; one user that reads elements repeatedly gets it merged
  * only when it is cheap. Access maps compose, so transposes, slices and broadcasts disappear into their users.
- * Needs:  graph ops.   Keeps: values up to nothing (same arithmetic, same order).   Breaks: nothing.   Cost: linear in ops and region sizes.
+ * Needs:  graph ops.   Keeps: values up to nothing (same arithmetic, same order).   Breaks: nothing.   Cost: linear in ops and region
+ * sizes.
  */
 #include <string.h>
 
@@ -66,7 +67,8 @@ static bool reads_itself_only(const ds_op *user, const ds_value *v) {
 
 static bool should_merge(ds_ir_context *cx, const ds_op *producer, const ds_op *user, size_t operand) {
     size_t ops, user_ops;
-    if (producer->kind != DS_GRAPH_map || producer->result_count != 1 || producer->block != user->block || has_pad(user, operand)) return false;
+    if (producer->kind != DS_GRAPH_map || producer->result_count != 1 || producer->block != user->block || has_pad(user, operand))
+        return false;
     if (producer->results[0].type->encoding) return false;
     int cost = region_cost(ds_op_block(producer, 0), &ops);
     region_cost(ds_op_block(user, 0), &user_ops);
@@ -107,7 +109,8 @@ static ds_value *position_value(ds_builder *b, const ds_expr *e, size_t dims) {
 /* Replaces operand `operand` of user by the producer's operands, and the argument by the producer's scalars. */
 static void merge(ds_module *m, ds_op *producer, ds_op *user, size_t operand) {
     ds_ir_context *cx = m->cx;
-    const ds_attr *user_maps = ds_op_attr(user, "maps"), *user_pads = ds_op_attr(user, "pads"), *pads = ds_op_attr(producer, "pads"), *access = user_maps->items[operand];
+    const ds_attr *user_maps = ds_op_attr(user, "maps"), *user_pads = ds_op_attr(user, "pads"), *pads = ds_op_attr(producer, "pads"),
+                  *access = user_maps->items[operand];
     ds_value **operands = NULL;
     const ds_attr **maps = NULL, **new_pads = NULL;
     ds_block *body = ds_op_block(user, 0), *from = ds_op_block(producer, 0);
@@ -137,12 +140,14 @@ static void merge(ds_module *m, ds_op *producer, ds_op *user, size_t operand) {
     ds_builder b = {m, body, body->first, producer->loc};
     for (ds_op *op = from->first; op; op = op->next) {
         if (op->kind == DS_GRAPH_yield) ds_value_replace_uses(replaced, ds_mapping_get(&mapping, ds_op_operand(op, 0)));
-        else if (op->kind == DS_LOOP_position) ds_mapping_set(&mapping, &op->results[0], position_value(&b, access->exprs[ds_op_int(op, "dim", 0)], dims));
+        else if (op->kind == DS_LOOP_position)
+            ds_mapping_set(&mapping, &op->results[0], position_value(&b, access->exprs[ds_op_int(op, "dim", 0)], dims));
         else ds_op_clone(&b, op, &mapping);
     }
     ds_mapping_free(&mapping);
     ds_value **kept = DS_NEW_ARRAY(m->arena, ds_value *, arrlenu(args));
-    for (size_t i = 0; i < arrlenu(args); i++) kept[i] = args[i], kept[i]->index = (uint32_t)i, any_pad = any_pad || new_pads[i]->kind != DS_ATTR_UNIT;
+    for (size_t i = 0; i < arrlenu(args); i++)
+        kept[i] = args[i], kept[i]->index = (uint32_t)i, any_pad = any_pad || new_pads[i]->kind != DS_ATTR_UNIT;
     body->args = kept, body->arg_count = arrlenu(args);
     ds_op_set_operands(m, user, operands, arrlenu(operands));
     ds_op_set_attr(m, user, "maps", ds_attr_array(cx, maps, arrlenu(maps)));

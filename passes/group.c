@@ -46,7 +46,9 @@ static ds_op *epilogue_of(const ds_value *v) {
         if (inner->kind == DS_GRAPH_extract) return NULL;
     if (ds_op_attr(user, "pads") || user->results[0].type->encoding != v->type->encoding) return NULL;
     for (size_t i = 0; i < user->operand_count; i++)
-        if (ds_op_operand(user, i) == v && (!ds_map_is_identity(ds_op_map(user, i), v->type) || v->type->rank != user->results[0].type->rank)) return NULL;
+        if (ds_op_operand(user, i) == v &&
+            (!ds_map_is_identity(ds_op_map(user, i), v->type) || v->type->rank != user->results[0].type->rank))
+            return NULL;
     for (size_t i = 0; i < v->type->rank; i++)
         if (v->type->dims[i] != user->results[0].type->dims[i]) return NULL;
     return user;
@@ -101,7 +103,9 @@ static bool defined_before(const ds_value *v, const ds_op *first) {
 /* May `op`, which stands after the group, join it? Everything it reads must be older than the group or read row by row from it. */
 static bool may_join(ds_op *const *ops, size_t count, const ds_op *op, size_t rows) {
     bool connected = false;
-    if ((op->kind != DS_GRAPH_map && op->kind != DS_GRAPH_reduce) || ds_op_attr(op, "pads") || !same_rows(ops[0]->results[0].type, op->results[0].type, rows)) return false;
+    if ((op->kind != DS_GRAPH_map && op->kind != DS_GRAPH_reduce) || ds_op_attr(op, "pads") ||
+        !same_rows(ops[0]->results[0].type, op->results[0].type, rows))
+        return false;
     for (const ds_op *inner = ds_op_block(op, 0)->first; inner; inner = inner->next)
         if (inner->kind == DS_GRAPH_extract) return false;
     for (size_t i = 0; i < op->operand_count; i++) {
@@ -136,7 +140,8 @@ static size_t collect_rows(grouper *g, ds_op *first, ds_op **ops) {
         if (may_join(ops, count, op, rows) && row_is_small(g, op->results[0].type, rows)) ops[count++] = op;
         else {
             bool reads = false; /* something between that needs the group's values must stay behind it */
-            for (size_t i = 0; i < op->operand_count; i++) reads = reads || (ds_op_operand(op, i)->op && in_group(ops, count, ds_op_operand(op, i)->op));
+            for (size_t i = 0; i < op->operand_count; i++)
+                reads = reads || (ds_op_operand(op, i)->op && in_group(ops, count, ds_op_operand(op, i)->op));
             if (reads) break;
         }
     }
@@ -186,7 +191,8 @@ static ds_op *make_kernel(grouper *g, ds_op *const *ops, size_t count, size_t sh
     ds_op_set_attr(g->m, kernel, "shared", ds_attr_int(g->cx, (int64_t)shared));
     ds_block *body = ds_op_block(kernel, 0);
     ds_mapping mapping = {0};
-    for (size_t i = 0; i < arrlenu(operands); i++) ds_mapping_set(&mapping, operands[i], ds_block_add_arg(g->m, body, operands[i]->type, NULL));
+    for (size_t i = 0; i < arrlenu(operands); i++)
+        ds_mapping_set(&mapping, operands[i], ds_block_add_arg(g->m, body, operands[i]->type, NULL));
     ds_builder in = {g->m, body, NULL, loc};
     for (size_t k = 0; k < count; k++) ds_op_clone(&in, ops[k], &mapping);
     for (size_t i = 0; i < arrlenu(results); i++) arrput(yields, ds_mapping_get(&mapping, results[i]));

@@ -13,10 +13,10 @@
 typedef struct {
     ds_module *m;
     ds_op *main, *recipes;
-    ds_builder b; /* in recipes */
+    ds_builder b;   /* in recipes */
     uint8_t *known; /* stb_ds array by value id: 1 constant, 2 not */
     ds_mapping cloned;
-    ds_value **results;      /* of recipes */
+    ds_value **results;        /* of recipes */
     const ds_attr **arg_attrs; /* of recipes */
 } hoister;
 

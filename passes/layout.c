@@ -32,7 +32,9 @@ static bool is_constant(layout *l, const ds_value *v) {
     if (!v->op) return false;
     if (v->op->kind == DS_GRAPH_constant) return true;
     if (v->id < arrlenu(l->constant) && l->constant[v->id]) return l->constant[v->id] == 1;
-    bool pure = v->op->kind == DS_GRAPH_map || v->op->kind == DS_GRAPH_reduce || v->op->kind == DS_GRAPH_reshape || v->op->kind == DS_GRAPH_encode || v->op->kind == DS_GRAPH_concat || v->op->kind == DS_GRAPH_matmul || v->op->kind == DS_GRAPH_conv;
+    bool pure = v->op->kind == DS_GRAPH_map || v->op->kind == DS_GRAPH_reduce || v->op->kind == DS_GRAPH_reshape ||
+                v->op->kind == DS_GRAPH_encode || v->op->kind == DS_GRAPH_concat || v->op->kind == DS_GRAPH_matmul ||
+                v->op->kind == DS_GRAPH_conv;
     bool result = pure && v->op->operand_count > 0 && ds_type_is_static(v->type);
     for (size_t i = 0; result && i < v->op->operand_count; i++) result = is_constant(l, ds_op_operand(v->op, i));
     while (arrlenu(l->constant) <= v->id) arrput(l->constant, 0);
@@ -67,7 +69,8 @@ static ds_value *dense(layout *l, ds_op *before, ds_value *v) {
 /* (leading dims, n floordiv 16, window, k, n mod 16) of the right-hand side; NULL when its map is not a permutation of dims */
 static const ds_attr *panel_encoding(layout *l, const ds_op *op, const ds_contraction *c, size_t n_dim) {
     const ds_attr *map = ds_op_map(op, 1);
-    const ds_expr *lead[MAX_RANK], *inner[MAX_RANK], *results[MAX_RANK + 1], *panel = ds_expr_const(l->cx, DS_PANEL), *n = NULL, *first_k = NULL;
+    const ds_expr *lead[MAX_RANK], *inner[MAX_RANK], *results[MAX_RANK + 1], *panel = ds_expr_const(l->cx, DS_PANEL), *n = NULL,
+                                                                             *first_k = NULL;
     size_t leads = 0, inners = 0, count = 0;
     for (size_t i = 0; i < map->count; i++) {
         const ds_expr *e = map->exprs[i], *dim = ds_expr_dim(l->cx, i);
@@ -131,7 +134,8 @@ static ds_value *padded_input(layout *l, ds_op *conv) {
         exprs[i + 2] = ds_expr_add(l->cx, exprs[i + 2], before);
     }
     const ds_type *type = ds_type_tensor(l->cx, x->type->elem, rank, dims, channels_last(l, rank));
-    const ds_attr *map = ds_attr_map(l->cx, rank, inner, rank), *pad = ds_elem_is_float(x->type->elem) ? ds_attr_float(l->cx, 0) : ds_attr_int(l->cx, 0);
+    const ds_attr *map = ds_attr_map(l->cx, rank, inner, rank),
+                  *pad = ds_elem_is_float(x->type->elem) ? ds_attr_float(l->cx, 0) : ds_attr_int(l->cx, 0);
     ds_builder b = {l->m, conv->block, conv, conv->loc};
     ds_op *op = ds_op_create(&b, DS_GRAPH_map, &x, 1, &type, 1, 1);
     ds_op_set_attr(l->m, op, "maps", ds_attr_array(l->cx, &map, 1));
@@ -177,7 +181,8 @@ static void follow_operands(layout *l, ds_op *op) {
             const ds_attr *map = ds_op_map(op, i);
             if (!ds_expr_linear(l->cx, map->exprs[1], 1, &coefficient, &rest) || !ds_expr_equals(coefficient, 1)) continue;
         }
-        for (size_t r = 0; r < op->result_count; r++) op->results[r].type = ds_type_with_encoding(l->cx, op->results[r].type, channels_last(l, rank));
+        for (size_t r = 0; r < op->result_count; r++)
+            op->results[r].type = ds_type_with_encoding(l->cx, op->results[r].type, channels_last(l, rank));
         return;
     }
 }

@@ -25,6 +25,7 @@ typedef ds_status ds_pass(ds_module *module, const ds_pass_options *options);
 DS_MUST_USE ds_status ds_passes_run(ds_module *module, const ds_pass_options *options);
 void ds_passes_list(ds_string *out);
 /* For passes made of rules: every function's body is rewritten; --trace-rules prints each change. */
-void ds_pass_apply_rules(ds_module *module, const ds_pass_options *options, const ds_rule *rules, size_t count, bool (*nested)(const ds_op *op));
+void ds_pass_apply_rules(ds_module *module, const ds_pass_options *options, const ds_rule *rules, size_t count,
+                         bool (*nested)(const ds_op *op));
 
 #endif

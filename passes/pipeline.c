@@ -5,7 +5,10 @@
 
 #include "passes/passes.h"
 
-static const struct { const char *name, *doc; ds_pass *run; } passes[] = {
+static const struct {
+    const char *name, *doc;
+    ds_pass *run;
+} passes[] = {
 #define PASS(name, doc) {#name, doc, ds_pass_##name},
 #include "passes/passes.def"
 #undef PASS
@@ -26,7 +29,8 @@ static void print_rule(void *user, ds_module *module, const ds_rule *rule, const
     fprintf(stderr, "// rule %s: %s\n", rule->name, ds_op_where(module, op));
 }
 
-void ds_pass_apply_rules(ds_module *module, const ds_pass_options *options, const ds_rule *rules, size_t count, bool (*nested)(const ds_op *op)) {
+void ds_pass_apply_rules(ds_module *module, const ds_pass_options *options, const ds_rule *rules, size_t count,
+                         bool (*nested)(const ds_op *op)) {
     for (ds_op *func = module->body.block->first; func; func = func->next)
         ds_rewrite(module, ds_op_block(func, 0), rules, count, nested, options->trace_rules ? print_rule : NULL, NULL);
 }
@@ -42,7 +46,8 @@ static void print_module(const char *title, ds_module *module) {
 static void write_reproducer(const char *pass, const char *path, const char *ir) {
     FILE *f = fopen(path, "w");
     if (!f) return;
-    fprintf(f, "// dsc opt --passes=%s --verify-each %s\n%s", pass, path, ir ? ir : "// run again with --verify-each for the IR before the pass\n");
+    fprintf(f, "// dsc opt --passes=%s --verify-each %s\n%s", pass, path,
+            ir ? ir : "// run again with --verify-each for the IR before the pass\n");
     fclose(f);
 }
 
@@ -88,7 +93,8 @@ ds_status ds_passes_run(ds_module *module, const ds_pass_options *options) {
     }
     for (const char *at = options->passes; *at;) {
         size_t length = strcspn(at, ","), i;
-        if (!find_pass(at, length, &i)) return ds_report(module->cx->diag, DS_ERROR, DS_E_pass_name, NULL, "no pass is called '%.*s'", (int)length, at);
+        if (!find_pass(at, length, &i))
+            return ds_report(module->cx->diag, DS_ERROR, DS_E_pass_name, NULL, "no pass is called '%.*s'", (int)length, at);
         DS_TRY(run_one(module, i, options));
         at += length + (at[length] == ',');
     }

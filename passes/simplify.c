@@ -31,7 +31,9 @@ static uint32_t hash_op(const ds_op *op, uint32_t h) {
 }
 
 static bool same_op(const ds_op *a, const ds_op *b, ds_mapping *equal) {
-    if (a->kind != b->kind || a->operand_count != b->operand_count || a->result_count != b->result_count || a->attr_count != b->attr_count || a->region_count != b->region_count) return false;
+    if (a->kind != b->kind || a->operand_count != b->operand_count || a->result_count != b->result_count ||
+        a->attr_count != b->attr_count || a->region_count != b->region_count)
+        return false;
     for (size_t i = 0; i < a->operand_count; i++)
         if (ds_mapping_get(equal, ds_op_operand(a, i)) != ds_op_operand(b, i)) return false;
     for (size_t i = 0; i < a->attr_count; i++)
@@ -115,7 +117,8 @@ static bool drop_concat_of_one(ds_rewriter *rw, ds_op *op) { return op->operand_
 static bool drop_identity_map(ds_rewriter *rw, ds_op *op) {
     if (op->operand_count != 1 || op->result_count != 1 || !ds_map_is_identity(ds_op_map(op, 0), ds_op_operand(op, 0)->type)) return false;
     const ds_block *body = ds_op_block(op, 0);
-    return body->first->kind == DS_GRAPH_yield && ds_op_operand(body->first, 0) == body->args[0] && drop_copy_of(rw, op, ds_op_operand(op, 0));
+    return body->first->kind == DS_GRAPH_yield && ds_op_operand(body->first, 0) == body->args[0] &&
+           drop_copy_of(rw, op, ds_op_operand(op, 0));
 }
 
 static const ds_rule rules[] = {

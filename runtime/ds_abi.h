@@ -39,14 +39,14 @@ typedef struct ds_pool {
 /* One call's surroundings. Set size and abi, arena and arena_bytes; the rest may be zero. */
 typedef struct ds_context {
     uint32_t size, abi;
-    void *arena;          /* aligned to 64 bytes; all mutable state of a run */
+    void *arena; /* aligned to 64 bytes; all mutable state of a run */
     uint64_t arena_bytes;
-    const void *weights;  /* where they are not linked in */
-    ds_pool *pool;        /* null: the caller's thread */
+    const void *weights; /* where they are not linked in */
+    ds_pool *pool;       /* null: the caller's thread */
     void *(*alloc)(void *user, uint64_t bytes);
     void (*release)(void *user, void *memory);
     void *user;
-    uint32_t at;          /* out: which argument, constraint or node an error is about */
+    uint32_t at; /* out: which argument, constraint or node an error is about */
 } ds_context;
 
 #ifdef __cplusplus

@@ -27,10 +27,10 @@ typedef struct ds_model ds_model;
 /* What the model says of one argument. Pointers live as long as the model. */
 typedef struct {
     const char *name;
-    const char *elem;    /* "f32", "i64", … as `dsc info` writes them */
-    uint32_t elem_bits;  /* below 8: several elements share a byte, the first in the low bits */
+    const char *elem;   /* "f32", "i64", … as `dsc info` writes them */
+    uint32_t elem_bits; /* below 8: several elements share a byte, the first in the low bits */
     uint32_t rank;
-    int64_t dims[16];    /* -1: symbolic */
+    int64_t dims[16]; /* -1: symbolic */
 } ds_model_argument;
 
 /* A tensor to run on: dense row-major. For outputs `data` may be null: it is then allocated with malloc, and yours to free. */
@@ -51,7 +51,7 @@ ds_model *dsrt_model_link(ds_model_entry *entry, ds_model_arena *arena_for, cons
 void dsrt_model_close(ds_model *model);
 uint32_t dsrt_model_inputs(const ds_model *model);
 uint32_t dsrt_model_outputs(const ds_model *model);
-const ds_model_argument *dsrt_model_input(const ds_model *model, uint32_t i);   /* null when there is none */
+const ds_model_argument *dsrt_model_input(const ds_model *model, uint32_t i); /* null when there is none */
 const ds_model_argument *dsrt_model_output(const ds_model *model, uint32_t i);
 /* Runs on `pool` (or null). Returns a status of ds_abi.h. The arena is allocated and released inside. */
 int dsrt_model_run(const ds_model *model, ds_pool *pool, const ds_model_tensor *inputs, ds_model_tensor *outputs);

@@ -145,7 +145,10 @@ ds_call *dsrt_call_open(const ds_model *m, ds_pool *pool, const ds_model_tensor 
     ds_call *c = calloc(1, sizeof *c);
     unsigned char *args = calloc(1, (size_t)m->args_bytes + 8);
     if (symbols && c && args) {
-        *c = (ds_call){m, {.size = sizeof c->context, .abi = DS_ABI, .weights = m->weights, .pool = pool, .alloc = allocate, .release = release}, args};
+        *c = (ds_call){
+            m,
+            {.size = sizeof c->context, .abi = DS_ABI, .weights = m->weights, .pool = pool, .alloc = allocate, .release = release},
+            args};
         for (uint32_t i = 0; i < m->counts[0]; i++) {
             const argument *a = &m->arguments[0][i];
             set_argument(c, a, &inputs[i], 1);

@@ -9,9 +9,10 @@ enum { MAX_RANK = 16, MAX_HEADER = 65536 };
 
 /* NumPy's letters for element types; narrow floats that it lacks travel as raw bytes. */
 static const char *letters_of(const char *elem) {
-    static const struct { const char *elem, *letters; } table[] = {
-        {"f64", "f8"}, {"f32", "f4"}, {"f16", "f2"}, {"i64", "i8"}, {"i32", "i4"}, {"i16", "i2"}, {"i8", "i1"},
-        {"u64", "u8"}, {"u32", "u4"}, {"u16", "u2"}, {"u8", "u1"}, {"b1", "b1"}, {"bf16", "V2"}};
+    static const struct {
+        const char *elem, *letters;
+    } table[] = {{"f64", "f8"}, {"f32", "f4"}, {"f16", "f2"}, {"i64", "i8"}, {"i32", "i4"}, {"i16", "i2"}, {"i8", "i1"},
+                 {"u64", "u8"}, {"u32", "u4"}, {"u16", "u2"}, {"u8", "u1"},  {"b1", "b1"},  {"bf16", "V2"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (!strcmp(table[i].elem, elem)) return table[i].letters;
     return strncmp(elem, "f8", 2) ? NULL : "V1";
@@ -28,16 +29,19 @@ static const char *value_of(const char *header, const char *key) {
 }
 
 static const char *parse_header(const char *header, const ds_model_argument *argument, ds_model_tensor *t) {
-    const char *descr = value_of(header, "descr"), *order = value_of(header, "fortran_order"), *shape = value_of(header, "shape"), *letters = letters_of(argument->elem);
+    const char *descr = value_of(header, "descr"), *order = value_of(header, "fortran_order"), *shape = value_of(header, "shape"),
+               *letters = letters_of(argument->elem);
     if (!descr || !order || !shape || *shape != '(') return "its header is not one of a .npy file";
-    if (!letters || !strchr("'\"", *descr) || !strchr("<|", descr[1]) || strncmp(descr + 2, letters, strlen(letters))) return "its element type is not the model's";
+    if (!letters || !strchr("'\"", *descr) || !strchr("<|", descr[1]) || strncmp(descr + 2, letters, strlen(letters)))
+        return "its element type is not the model's";
     if (strncmp(order, "False", 5)) return "its elements are in Fortran order";
     uint32_t rank = 0;
     uint64_t count = 1;
     for (shape++; *shape && *shape != ')';) {
         char *end;
         long long extent = strtoll(shape, &end, 10);
-        if (end == shape || extent < 0 || rank == MAX_RANK || (extent && count > (UINT64_MAX >> 8) / (uint64_t)extent)) return "its shape makes no sense";
+        if (end == shape || extent < 0 || rank == MAX_RANK || (extent && count > (UINT64_MAX >> 8) / (uint64_t)extent))
+            return "its shape makes no sense";
         t->dims[rank++] = extent;
         count *= (uint64_t)extent;
         shape = end + strspn(end, ", ");
@@ -58,7 +62,8 @@ const char *dsrt_npy_read(const char *path, const ds_model_argument *argument, d
     if (fread(start, 1, 10, f) != 10 || memcmp(start, "\x93NUMPY", 6) || start[6] < 1 || start[6] > 3) wrong = "it is not a .npy file";
     else if (start[6] == 1) length = start[8] + 256u * start[9];
     else if (fread(start + 10, 1, 2, f) == 2) length = start[8] + 256u * start[9] + 65536u * start[10] + 16777216u * start[11];
-    if (!wrong && (length == 0 || length > MAX_HEADER || !(header = calloc(1, length + 1)) || fread(header, 1, length, f) != length)) wrong = "its header is cut short";
+    if (!wrong && (length == 0 || length > MAX_HEADER || !(header = calloc(1, length + 1)) || fread(header, 1, length, f) != length))
+        wrong = "its header is cut short";
     if (!wrong) wrong = parse_header(header, argument, t);
     if (!wrong && !(t->data = malloc((size_t)t->bytes + 1))) wrong = "there is not enough memory for it";
     if (!wrong && fread(t->data, 1, (size_t)t->bytes, f) != t->bytes) wrong = "it is cut short";
@@ -72,7 +77,8 @@ const char *dsrt_npy_write(const char *path, const ds_model_argument *argument, 
     char header[512];
     const char *letters = letters_of(argument->elem);
     if (!letters) return "NumPy has no such element type";
-    int n = snprintf(header, sizeof header, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", argument->elem_bits > 8 && *letters != 'V' ? '<' : '|', letters);
+    int n = snprintf(header, sizeof header, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
+                     argument->elem_bits > 8 && *letters != 'V' ? '<' : '|', letters);
     uint64_t bytes = argument->elem_bits / 8;
     for (uint32_t d = 0; d < argument->rank; d++) {
         n += snprintf(header + n, sizeof header - (size_t)n, "%lld,%s", (long long)t->dims[d], d + 1 < argument->rank ? " " : "");
@@ -84,6 +90,7 @@ const char *dsrt_npy_write(const char *path, const ds_model_argument *argument, 
     unsigned char start[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)(n % 256), (unsigned char)(n / 256)};
     FILE *f = fopen(path, "wb");
     if (!f) return "it cannot be made";
-    int good = fwrite(start, 1, 10, f) == 10 && fwrite(header, 1, (size_t)n, f) == (size_t)n && (bytes == 0 || fwrite(t->data, 1, (size_t)bytes, f) == bytes);
+    int good = fwrite(start, 1, 10, f) == 10 && fwrite(header, 1, (size_t)n, f) == (size_t)n &&
+               (bytes == 0 || fwrite(t->data, 1, (size_t)bytes, f) == bytes);
     return fclose(f) == 0 && good ? NULL : "it cannot be written";
 }

@@ -21,8 +21,13 @@ const void *dsrt_weights_map(const char *path, uint64_t *out_bytes) {
 void dsrt_weights_unmap(const void *weights, uint64_t bytes) { munmap((void *)(uintptr_t)weights, (size_t)bytes); }
 
 const char *dsrt_status_text(int status) {
-    static const char *const text[] = {"done", "the context was made for another ABI version", "an input's size does not fit the model", "the arena is too small",
-                                       "an output buffer is too small", "a size is known only at run time and there is no allocator, or it failed",
-                                       "two extents that the model needs to be equal differ", "the weights are in a file of their own and were not given"};
+    static const char *const text[] = {"done",
+                                       "the context was made for another ABI version",
+                                       "an input's size does not fit the model",
+                                       "the arena is too small",
+                                       "an output buffer is too small",
+                                       "a size is known only at run time and there is no allocator, or it failed",
+                                       "two extents that the model needs to be equal differ",
+                                       "the weights are in a file of their own and were not given"};
     return status >= 0 && (size_t)status < sizeof text / sizeof *text ? text[status] : "unknown status";
 }

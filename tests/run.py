@@ -141,8 +141,15 @@ def hygiene(env, report):
                 if folder == "codegen" and top == "runtime":
                     good = name == "runtime/ds_abi.h"
                 report.check("%s includes %s" % (path.relative_to(ROOT), name), good, "the folder may not include that")
+    formatter = shutil.which("clang-format-14") or shutil.which("clang-format")
+    if not formatter or " 14." not in sh(formatter, "--version").stdout:
+        report.skip("formatting", "there is no clang-format 14, whose output the sources have")
+        formatter = None
     for path in list(ROOT.glob("*/**/*.[ch]")):
         if path.relative_to(ROOT).parts[0] in allowed:
+            if formatter:
+                result = sh(formatter, "--dry-run", "-Werror", path)
+                report.check("%s is formatted" % path.relative_to(ROOT), result.returncode == 0, result.stderr[-200:])
             lines = path.read_text().count("\n")
             report.check("%s has %d lines" % (path.relative_to(ROOT), lines), lines <= 800, "files stay under 800 lines")
 

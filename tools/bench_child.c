@@ -32,7 +32,8 @@ static double read_bandwidth(void) {
     double best = 1e9;
     for (int round = 0; round < 3; round++) {
         double start = now();
-        for (size_t i = 0; i < BYTES / 8; i += 8) sum += data[i] + data[i + 1] + data[i + 2] + data[i + 3] + data[i + 4] + data[i + 5] + data[i + 6] + data[i + 7];
+        for (size_t i = 0; i < BYTES / 8; i += 8)
+            sum += data[i] + data[i + 1] + data[i + 2] + data[i + 3] + data[i + 4] + data[i + 5] + data[i + 6] + data[i + 7];
         double t = now() - start;
         if (t < best) best = t;
     }
@@ -71,8 +72,9 @@ static int measure(ds_call *call, double seconds, double load, const char *extra
     }
     qsort(times, n, sizeof *times, compare);
     long long peak = peak_bytes();
-    printf("{\"median_ms\": %.6f, \"min_ms\": %.6f, \"runs\": %zu, %s, \"load_ms\": %.3f, \"first_ms\": %.3f, \"arena_bytes\": %" PRIu64 ", \"peak_rss_bytes\": %lld, \"read_gb_s\": %.2f}\n", times[n / 2],
-           times[0], n, extra, load, first, dsrt_call_context(call)->arena_bytes, peak, read_bandwidth());
+    printf("{\"median_ms\": %.6f, \"min_ms\": %.6f, \"runs\": %zu, %s, \"load_ms\": %.3f, \"first_ms\": %.3f, \"arena_bytes\": %" PRIu64
+           ", \"peak_rss_bytes\": %lld, \"read_gb_s\": %.2f}\n",
+           times[n / 2], times[0], n, extra, load, first, dsrt_call_context(call)->arena_bytes, peak, read_bandwidth());
     return 0;
 }
 

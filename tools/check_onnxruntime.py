@@ -28,8 +28,9 @@ def random_inputs(session, rng):
 
 def main():
     dsc, path, rest = sys.argv[1], sys.argv[2], sys.argv[3:]
-    folder = next((a.split("=", 1)[1] for a in rest if a.startswith("--inputs=")), None)
-    rest = [a for a in rest if not a.startswith("--inputs=")]
+    own = dict(a[2:].split("=", 1) for a in rest if a.startswith(("--inputs=", "--rtol=", "--atol=")))
+    rest = [a for a in rest if a[2:].split("=")[0] not in own]
+    folder, rtol, atol = own.get("inputs"), float(own.get("rtol", 1e-4)), float(own.get("atol", 1e-6))
     model = onnx.load(path)
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct { const char *name, *arguments, *doc; } commands[] = {
+static const struct {
+    const char *name, *arguments, *doc;
+} commands[] = {
 #define COMMAND(name, arguments, doc) {#name, arguments, doc},
 #define OPTION(name, value, list, doc)
 #include "tools/options.def"
@@ -12,7 +14,9 @@ static const struct { const char *name, *arguments, *doc; } commands[] = {
 #undef OPTION
 };
 
-static const struct { const char *name, *value, *commands, *doc; } options[] = {
+static const struct {
+    const char *name, *value, *commands, *doc;
+} options[] = {
 #define COMMAND(name, arguments, doc)
 #define OPTION(name, value, list, doc) {#name, value, list, doc},
 #include "tools/options.def"
@@ -30,7 +34,8 @@ static bool lists(const char *list, const char *word) {
 void cli_help(ds_string *out, const char *command) {
     ds_string_printf(out, "usage: dsc COMMAND [OPTIONS] …\n\n");
     for (size_t i = 0; i < DS_COUNT(commands); i++)
-        if (!command || !strcmp(command, commands[i].name)) ds_string_printf(out, "  dsc %-8s %-18s %s\n", commands[i].name, commands[i].arguments, commands[i].doc);
+        if (!command || !strcmp(command, commands[i].name))
+            ds_string_printf(out, "  dsc %-8s %-18s %s\n", commands[i].name, commands[i].arguments, commands[i].doc);
     ds_string_printf(out, "\noptions:\n");
     for (size_t i = 0; i < DS_COUNT(options); i++) {
         char head[64];
@@ -43,12 +48,16 @@ void cli_help(ds_string *out, const char *command) {
 
 /* The manual page, in roff; and bash completions. Both from the same tables as --help. */
 void cli_man(ds_string *out) {
-    ds_string_printf(out, ".TH DSC 1\n.SH NAME\ndsc \\- compiles trained models to native code ahead of time\n.SH SYNOPSIS\n.B dsc\nCOMMAND [OPTIONS] ...\n.SH COMMANDS\n");
-    for (size_t i = 0; i < DS_COUNT(commands); i++) ds_string_printf(out, ".TP\n.B dsc %s %s\n%s\n", commands[i].name, commands[i].arguments, commands[i].doc);
+    ds_string_printf(out, ".TH DSC 1\n.SH NAME\ndsc \\- compiles trained models to native code ahead of time\n.SH SYNOPSIS\n.B "
+                          "dsc\nCOMMAND [OPTIONS] ...\n.SH COMMANDS\n");
+    for (size_t i = 0; i < DS_COUNT(commands); i++)
+        ds_string_printf(out, ".TP\n.B dsc %s %s\n%s\n", commands[i].name, commands[i].arguments, commands[i].doc);
     ds_string_printf(out, ".SH OPTIONS\n");
     for (size_t i = 0; i < DS_COUNT(options); i++)
-        ds_string_printf(out, ".TP\n.B \\-\\-%s%s%s\n%s. Taken by: %s.\n", options[i].name, options[i].value ? "=" : "", options[i].value ? options[i].value : "", options[i].doc, options[i].commands);
-    ds_string_printf(out, ".SH EXIT STATUS\n0 done, 1 the input is wrong, 2 the command line is wrong, 3 something is not supported (all of it is listed), 4 a bug in dsc.\n");
+        ds_string_printf(out, ".TP\n.B \\-\\-%s%s%s\n%s. Taken by: %s.\n", options[i].name, options[i].value ? "=" : "",
+                         options[i].value ? options[i].value : "", options[i].doc, options[i].commands);
+    ds_string_printf(out, ".SH EXIT STATUS\n0 done, 1 the input is wrong, 2 the command line is wrong, 3 something is not supported (all "
+                          "of it is listed), 4 a bug in dsc.\n");
 }
 
 void cli_completions(ds_string *out) {
@@ -58,10 +67,12 @@ void cli_completions(ds_string *out) {
     for (size_t i = 0; i < DS_COUNT(commands); i++) {
         ds_string_printf(out, "    %s) list=\"", commands[i].name);
         for (size_t k = 0; k < DS_COUNT(options); k++)
-            if (lists(options[k].commands, commands[i].name)) ds_string_printf(out, "--%s%s ", options[k].name, options[k].value ? "=" : "");
+            if (lists(options[k].commands, commands[i].name))
+                ds_string_printf(out, "--%s%s ", options[k].name, options[k].value ? "=" : "");
         ds_string_printf(out, "\" ;;\n");
     }
-    ds_string_printf(out, "    esac; fi\n    COMPREPLY=($(compgen -W \"$list\" -- \"$word\") $(compgen -f -- \"$word\"))\n}\ncomplete -o nospace -F _dsc dsc\n");
+    ds_string_printf(out, "    esac; fi\n    COMPREPLY=($(compgen -W \"$list\" -- \"$word\") $(compgen -f -- \"$word\"))\n}\ncomplete -o "
+                          "nospace -F _dsc dsc\n");
 }
 
 static ds_status usage(const char *what, const char *word) {

@@ -91,13 +91,19 @@ static ds_status measure(const cli *c, workplace *w, ds_files *files, ds_module 
     ds_arena *arena = w->cx->arena;
     made(w, "model.h");
     DS_TRY(ds_passes_run(m, passes));
-    ds_cpu_options cpu = {.target = passes->target, .prefix = "model", .optimise = (int)cli_number(c, "optimise", 2), .jobs = (int)cli_number(c, "jobs", 0)};
+    ds_cpu_options cpu = {
+        .target = passes->target, .prefix = "model", .optimise = (int)cli_number(c, "optimise", 2), .jobs = (int)cli_number(c, "jobs", 0)};
     ds_output_options o = {so, cpu.prefix, c->arguments[0], cpu.target, true};
     ds_status status = ds_build(m, &cpu, &built);
     if (status == DS_OK) status = ds_output_write(m, &built, DS_FORM_SHARED, &o);
-    const char *const fixed[] = {model_beside(w->cx, "dsc-bench"), so, cpu.prefix, built.code.weight_bytes ? weights : "-",
-                                 ds_arena_printf(arena, "%d", (int)cli_number(c, "threads", 1)), ds_arena_printf(arena, "%g", cli_number(c, "seconds", 2)),
-                                 ds_arena_printf(arena, "\"compile_s\": %.3f, \"code_bytes\": %" PRIu64 ", \"weight_bytes\": %" PRIu64, now() - start, built.code.code_bytes, built.code.weight_bytes)};
+    const char *const fixed[] = {model_beside(w->cx, "dsc-bench"),
+                                 so,
+                                 cpu.prefix,
+                                 built.code.weight_bytes ? weights : "-",
+                                 ds_arena_printf(arena, "%d", (int)cli_number(c, "threads", 1)),
+                                 ds_arena_printf(arena, "%g", cli_number(c, "seconds", 2)),
+                                 ds_arena_printf(arena, "\"compile_s\": %.3f, \"code_bytes\": %" PRIu64 ", \"weight_bytes\": %" PRIu64,
+                                                 now() - start, built.code.code_bytes, built.code.weight_bytes)};
     for (size_t i = 0; i < DS_COUNT(fixed); i++) arrput(args, fixed[i]);
     if (status == DS_OK) status = write_inputs(c, w, files, &built.signature, &args);
     arrput(args, NULL);

@@ -17,7 +17,8 @@ typedef struct {
 static double element(const ds_cells *c, size_t i) { return ds_elem_is_float(c->type->elem) ? c->cells[i].f : (double)c->cells[i].i; }
 
 /* Compares output i with a file; prints one line. */
-static ds_status compare(const model *m, ds_ir_context *cx, ds_files *files, const model_call *call, size_t i, const char *path, tolerance *t) {
+static ds_status compare(const model *m, ds_ir_context *cx, ds_files *files, const model_call *call, size_t i, const char *path,
+                         tolerance *t) {
     const ds_argument *a = &m->built.signature.outputs[i];
     const ds_attr *want;
     DS_TRY(ds_onnx_read_tensor(cx, files, path, &want));
@@ -31,7 +32,8 @@ static ds_status compare(const model *m, ds_ir_context *cx, ds_files *files, con
         return DS_OK;
     }
     ds_arena *arena = ds_arena_create();
-    ds_cells *x = ds_cells_from_bytes(arena, a->type, dims, call->outputs[i].data), *y = ds_cells_from_bytes(arena, want->type, dims, want->bytes);
+    ds_cells *x = ds_cells_from_bytes(arena, a->type, dims, call->outputs[i].data),
+             *y = ds_cells_from_bytes(arena, want->type, dims, want->bytes);
     size_t bad = 0, first = 0;
     double worst = 0;
     for (size_t k = 0; k < x->count; k++) {
@@ -40,20 +42,24 @@ static ds_status compare(const model *m, ds_ir_context *cx, ds_files *files, con
         if (!ok && !bad++) first = k;
         if (difference > worst) worst = difference;
     }
-    if (bad) printf("output %zu '%s': %zu of %zu elements differ, the first at %zu: %g, expected %g\n", i, a->name, bad, x->count, first, element(x, first), element(y, first));
+    if (bad)
+        printf("output %zu '%s': %zu of %zu elements differ, the first at %zu: %g, expected %g\n", i, a->name, bad, x->count, first,
+               element(x, first), element(y, first));
     else printf("output %zu '%s': ok, largest difference %g\n", i, a->name, worst);
     t->different += bad > 0;
     ds_arena_destroy(arena);
     return DS_OK;
 }
 
-static ds_status check_folder(const cli *c, const model *m, ds_ir_context *cx, ds_files *files, const char *inputs, const char *expected, tolerance *t) {
+static ds_status check_folder(const cli *c, const model *m, ds_ir_context *cx, ds_files *files, const char *inputs, const char *expected,
+                              tolerance *t) {
     model_call call = {0};
     uint32_t threads = (uint32_t)cli_number(c, "threads", 1);
     ds_pool *pool = threads > 1 ? dsrt_pool_create(threads) : NULL;
     ds_status status = call_open(m, cx, files, inputs, &call);
     if (status == DS_OK) status = call_run(m, cx, pool, &call);
-    for (size_t i = 0; status == DS_OK && i < m->built.signature.output_count; i++) status = compare(m, cx, files, &call, i, ds_arena_printf(cx->arena, "%s/output_%zu.pb", expected, i), t);
+    for (size_t i = 0; status == DS_OK && i < m->built.signature.output_count; i++)
+        status = compare(m, cx, files, &call, i, ds_arena_printf(cx->arena, "%s/output_%zu.pb", expected, i), t);
     call_close(m, &call);
     dsrt_pool_destroy(pool);
     return status;
@@ -69,7 +75,8 @@ static ds_status check_with_onnxruntime(const cli *c, ds_ir_context *cx) {
     arrput(args, model_own_path(cx));
     arrput(args, c->arguments[0]);
     for (size_t i = 0; i < arrlenu(c->options); i++)
-        if (strcmp(c->options[i].name, "reference")) arrput(args, ds_arena_printf(cx->arena, "--%s=%s", c->options[i].name, c->options[i].value));
+        if (strcmp(c->options[i].name, "reference"))
+            arrput(args, ds_arena_printf(cx->arena, "--%s=%s", c->options[i].name, c->options[i].value));
     arrput(args, NULL);
     execvp(args[0], (char *const *)(uintptr_t)args);
     return ds_report(cx->diag, DS_ERROR, DS_E_file, NULL, "cannot start python3: %s", strerror(errno));
@@ -81,7 +88,8 @@ ds_status cmd_check(const cli *c, ds_ir_context *cx) {
     ds_files files = {0};
     tolerance t = {.rtol = cli_number(c, "rtol", 1e-3), .atol = cli_number(c, "atol", 1e-7)};
     ds_status status = model_open(c, cx, &files, c->dims, arrlenu(c->dims), &m);
-    if (status == DS_OK && cli_has(c, "expect")) status = check_folder(c, &m, cx, &files, cli_value(c, "inputs", cli_value(c, "expect", ".")), cli_value(c, "expect", "."), &t);
+    if (status == DS_OK && cli_has(c, "expect"))
+        status = check_folder(c, &m, cx, &files, cli_value(c, "inputs", cli_value(c, "expect", ".")), cli_value(c, "expect", "."), &t);
     else if (status == DS_OK) {
         const char *path = c->arguments[0], *slash = strrchr(path, '/');
         for (int i = 0; status == DS_OK && i < 1000; i++) {
@@ -89,9 +97,12 @@ ds_status cmd_check(const cli *c, ds_ir_context *cx) {
             if (access(folder, R_OK)) break;
             status = check_folder(c, &m, cx, &files, folder, folder, &t);
         }
-        if (status == DS_OK && !t.compared) status = ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "there is no test_data_set_0 beside the model: say --inputs and --expect");
+        if (status == DS_OK && !t.compared)
+            status =
+                ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "there is no test_data_set_0 beside the model: say --inputs and --expect");
     }
-    if (status == DS_OK && t.different) status = ds_report(cx->diag, DS_ERROR, DS_E_mismatch, NULL, "%zu of %zu outputs differ", t.different, t.compared);
+    if (status == DS_OK && t.different)
+        status = ds_report(cx->diag, DS_ERROR, DS_E_mismatch, NULL, "%zu of %zu outputs differ", t.different, t.compared);
     model_close(&m);
     ds_files_close(&files);
     return status;

@@ -26,7 +26,9 @@ static bool is_identifier(const char *text) {
 }
 
 static const char *form_of(const cli *c, const char *path) {
-    static const struct { const char *suffix, *form; } suffixes[] = {{".o", "obj"}, {".a", "lib"}, {".so", "so"}, {".s", "asm"}, {".ll", "llvm"}, {".mlir", "mlir"}};
+    static const struct {
+        const char *suffix, *form;
+    } suffixes[] = {{".o", "obj"}, {".a", "lib"}, {".so", "so"}, {".s", "asm"}, {".ll", "llvm"}, {".mlir", "mlir"}};
     const char *given = cli_value(c, "emit", NULL), *dot = strrchr(path, '.');
     for (size_t i = 0; !given && dot && i < DS_COUNT(suffixes); i++)
         if (!strcmp(dot, suffixes[i].suffix)) given = suffixes[i].form;
@@ -37,7 +39,8 @@ static ds_status write_code_text(ds_module *m, const ds_cpu_options *options, co
     ds_compiled code;
     ds_string text = {0};
     ds_status status = ds_cpu_compile(m, "main", options, &code);
-    for (size_t i = 0; status == DS_OK && i < arrlenu(code.objects); i++) ds_string_append(&text, code.objects[i].bytes, code.objects[i].length);
+    for (size_t i = 0; status == DS_OK && i < arrlenu(code.objects); i++)
+        ds_string_append(&text, code.objects[i].bytes, code.objects[i].length);
     ds_span span = {text.data, text.length};
     if (status == DS_OK) status = ds_file_write(m->cx->diag, path, &span, 1);
     ds_string_free(&text);
@@ -46,7 +49,10 @@ static ds_status write_code_text(ds_module *m, const ds_cpu_options *options, co
 }
 
 static ds_status write_binary(const cli *c, ds_module *m, ds_cpu_options *options, const char *form, const char *path) {
-    static const struct { const char *name; ds_form form; } forms[] = {{"obj", DS_FORM_OBJECT}, {"lib", DS_FORM_ARCHIVE}, {"so", DS_FORM_SHARED}, {"exe", DS_FORM_PROGRAM}};
+    static const struct {
+        const char *name;
+        ds_form form;
+    } forms[] = {{"obj", DS_FORM_OBJECT}, {"lib", DS_FORM_ARCHIVE}, {"so", DS_FORM_SHARED}, {"exe", DS_FORM_PROGRAM}};
     const char *where = cli_value(c, "weights", NULL);
     uint64_t total = 0;
     for (const ds_op *op = ds_op_block(ds_module_find(m, "main"), 0)->first; op; op = op->next)
@@ -88,8 +94,13 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
     }
     ds_status status = model_load(c, cx, &files, c->dims, arrlenu(c->dims), &m);
     if (status == DS_OK) status = ds_passes_run(m, &passes);
-    ds_cpu_options options = {.target = passes.target, .prefix = prefix, .optimise = (int)cli_number(c, "optimise", 2), .jobs = (int)cli_number(c, "jobs", 0),
-                              .want_text = !strcmp(form, "llvm"), .want_assembly = !strcmp(form, "asm"), .embedded_weights = true};
+    ds_cpu_options options = {.target = passes.target,
+                              .prefix = prefix,
+                              .optimise = (int)cli_number(c, "optimise", 2),
+                              .jobs = (int)cli_number(c, "jobs", 0),
+                              .want_text = !strcmp(form, "llvm"),
+                              .want_assembly = !strcmp(form, "asm"),
+                              .embedded_weights = true};
     if (status == DS_OK && !strcmp(form, "mlir")) status = model_write_text(m, path);
     else if (status == DS_OK && (options.want_text || options.want_assembly)) status = write_code_text(m, &options, path);
     else if (status == DS_OK) status = write_binary(c, m, &options, form, path);

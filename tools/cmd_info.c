@@ -7,7 +7,9 @@
 static void print_capabilities(void) {
     ds_string text = {0};
     ds_string_printf(&text, "ISA levels (--cpu):\n");
-    for (size_t i = 0; ds_target_at(i); i++) ds_string_printf(&text, "  %-12s %u-byte vectors%s\n", ds_target_at(i)->name, ds_target_at(i)->vector_bytes, ds_target_at(i)->has_fma ? ", fma" : "");
+    for (size_t i = 0; ds_target_at(i); i++)
+        ds_string_printf(&text, "  %-12s %u-byte vectors%s\n", ds_target_at(i)->name, ds_target_at(i)->vector_bytes,
+                         ds_target_at(i)->has_fma ? ", fma" : "");
     ds_string_printf(&text, "this machine: %s\n\npasses:\n", ds_target_find("native")->name);
     ds_passes_list(&text);
     ds_string_printf(&text, "\noperators (ai.onnx):\n ");
@@ -53,8 +55,10 @@ ds_status cmd_info(const cli *c, ds_ir_context *cx) {
         print_values(&text, "input", func, block->args, block->arg_count, "arg_attrs");
         print_values(&text, "output", func, results, arrlenu(results), "res_attrs");
         const ds_attr *symbols = ds_module_attr(m, "ds.symbols"), *require = ds_module_attr(m, "ds.require");
-        for (size_t i = 0; symbols && i < symbols->count; i++) ds_string_printf(&text, "symbol %s: '%s' in the model\n", symbols->entries[i].name, symbols->entries[i].value->text);
-        for (size_t i = 0; require && i < require->count; i++) ds_string_printf(&text, "needs %s == %s\n", require->items[i]->items[0]->text, require->items[i]->items[1]->text);
+        for (size_t i = 0; symbols && i < symbols->count; i++)
+            ds_string_printf(&text, "symbol %s: '%s' in the model\n", symbols->entries[i].name, symbols->entries[i].value->text);
+        for (size_t i = 0; require && i < require->count; i++)
+            ds_string_printf(&text, "needs %s == %s\n", require->items[i]->items[0]->text, require->items[i]->items[1]->text);
         if (text.data) fputs(text.data, stdout);
         arrfree(results);
     }

@@ -8,7 +8,10 @@
 #define DSC_VERSION "0.1.0"
 #endif
 
-static const struct { const char *name; ds_status (*run)(const cli *, ds_ir_context *); } commands[] = {
+static const struct {
+    const char *name;
+    ds_status (*run)(const cli *, ds_ir_context *);
+} commands[] = {
 #define COMMAND(name, arguments, doc) {#name, cmd_##name},
 #define OPTION(name, value, list, doc)
 #include "tools/options.def"

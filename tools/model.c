@@ -35,7 +35,8 @@ ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
     cx->diag->file = path;
     if (has_suffix(path, ".mlir") || strcmp(path, "-") == 0) {
         const ds_mapped_file *file;
-        if (dim_count) return ds_report(cx->diag, DS_ERROR, DS_E_form, NULL, "dimensions are fixed when an ONNX model is imported, not in its text");
+        if (dim_count)
+            return ds_report(cx->diag, DS_ERROR, DS_E_form, NULL, "dimensions are fixed when an ONNX model is imported, not in its text");
         DS_TRY(ds_files_open(files, cx->diag, path, &file));
         return ds_module_parse(cx, files, (const char *)file->bytes, file->length, path, out);
     }
@@ -57,9 +58,16 @@ ds_status model_write_text(ds_module *m, const char *path) {
 
 ds_status model_pass_options(const cli *c, const char *default_cpu, ds_pass_options *o) {
     const char *cpu = cli_value(c, "cpu", default_cpu);
-    *o = (ds_pass_options){.target = ds_target_find(cpu), .print_after_all = cli_has(c, "print-ir-after-all"), .print_changed = cli_has(c, "print-changed"), .trace_rules = cli_has(c, "trace-rules"), .timing = cli_has(c, "timing"),
-                           .verify_each = cli_has(c, "verify-each"), .print_after = cli_value(c, "print-ir-after", NULL), .passes = cli_value(c, "passes", NULL),
-                           .stop_after = cli_value(c, "stop-after", NULL), .reproducer = cli_value(c, "reproducer", "dsc-reproducer.mlir")};
+    *o = (ds_pass_options){.target = ds_target_find(cpu),
+                           .print_after_all = cli_has(c, "print-ir-after-all"),
+                           .print_changed = cli_has(c, "print-changed"),
+                           .trace_rules = cli_has(c, "trace-rules"),
+                           .timing = cli_has(c, "timing"),
+                           .verify_each = cli_has(c, "verify-each"),
+                           .print_after = cli_value(c, "print-ir-after", NULL),
+                           .passes = cli_value(c, "passes", NULL),
+                           .stop_after = cli_value(c, "stop-after", NULL),
+                           .reproducer = cli_value(c, "reproducer", "dsc-reproducer.mlir")};
     if (o->target) return DS_OK;
     fprintf(stderr, "dsc: error: no ISA level is called '%s' (dsc info lists them)\n", cpu);
     return DS_BAD_USAGE;
@@ -71,7 +79,10 @@ ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
     DS_TRY(model_pass_options(c, "native", &passes));
     DS_TRY(model_load(c, cx, files, dims, dim_count, &m->module));
     DS_TRY(ds_passes_run(m->module, &passes));
-    ds_cpu_options cpu = {.target = passes.target, .prefix = "ds_model_entry", .optimise = (int)cli_number(c, "optimise", 2), .jobs = (int)cli_number(c, "jobs", 0)};
+    ds_cpu_options cpu = {.target = passes.target,
+                          .prefix = "ds_model_entry",
+                          .optimise = (int)cli_number(c, "optimise", 2),
+                          .jobs = (int)cli_number(c, "jobs", 0)};
     DS_TRY(ds_build(m->module, &cpu, &m->built));
     return ds_jit_create(cx->diag, &m->built.code, cpu.prefix, &m->jit);
 }
@@ -89,7 +100,8 @@ static const char *npy_path(ds_ir_context *cx, const char *folder, size_t i) {
     return access(path, R_OK) ? NULL : path;
 }
 
-ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folder, size_t i, const char *name, const ds_type *type, ds_model_tensor *out, bool *out_owned, bool *out_npy) {
+ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folder, size_t i, const char *name, const ds_type *type,
+                           ds_model_tensor *out, bool *out_owned, bool *out_npy) {
     const ds_elem_info *e = ds_elem_facts(type->elem);
     const char *npy = npy_path(cx, folder, i);
     *out = (ds_model_tensor){0};
@@ -102,7 +114,8 @@ ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folde
         const ds_attr *value;
         DS_TRY(ds_onnx_read_tensor(cx, files, ds_arena_printf(cx->arena, "%s/input_%zu.pb", folder, i), &value));
         if (value->type->elem != type->elem || value->type->rank != type->rank || type->rank > DS_COUNT(out->dims))
-            return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "input %zu ('%s') is %s of rank %zu, the model needs %s of rank %zu", i, name, ds_elem_facts(value->type->elem)->text, value->type->rank, e->text, type->rank);
+            return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "input %zu ('%s') is %s of rank %zu, the model needs %s of rank %zu", i,
+                             name, ds_elem_facts(value->type->elem)->text, value->type->rank, e->text, type->rank);
         out->data = (void *)(uintptr_t)value->bytes;
         out->bytes = value->count;
         for (size_t d = 0; d < type->rank; d++) out->dims[d] = value->type->dims[d]->value;
@@ -110,7 +123,9 @@ ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folde
     for (size_t d = 0; d < type->rank; d++) {
         int64_t want;
         if (ds_expr_is_const(type->dims[d], &want) && want != out->dims[d])
-            return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "input %zu ('%s') has extent %lld in dimension %zu, the model needs %lld", i, name, (long long)out->dims[d], d, (long long)want);
+            return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL,
+                             "input %zu ('%s') has extent %lld in dimension %zu, the model needs %lld", i, name, (long long)out->dims[d], d,
+                             (long long)want);
     }
     return DS_OK;
 }
@@ -125,7 +140,8 @@ ds_status call_open(const model *m, ds_ir_context *cx, ds_files *files, const ch
     call->owned = ds_xmalloc(s->input_count + 1);
     memset(call->owned, 0, s->input_count + 1);
     memset(call->outputs, 0, (s->output_count + 1) * sizeof *call->outputs);
-    for (size_t i = 0; i < s->input_count; i++) DS_TRY(model_read_input(cx, files, folder, i, s->inputs[i].name, s->inputs[i].type, &call->inputs[i], &call->owned[i], &call->npy));
+    for (size_t i = 0; i < s->input_count; i++)
+        DS_TRY(model_read_input(cx, files, folder, i, s->inputs[i].name, s->inputs[i].type, &call->inputs[i], &call->owned[i], &call->npy));
     return DS_OK;
 }
 
@@ -133,7 +149,9 @@ ds_status call_run(const model *m, ds_ir_context *cx, ds_pool *pool, model_call 
     call->call = dsrt_call_open(call->model, pool, call->inputs, NULL);
     if (!call->call) ds_out_of_memory();
     int status = dsrt_call_run(call->call);
-    if (status) return ds_report(cx->diag, DS_ERROR, DS_E_run, NULL, "%s (status %d at %u)", dsrt_status_text(status), status, dsrt_call_context(call->call)->at);
+    if (status)
+        return ds_report(cx->diag, DS_ERROR, DS_E_run, NULL, "%s (status %d at %u)", dsrt_status_text(status), status,
+                         dsrt_call_context(call->call)->at);
     for (size_t i = 0; i < m->built.signature.output_count; i++) dsrt_call_result(call->call, (uint32_t)i, &call->outputs[i]);
     return DS_OK;
 }

@@ -12,7 +12,8 @@ const char *model_own_path(ds_ir_context *cx);
 const char *model_beside(ds_ir_context *cx, const char *name);
 
 /* Imports MODEL (.onnx, or .mlir text) as the options say. */
-DS_MUST_USE ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count, ds_module **out);
+DS_MUST_USE ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count,
+                                 ds_module **out);
 /* Pass options from the command line; DS_BAD_USAGE for an unknown --cpu. */
 DS_MUST_USE ds_status model_pass_options(const cli *c, const char *default_cpu, ds_pass_options *out);
 
@@ -39,7 +40,8 @@ typedef struct {
 } model_call;
 
 /* Reads input_<i>.pb or input_<i>.npy of a folder. Ranks, types and fixed extents are checked against `types`, one for each input. */
-DS_MUST_USE ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folder, size_t i, const char *name, const ds_type *type, ds_model_tensor *out, bool *out_owned, bool *out_npy);
+DS_MUST_USE ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folder, size_t i, const char *name,
+                                       const ds_type *type, ds_model_tensor *out, bool *out_owned, bool *out_npy);
 DS_MUST_USE ds_status call_open(const model *m, ds_ir_context *cx, ds_files *files, const char *folder, model_call *call);
 /* Runs once. */
 DS_MUST_USE ds_status call_run(const model *m, ds_ir_context *cx, ds_pool *pool, model_call *call);

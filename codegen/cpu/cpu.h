@@ -16,9 +16,9 @@ typedef struct {
 
 typedef struct {
     const ds_target *target;
-    const char *prefix;  /* of every symbol */
-    int optimise;        /* 0 … 3 */
-    int jobs;            /* threads that compile; 0: one a core */
+    const char *prefix;            /* of every symbol */
+    int optimise;                  /* 0 … 3 */
+    int jobs;                      /* threads that compile; 0: one a core */
     bool want_text, want_assembly; /* instead of objects: LLVM IR, or assembly, as text in object.bytes */
     bool embedded_weights;         /* weights are linked in as <prefix>_weights; else they come through the context */
 } ds_cpu_options;

@@ -18,18 +18,18 @@ typedef struct {
     LLVMModuleRef module;
     LLVMBuilderRef b;
     LLVMValueRef function;
-    LLVMValueRef *values;  /* stb_ds array by IR value id */
-    emit_symbol *symbols;  /* stb_ds array: extents known here */
-    unsigned math_lanes;   /* bit set of the widths of vector maths that are needed */
+    LLVMValueRef *values; /* stb_ds array by IR value id */
+    emit_symbol *symbols; /* stb_ds array: extents known here */
+    unsigned math_lanes;  /* bit set of the widths of vector maths that are needed */
     bool needs_scalar, needs_irregular;
-    const char *error;     /* first thing that could not be emitted */
+    const char *error; /* first thing that could not be emitted */
 } emitter;
 
 /* ---- types and small things (scalar.c) ---- */
 
 LLVMTypeRef em_int(emitter *e, unsigned bits);
-LLVMTypeRef em_elem(emitter *e, ds_elem elem);     /* as a value in registers */
-LLVMTypeRef em_storage(emitter *e, ds_elem elem);  /* as it lies in memory */
+LLVMTypeRef em_elem(emitter *e, ds_elem elem);    /* as a value in registers */
+LLVMTypeRef em_storage(emitter *e, ds_elem elem); /* as it lies in memory */
 LLVMTypeRef em_type(emitter *e, const ds_type *type);
 LLVMValueRef em_i64(emitter *e, int64_t v);
 LLVMValueRef em_splat(emitter *e, LLVMValueRef scalar, size_t lanes);

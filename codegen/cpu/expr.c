@@ -32,7 +32,8 @@ static LLVMValueRef divide(emitter *e, const ds_expr *expr, LLVMValueRef a, LLVM
     bool remainder = expr->kind == DS_EXPR_MOD;
     LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(b)), one = LLVMBuildZExt(at, LLVMBuildICmp(at, LLVMIntEQ, b, zero, ""), LLVMTypeOf(b), "");
     LLVMValueRef safe = LLVMBuildAdd(at, b, one, ""); /* 1 where b is 0 */
-    if (ds_expr_nonneg(expr->a) && ds_expr_nonneg(expr->b)) return remainder ? LLVMBuildURem(at, a, safe, "") : LLVMBuildUDiv(at, a, safe, "");
+    if (ds_expr_nonneg(expr->a) && ds_expr_nonneg(expr->b))
+        return remainder ? LLVMBuildURem(at, a, safe, "") : LLVMBuildUDiv(at, a, safe, "");
     LLVMValueRef q = LLVMBuildSDiv(at, a, safe, ""), r = LLVMBuildSub(at, a, LLVMBuildMul(at, q, safe, ""), "");
     LLVMValueRef differ = LLVMBuildICmp(at, LLVMIntSLT, LLVMBuildXor(at, r, safe, ""), zero, "");
     LLVMValueRef adjust = LLVMBuildAnd(at, LLVMBuildICmp(at, LLVMIntNE, r, zero, ""), differ, "");

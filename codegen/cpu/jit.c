@@ -32,7 +32,8 @@ ds_status ds_jit_create(ds_diag *diag, const ds_compiled *compiled, const char *
     if (error) return failed(diag, error);
     LLVMOrcJITDylibAddGenerator(lib, process);
     for (size_t i = 0; i < arrlenu(compiled->objects); i++) {
-        LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRangeCopy(compiled->objects[i].bytes, compiled->objects[i].length, prefix);
+        LLVMMemoryBufferRef buffer =
+            LLVMCreateMemoryBufferWithMemoryRangeCopy(compiled->objects[i].bytes, compiled->objects[i].length, prefix);
         error = LLVMOrcLLJITAddObjectFile(jit->lljit, lib, buffer);
         if (error) return failed(diag, error);
     }
@@ -44,7 +45,8 @@ ds_status ds_jit_create(ds_diag *diag, const ds_compiled *compiled, const char *
         error = LLVMOrcLLJITLookup(jit->lljit, &at[i], name);
         if (error) return failed(diag, error);
     }
-    jit->entries = (ds_entries){(int (*)(ds_context *, void *))(uintptr_t)at[0], (uint64_t (*)(const int64_t *, int64_t))(uintptr_t)at[1], (const char *)(uintptr_t)at[2]};
+    jit->entries = (ds_entries){(int (*)(ds_context *, void *))(uintptr_t)at[0], (uint64_t(*)(const int64_t *, int64_t))(uintptr_t)at[1],
+                                (const char *)(uintptr_t)at[2]};
     return DS_OK;
 }
 

@@ -29,7 +29,9 @@ static LLVMValueRef to_memory(emitter *e, ds_elem elem, LLVMValueRef v) {
     return LLVMBuildZExt(e->b, v, i8, "");
 }
 
-static LLVMValueRef gep(emitter *e, ds_elem elem, LLVMValueRef base, LLVMValueRef at) { return LLVMBuildGEP2(e->b, em_storage(e, elem), base, &at, 1, ""); }
+static LLVMValueRef gep(emitter *e, ds_elem elem, LLVMValueRef base, LLVMValueRef at) {
+    return LLVMBuildGEP2(e->b, em_storage(e, elem), base, &at, 1, "");
+}
 
 static LLVMValueRef masked(emitter *e, const char *name, LLVMTypeRef *overloads, LLVMValueRef *args, unsigned count) {
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
@@ -106,7 +108,9 @@ static void store_packed(emitter *e, const ds_value *value, const place *p) {
         packed_byte(e, value->type->elem, p->base, packed_index(e, p, i), &pointer, &shift);
         if (lanes > 1) {
             v = LLVMBuildExtractElement(e->b, all, em_i64(e, i), "");
-            if (p->mask) v = LLVMBuildSelect(e->b, LLVMBuildExtractElement(e->b, p->mask, em_i64(e, i), ""), v, LLVMBuildExtractElement(e->b, all, em_i64(e, 0), ""), "");
+            if (p->mask)
+                v = LLVMBuildSelect(e->b, LLVMBuildExtractElement(e->b, p->mask, em_i64(e, i), ""), v,
+                                    LLVMBuildExtractElement(e->b, all, em_i64(e, 0), ""), "");
         }
         LLVMValueRef keep = LLVMBuildNot(e->b, LLVMBuildShl(e->b, ones, shift, ""), ""), old = LLVMBuildLoad2(e->b, i8, pointer, "");
         v = LLVMBuildShl(e->b, LLVMBuildAnd(e->b, v, ones, ""), shift, "");
@@ -166,8 +170,10 @@ static void emit_ops(emitter *e, ds_ir_context *cx, const ds_block *block);
 static void emit_for(emitter *e, ds_ir_context *cx, const ds_op *op) {
     const ds_block *body = ds_op_block(op, 0);
     size_t carried = op->result_count;
-    LLVMValueRef low = em_value(e, ds_op_operand(op, 0)), high = em_value(e, ds_op_operand(op, 1)), by = em_value(e, ds_op_operand(op, 2)), phis[17];
-    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b), head = em_block(e, "for"), inside = em_block(e, "for.body"), done = em_block(e, "for.done");
+    LLVMValueRef low = em_value(e, ds_op_operand(op, 0)), high = em_value(e, ds_op_operand(op, 1)), by = em_value(e, ds_op_operand(op, 2)),
+                 phis[17];
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b), head = em_block(e, "for"), inside = em_block(e, "for.body"),
+                      done = em_block(e, "for.done");
     LLVMBuildBr(e->b, head);
     LLVMPositionBuilderAtEnd(e->b, head);
     for (size_t i = 0; i <= carried; i++) {
@@ -202,8 +208,10 @@ static void emit_fold(emitter *e, ds_ir_context *cx, const ds_op *op) {
     for (unsigned half = lanes / 2; half >= 1; half /= 2) {
         for (size_t i = 0; i < n; i++) {
             LLVMValueRef low[64], high[64], poison = LLVMGetPoison(LLVMTypeOf(v[i]));
-            for (unsigned k = 0; k < half; k++) low[k] = LLVMConstInt(em_int(e, 32), k, 0), high[k] = LLVMConstInt(em_int(e, 32), k + half, 0);
-            LLVMValueRef a = LLVMBuildShuffleVector(e->b, v[i], poison, LLVMConstVector(low, half), ""), b = LLVMBuildShuffleVector(e->b, v[i], poison, LLVMConstVector(high, half), "");
+            for (unsigned k = 0; k < half; k++)
+                low[k] = LLVMConstInt(em_int(e, 32), k, 0), high[k] = LLVMConstInt(em_int(e, 32), k + half, 0);
+            LLVMValueRef a = LLVMBuildShuffleVector(e->b, v[i], poison, LLVMConstVector(low, half), ""),
+                         b = LLVMBuildShuffleVector(e->b, v[i], poison, LLVMConstVector(high, half), "");
             if (half == 1) a = LLVMBuildExtractElement(e->b, a, em_i64(e, 0), ""), b = LLVMBuildExtractElement(e->b, b, em_i64(e, 0), "");
             em_set(e, body->args[i], a);
             em_set(e, body->args[n + i], b);
@@ -227,7 +235,8 @@ static LLVMValueRef constant(emitter *e, const ds_op *op) {
     const ds_attr *v = ds_op_attr(op, "value");
     ds_elem elem = op->results[0].type->elem;
     LLVMTypeRef t = em_elem(e, elem);
-    if (ds_elem_is_float(elem) && ds_elem_facts(elem)->bits < 32) return LLVMConstInt(t, ds_float_encode(elem, v->number, true), 0); /* as it is stored */
+    if (ds_elem_is_float(elem) && ds_elem_facts(elem)->bits < 32)
+        return LLVMConstInt(t, ds_float_encode(elem, v->number, true), 0); /* as it is stored */
     return v->kind == DS_ATTR_FLOAT ? LLVMConstReal(t, v->number) : LLVMConstInt(t, (unsigned long long)v->integer, 1);
 }
 
@@ -275,7 +284,8 @@ static void emit_ops(emitter *e, ds_ir_context *cx, const ds_block *block) {
 }
 
 static LLVMValueRef slot(emitter *e, LLVMValueRef frame, size_t index, LLVMTypeRef type) {
-    LLVMValueRef at = em_i64(e, (int64_t)index), p = LLVMBuildGEP2(e->b, em_int(e, 64), frame, &at, 1, ""), v = LLVMBuildLoad2(e->b, type, p, "");
+    LLVMValueRef at = em_i64(e, (int64_t)index), p = LLVMBuildGEP2(e->b, em_int(e, 64), frame, &at, 1, ""),
+                 v = LLVMBuildLoad2(e->b, type, p, "");
     LLVMSetAlignment(v, 8);
     return v;
 }
@@ -294,7 +304,8 @@ void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func) {
     for (size_t i = 0; i < buffers; i++) em_set(e, body->args[i], slot(e, frame, i, pointer));
     for (size_t i = 0; i < symbols->count; i++) em_define_symbol(e, symbols->items[i]->text, slot(e, frame, at++, i64));
     if (scratch->count) {
-        LLVMValueRef base = slot(e, frame, at + scratch->count, pointer), lane = LLVMBuildMul(e->b, LLVMGetParam(e->function, 2), slot(e, frame, at + scratch->count + 1, i64), "");
+        LLVMValueRef base = slot(e, frame, at + scratch->count, pointer),
+                     lane = LLVMBuildMul(e->b, LLVMGetParam(e->function, 2), slot(e, frame, at + scratch->count + 1, i64), "");
         for (size_t i = 0; i < scratch->count; i++) {
             LLVMValueRef offset = LLVMBuildAdd(e->b, lane, slot(e, frame, at + i, i64), "");
             em_set(e, body->args[buffers + i], LLVMBuildGEP2(e->b, em_int(e, 8), base, &offset, 1, ""));

@@ -20,7 +20,8 @@
 
 /* Short, printed here, without vectorisers and unrollers: the loop level did that (codegen-facts: the default pipelines cost ten times
  * the time and gain nothing). */
-static const char pipeline[] = "always-inline,globaldce,function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),gvn,instcombine<no-verify-fixpoint>,dse,adce,simplifycfg)";
+static const char pipeline[] = "always-inline,globaldce,function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm)"
+                               ",gvn,instcombine<no-verify-fixpoint>,dse,adce,simplifycfg)";
 static const char quick_pipeline[] = "always-inline,globaldce,function(sroa,early-cse)";
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -51,15 +52,18 @@ static LLVMTargetMachineRef make_machine(const ds_target *target, int optimise) 
         LLVMDisposeMessage(message);
         return NULL;
     }
-    return LLVMCreateTargetMachine(t, triple, target->cpu, target->features, optimise == 0 ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+    return LLVMCreateTargetMachine(t, triple, target->cpu, target->features, optimise == 0 ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault,
+                                   LLVMRelocPIC, LLVMCodeModelDefault);
 }
 
 /* ---- bitcode of kernels/ ---- */
 
 static void strip_target_attributes(LLVMModuleRef module) {
-    static const char *const names[] = {"target-cpu", "target-features", "tune-cpu", "min-legal-vector-width", "probe-stack", "stack-protector-buffer-size"};
+    static const char *const names[] = {
+        "target-cpu", "target-features", "tune-cpu", "min-legal-vector-width", "probe-stack", "stack-protector-buffer-size"};
     for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f))
-        for (size_t i = 0; i < DS_COUNT(names); i++) LLVMRemoveStringAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, names[i], (unsigned)strlen(names[i]));
+        for (size_t i = 0; i < DS_COUNT(names); i++)
+            LLVMRemoveStringAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, names[i], (unsigned)strlen(names[i]));
 }
 
 static bool link_bitcode(emitter *e, const char *name) {
@@ -86,7 +90,10 @@ static bool link_bitcode(emitter *e, const char *name) {
 static bool link_needed(emitter *e) {
     LLVMValueRef own = LLVMGetFirstFunction(e->module);
     (void)own;
-    static const struct { unsigned lanes; const char *name; } widths[] = {{4, "math_4"}, {8, "math_8"}, {16, "math_16"}};
+    static const struct {
+        unsigned lanes;
+        const char *name;
+    } widths[] = {{4, "math_4"}, {8, "math_8"}, {16, "math_16"}};
     for (size_t i = 0; i < DS_COUNT(widths); i++)
         if (e->math_lanes & widths[i].lanes && !link_bitcode(e, widths[i].name)) return false;
     if (e->needs_scalar && !link_bitcode(e, "scalar")) return false;
@@ -123,7 +130,8 @@ static const char *finish(emitter *e, const ds_cpu_options *o, LLVMTargetMachine
         return NULL;
     }
     LLVMMemoryBufferRef buffer;
-    if (LLVMTargetMachineEmitToMemoryBuffer(machine, e->module, o->want_assembly ? LLVMAssemblyFile : LLVMObjectFile, &message, &buffer)) return message;
+    if (LLVMTargetMachineEmitToMemoryBuffer(machine, e->module, o->want_assembly ? LLVMAssemblyFile : LLVMObjectFile, &message, &buffer))
+        return message;
     out->length = LLVMGetBufferSize(buffer);
     out->bytes = ds_xmalloc(out->length + 1);
     memcpy(out->bytes, LLVMGetBufferStart(buffer), out->length);
@@ -217,7 +225,10 @@ ds_status ds_cpu_compile(ds_module *m, const char *name, const ds_cpu_options *o
     for (size_t i = 0; i < count; i++) {
         out->code_bytes += out->objects[i].length;
         if (b.errors[i] && status == DS_OK)
-            status = ds_report(m->cx->diag, DS_ERROR, DS_E_llvm, ds_arena_printf(m->arena, "function '%s', node '%s'", ds_op_text(b.functions[i], "name", ""), ds_loc_text(b.functions[i]->loc)), "%s", b.errors[i]);
+            status = ds_report(m->cx->diag, DS_ERROR, DS_E_llvm,
+                               ds_arena_printf(m->arena, "function '%s', node '%s'", ds_op_text(b.functions[i], "name", ""),
+                                               ds_loc_text(b.functions[i]->loc)),
+                               "%s", b.errors[i]);
     }
     free(b.errors);
     arrfree(b.functions);

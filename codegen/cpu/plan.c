@@ -73,7 +73,8 @@ static LLVMValueRef bytes_of(plan *p, const ds_type *type) {
     unsigned bits = ds_elem_facts(type->elem)->bits;
     LLVMValueRef count = em_expr(p->e, ds_type_count(p->cx, type), NULL, 1);
     if (bits >= 8) return LLVMBuildMul(p->e->b, count, em_i64(p->e, bits / 8), "");
-    return LLVMBuildUDiv(p->e->b, LLVMBuildAdd(p->e->b, LLVMBuildMul(p->e->b, count, em_i64(p->e, bits), ""), em_i64(p->e, 7), ""), em_i64(p->e, 8), "");
+    return LLVMBuildUDiv(p->e->b, LLVMBuildAdd(p->e->b, LLVMBuildMul(p->e->b, count, em_i64(p->e, bits), ""), em_i64(p->e, 7), ""),
+                         em_i64(p->e, 8), "");
 }
 
 /* ---- arguments ---- */
@@ -98,7 +99,8 @@ static void bind_output(plan *p, size_t i) {
     const ds_argument *a = &p->signature.outputs[i];
     LLVMValueRef need = bytes_of(p, a->type), data = field(p, p->args, a->offset, p->pointer), slot = em_entry_alloca(p->e, p->pointer);
     LLVMBuildStore(e->b, data, slot);
-    for (size_t d = 0; !a->is_static && d < a->type->rank; d++) set_field(p, p->args, a->offset + 16 + 8 * d, em_expr(e, a->type->dims[d], NULL, 1));
+    for (size_t d = 0; !a->is_static && d < a->type->rank; d++)
+        set_field(p, p->args, a->offset + 16 + 8 * d, em_expr(e, a->type->dims[d], NULL, 1));
     LLVMBasicBlockRef given = em_block(e, "given"), open = em_block(e, "open"), done = em_block(e, "");
     LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, data, ""), open, given);
     LLVMPositionBuilderAtEnd(e->b, given);
@@ -108,7 +110,8 @@ static void bind_output(plan *p, size_t i) {
     LLVMValueRef alloc = field(p, p->context, offsetof(ds_context, alloc), p->pointer);
     fail_if(p, LLVMBuildIsNull(e->b, alloc, ""), DS_NO_ALLOCATOR, p->signature.input_count + i);
     LLVMTypeRef params[] = {p->pointer, p->i64}, type = LLVMFunctionType(p->pointer, params, 2, 0);
-    LLVMValueRef call[] = {field(p, p->context, offsetof(ds_context, user), p->pointer), need}, made = LLVMBuildCall2(e->b, type, alloc, call, 2, "");
+    LLVMValueRef call[] = {field(p, p->context, offsetof(ds_context, user), p->pointer), need},
+                 made = LLVMBuildCall2(e->b, type, alloc, call, 2, "");
     fail_if(p, LLVMBuildIsNull(e->b, made, ""), DS_NO_ALLOCATOR, p->signature.input_count + i);
     LLVMBuildStore(e->b, made, slot);
     set_field(p, p->args, a->offset, made);
@@ -123,7 +126,8 @@ static void bind_output(plan *p, size_t i) {
 static void bind_outputs(plan *p) {
     for (size_t i = 0; i < p->signature.output_count; i++) {
         bool known = !p->ready[i];
-        for (size_t d = 0; known && d < p->signature.outputs[i].type->rank; d++) known = symbols_known(p, p->signature.outputs[i].type->dims[d]);
+        for (size_t d = 0; known && d < p->signature.outputs[i].type->rank; d++)
+            known = symbols_known(p, p->signature.outputs[i].type->dims[d]);
         if (known) bind_output(p, i);
     }
 }
@@ -132,7 +136,9 @@ static void bind_outputs(plan *p) {
 
 static void emit_block(plan *p, const ds_block *block);
 
-static LLVMValueRef byte_offset(plan *p, LLVMValueRef base, LLVMValueRef at) { return LLVMBuildGEP2(p->e->b, em_int(p->e, 8), base, &at, 1, ""); }
+static LLVMValueRef byte_offset(plan *p, LLVMValueRef base, LLVMValueRef at) {
+    return LLVMBuildGEP2(p->e->b, em_int(p->e, 8), base, &at, 1, "");
+}
 
 static const ds_weight *find_weight(plan *p, const ds_attr *constant) {
     for (size_t i = 0; i < arrlenu(p->weights); i++)
@@ -169,7 +175,8 @@ static void emit_call(plan *p, const ds_op *op) {
         LLVMBuildCall2(e->b, type, kernel, args, 3, "");
         return;
     }
-    LLVMTypeRef run_params[] = {p->pointer, p->pointer, p->pointer, p->i64}, run_type = LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), run_params, 4, 0);
+    LLVMTypeRef run_params[] = {p->pointer, p->pointer, p->pointer, p->i64},
+                run_type = LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), run_params, 4, 0);
     LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, pool), p->pointer), kernel, p->frame, em_expr(e, pieces, NULL, 1)};
     LLVMBuildCall2(e->b, run_type, p->runner, args, 4, "");
 }
@@ -177,7 +184,8 @@ static void emit_call(plan *p, const ds_op *op) {
 static void emit_extern(plan *p, const ds_op *op) {
     emitter *e = p->e;
     const ds_attr *params = ds_op_attr(op, "params");
-    LLVMValueRef buffers = em_entry_alloca(p->e, LLVMArrayType2(p->pointer, op->operand_count)), numbers = em_entry_alloca(p->e, LLVMArrayType2(p->i64, params->count + 1)), args[] = {buffers, numbers};
+    LLVMValueRef buffers = em_entry_alloca(p->e, LLVMArrayType2(p->pointer, op->operand_count)),
+                 numbers = em_entry_alloca(p->e, LLVMArrayType2(p->i64, params->count + 1)), args[] = {buffers, numbers};
     char name[128];
     for (size_t i = 0; i < op->operand_count; i++) set_field(p, buffers, 8 * i, em_value(e, ds_op_operand(op, i)));
     for (size_t i = 0; i < params->count; i++) set_field(p, numbers, 8 * i, expr(p, params->items[i]));
@@ -191,7 +199,8 @@ static void emit_allocate(plan *p, const ds_op *op) {
     LLVMValueRef slot = em_entry_alloca(p->e, p->pointer), alloc = field(p, p->context, offsetof(ds_context, alloc), p->pointer);
     LLVMTypeRef params[] = {p->pointer, p->i64}, type = LLVMFunctionType(p->pointer, params, 2, 0);
     fail_if(p, LLVMBuildIsNull(e->b, alloc, ""), DS_NO_ALLOCATOR, 0);
-    LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, user), p->pointer), LLVMBuildAdd(e->b, expr(p, ds_op_attr(op, "bytes")), em_i64(e, 64), "")};
+    LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, user), p->pointer),
+                           LLVMBuildAdd(e->b, expr(p, ds_op_attr(op, "bytes")), em_i64(e, 64), "")};
     LLVMValueRef made = LLVMBuildCall2(e->b, type, alloc, args, 2, "");
     fail_if(p, LLVMBuildIsNull(e->b, made, ""), DS_NO_ALLOCATOR, 0);
     LLVMBuildStore(e->b, made, slot);
@@ -258,13 +267,17 @@ static void emit_op(plan *p, const ds_op *op) {
     emitter *e = p->e;
     switch (op->kind) {
     case DS_PLAN_slice: em_set(e, &op->results[0], byte_offset(p, p->arena, expr(p, ds_op_attr(op, "offset")))); break;
-    case DS_PLAN_part: em_set(e, &op->results[0], byte_offset(p, em_value(e, ds_op_operand(op, 0)), expr(p, ds_op_attr(op, "offset")))); break;
+    case DS_PLAN_part:
+        em_set(e, &op->results[0], byte_offset(p, em_value(e, ds_op_operand(op, 0)), expr(p, ds_op_attr(op, "offset"))));
+        break;
     case DS_PLAN_weight: emit_weight(p, op); break;
     case DS_PLAN_allocate: emit_allocate(p, op); break;
     case DS_PLAN_call: emit_call(p, op); break;
     case DS_PLAN_extern: emit_extern(p, op); break;
     case DS_PLAN_read: emit_read(p, op); break;
-    case DS_PLAN_copy: LLVMBuildMemCpy(e->b, em_value(e, ds_op_operand(op, 1)), 1, em_value(e, ds_op_operand(op, 0)), 1, expr(p, ds_op_attr(op, "bytes"))); break;
+    case DS_PLAN_copy:
+        LLVMBuildMemCpy(e->b, em_value(e, ds_op_operand(op, 1)), 1, em_value(e, ds_op_operand(op, 0)), 1, expr(p, ds_op_attr(op, "bytes")));
+        break;
     case DS_PLAN_if: emit_if(p, op); break;
     case DS_PLAN_loop: emit_loop(p, op); break;
     default: break;
@@ -283,16 +296,19 @@ static LLVMValueRef emit_runner(plan *p) {
     LLVMTypeRef params[] = {p->pointer, p->pointer, p->pointer, p->i64}, none = LLVMVoidTypeInContext(e->llvm);
     LLVMValueRef f = LLVMAddFunction(e->module, "run", LLVMFunctionType(none, params, 4, 0));
     LLVMSetLinkage(f, LLVMInternalLinkage);
-    LLVMValueRef pool = LLVMGetParam(f, 0), kernel = LLVMGetParam(f, 1), frame = LLVMGetParam(f, 2), pieces = LLVMGetParam(f, 3), outer = e->function;
+    LLVMValueRef pool = LLVMGetParam(f, 0), kernel = LLVMGetParam(f, 1), frame = LLVMGetParam(f, 2), pieces = LLVMGetParam(f, 3),
+                 outer = e->function;
     e->function = f;
-    LLVMBasicBlockRef entry = em_block(e, "entry"), many = em_block(e, "many"), alone = em_block(e, "alone"), head = em_block(e, "head"), body = em_block(e, "body"), done = em_block(e, "done");
+    LLVMBasicBlockRef entry = em_block(e, "entry"), many = em_block(e, "many"), alone = em_block(e, "alone"), head = em_block(e, "head"),
+                      body = em_block(e, "body"), done = em_block(e, "done");
     LLVMPositionBuilderAtEnd(e->b, entry);
     LLVMValueRef shared = LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, pool, ""), compare(p, LLVMIntSGT, pieces, em_i64(e, 1)), "");
     LLVMBuildCondBr(e->b, shared, many, alone);
     LLVMPositionBuilderAtEnd(e->b, many);
     LLVMTypeRef for_params[] = {p->pointer, p->i64, p->pointer, p->pointer};
     LLVMValueRef for_args[] = {pool, pieces, kernel, frame};
-    LLVMBuildCall2(e->b, LLVMFunctionType(none, for_params, 4, 0), field(p, pool, offsetof(ds_pool, parallel_for), p->pointer), for_args, 4, "");
+    LLVMBuildCall2(e->b, LLVMFunctionType(none, for_params, 4, 0), field(p, pool, offsetof(ds_pool, parallel_for), p->pointer), for_args, 4,
+                   "");
     LLVMBuildRetVoid(e->b);
     LLVMPositionBuilderAtEnd(e->b, alone);
     LLVMBuildBr(e->b, head);
@@ -343,9 +359,12 @@ static void emit_arena_functions(plan *p) {
     for (size_t i = 0; i <= n; i++) arrput(params, p->i64);
     for (int form = 0; form < 2; form++) {
         snprintf(name, sizeof name, "%s_arena_%s", e->prefix, form ? "for" : "bytes");
-        e->function = LLVMAddFunction(e->module, name, form ? LLVMFunctionType(p->i64, listed, 2, 0) : LLVMFunctionType(p->i64, params, (unsigned)n + 1, 0));
+        e->function = LLVMAddFunction(e->module, name,
+                                      form ? LLVMFunctionType(p->i64, listed, 2, 0) : LLVMFunctionType(p->i64, params, (unsigned)n + 1, 0));
         LLVMPositionBuilderAtEnd(e->b, em_block(e, "entry"));
-        for (size_t i = 0; i < n; i++) em_define_symbol(e, p->signature.symbols[i], form ? field(p, LLVMGetParam(e->function, 0), 8 * i, p->i64) : LLVMGetParam(e->function, (unsigned)i));
+        for (size_t i = 0; i < n; i++)
+            em_define_symbol(e, p->signature.symbols[i],
+                             form ? field(p, LLVMGetParam(e->function, 0), 8 * i, p->i64) : LLVMGetParam(e->function, (unsigned)i));
         LLVMBuildRet(e->b, arena_bytes(p, LLVMGetParam(e->function, form ? 1 : (unsigned)n)));
         arrsetlen(e->symbols, 0);
     }
@@ -362,7 +381,8 @@ static void emit_description(plan *p) {
     for (size_t i = 0; i < s->symbol_count; i++) ds_string_printf(&text, "s %s\n", s->symbols[i]);
     for (size_t i = 0; i < s->input_count + s->output_count; i++) {
         const ds_argument *a = i < s->input_count ? &s->inputs[i] : &s->outputs[i - s->input_count];
-        ds_string_printf(&text, "%c %llu %s %u %d %zu", i < s->input_count ? 'i' : 'o', (unsigned long long)a->offset, ds_elem_facts(a->type->elem)->name, ds_elem_facts(a->type->elem)->bits, a->is_static, a->type->rank);
+        ds_string_printf(&text, "%c %llu %s %u %d %zu", i < s->input_count ? 'i' : 'o', (unsigned long long)a->offset,
+                         ds_elem_facts(a->type->elem)->name, ds_elem_facts(a->type->elem)->bits, a->is_static, a->type->rank);
         for (size_t d = 0; d < a->type->rank; d++) {
             int64_t extent;
             size_t k = 0;
@@ -375,7 +395,8 @@ static void emit_description(plan *p) {
         ds_string_printf(&text, " %s\n", a->name);
     }
     snprintf(name, sizeof name, "%s_description", p->e->prefix);
-    LLVMValueRef bytes = LLVMConstStringInContext2(p->e->llvm, text.data, text.length, 0), global = LLVMAddGlobal(p->e->module, LLVMTypeOf(bytes), name);
+    LLVMValueRef bytes = LLVMConstStringInContext2(p->e->llvm, text.data, text.length, 0),
+                 global = LLVMAddGlobal(p->e->module, LLVMTypeOf(bytes), name);
     LLVMSetInitializer(global, bytes);
     LLVMSetGlobalConstant(global, 1);
     ds_string_free(&text);
@@ -386,8 +407,10 @@ static void emit_exit(plan *p) {
     LLVMPositionBuilderAtEnd(e->b, p->exit);
     for (size_t i = 0; i < arrlenu(p->allocations); i++) {
         LLVMBasicBlockRef give = em_block(e, "release"), next = em_block(e, "");
-        LLVMValueRef made = LLVMBuildLoad2(e->b, p->pointer, p->allocations[i], ""), release = field(p, p->context, offsetof(ds_context, release), p->pointer);
-        LLVMBuildCondBr(e->b, LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, made, ""), LLVMBuildIsNotNull(e->b, release, ""), ""), give, next);
+        LLVMValueRef made = LLVMBuildLoad2(e->b, p->pointer, p->allocations[i], ""),
+                     release = field(p, p->context, offsetof(ds_context, release), p->pointer);
+        LLVMBuildCondBr(e->b, LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, made, ""), LLVMBuildIsNotNull(e->b, release, ""), ""), give,
+                        next);
         LLVMPositionBuilderAtEnd(e->b, give);
         LLVMTypeRef params[] = {p->pointer, p->pointer};
         LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, user), p->pointer), made};
@@ -436,11 +459,13 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     p.frame = LLVMBuildAlloca(e->b, LLVMArrayType2(p.i64, frame_slots(ds_op_block(func, 0))), "frame");
     LLVMBuildBr(e->b, start);
     LLVMPositionBuilderAtEnd(e->b, start);
-    fail_if(&p, compare(&p, LLVMIntNE, field(&p, p.context, offsetof(ds_context, abi), p.i32), LLVMConstInt(p.i32, DS_ABI, 0)), DS_WRONG_ABI, 0);
+    fail_if(&p, compare(&p, LLVMIntNE, field(&p, p.context, offsetof(ds_context, abi), p.i32), LLVMConstInt(p.i32, DS_ABI, 0)),
+            DS_WRONG_ABI, 0);
     p.ready = ds_xmalloc(p.signature.output_count + 1);
     memset(p.ready, 0, p.signature.output_count + 1);
     for (size_t i = 0; i < p.signature.input_count; i++) bind_input(&p, i);
-    LLVMValueRef pool = field(&p, p.context, offsetof(ds_context, pool), p.pointer), one = em_i64(e, 1), lanes_slot = em_entry_alloca(p.e, p.i64);
+    LLVMValueRef pool = field(&p, p.context, offsetof(ds_context, pool), p.pointer), one = em_i64(e, 1),
+                 lanes_slot = em_entry_alloca(p.e, p.i64);
     LLVMBasicBlockRef with = em_block(e, "pool"), on = em_block(e, "");
     LLVMBuildStore(e->b, one, lanes_slot);
     LLVMBuildCondBr(e->b, LLVMBuildIsNotNull(e->b, pool, ""), with, on);
@@ -453,7 +478,8 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     bool late_scratch = !symbols_known(&p, ds_attr_to_expr(p.cx, ds_op_attr(func, "lane_bytes")));
     if (late_scratch) e->error = "scratch memory whose size is known only at run time";
     p.arena = field(&p, p.context, offsetof(ds_context, arena), p.pointer);
-    fail_if(&p, compare(&p, LLVMIntULT, field(&p, p.context, offsetof(ds_context, arena_bytes), p.i64), arena_bytes(&p, p.lanes)), DS_SMALL_ARENA, 0);
+    fail_if(&p, compare(&p, LLVMIntULT, field(&p, p.context, offsetof(ds_context, arena_bytes), p.i64), arena_bytes(&p, p.lanes)),
+            DS_SMALL_ARENA, 0);
     p.lane_bytes = expr(&p, ds_op_attr(func, "lane_bytes"));
     p.scratch = byte_offset(&p, p.arena, expr(&p, ds_op_attr(func, "arena")));
     weights_base(&p, embedded_weights);

@@ -57,7 +57,8 @@ static LLVMTypeRef with_lanes(LLVMTypeRef scalar, unsigned lanes) { return lanes
 
 static LLVMValueRef constant_like(LLVMValueRef v, double number) {
     LLVMTypeRef t = LLVMTypeOf(v), s = LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetElementType(t) : t;
-    LLVMValueRef c = LLVMGetTypeKind(s) == LLVMIntegerTypeKind ? LLVMConstInt(s, (unsigned long long)(long long)number, 1) : LLVMConstReal(s, number);
+    LLVMValueRef c =
+        LLVMGetTypeKind(s) == LLVMIntegerTypeKind ? LLVMConstInt(s, (unsigned long long)(long long)number, 1) : LLVMConstReal(s, number);
     if (s == t) return c;
     LLVMValueRef all[64];
     for (unsigned i = 0; i < LLVMGetVectorSize(t); i++) all[i] = c;
@@ -182,7 +183,8 @@ static LLVMValueRef integer_division(emitter *e, ds_op_kind kind, bool is_unsign
 /* Only whether both divisors are known and positive matters for speed: LLVM folds the checks then. */
 static LLVMValueRef shift(emitter *e, bool left, bool is_unsigned, LLVMValueRef x, LLVMValueRef y, unsigned bits) {
     LLVMBuilderRef b = e->b;
-    LLVMValueRef fits = LLVMBuildICmp(b, LLVMIntULT, y, constant_like(y, bits), ""), safe = LLVMBuildSelect(b, fits, y, constant_like(y, 0), "");
+    LLVMValueRef fits = LLVMBuildICmp(b, LLVMIntULT, y, constant_like(y, bits), ""),
+                 safe = LLVMBuildSelect(b, fits, y, constant_like(y, 0), "");
     if (!left && !is_unsigned) return LLVMBuildAShr(b, x, LLVMBuildSelect(b, fits, y, constant_like(y, bits - 1), ""), "");
     LLVMValueRef v = left ? LLVMBuildShl(b, x, safe, "") : LLVMBuildLShr(b, x, safe, "");
     return LLVMBuildSelect(b, fits, v, constant_like(x, 0), "");
@@ -264,7 +266,8 @@ static LLVMValueRef narrow_lanes(emitter *e, const ds_op *op, bool decode, ds_el
     e->needs_scalar = true;
     for (unsigned i = 0; i < lanes; i++) {
         LLVMValueRef x = lanes > 1 ? LLVMBuildExtractElement(e->b, v, em_i64(e, i), "") : v;
-        LLVMValueRef args[] = {x, code, LLVMConstInt(i32, (unsigned long long)ds_op_int(op, "saturate", 1), 0), LLVMConstInt(i32, (unsigned)rounding_mode, 0)};
+        LLVMValueRef args[] = {x, code, LLVMConstInt(i32, (unsigned long long)ds_op_int(op, "saturate", 1), 0),
+                               LLVMConstInt(i32, (unsigned)rounding_mode, 0)};
         LLVMValueRef y = em_call(e, decode ? "ds_narrow_decode" : "ds_narrow_encode", to, args, decode ? 2 : 4);
         result = lanes > 1 ? LLVMBuildInsertElement(e->b, result, y, em_i64(e, i), "") : y;
     }
@@ -312,7 +315,9 @@ static LLVMValueRef convert(emitter *e, const ds_op *op, ds_elem from, ds_elem t
     if (is_narrow(from)) return convert(e, op, DS_f32, to, to_f32(e, op, from, v));
     bool from_float = ds_elem_is_float(from), to_float = ds_elem_is_float(to), from_unsigned = ds_elem_is_unsigned(from) || from == DS_b1;
     if (is_narrow(to)) return from_f32(e, op, to, convert(e, op, from, DS_f32, v));
-    if (to == DS_b1) return from_float ? LLVMBuildFCmp(b, LLVMRealUNE, v, constant_like(v, 0), "") : LLVMBuildICmp(b, LLVMIntNE, v, constant_like(v, 0), "");
+    if (to == DS_b1)
+        return from_float ? LLVMBuildFCmp(b, LLVMRealUNE, v, constant_like(v, 0), "")
+                          : LLVMBuildICmp(b, LLVMIntNE, v, constant_like(v, 0), "");
     if (from_float && to_float) return to == DS_f64 ? LLVMBuildFPExt(b, v, type, "") : LLVMBuildFPTrunc(b, v, type, "");
     if (from_float) return float_to_int(e, to, type, v);
     if (to_float) return from_unsigned ? LLVMBuildUIToFP(b, v, type, "") : LLVMBuildSIToFP(b, v, type, "");

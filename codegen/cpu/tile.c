@@ -25,7 +25,9 @@ typedef struct {
 
 static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) { return LLVMBuildAdd(t->e->b, base, add, ""); }
 
-static LLVMValueRef element(tile *t, LLVMValueRef base, LLVMValueRef at) { return LLVMBuildGEP2(t->e->b, em_elem(t->e, DS_f32), base, &at, 1, ""); }
+static LLVMValueRef element(tile *t, LLVMValueRef base, LLVMValueRef at) {
+    return LLVMBuildGEP2(t->e->b, em_elem(t->e, DS_f32), base, &at, 1, "");
+}
 
 static LLVMValueRef load_vector(tile *t, LLVMValueRef at, LLVMValueRef mask) {
     LLVMValueRef p = element(t, t->b, at);
@@ -105,13 +107,15 @@ static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at,
 /* The innermost dim in blocks: each starts from zero and is added to the sums in memory. */
 static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at) {
     emitter *e = t->e;
-    LLVMValueRef total = em_expr_attr(e, t->cx, t->extent->items[dim]), as = em_expr_attr(e, t->cx, t->lhs->items[dim]), bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
+    LLVMValueRef total = em_expr_attr(e, t->cx, t->extent->items[dim]), as = em_expr_attr(e, t->cx, t->lhs->items[dim]),
+                 bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
     LLVMValueRef none[MAX_TILE], acc[MAX_TILE];
     size_t n = t->rows * t->columns;
     counted blocks, steps, rest;
     for (size_t i = 0; i < n; i++) none[i] = acc[i] = LLVMConstNull(t->vector);
     open_loop(t, &blocks, em_i64(e, 0), total, none);
-    LLVMValueRef bounds[] = {LLVMBuildAdd(e->b, blocks.i, em_i64(e, BLOCK), ""), total}, high = em_call_intrinsic(e, "llvm.smin", em_int(e, 64), bounds, 2);
+    LLVMValueRef bounds[] = {LLVMBuildAdd(e->b, blocks.i, em_i64(e, BLOCK), ""), total},
+                 high = em_call_intrinsic(e, "llvm.smin", em_int(e, 64), bounds, 2);
     LLVMValueRef whole = LLVMBuildAnd(e->b, high, em_i64(e, -UNROLL), "");
     open_loop(t, &steps, blocks.i, whole, acc);
     for (int u = 0; u < UNROLL; u++) {
@@ -139,7 +143,8 @@ static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at,
         in_blocks(t, dim, a_at, b_at);
         return;
     }
-    LLVMValueRef total = em_expr(e, extent, NULL, 1), as = em_expr_attr(e, t->cx, t->lhs->items[dim]), bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
+    LLVMValueRef total = em_expr(e, extent, NULL, 1), as = em_expr_attr(e, t->cx, t->lhs->items[dim]),
+                 bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
     int64_t known;
     bool fixed = ds_expr_is_const(extent, &known);
     LLVMValueRef whole = LLVMBuildAnd(e->b, total, em_i64(e, -UNROLL), ""), low = em_i64(e, 0);
@@ -154,7 +159,8 @@ static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at,
     }
     if (fixed) {
         for (int64_t k = known / UNROLL * UNROLL; k < known; k++)
-            step(t, offset(t, a_at, LLVMBuildMul(e->b, em_i64(e, k), as, "")), offset(t, b_at, LLVMBuildMul(e->b, em_i64(e, k), bs, "")), acc);
+            step(t, offset(t, a_at, LLVMBuildMul(e->b, em_i64(e, k), as, "")), offset(t, b_at, LLVMBuildMul(e->b, em_i64(e, k), bs, "")),
+                 acc);
         return;
     }
     counted rest;
@@ -173,7 +179,8 @@ static void window(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LL
         innermost(t, dim, a_at, b_at, acc);
         return;
     }
-    LLVMValueRef high = em_expr_attr(e, t->cx, t->extent->items[dim]), as = em_expr_attr(e, t->cx, t->lhs->items[dim]), bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
+    LLVMValueRef high = em_expr_attr(e, t->cx, t->extent->items[dim]), as = em_expr_attr(e, t->cx, t->lhs->items[dim]),
+                 bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
     counted loop;
     open_loop(t, &loop, em_i64(e, 0), high, acc);
     window(t, dim + 1, offset(t, a_at, LLVMBuildMul(e->b, loop.i, as, "")), offset(t, b_at, LLVMBuildMul(e->b, loop.i, bs, "")), acc);
@@ -181,15 +188,23 @@ static void window(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LL
 }
 
 void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
-    tile t = {.e = e, .cx = cx, .op = op, .rows = (size_t)ds_op_int(op, "rows", 1), .columns = (size_t)ds_op_int(op, "columns", 1), .lanes = (size_t)ds_op_int(op, "lanes", 1),
-              .extent = ds_op_attr(op, "window"), .lhs = ds_op_attr(op, "lhs"), .rhs = ds_op_attr(op, "rhs")};
+    tile t = {.e = e,
+              .cx = cx,
+              .op = op,
+              .rows = (size_t)ds_op_int(op, "rows", 1),
+              .columns = (size_t)ds_op_int(op, "columns", 1),
+              .lanes = (size_t)ds_op_int(op, "lanes", 1),
+              .extent = ds_op_attr(op, "window"),
+              .lhs = ds_op_attr(op, "lhs"),
+              .rhs = ds_op_attr(op, "rhs")};
     LLVMValueRef acc[MAX_TILE];
     t.depth = t.extent->count;
     t.vector = LLVMVectorType(em_elem(e, DS_f32), (unsigned)t.lanes);
     t.a = em_value(e, ds_op_operand(op, 0)), t.b = em_value(e, ds_op_operand(op, 1));
     for (size_t r = 0; r < t.rows; r++) t.row[r] = em_value(e, ds_op_operand(op, 2 + r));
     for (size_t j = 0; j < t.columns; j++) t.column[j] = em_value(e, ds_op_operand(op, 2 + t.rows + j));
-    for (size_t j = 0; ds_op_attr(op, "masked") && j < t.columns; j++) t.mask[j] = em_value(e, ds_op_operand(op, 2 + t.rows + t.columns + j));
+    for (size_t j = 0; ds_op_attr(op, "masked") && j < t.columns; j++)
+        t.mask[j] = em_value(e, ds_op_operand(op, 2 + t.rows + t.columns + j));
     for (size_t i = 0; i < t.rows * t.columns; i++) acc[i] = LLVMConstNull(t.vector);
     int64_t steps;
     if (t.depth && (!ds_expr_is_const(ds_attr_to_expr(cx, t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {

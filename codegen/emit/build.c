@@ -38,8 +38,7 @@ static ds_status run_recipes(ds_module *m, ds_built *b, int jobs) {
     for (size_t i = 0; i < s.output_count; i++) {
         uint64_t w = find_recipe(&b->code, (int64_t)i);
         if (w != UINT64_MAX) set_argument(args, &s.outputs[i], b->weights + b->code.weights[w].offset, b->code.weights[w].bytes);
-        else { /* nothing reads it any more */
-            const ds_type *t = s.outputs[i].type;
+        else { /* nothing reads it any more */ const ds_type *t = s.outputs[i].type;
             uint64_t count, bytes = 0;
             if (ds_type_static_count(t, &count)) ds_elem_bytes(t->elem, count * 32, &bytes);
             arrput(spare, ds_xmalloc(bytes));
@@ -53,7 +52,9 @@ static ds_status run_recipes(ds_module *m, ds_built *b, int jobs) {
         if (!arena) ds_out_of_memory();
         ds_context context = {.size = sizeof context, .abi = DS_ABI, .arena = arena, .arena_bytes = bytes};
         int result = run.entry(&context, args);
-        if (result) status = ds_report(m->cx->diag, DS_ERROR, DS_E_internal, NULL, "recipes for constants failed with status %d at %u", result, context.at);
+        if (result)
+            status = ds_report(m->cx->diag, DS_ERROR, DS_E_internal, NULL, "recipes for constants failed with status %d at %u", result,
+                               context.at);
         free(arena);
     }
     for (size_t i = 0; i < arrlenu(spare); i++) free(spare[i]);

@@ -38,7 +38,8 @@ static void print_constraints(ds_string *out, const ds_module *m) {
     const ds_attr *list = ds_module_attr(m, "ds.require");
     if (!list || !list->count) return;
     ds_string_printf(out, "/* Checked on entry (DS_BROKEN_PROMISE):\n");
-    for (size_t i = 0; i < list->count; i++) ds_string_printf(out, " *   %s == %s\n", list->items[i]->items[0]->text, list->items[i]->items[1]->text);
+    for (size_t i = 0; i < list->count; i++)
+        ds_string_printf(out, " *   %s == %s\n", list->items[i]->items[0]->text, list->items[i]->items[1]->text);
     ds_string_printf(out, " */\n\n");
 }
 
@@ -46,7 +47,8 @@ static void print_constraints(ds_string *out, const ds_module *m) {
 void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_output_options *o) {
     const ds_signature *s = &b->signature;
     const ds_op *plan = ds_module_find(m, "main");
-    const ds_expr *arena = ds_attr_to_expr(m->cx, ds_op_attr(plan, "arena")), *lane = ds_attr_to_expr(m->cx, ds_op_attr(plan, "lane_bytes"));
+    const ds_expr *arena = ds_attr_to_expr(m->cx, ds_op_attr(plan, "arena")),
+                  *lane = ds_attr_to_expr(m->cx, ds_op_attr(plan, "lane_bytes"));
     int64_t arena_bytes, lane_bytes;
     ds_string_printf(out, "/* Written by dsc from ");
     const char *slash = strrchr(o->source, '/');
@@ -66,8 +68,14 @@ void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_o
     for (size_t i = 0; i < s->output_count; i++) print_argument(out, &s->outputs[i]);
     if (s->input_count + s->output_count == 0) ds_string_printf(out, "    int unused;\n");
     ds_string_printf(out, "} %s_args;\n\n", o->prefix);
-    ds_string_printf(out, "/* Runs the model. Returns 0 or a status; context->at then says which argument or constraint it is about. */\nint %s(ds_context *context, %s_args *args);\n\n", o->prefix, o->prefix);
-    ds_string_printf(out, "/* Bytes of arena (aligned to 64) for these extents and that many lanes of the pool (1 without). */\nuint64_t %s_arena_bytes(", o->prefix);
+    ds_string_printf(out,
+                     "/* Runs the model. Returns 0 or a status; context->at then says which argument or constraint it is about. */\nint "
+                     "%s(ds_context *context, %s_args *args);\n\n",
+                     o->prefix, o->prefix);
+    ds_string_printf(
+        out,
+        "/* Bytes of arena (aligned to 64) for these extents and that many lanes of the pool (1 without). */\nuint64_t %s_arena_bytes(",
+        o->prefix);
     for (size_t i = 0; i < s->symbol_count; i++) ds_string_printf(out, "int64_t %s, ", s->symbols[i]);
     ds_string_printf(out, "int64_t lanes);\n");
     if (ds_expr_is_const(arena, &arena_bytes) && ds_expr_is_const(lane, &lane_bytes)) {
@@ -77,6 +85,7 @@ void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_o
     }
     ds_string_printf(out, "#define ");
     upper(out, o->prefix);
-    ds_string_printf(out, "_WEIGHT_BYTES %" PRIu64 "%s\n", b->code.weight_bytes, o->external_weights ? " /* in the .weights file: context->weights */" : " /* linked in */");
+    ds_string_printf(out, "_WEIGHT_BYTES %" PRIu64 "%s\n", b->code.weight_bytes,
+                     o->external_weights ? " /* in the .weights file: context->weights */" : " /* linked in */");
     ds_string_printf(out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }

@@ -111,7 +111,8 @@ static ds_status link_program(writer *w, const char *object, const char *out) {
     const char **args = NULL, *arch = w->o->target->arch;
     ds_status status = DS_OK;
     arrput(args, strcmp(arch, DSC_HOST_ARCH) ? ds_arena_printf(w->m->arena, "%s-linux-gnu-gcc", arch) : "cc");
-    const char *const flags[] = {"-O2", "-D_DEFAULT_SOURCE", ds_arena_printf(w->m->arena, "-DDS_MODEL=%s", w->o->prefix), "-o", out, object};
+    const char *const flags[] = {"-O2", "-D_DEFAULT_SOURCE", ds_arena_printf(w->m->arena, "-DDS_MODEL=%s", w->o->prefix), "-o", out,
+                                 object};
     for (size_t i = 0; i < DS_COUNT(flags); i++) arrput(args, flags[i]);
     if (w->o->external_weights) {
         const char *path = ds_arena_printf(w->m->arena, "%s.weights", stem(w)), *slash = strrchr(path, '/');

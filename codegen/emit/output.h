@@ -7,9 +7,9 @@
 typedef enum { DS_FORM_OBJECT, DS_FORM_ARCHIVE, DS_FORM_SHARED, DS_FORM_PROGRAM } ds_form;
 
 typedef struct {
-    const char *path;    /* of the main output; `<stem>.h` goes beside it, and `<stem>.weights` where weights are external */
-    const char *prefix;  /* of symbols; a C identifier */
-    const char *source;  /* the model's path, for the header's comment */
+    const char *path;   /* of the main output; `<stem>.h` goes beside it, and `<stem>.weights` where weights are external */
+    const char *prefix; /* of symbols; a C identifier */
+    const char *source; /* the model's path, for the header's comment */
     const ds_target *target;
     bool external_weights;
 } ds_output_options;

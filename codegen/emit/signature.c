@@ -12,7 +12,12 @@ static bool is_taken(const ds_signature *s, const char *field) {
 }
 
 static const char *field_name(ds_module *m, const ds_signature *s, const char *name) {
-    static const char *const keywords[] = {"auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "class", "new", "delete", "this", "template", "public", "private", "namespace", "bool", "true", "false", "operator", "and", "or", "not"};
+    static const char *const keywords[] = {
+        "auto",     "break",     "case",     "char",   "const",  "continue", "default", "do",     "double",   "else",
+        "enum",     "extern",    "float",    "for",    "goto",   "if",       "inline",  "int",    "long",     "register",
+        "restrict", "return",    "short",    "signed", "sizeof", "static",   "struct",  "switch", "typedef",  "union",
+        "unsigned", "void",      "volatile", "while",  "class",  "new",      "delete",  "this",   "template", "public",
+        "private",  "namespace", "bool",     "true",   "false",  "operator", "and",     "or",     "not"};
     char *clean = ds_arena_printf(m->arena, "%s", *name ? name : "value");
     for (char *c = clean; *c; c++)
         if (!isalnum((unsigned char)*c)) *c = '_';

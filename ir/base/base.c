@@ -148,7 +148,8 @@ const char *ds_error_text(ds_error_code code) {
     switch (code) {
     case DS_NO_CODE: break;
 #define DS_ERROR(name, number, text)                                                                                                       \
-    case DS_E_##name: return text;
+    case DS_E_##name:                                                                                                                      \
+        return text;
 #include "errors.def"
 #undef DS_ERROR
     }

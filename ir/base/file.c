@@ -21,7 +21,11 @@ static ds_status read_standard_input(ds_files *files, const ds_mapped_file **out
     size_t n;
     while ((n = fread(buffer, 1, sizeof buffer, stdin)) > 0) ds_string_append(&text, buffer, n);
     ds_mapped_file *f = ds_xmalloc(sizeof *f);
-    *f = (ds_mapped_file){.next = files->first, .path = ds_xmalloc(2), .bytes = (const uint8_t *)(text.data ? text.data : ""), .length = text.length, .heap = text.data};
+    *f = (ds_mapped_file){.next = files->first,
+                          .path = ds_xmalloc(2),
+                          .bytes = (const uint8_t *)(text.data ? text.data : ""),
+                          .length = text.length,
+                          .heap = text.data};
     memcpy(f->path, "-", 2);
     files->first = f;
     *out_file = f;

@@ -22,7 +22,8 @@ static ds_status split_heads(dec *d, ds_value **x, int64_t heads) {
     static const size_t perm[] = {0, 2, 1, 3};
     const ds_type *t = (*x)->type;
     if (t->rank == 4) return DS_OK;
-    if (t->rank != 3 || heads < 1) return dec_fail(d, DS_E_shape, "queries, keys and values need rank 4, or rank 3 with their numbers of heads");
+    if (t->rank != 3 || heads < 1)
+        return dec_fail(d, DS_E_shape, "queries, keys and values need rank 4, or rank 3 with their numbers of heads");
     const ds_expr *count = dec_const(d, heads), *dims[] = {t->dims[0], t->dims[1], count, ds_expr_floordiv(d->cx, t->dims[2], count)};
     *x = dec_transpose(d, dec_reshape(d, *x, 4, dims), perm);
     return DS_OK;
@@ -54,7 +55,10 @@ static ds_value *head_product(attention *n, ds_value *a, ds_value *c, bool keys_
 static ds_value *in_sight(body *r, attention *n, ds_value *nonpad) {
     ds_value *i = position(r, 3), *j = position(r, 4), *ok = NULL;
     int64_t left = ds_op_int(n->op, "left_window_size", -1), right = ds_op_int(n->op, "right_window_size", -1);
-    ds_value *offset = n->past ? extent(r, n->past) : nonpad ? SUB(nonpad, extent(r, n->queries)) : num(r, DS_index, 0), *at = ADD(i, offset);
+    ds_value *offset = n->past  ? extent(r, n->past)
+                       : nonpad ? SUB(nonpad, extent(r, n->queries))
+                                : num(r, DS_index, 0),
+             *at = ADD(i, offset);
     if (ds_op_int(n->op, "is_causal", 0)) ok = LE(j, at);
     if (left >= 0) {
         ds_value *near = LE(SUB(at, j), num(r, DS_index, (double)left));
@@ -79,7 +83,9 @@ static ds_value *masked_scores(attention *n, ds_value *scores, ds_value *mask) {
         const ds_expr *exprs[4], *head = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, 1), n->each_count), dec_dim(d, 2));
         for (size_t i = 0; i < rank; i++) {
             size_t from = 4 - rank + i; /* of batch, head, query, key */
-            exprs[i] = ds_expr_equals(mask->type->dims[i], 1) && from != 3 ? dec_const(d, 0) : from == 1 ? head : dec_dim(d, from == 0 ? 0 : from + 1);
+            exprs[i] = ds_expr_equals(mask->type->dims[i], 1) && from != 3 ? dec_const(d, 0)
+                       : from == 1                                         ? head
+                                                                           : dec_dim(d, from == 0 ? 0 : from + 1);
         }
         inputs[count] = mask, maps[count++] = dec_map_of(d, 5, exprs, rank);
     }
@@ -104,7 +110,8 @@ static ds_value *masked_scores(attention *n, ds_value *scores, ds_value *mask) {
 /* Softmax over the keys; a row of -inf gives zeros. */
 static ds_value *masked_softmax(attention *n, ds_value *x, ds_elem elem) {
     dec *d = n->d;
-    const ds_expr *row[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, 2), dec_dim(d, 3)}, *all[] = {row[0], row[1], row[2], row[3], dec_dim(d, 4)};
+    const ds_expr *row[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, 2), dec_dim(d, 3)},
+                  *all[] = {row[0], row[1], row[2], row[3], dec_dim(d, 4)};
     const ds_attr *maps[] = {dec_map_of(d, 5, all, 5), dec_map_of(d, 5, row, 4)};
     const ds_expr *const *dims = x->type->dims;
     body b = reduce_begin(d, elem, 4, dims, &dims[4], 1, &x, maps, 1), *r = &b;
@@ -130,8 +137,10 @@ static ds_status attention_shapes(attention *n, ds_value *q, ds_value *k, ds_val
     n->queries = q->type->dims[2];
     n->each_count = 1;
     if (q->type->dims[1] != n->heads) {
-        if (!ds_expr_is_const(q->type->dims[1], &query_heads) || !ds_expr_is_const(n->heads, &key_heads)) return dec_refuse(d, "numbers of heads that are known only at run time");
-        if (key_heads < 1 || query_heads % key_heads) return dec_fail(d, DS_E_shape, "%lld query heads share %lld key heads", (long long)query_heads, (long long)key_heads);
+        if (!ds_expr_is_const(q->type->dims[1], &query_heads) || !ds_expr_is_const(n->heads, &key_heads))
+            return dec_refuse(d, "numbers of heads that are known only at run time");
+        if (key_heads < 1 || query_heads % key_heads)
+            return dec_fail(d, DS_E_shape, "%lld query heads share %lld key heads", (long long)query_heads, (long long)key_heads);
         n->each_count = query_heads / key_heads;
     }
     n->each = dec_const(d, n->each_count);
@@ -144,7 +153,8 @@ static ds_value *scaled_queries(attention *n, ds_value *q) {
     const ds_expr *size = q->type->dims[3], *dims[] = {n->batch, n->heads, n->each, n->queries, size};
     body b = map_same(d, n->wide, q), *r = &b;
     ds_value *x = cast_to(r, r->x[0], n->wide);
-    ds_value *scaled = ds_op_attr(n->op, "scale") ? MUL(x, num(r, n->wide, ds_op_float(n->op, "scale", 1))) : DIV(x, op1(r, DS_LOOP_sqrt, cast_to(r, extent(r, size), n->wide)));
+    ds_value *scaled = ds_op_attr(n->op, "scale") ? MUL(x, num(r, n->wide, ds_op_float(n->op, "scale", 1)))
+                                                  : DIV(x, op1(r, DS_LOOP_sqrt, cast_to(r, extent(r, size), n->wide)));
     return dec_reshape(d, map_end(r, scaled), 5, dims);
 }
 
@@ -157,7 +167,8 @@ static ds_value *capped(attention *n, ds_value *scores) {
 }
 
 RULE(attention) {
-    ds_value *q = dec_in(d, 0), *k = dec_in(d, 1), *v = dec_in(d, 2), *mask = dec_in(d, 3), *past[] = {dec_in(d, 4), dec_in(d, 5)}, *stages[4];
+    ds_value *q = dec_in(d, 0), *k = dec_in(d, 1), *v = dec_in(d, 2), *mask = dec_in(d, 3), *past[] = {dec_in(d, 4), dec_in(d, 5)},
+             *stages[4];
     ds_elem elem = q->type->elem, softmax_elem = ds_elem_from_onnx((int)ds_op_int(op, "softmax_precision", 1));
     attention n = {.d = d, .op = op, .nonpad = dec_in(d, 6), .wide = dec_compute_elem(elem)};
     bool merged = q->type->rank == 3;
@@ -165,7 +176,8 @@ RULE(attention) {
     DS_TRY(split_heads(d, &q, heads[0]));
     DS_TRY(split_heads(d, &k, heads[1]));
     DS_TRY(split_heads(d, &v, heads[1]));
-    if (q->type->rank != 4 || k->type->rank != 4 || v->type->rank != 4 || (mask && (mask->type->rank < 1 || mask->type->rank > 4))) return dec_fail(d, DS_E_shape, "queries, keys, values or mask have a wrong rank");
+    if (q->type->rank != 4 || k->type->rank != 4 || v->type->rank != 4 || (mask && (mask->type->rank < 1 || mask->type->rank > 4)))
+        return dec_fail(d, DS_E_shape, "queries, keys, values or mask have a wrong rank");
     if (past[0] && past[1]) {
         ds_value *keys[] = {past[0], k}, *values[] = {past[1], v};
         n.past = past[0]->type->dims[2];
@@ -207,7 +219,8 @@ RULE(rotary_embedding) {
     const ds_expr *span = rotated ? dec_const(d, rotated) : size, *half = ds_expr_floordiv(d->cx, span, two);
     for (size_t i = 0; i < 2; i++) {
         cache[i] = dec_in(d, 1 + i);
-        if (cache[i]->type->rank != (ids ? 2u : 3u) || (ids && ids->type->rank != 2)) return dec_fail(d, DS_E_shape, "caches and positions do not fit together");
+        if (cache[i]->type->rank != (ids ? 2u : 3u) || (ids && ids->type->rank != 2))
+            return dec_fail(d, DS_E_shape, "caches and positions do not fit together");
         cache[i] = rotary_rows(d, cache[i], ids);
         DS_TRY(dec_same(d, cache[i]->type->dims[2], half, &same));
         parts[i] = interleaved ? dec_slice(d, x, 3, dec_const(d, (int64_t)i), half, 2) : dec_slice(d, x, 3, i ? half : zero, half, 1);
@@ -221,7 +234,8 @@ RULE(rotary_embedding) {
     }
     ds_value *y;
     if (interleaved) {
-        const ds_expr *pair[] = {x->type->dims[0], x->type->dims[1], x->type->dims[2], half, dec_const(d, 1)}, *flat[] = {pair[0], pair[1], pair[2], span};
+        const ds_expr *pair[] = {x->type->dims[0], x->type->dims[1], x->type->dims[2], half, dec_const(d, 1)},
+                      *flat[] = {pair[0], pair[1], pair[2], span};
         for (size_t i = 0; i < 2; i++) turned[i] = dec_reshape(d, turned[i], 5, pair);
         DS_TRY(dec_concat(d, turned, 2, 4, &y));
         y = dec_reshape(d, y, 4, flat);

@@ -15,7 +15,8 @@ RULE(gemm) {
     bool ta = ds_op_int(op, "transA", 0), tb = ds_op_int(op, "transB", 0);
     double alpha = ds_op_float(op, "alpha", 1), beta = ds_op_float(op, "beta", 1);
     const ds_expr *k, *m = dec_dim(d, 0), *n = dec_dim(d, 1), *kd = dec_dim(d, 2);
-    if (a->type->rank != 2 || b->type->rank != 2) return dec_fail(d, DS_E_shape, "operands have ranks %zu and %zu instead of 2", a->type->rank, b->type->rank);
+    if (a->type->rank != 2 || b->type->rank != 2)
+        return dec_fail(d, DS_E_shape, "operands have ranks %zu and %zu instead of 2", a->type->rank, b->type->rank);
     DS_TRY(dec_same(d, a->type->dims[!ta], b->type->dims[tb], &k));
     const ds_expr *dims[] = {a->type->dims[ta], b->type->dims[!tb]}, *am[] = {ta ? kd : m, ta ? m : kd}, *bm[] = {tb ? n : kd, tb ? kd : n};
     ds_value *v = dec_contract(d, DS_GRAPH_matmul, a->type->elem, 2, dims, &k, 1, a, dec_map_of(d, 3, am, 2), b, dec_map_of(d, 3, bm, 2));
@@ -39,7 +40,9 @@ static ds_value *less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axi
     const ds_expr *exprs[DEC_MAX_RANK];
     if (zero)
         for (size_t i = 0; i < zero->type->rank; i++)
-            exprs[i] = ds_expr_equals(zero->type->dims[i], 1) ? dec_const(d, 0) : zero->type->rank == 1 ? dec_dim(d, axis) : dec_dim(d, i + rank - zero->type->rank);
+            exprs[i] = ds_expr_equals(zero->type->dims[i], 1) ? dec_const(d, 0)
+                       : zero->type->rank == 1                ? dec_dim(d, axis)
+                                                              : dec_dim(d, i + rank - zero->type->rank);
     const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), zero ? dec_map_of(d, rank, exprs, zero->type->rank) : NULL};
     body r = map_begin(d, DS_i32, rank, x->type->dims, inputs, maps, zero ? 2 : 1);
     ds_value *v = cast_to(&r, r.x[0], DS_i32);
@@ -50,7 +53,8 @@ RULE(matmul_integer) {
     (void)op;
     ds_value *a = dec_in(d, 0), *b = dec_in(d, 1), *az = dec_in(d, 2);
     size_t rank = a->type->rank;
-    return dec_matmul(d, less_zero_point(d, a, az, rank > 1 ? rank - 2 : 0), less_zero_point(d, b, dec_in(d, 3), b->type->rank - 1), DS_i32, &d->out[0]);
+    return dec_matmul(d, less_zero_point(d, a, az, rank > 1 ? rank - 2 : 0), less_zero_point(d, b, dec_in(d, 3), b->type->rank - 1), DS_i32,
+                      &d->out[0]);
 }
 
 /* saturate(round(v * scale_a * scale_b / scale_y) + zero), with scale_b per `axis` where it is a vector */
@@ -66,15 +70,18 @@ static ds_value *requantise(dec *d, ds_value *v, ds_value *sa, ds_value *sb, ds_
     const ds_elem_info *info = ds_elem_facts(to);
     bool is_unsigned = info->class == DS_CLASS_UINT;
     body b = map_begin(d, to, v->type->rank, v->type->dims, inputs, maps, 5), *r = &b;
-    ds_value *scale = op2(r, DS_LOOP_div, op2(r, DS_LOOP_mul, cast_to(r, r->x[1], DS_f32), cast_to(r, r->x[2], DS_f32)), cast_to(r, r->x[3], DS_f32));
-    ds_value *q = op2(r, DS_LOOP_add, op1(r, DS_LOOP_round, op2(r, DS_LOOP_mul, cast_to(r, r->x[0], DS_f32), scale)), cast_to(r, r->x[4], DS_f32));
+    ds_value *scale =
+        op2(r, DS_LOOP_div, op2(r, DS_LOOP_mul, cast_to(r, r->x[1], DS_f32), cast_to(r, r->x[2], DS_f32)), cast_to(r, r->x[3], DS_f32));
+    ds_value *q =
+        op2(r, DS_LOOP_add, op1(r, DS_LOOP_round, op2(r, DS_LOOP_mul, cast_to(r, r->x[0], DS_f32), scale)), cast_to(r, r->x[4], DS_f32));
     double low = is_unsigned ? 0 : -ldexp(1, (int)info->bits - 1), high = ldexp(1, (int)info->bits - !is_unsigned) - 1;
     return map_end(r, op2(r, DS_LOOP_min, op2(r, DS_LOOP_max, q, like(r, q, low)), like(r, q, high)));
 }
 
 RULE(qlinear_matmul) {
     (void)op;
-    ds_value *v, *a = less_zero_point(d, dec_in(d, 0), dec_in(d, 2), dec_type(d, 0)->rank - 2), *b = less_zero_point(d, dec_in(d, 3), dec_in(d, 5), dec_type(d, 3)->rank - 1);
+    ds_value *v, *a = less_zero_point(d, dec_in(d, 0), dec_in(d, 2), dec_type(d, 0)->rank - 2),
+                 *b = less_zero_point(d, dec_in(d, 3), dec_in(d, 5), dec_type(d, 3)->rank - 1);
     if (dec_type(d, 1)->rank > 1 || dec_type(d, 4)->rank > 1) return dec_refuse(d, "scales of rank above 1");
     DS_TRY(dec_matmul(d, a, b, DS_i32, &v));
     d->out[0] = requantise(d, v, dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7), v->type->rank - 1);
@@ -88,29 +95,36 @@ static ds_status convolution(dec *d, ds_op *op, ds_value *x, ds_value *w, ds_ele
     size_t rank = xt->rank, spatial = rank - 2;
     int64_t kernel[DEC_MAX_RANK], group = ds_op_int(op, "group", 1), fixed, channels;
     ds_window win;
-    if (rank < 3 || rank > 5 || wt->rank != rank) return dec_fail(d, DS_E_shape, "input and weight have ranks %zu and %zu", xt->rank, wt->rank);
+    if (rank < 3 || rank > 5 || wt->rank != rank)
+        return dec_fail(d, DS_E_shape, "input and weight have ranks %zu and %zu", xt->rank, wt->rank);
     for (size_t i = 0; i < spatial; i++)
         if (!ds_expr_is_const(wt->dims[i + 2], &kernel[i])) return dec_refuse(d, "a weight of unknown shape");
-    if (!ds_expr_is_const(wt->dims[0], &fixed) || !ds_expr_is_const(wt->dims[1], &channels) || group < 1 || fixed % group) return dec_fail(d, DS_E_shape, "the weight's output channels do not fit the groups");
+    if (!ds_expr_is_const(wt->dims[0], &fixed) || !ds_expr_is_const(wt->dims[1], &channels) || group < 1 || fixed % group)
+        return dec_fail(d, DS_E_shape, "the weight's output channels do not fit the groups");
     const ds_expr *same;
     int64_t have;
     if (ds_expr_is_const(xt->dims[1], &have) && have != channels * group)
-        return dec_fail(d, DS_E_shape, "weight has %lld input channels, the input has %lld", (long long)(channels * group), (long long)have);
+        return dec_fail(d, DS_E_shape, "weight has %lld input channels, the input has %lld", (long long)(channels * group),
+                        (long long)have);
     DS_TRY(dec_same(d, xt->dims[1], dec_const(d, channels * group), &same));
     DS_TRY(ds_window_of(d, op, xt, kernel, spatial, &win));
     /* dims: n, co, out…; over: ci, window… */
-    const ds_expr *dims[DEC_MAX_RANK] = {xt->dims[0], wt->dims[0]}, *over[DEC_MAX_RANK] = {dec_const(d, channels)}, *xm[DEC_MAX_RANK], *wm[DEC_MAX_RANK];
+    const ds_expr *dims[DEC_MAX_RANK] = {xt->dims[0], wt->dims[0]}, *over[DEC_MAX_RANK] = {dec_const(d, channels)}, *xm[DEC_MAX_RANK],
+                  *wm[DEC_MAX_RANK];
     const ds_expr *ci = dec_dim(d, rank), *co = dec_dim(d, 1);
     xm[0] = dec_dim(d, 0), wm[0] = co, wm[1] = ci;
-    xm[1] = group == 1 ? ci : channels == 1 && group == fixed ? co
-            : ds_expr_add(d->cx, ds_expr_scale(d->cx, ds_expr_floordiv(d->cx, co, dec_const(d, fixed / group)), channels), ci);
+    xm[1] = group == 1 ? ci
+            : channels == 1 && group == fixed
+                ? co
+                : ds_expr_add(d->cx, ds_expr_scale(d->cx, ds_expr_floordiv(d->cx, co, dec_const(d, fixed / group)), channels), ci);
     if (group > 1 && channels == 1) wm[1] = dec_const(d, 0);
     for (size_t i = 0; i < spatial; i++) {
         dims[i + 2] = win.out[i], over[i + 1] = dec_const(d, kernel[i]);
         xm[i + 2] = ds_window_index(d, &win, i, i + 2, rank + 1 + i);
         wm[i + 2] = dec_dim(d, rank + 1 + i);
     }
-    *out = dec_contract(d, DS_GRAPH_conv, elem, rank, dims, over, spatial + 1, x, dec_map_of(d, rank + spatial + 1, xm, rank), w, dec_map_of(d, rank + spatial + 1, wm, rank));
+    *out = dec_contract(d, DS_GRAPH_conv, elem, rank, dims, over, spatial + 1, x, dec_map_of(d, rank + spatial + 1, xm, rank), w,
+                        dec_map_of(d, rank + spatial + 1, wm, rank));
     bool padded = false;
     for (size_t i = 0; i < spatial; i++) padded = padded || !ds_expr_equals(win.before[i], 0) || !ds_expr_equals(win.after[i], 0);
     ds_op *conv = (*out)->op;
@@ -134,14 +148,16 @@ RULE(causal_conv) {
     ds_value *x = dec_in(d, 0), *w = dec_in(d, 1), *past = dec_in(d, 3), *both[2] = {past, x};
     const ds_expr *const *xt = x->type->dims, *one = dec_const(d, 1);
     if (x->type->rank != 3 || w->type->rank != 3) return dec_fail(d, DS_E_shape, "input or weight does not have rank 3");
-    const ds_expr *keep = ds_expr_sub(d->cx, w->type->dims[2], one), *before[] = {xt[0], xt[1], keep}, *dims[3] = {xt[0], NULL, xt[2]}, *over[] = {one, w->type->dims[2]};
+    const ds_expr *keep = ds_expr_sub(d->cx, w->type->dims[2], one), *before[] = {xt[0], xt[1], keep}, *dims[3] = {xt[0], NULL, xt[2]},
+                  *over[] = {one, w->type->dims[2]};
     DS_TRY(dec_same(d, xt[1], w->type->dims[0], &dims[1]));
     if (!past) {
         body r = map_over(d, x->type->elem, 3, before, NULL, 0);
         both[0] = map_end(&r, num(&r, dec_compute_elem(x->type->elem), 0));
     }
     DS_TRY(dec_concat(d, both, 2, 2, &x));
-    const ds_expr *xm[] = {dec_dim(d, 0), dec_dim(d, 1), ds_expr_add(d->cx, dec_dim(d, 2), dec_dim(d, 4))}, *wm[] = {dec_dim(d, 1), dec_const(d, 0), dec_dim(d, 4)};
+    const ds_expr *xm[] = {dec_dim(d, 0), dec_dim(d, 1), ds_expr_add(d->cx, dec_dim(d, 2), dec_dim(d, 4))},
+                  *wm[] = {dec_dim(d, 1), dec_const(d, 0), dec_dim(d, 4)};
     ds_value *v = dec_contract(d, DS_GRAPH_conv, x->type->elem, 3, dims, over, 2, x, dec_map_of(d, 5, xm, 3), w, dec_map_of(d, 5, wm, 3));
     if (dec_in(d, 2)) v = dec_channel_bias(d, v, dec_in(d, 2));
     if (strcmp(ds_op_text(op, "activation", "none"), "none") != 0) { /* silu, also called swish */
@@ -154,12 +170,14 @@ RULE(causal_conv) {
 }
 
 RULE(conv_integer) {
-    return convolution(d, op, less_zero_point(d, dec_in(d, 0), dec_in(d, 2), 1), less_zero_point(d, dec_in(d, 1), dec_in(d, 3), 0), DS_i32, &d->out[0]);
+    return convolution(d, op, less_zero_point(d, dec_in(d, 0), dec_in(d, 2), 1), less_zero_point(d, dec_in(d, 1), dec_in(d, 3), 0), DS_i32,
+                       &d->out[0]);
 }
 
 RULE(qlinear_conv) {
     ds_value *v;
-    DS_TRY(convolution(d, op, less_zero_point(d, dec_in(d, 0), dec_in(d, 2), 1), less_zero_point(d, dec_in(d, 3), dec_in(d, 5), 0), DS_i32, &v));
+    DS_TRY(convolution(d, op, less_zero_point(d, dec_in(d, 0), dec_in(d, 2), 1), less_zero_point(d, dec_in(d, 3), dec_in(d, 5), 0), DS_i32,
+                       &v));
     if (dec_in(d, 8)) v = dec_channel_bias(d, v, dec_in(d, 8));
     d->out[0] = requantise(d, v, dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7), 1);
     return DS_OK;
@@ -168,7 +186,8 @@ RULE(qlinear_conv) {
 /* Windows that overlap, summed: tap t of the window at input position q reaches output position p = q*stride - before + t*dilation.
  * So output p reads position (p + before - t*dilation) / stride for each tap, where that is a whole number of 0 … size-1. Coordinate
  * `p_dim` of the point is p, `t_dim` is t; `valid` collects the condition. Returns the position, clamped. */
-static ds_value *reached_from(body *r, size_t dims, size_t p_dim, size_t t_dim, int64_t stride, int64_t dilation, const ds_expr *before, const ds_expr *size, ds_value **valid) {
+static ds_value *reached_from(body *r, size_t dims, size_t p_dim, size_t t_dim, int64_t stride, int64_t dilation, const ds_expr *before,
+                              const ds_expr *size, ds_value **valid) {
     dec *d = r->d;
     const ds_expr *e = ds_expr_add(d->cx, ds_expr_sub(d->cx, dec_dim(d, p_dim), ds_expr_scale(d->cx, dec_dim(d, t_dim), dilation)), before);
     ds_value *q = at_point(r, dims, e), *s = num(r, DS_index, (double)stride), *in = op2(r, DS_LOOP_floordiv, q, s);
@@ -183,9 +202,12 @@ RULE(conv_transpose) {
     ds_value *x = dec_in(d, 0), *w = dec_in(d, 1);
     const ds_type *xt = x->type, *wt = w->type;
     size_t rank = xt->rank, spatial = rank - 2;
-    int64_t kernel[DEC_MAX_RANK], group = ds_op_int(op, "group", 1), cin, cout, extra[DEC_MAX_RANK] = {0}, pads[2 * DEC_MAX_RANK] = {0}, stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK], shape[DEC_MAX_RANK];
+    int64_t kernel[DEC_MAX_RANK], group = ds_op_int(op, "group", 1), cin, cout, extra[DEC_MAX_RANK] = {0}, pads[2 * DEC_MAX_RANK] = {0},
+                                  stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK], shape[DEC_MAX_RANK];
     const char *pad = ds_op_text(op, "auto_pad", "NOTSET");
-    if (rank < 3 || rank > 5 || wt->rank != rank || !ds_expr_is_const(wt->dims[0], &cin) || !ds_expr_is_const(wt->dims[1], &cout) || group < 1 || cin % group) return dec_fail(d, DS_E_shape, "weight and input do not fit together");
+    if (rank < 3 || rank > 5 || wt->rank != rank || !ds_expr_is_const(wt->dims[0], &cin) || !ds_expr_is_const(wt->dims[1], &cout) ||
+        group < 1 || cin % group)
+        return dec_fail(d, DS_E_shape, "weight and input do not fit together");
     for (size_t i = 0; i < spatial; i++) {
         stride[i] = dilation[i] = 1;
         if (!ds_expr_is_const(wt->dims[i + 2], &kernel[i])) return dec_refuse(d, "a weight of unknown shape");
@@ -199,11 +221,13 @@ RULE(conv_transpose) {
     for (size_t i = 0; i < spatial; i++) {
         if (stride[i] < 1 || dilation[i] < 1) return dec_fail(d, DS_E_attribute, "strides and dilations must be positive");
         int64_t reach = (kernel[i] - 1) * dilation[i] + 1 + extra[i];
-        const ds_expr *full = ds_expr_add(d->cx, ds_expr_scale(d->cx, ds_expr_sub(d->cx, xt->dims[i + 2], dec_const(d, 1)), stride[i]), dec_const(d, reach));
+        const ds_expr *full =
+            ds_expr_add(d->cx, ds_expr_scale(d->cx, ds_expr_sub(d->cx, xt->dims[i + 2], dec_const(d, 1)), stride[i]), dec_const(d, reach));
         bool same = !strncmp(pad, "SAME", 4);
         if (has_shape || same) {
             out[i] = has_shape ? dec_const(d, shape[has_shape - spatial + i]) : ds_expr_scale(d->cx, xt->dims[i + 2], stride[i]);
-            const ds_expr *total = ds_expr_max(d->cx, ds_expr_sub(d->cx, full, out[i]), dec_const(d, 0)), *half = ds_expr_floordiv(d->cx, total, dec_const(d, 2));
+            const ds_expr *total = ds_expr_max(d->cx, ds_expr_sub(d->cx, full, out[i]), dec_const(d, 0)),
+                          *half = ds_expr_floordiv(d->cx, total, dec_const(d, 2));
             before[i] = !strcmp(pad, "SAME_UPPER") ? half : ds_expr_sub(d->cx, total, half);
         } else out[i] = ds_expr_sub(d->cx, full, dec_const(d, pads[i] + pads[i + spatial])), before[i] = dec_const(d, pads[i]);
     }
@@ -214,10 +238,12 @@ RULE(conv_transpose) {
     const ds_expr *channel = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, g_at), cin / group), dec_dim(d, p_rank));
     dims[0] = xt->dims[0], dims[g_at] = dec_const(d, group), dims[co_at] = wt->dims[1];
     xm[0] = dec_dim(d, 0), xm[1] = channel, wm[0] = channel, wm[1] = dec_dim(d, co_at);
-    for (size_t i = 0; i < spatial; i++) dims[1 + i] = xt->dims[2 + i], dims[k_at + i] = wt->dims[2 + i], xm[2 + i] = dec_dim(d, 1 + i), wm[2 + i] = dec_dim(d, k_at + i);
+    for (size_t i = 0; i < spatial; i++)
+        dims[1 + i] = xt->dims[2 + i], dims[k_at + i] = wt->dims[2 + i], xm[2 + i] = dec_dim(d, 1 + i), wm[2 + i] = dec_dim(d, k_at + i);
     if (group == 1) xm[1] = wm[0] = dec_dim(d, p_rank);
     ds_elem wide = dec_compute_elem(xt->elem);
-    ds_value *product = dec_contract(d, DS_GRAPH_matmul, wide, p_rank, dims, &over, 1, x, dec_map_of(d, p_rank + 1, xm, rank), w, dec_map_of(d, p_rank + 1, wm, rank));
+    ds_value *product = dec_contract(d, DS_GRAPH_matmul, wide, p_rank, dims, &over, 1, x, dec_map_of(d, p_rank + 1, xm, rank), w,
+                                     dec_map_of(d, p_rank + 1, wm, rank));
     /* out[n, g*cout + co, p…] */
     const ds_expr *result[DEC_MAX_RANK] = {xt->dims[0], dec_const(d, group * cout)}, *window[DEC_MAX_RANK];
     for (size_t i = 0; i < spatial; i++) result[i + 2] = out[i], window[i] = dec_const(d, kernel[i]);
@@ -245,7 +271,8 @@ RULE(col2im) {
     size_t spatial, n;
     DS_TRY(dec_ints(d, dec_in(d, 1), image, DEC_MAX_RANK, &spatial));
     DS_TRY(dec_ints(d, dec_in(d, 2), window, DEC_MAX_RANK, &n));
-    if (n != spatial || x->type->rank != 3 || 2 + 2 * spatial > DEC_MAX_RANK) return dec_fail(d, DS_E_shape, "image, block and columns do not fit together");
+    if (n != spatial || x->type->rank != 3 || 2 + 2 * spatial > DEC_MAX_RANK)
+        return dec_fail(d, DS_E_shape, "image, block and columns do not fit together");
     for (size_t i = 0; i < spatial; i++) stride[i] = dilation[i] = 1;
     ds_op_ints(op, "strides", stride, spatial);
     ds_op_ints(op, "dilations", dilation, spatial);
@@ -266,7 +293,8 @@ RULE(col2im) {
     at[0] = position(r, 0), at[1] = position(r, 1);
     for (size_t i = 0; i < spatial; i++) {
         at[2 + i] = position(r, 2 + spatial + i);
-        at[2 + spatial + i] = reached_from(r, 2 + 2 * spatial, 2 + i, 2 + spatial + i, stride[i], dilation[i], dec_const(d, pads[i]), split[2 + spatial + i], &valid);
+        at[2 + spatial + i] = reached_from(r, 2 + 2 * spatial, 2 + i, 2 + spatial + i, stride[i], dilation[i], dec_const(d, pads[i]),
+                                           split[2 + spatial + i], &valid);
     }
     ds_value *v = extract(r, columns, at, 2 + 2 * spatial);
     d->out[0] = dec_convert(d, reduce_end(r, SELECT(valid, v, like(r, v, 0)), DS_LOOP_add), x->type->elem);
@@ -324,10 +352,12 @@ static ds_status einsum_contract(dec *d, const einsum_term *in, size_t n, const 
     }
     ds_value *a = in[0].value;
     if (n == 2) {
-        result->value = dec_contract(d, DS_GRAPH_matmul, a->type->elem, out_count, dims, over, labels - out_count, a, maps[0], in[1].value, maps[1]);
+        result->value =
+            dec_contract(d, DS_GRAPH_matmul, a->type->elem, out_count, dims, over, labels - out_count, a, maps[0], in[1].value, maps[1]);
         return DS_OK;
     }
-    body r = labels > out_count ? reduce_begin(d, dec_compute_elem(a->type->elem), out_count, dims, over, labels - out_count, &a, maps, 1) : map_begin(d, a->type->elem, out_count, dims, &a, maps, 1);
+    body r = labels > out_count ? reduce_begin(d, dec_compute_elem(a->type->elem), out_count, dims, over, labels - out_count, &a, maps, 1)
+                                : map_begin(d, a->type->elem, out_count, dims, &a, maps, 1);
     result->value = labels > out_count ? dec_convert(d, reduce_end(&r, r.x[0], DS_LOOP_add), a->type->elem) : map_end(&r, r.x[0]);
     return DS_OK;
 }
@@ -342,7 +372,8 @@ static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, s
         bool dots = false;
         for (; *at && *at != ',' && *at != '-'; at++) letters += isalpha((unsigned char)*at) != 0, dots = dots || *at == '.';
         if (*at == ',') at++;
-        if (rank < letters || (!dots && rank != letters)) return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, rank, equation);
+        if (rank < letters || (!dots && rank != letters))
+            return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, rank, equation);
         own[i] = rank - letters;
         if (own[i] > most) most = own[i];
     }
@@ -351,7 +382,8 @@ static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, s
         const ds_type *t = dec_type(d, i);
         at = einsum_labels(at, own[i], most, &term[i]);
         term[i].value = dec_in(d, i);
-        if (term[i].count != t->rank) return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, t->rank, equation);
+        if (term[i].count != t->rank)
+            return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, t->rank, equation);
         for (size_t k = 0; k < t->rank; k++) {
             const ds_expr **s = &size[term[i].label[k]];
             if (!*s || ds_expr_equals(*s, 1)) *s = t->dims[k];
@@ -367,7 +399,8 @@ static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, s
         if (size[label] && (times == 1 || label >= 256)) result->label[result->count++] = label;
     }
     for (size_t k = 0; k < result->count; k++)
-        if (!size[result->label[k]]) return dec_fail(d, DS_E_attribute, "the equation '%s' has a result dimension that no operand has", equation);
+        if (!size[result->label[k]])
+            return dec_fail(d, DS_E_attribute, "the equation '%s' has a result dimension that no operand has", equation);
     return DS_OK;
 }
 

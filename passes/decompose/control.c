@@ -23,7 +23,8 @@ RULE(if) {
     const ds_type *types[DEC_MAX_RESULTS];
     for (size_t k = 0; k < 2; k++) DS_TRY(dec_block(d, ds_op_block(op, k)));
     ds_op *yields[] = {ds_op_block(op, 0)->last, ds_op_block(op, 1)->last};
-    if (op->result_count > DEC_MAX_RESULTS || yields[0]->operand_count != op->result_count || yields[1]->operand_count != op->result_count) return dec_fail(d, DS_E_arity, "the branches do not give %zu values", op->result_count);
+    if (op->result_count > DEC_MAX_RESULTS || yields[0]->operand_count != op->result_count || yields[1]->operand_count != op->result_count)
+        return dec_fail(d, DS_E_arity, "the branches do not give %zu values", op->result_count);
     for (size_t i = 0; i < op->result_count; i++) {
         types[i] = ds_op_operand(yields[0], i)->type;
         if (types[i] != ds_op_operand(yields[1], i)->type) return dec_refuse(d, "branches whose results differ in type or shape");
@@ -52,8 +53,11 @@ static ds_value *activate(body *r, const activation *a, ds_value *x) {
     if (!strcmp(a->name, "Tanh")) return op1(r, DS_LOOP_tanh, x);
     if (!strcmp(a->name, "Relu")) return op2(r, DS_LOOP_max, x, zero);
     if (!strcmp(a->name, "Affine")) return op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, like(r, x, a->alpha), x), like(r, x, a->beta));
-    if (!strcmp(a->name, "LeakyRelu")) return op3(r, DS_LOOP_select, op2(r, DS_LOOP_lt, x, zero), op2(r, DS_LOOP_mul, like(r, x, a->alpha), x), x);
-    if (!strcmp(a->name, "HardSigmoid")) return op2(r, DS_LOOP_max, zero, op2(r, DS_LOOP_min, one, op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, like(r, x, a->alpha), x), like(r, x, a->beta))));
+    if (!strcmp(a->name, "LeakyRelu"))
+        return op3(r, DS_LOOP_select, op2(r, DS_LOOP_lt, x, zero), op2(r, DS_LOOP_mul, like(r, x, a->alpha), x), x);
+    if (!strcmp(a->name, "HardSigmoid"))
+        return op2(r, DS_LOOP_max, zero,
+                   op2(r, DS_LOOP_min, one, op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, like(r, x, a->alpha), x), like(r, x, a->beta))));
     return NULL;
 }
 
@@ -80,7 +84,8 @@ static ds_value *part_of(recurrence *n, ds_value *parameter, int64_t from, int64
 
 /* y[batch, rows] = x[batch, k] * w[rows, k]^T (+ bias) */
 static ds_value *linear(dec *d, ds_value *x, ds_value *w, ds_value *bias) {
-    const ds_expr *dims[] = {x->type->dims[0], w->type->dims[0]}, *am[] = {dec_dim(d, 0), dec_dim(d, 2)}, *bm[] = {dec_dim(d, 1), dec_dim(d, 2)}, *k = w->type->dims[1];
+    const ds_expr *dims[] = {x->type->dims[0], w->type->dims[0]}, *am[] = {dec_dim(d, 0), dec_dim(d, 2)},
+                  *bm[] = {dec_dim(d, 1), dec_dim(d, 2)}, *k = w->type->dims[1];
     ds_value *v = dec_contract(d, DS_GRAPH_matmul, x->type->elem, 2, dims, &k, 1, x, dec_map_of(d, 3, am, 2), w, dec_map_of(d, 3, bm, 2));
     return bias ? dec_binary(d, DS_LOOP_add, v, bias) : v;
 }
@@ -114,10 +119,14 @@ static void lstm_step(recurrence *n, ds_value *xw, ds_value *hr, ds_value *peeph
         body b = map_begin(d, xw->type->elem, 2, dims, inputs, maps, count), *r = &b;
         ds_value *old = r->x[8], *z[4];
         for (size_t g = 0; g < 4; g++) z[g] = op2(r, DS_LOOP_add, r->x[g], r->x[4 + g]);
-        if (peephole) z[0] = op2(r, DS_LOOP_add, z[0], op2(r, DS_LOOP_mul, r->x[9], old)), z[2] = op2(r, DS_LOOP_add, z[2], op2(r, DS_LOOP_mul, r->x[11], old));
+        if (peephole)
+            z[0] = op2(r, DS_LOOP_add, z[0], op2(r, DS_LOOP_mul, r->x[9], old)),
+            z[2] = op2(r, DS_LOOP_add, z[2], op2(r, DS_LOOP_mul, r->x[11], old));
         ds_value *i = activate(r, &n->act[0], clipped(r, n->op, z[0]));
-        ds_value *f = ds_op_int(n->op, "input_forget", 0) ? op2(r, DS_LOOP_sub, like(r, i, 1), i) : activate(r, &n->act[0], clipped(r, n->op, z[2]));
-        ds_value *next = op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, f, old), op2(r, DS_LOOP_mul, i, activate(r, &n->act[1], clipped(r, n->op, z[3]))));
+        ds_value *f =
+            ds_op_int(n->op, "input_forget", 0) ? op2(r, DS_LOOP_sub, like(r, i, 1), i) : activate(r, &n->act[0], clipped(r, n->op, z[2]));
+        ds_value *next =
+            op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, f, old), op2(r, DS_LOOP_mul, i, activate(r, &n->act[1], clipped(r, n->op, z[3]))));
         if (pass == 0) {
             *c = map_end(r, next);
             continue;
@@ -137,8 +146,10 @@ static void gru_step(recurrence *n, ds_value *xw, ds_value *hr, ds_value *r_weig
         ds_value *in[] = {xw, hr, *h};
         const ds_attr *maps[] = {gate_map(n, 1), gate_map(n, 1), same};
         body b = map_begin(d, xw->type->elem, 2, dims, in, maps, 3);
-        ds_value *reset = map_end(&b, op2(&b, DS_LOOP_mul, activate(&b, &n->act[0], clipped(&b, n->op, op2(&b, DS_LOOP_add, b.x[0], b.x[1]))), b.x[2]));
-        const ds_expr *wd[] = {dec_const(d, n->hidden), dec_const(d, n->hidden)}, *we[] = {ds_expr_add(d->cx, dec_dim(d, 0), dec_const(d, 2 * n->hidden)), dec_dim(d, 1)};
+        ds_value *reset =
+            map_end(&b, op2(&b, DS_LOOP_mul, activate(&b, &n->act[0], clipped(&b, n->op, op2(&b, DS_LOOP_add, b.x[0], b.x[1]))), b.x[2]));
+        const ds_expr *wd[] = {dec_const(d, n->hidden), dec_const(d, n->hidden)},
+                      *we[] = {ds_expr_add(d->cx, dec_dim(d, 0), dec_const(d, 2 * n->hidden)), dec_dim(d, 1)};
         const ds_attr *wm = dec_map_of(d, 2, we, 2);
         body wb = map_begin(d, xw->type->elem, 2, wd, &r_weight, &wm, 1);
         ds_value *rh = map_end(&wb, wb.x[0]), *bias = NULL;
@@ -151,12 +162,15 @@ static void gru_step(recurrence *n, ds_value *xw, ds_value *hr, ds_value *r_weig
     }
     bool before = third == hr;
     ds_value *in[] = {xw, xw, xw, hr, hr, third, *h};
-    const ds_attr *maps[] = {gate_map(n, 0), gate_map(n, 1), gate_map(n, 2), gate_map(n, 0), gate_map(n, 1), before ? gate_map(n, 2) : same, same};
+    const ds_attr *maps[] = {
+        gate_map(n, 0), gate_map(n, 1), gate_map(n, 2), gate_map(n, 0), gate_map(n, 1), before ? gate_map(n, 2) : same, same};
     body b = map_begin(d, xw->type->elem, 2, dims, in, maps, 7), *r = &b;
     ds_value *z = activate(r, &n->act[0], clipped(r, n->op, op2(r, DS_LOOP_add, r->x[0], r->x[3])));
-    ds_value *inner = before ? op2(r, DS_LOOP_mul, activate(r, &n->act[0], clipped(r, n->op, op2(r, DS_LOOP_add, r->x[1], r->x[4]))), r->x[5]) : r->x[5];
+    ds_value *inner =
+        before ? op2(r, DS_LOOP_mul, activate(r, &n->act[0], clipped(r, n->op, op2(r, DS_LOOP_add, r->x[1], r->x[4]))), r->x[5]) : r->x[5];
     ds_value *candidate = activate(r, &n->act[1], clipped(r, n->op, op2(r, DS_LOOP_add, r->x[2], inner)));
-    *h = map_end(r, op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, op2(r, DS_LOOP_sub, like(r, z, 1), z), candidate), op2(r, DS_LOOP_mul, z, r->x[6])));
+    *h = map_end(
+        r, op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, op2(r, DS_LOOP_sub, like(r, z, 1), z), candidate), op2(r, DS_LOOP_mul, z, r->x[6])));
 }
 
 /* Past a sequence's own length the state stays and the output is zero. */
@@ -200,7 +214,8 @@ static ds_status one_direction(recurrence *n, ds_value *x, bool backward, ds_val
     if (lstm && dec_in(d, 7)) peephole = part_of(n, dec_in(d, 7), 0, 3 * n->hidden);
     /* all steps at once: xw[seq, batch, rows] */
     const ds_expr *xdims[] = {n->seq, n->batch, w->type->dims[0]}, *k = w->type->dims[1];
-    const ds_expr *xm[] = {dec_dim(d, n->batch_at ? 0 : 1), dec_dim(d, n->batch_at ? 1 : 0), dec_dim(d, 3)}, *wm[] = {dec_dim(d, 2), dec_dim(d, 3)};
+    const ds_expr *xm[] = {dec_dim(d, n->batch_at ? 0 : 1), dec_dim(d, n->batch_at ? 1 : 0), dec_dim(d, 3)},
+                  *wm[] = {dec_dim(d, 2), dec_dim(d, 3)};
     ds_value *xw = dec_contract(d, DS_GRAPH_matmul, elem, 3, xdims, &k, 1, x, dec_map_of(d, 4, xm, 3), w, dec_map_of(d, 4, wm, 2));
     if (wb) xw = dec_binary(d, DS_LOOP_add, xw, wb);
     ds_value *initial[] = {initial_state(n, dec_in(d, 5), elem), lstm ? initial_state(n, dec_in(d, 6), elem) : NULL};
@@ -210,12 +225,14 @@ static ds_status one_direction(recurrence *n, ds_value *x, bool backward, ds_val
     types[carried] = ds_type_tensor(d->cx, elem, 3, ydims, NULL);
     ds_op *loop = ds_op_create(&d->b, DS_GRAPH_loop, initial, carried, types, carried + 1, 1);
     const char *counter = ds_module_new_symbol(d->m, "t");
-    const ds_expr *turn = ds_expr_symbol(d->cx, counter), *t = backward ? ds_expr_sub(d->cx, ds_expr_sub(d->cx, n->seq, dec_const(d, 1)), turn) : turn;
+    const ds_expr *turn = ds_expr_symbol(d->cx, counter),
+                  *t = backward ? ds_expr_sub(d->cx, ds_expr_sub(d->cx, n->seq, dec_const(d, 1)), turn) : turn;
     ds_op_set_attr(d->m, loop, "counter", ds_attr_string(d->cx, counter));
     ds_op_set_attr(d->m, loop, "extent", ds_attr_expr(d->cx, n->seq));
     if (backward) ds_op_set_attr(d->m, loop, "backward", ds_attr_unit(d->cx)); /* stacked values fill from the end */
     ds_block *block = ds_op_block(loop, 0);
-    ds_value *h = ds_block_add_arg(d->m, block, initial[0]->type, NULL), *c = lstm ? ds_block_add_arg(d->m, block, initial[0]->type, NULL) : NULL, *old_h = h, *old_c = c;
+    ds_value *h = ds_block_add_arg(d->m, block, initial[0]->type, NULL),
+             *c = lstm ? ds_block_add_arg(d->m, block, initial[0]->type, NULL) : NULL, *old_h = h, *old_c = c;
     ds_builder outer = d->b;
     d->b.block = block, d->b.before = NULL;
     const ds_expr *step_dims[] = {n->batch, w->type->dims[0]}, *step[] = {t, dec_dim(d, 0), dec_dim(d, 1)};
@@ -251,7 +268,8 @@ static ds_value *join_directions(dec *d, ds_value **parts, size_t count, size_t 
 }
 
 static void read_activations(recurrence *n, size_t per_direction) {
-    const ds_attr *names = ds_op_attr(n->op, "activations"), *alpha = ds_op_attr(n->op, "activation_alpha"), *beta = ds_op_attr(n->op, "activation_beta");
+    const ds_attr *names = ds_op_attr(n->op, "activations"), *alpha = ds_op_attr(n->op, "activation_alpha"),
+                  *beta = ds_op_attr(n->op, "activation_beta");
     static const char *const defaults[3][3] = {{"Sigmoid", "Tanh", "Tanh"}, {"Sigmoid", "Tanh", ""}, {"Tanh", "", ""}};
     size_t kind = n->op->kind == DS_ONNX_LSTM ? 0 : n->op->kind == DS_ONNX_GRU ? 1 : 2;
     for (size_t i = 0; i < per_direction; i++) {
@@ -269,7 +287,8 @@ RULE(recurrent) {
     const char *direction = ds_op_text(op, "direction", "forward");
     size_t directions = strcmp(direction, "bidirectional") ? 1 : 2, per = lstm ? 3 : op->kind == DS_ONNX_GRU ? 2 : 1;
     recurrence n = {.d = d, .op = op, .gates = lstm ? 4 : op->kind == DS_ONNX_GRU ? 3 : 1, .lengths = dec_in(d, 4)};
-    if (x->type->rank != 3 || dec_type(d, 2)->rank != 3 || !ds_expr_is_const(dec_type(d, 2)->dims[2], &n.hidden)) return dec_fail(d, DS_E_shape, "input or weight does not have rank 3");
+    if (x->type->rank != 3 || dec_type(d, 2)->rank != 3 || !ds_expr_is_const(dec_type(d, 2)->dims[2], &n.hidden))
+        return dec_fail(d, DS_E_shape, "input or weight does not have rank 3");
     n.batch_at = ds_op_int(op, "layout", 0) ? 0 : 1;
     n.seq = x->type->dims[n.batch_at ? 0 : 1], n.batch = x->type->dims[n.batch_at];
     if (n.lengths) {

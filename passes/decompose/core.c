@@ -46,7 +46,8 @@ ds_status dec_refuse(dec *d, const char *format, ...) {
 
 ds_status dec_axis(dec *d, int64_t axis, size_t rank, size_t *out_axis) {
     if (axis < 0) axis += (int64_t)rank;
-    if (axis < 0 || axis >= (int64_t)rank) return dec_fail(d, DS_E_attribute, "axis %lld is outside a tensor of rank %zu", (long long)axis, rank);
+    if (axis < 0 || axis >= (int64_t)rank)
+        return dec_fail(d, DS_E_attribute, "axis %lld is outside a tensor of rank %zu", (long long)axis, rank);
     *out_axis = (size_t)axis;
     return DS_OK;
 }
@@ -78,6 +79,20 @@ ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **o
     return DS_OK;
 }
 
+/* Extents like min(1, n), of a slice that takes one element: 1, or 0 where there is nothing to take. */
+static bool is_one_at_most(const ds_expr *e) {
+    return ds_expr_equals(e, 1) || (e->kind == DS_EXPR_MIN && (ds_expr_equals(e->a, 1) || ds_expr_equals(e->b, 1)));
+}
+
+/* The extent of a broadcast of two. One that is at most 1 stretches like 1; that it is not 0 is recorded. */
+ds_status dec_broadcast_extent(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out) {
+    const ds_expr *one = dec_const(d, 1), *same;
+    if (is_one_at_most(b) && !is_one_at_most(a)) *out = a, a = b;
+    else *out = b;
+    if (a == one || a == *out) return DS_OK;
+    return is_one_at_most(a) ? dec_same(d, a, one, &same) : dec_same(d, a, *out, out);
+}
+
 ds_status dec_broadcast(dec *d, ds_value *const *values, size_t count, const ds_expr **out_dims, size_t *out_rank) {
     size_t rank = 0;
     for (size_t i = 0; i < count; i++)
@@ -85,12 +100,8 @@ ds_status dec_broadcast(dec *d, ds_value *const *values, size_t count, const ds_
     if (rank > DEC_MAX_RANK) return dec_refuse(d, "more than %d dimensions", DEC_MAX_RANK);
     for (size_t k = 0; k < rank; k++) out_dims[k] = dec_const(d, 1);
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0, r = values[i]->type->rank; k < r; k++) {
-            const ds_expr **to = &out_dims[rank - r + k], *extent = values[i]->type->dims[k];
-            if (ds_expr_equals(extent, 1)) continue;
-            if (ds_expr_equals(*to, 1)) *to = extent;
-            else DS_TRY(dec_same(d, *to, extent, to));
-        }
+        for (size_t k = 0, r = values[i]->type->rank; k < r; k++)
+            DS_TRY(dec_broadcast_extent(d, out_dims[rank - r + k], values[i]->type->dims[k], &out_dims[rank - r + k]));
     *out_rank = rank;
     return DS_OK;
 }
@@ -100,8 +111,7 @@ const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size
 const ds_attr *dec_broadcast_map(dec *d, ds_value *value, size_t rank) {
     const ds_expr *exprs[DEC_MAX_RANK];
     size_t r = value->type->rank;
-    for (size_t k = 0; k < r; k++)
-        exprs[k] = ds_expr_equals(value->type->dims[k], 1) ? dec_const(d, 0) : dec_dim(d, rank - r + k);
+    for (size_t k = 0; k < r; k++) exprs[k] = ds_expr_equals(value->type->dims[k], 1) ? dec_const(d, 0) : dec_dim(d, rank - r + k);
     return dec_map_of(d, rank, exprs, r);
 }
 
@@ -117,7 +127,8 @@ static body region_begin(dec *d, ds_op *op, ds_elem elem, ds_value *const *input
     return r;
 }
 
-body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, const ds_attr *const *maps, size_t count) {
+body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, const ds_attr *const *maps,
+               size_t count) {
     const ds_type *type = ds_type_tensor(d->cx, elem, rank, dims, NULL);
     ds_op *op = ds_op_create(&d->b, DS_GRAPH_map, inputs, count, &type, 1, 1);
     ds_op_set_attr(d->m, op, "maps", ds_attr_array(d->cx, maps, count));
@@ -162,11 +173,15 @@ static const ds_attr *identity_of(body *r, ds_op_kind combiner) {
     ds_ir_context *cx = r->d->cx;
     const ds_elem_info *e = ds_elem_facts(r->elem);
     bool is_unsigned = e->class == DS_CLASS_UINT;
-    int64_t top = e->class == DS_CLASS_BOOL ? 1 : is_unsigned ? (e->bits == 64 ? -1 : (int64_t)((1ull << e->bits) - 1)) : e->bits == 64 ? INT64_MAX : (int64_t)((1ull << (e->bits - 1)) - 1);
+    int64_t top = e->class == DS_CLASS_BOOL ? 1
+                  : is_unsigned             ? (e->bits == 64 ? -1 : (int64_t)((1ull << e->bits) - 1))
+                  : e->bits == 64           ? INT64_MAX
+                                            : (int64_t)((1ull << (e->bits - 1)) - 1);
     bool is_float = e->class == DS_CLASS_FLOAT;
     switch (combiner) {
     case DS_LOOP_mul: return is_float ? ds_attr_float(cx, 1) : ds_attr_int(cx, 1);
-    case DS_LOOP_max: return is_float ? ds_attr_float(cx, -(double)INFINITY) : ds_attr_int(cx, is_unsigned || e->class == DS_CLASS_BOOL ? 0 : -top - 1);
+    case DS_LOOP_max:
+        return is_float ? ds_attr_float(cx, -(double)INFINITY) : ds_attr_int(cx, is_unsigned || e->class == DS_CLASS_BOOL ? 0 : -top - 1);
     case DS_LOOP_min: return is_float ? ds_attr_float(cx, (double)INFINITY) : ds_attr_int(cx, top);
     case DS_LOOP_and: return ds_attr_int(cx, -1);
     default: return is_float ? ds_attr_float(cx, 0) : ds_attr_int(cx, 0);
@@ -217,7 +232,8 @@ ds_value *like(body *r, ds_value *v, double c) { return num(r, v->type->elem, c)
 ds_value *cast_to(body *r, ds_value *v, ds_elem elem) {
     if (v->type->elem == elem) return v;
     /* narrow -> f32 -> the same narrow type: nothing happened */
-    if (v->op && v->op->kind == DS_LOOP_cast && ds_op_operand(v->op, 0)->type->elem == elem && dec_compute_elem(elem) == v->type->elem) return ds_op_operand(v->op, 0);
+    if (v->op && v->op->kind == DS_LOOP_cast && ds_op_operand(v->op, 0)->type->elem == elem && dec_compute_elem(elem) == v->type->elem)
+        return ds_op_operand(v->op, 0);
     return scalar_op(r, DS_LOOP_cast, &v, 1, elem);
 }
 
@@ -298,7 +314,9 @@ static bool whole_numbers(const ds_cells *c) {
 
 ds_value *dec_simplify(dec *d, ds_value *v) {
     uint64_t count;
-    if (!v->op || !ds_type_static_count(v->type, &count) || count > KNOWN_LIMIT || v->op->result_count != 1 || ds_elem_facts(v->type->elem)->bits > 64) return v;
+    if (!v->op || !ds_type_static_count(v->type, &count) || count > KNOWN_LIMIT || v->op->result_count != 1 ||
+        ds_elem_facts(v->type->elem)->bits > 64)
+        return v;
     if (v->op->kind == DS_GRAPH_constant || v->op->kind == DS_GRAPH_index || v->op->kind == DS_GRAPH_extern) return v;
     known_env k = {d, ds_arena_create()};
     ds_eval_env env = {d->cx, k.arena, known_value, &k, NULL};
@@ -325,8 +343,10 @@ ds_value *dec_simplify(dec *d, ds_value *v) {
 
 ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, size_t *out_count) {
     uint64_t count;
-    if (!value || !ds_type_static_count(value->type, &count)) return dec_refuse(d, "a shape or index list whose length is known only at run time");
-    if (count > room) return dec_fail(d, DS_E_shape, "a list of %llu integers where at most %zu make sense", (unsigned long long)count, room);
+    if (!value || !ds_type_static_count(value->type, &count))
+        return dec_refuse(d, "a shape or index list whose length is known only at run time");
+    if (count > room)
+        return dec_fail(d, DS_E_shape, "a list of %llu integers where at most %zu make sense", (unsigned long long)count, room);
     *out_count = (size_t)count;
     known_env k = {d, ds_arena_create()};
     const ds_cells *cells = known_value(&k, value);
@@ -338,7 +358,8 @@ ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, si
     for (ds_use *use = value->uses; use; use = use->next) /* read before: the same symbols */
         if (use->owner->kind == DS_GRAPH_item) {
             int64_t at = ds_op_int(use->owner, "at", 0);
-            if (use->owner->block == d->b.block && at < (int64_t)count) out[at] = ds_expr_symbol(d->cx, ds_op_text(use->owner, "symbol", ""));
+            if (use->owner->block == d->b.block && at < (int64_t)count)
+                out[at] = ds_expr_symbol(d->cx, ds_op_text(use->owner, "symbol", ""));
             else cells = NULL;
         }
     for (size_t i = 0; i < count; i++) {
@@ -486,8 +507,8 @@ ds_value *dec_slice(dec *d, ds_value *v, size_t axis, const ds_expr *start, cons
     return map_end(&r, r.x[0]);
 }
 
-ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over, size_t over_count,
-                       ds_value *a, const ds_attr *a_map, ds_value *b, const ds_attr *b_map) {
+ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over,
+                       size_t over_count, ds_value *a, const ds_attr *a_map, ds_value *b, const ds_attr *b_map) {
     ds_elem narrow = a->type->elem, wide = dec_compute_elem(elem);
     a = dec_convert(d, a, wide), b = dec_convert(d, b, wide);
     const ds_type *type = ds_type_tensor(d->cx, wide, rank, dims, NULL);
@@ -523,7 +544,8 @@ ds_status dec_matmul(dec *d, ds_value *a, ds_value *b, ds_elem elem, ds_value **
     (void)m_at;
     am[ra - 1] = dec_dim(d, rank);
     bm[rb > 1 ? rb - 2 : 0] = dec_dim(d, rank);
-    *out = dec_contract(d, DS_GRAPH_matmul, elem, rank, dims, &k, 1, a, dec_map_of(d, rank + 1, am, ra), b, dec_map_of(d, rank + 1, bm, rb));
+    *out =
+        dec_contract(d, DS_GRAPH_matmul, elem, rank, dims, &k, 1, a, dec_map_of(d, rank + 1, am, ra), b, dec_map_of(d, rank + 1, bm, rb));
     return DS_OK;
 }
 

@@ -43,7 +43,8 @@ static ds_status check_operands(dec *d, ds_op *op) {
         if (t && t->kind == DS_TYPE_UNRANKED) return dec_refuse(d, "an operand of unknown rank");
         if (t && t->kind != DS_TYPE_TENSOR) return dec_refuse(d, "sequences, optionals and maps");
         if (t && t->rank + 2 > DEC_MAX_RANK) return dec_refuse(d, "a tensor of rank %zu", t->rank);
-        if (t && ds_elem_facts(t->elem)->bits > 64 && op->kind != DS_ONNX_Shape && op->kind != DS_ONNX_Size) return dec_refuse(d, "element type %s", ds_elem_facts(t->elem)->text);
+        if (t && ds_elem_facts(t->elem)->bits > 64 && op->kind != DS_ONNX_Shape && op->kind != DS_ONNX_Size)
+            return dec_refuse(d, "element type %s", ds_elem_facts(t->elem)->text);
         if (t && ds_elem_facts(t->elem)->class == DS_CLASS_COMPLEX) return dec_refuse(d, "complex numbers");
         if (variadic) {
             if (i >= op->operand_count) break;
@@ -79,7 +80,8 @@ ds_status dec_block(dec *d, ds_block *block) {
         next = op->next;
         ds_status status = DS_OK;
         if (op->kind == DS_OPAQUE)
-            status = ds_report(d->cx->diag, DS_ERROR, DS_E_op, ds_op_where(d->m, op), "operator %s is not supported", ds_op_text(op, "ds.op", "?"));
+            status = ds_report(d->cx->diag, DS_ERROR, DS_E_op, ds_op_where(d->m, op), "operator %s is not supported",
+                               ds_op_text(op, "ds.op", "?"));
         else if (is_onnx(op) && operands_are_known(op)) status = lower_op(d, op);
         else continue;
         if (status > worst) worst = status;
@@ -102,8 +104,10 @@ ds_status ds_pass_decompose(ds_module *module, const ds_pass_options *options) {
         dec d = {.m = module, .cx = module->cx};
         ds_block *block = ds_op_block(func, 0);
         for (size_t i = 0; i < block->arg_count; i++)
-            if (block->args[i]->type->kind != DS_TYPE_TENSOR || ds_elem_facts(block->args[i]->type->elem)->bits > 64 || ds_elem_facts(block->args[i]->type->elem)->class == DS_CLASS_COMPLEX)
-                worst = ds_report(module->cx->diag, DS_ERROR, DS_E_elem, NULL, "input '%s' is not a tensor of numbers of known rank", block->args[i]->name ? block->args[i]->name : "");
+            if (block->args[i]->type->kind != DS_TYPE_TENSOR || ds_elem_facts(block->args[i]->type->elem)->bits > 64 ||
+                ds_elem_facts(block->args[i]->type->elem)->class == DS_CLASS_COMPLEX)
+                worst = ds_report(module->cx->diag, DS_ERROR, DS_E_elem, NULL, "input '%s' is not a tensor of numbers of known rank",
+                                  block->args[i]->name ? block->args[i]->name : "");
         if (worst == DS_OK) worst = dec_block(&d, block);
         if (worst == DS_OK) ds_walk(block, erase_absent, NULL);
     }

@@ -42,9 +42,9 @@ ds_status dec_run_time_axes(dec *d, ds_value *axes, size_t rank, const ds_expr *
 /* v without the `count` dims of t that is_axis names (their extent in v is 1). */
 ds_value *dec_drop_axes(dec *d, ds_value *v, const ds_type *t, const ds_expr *const *is_axis, size_t count);
 const ds_expr *dec_is_axis(dec *d, const ds_expr *axis, size_t dim, size_t rank); /* 1 where axis (maybe negative) names dim */
-const ds_expr *dec_equals(dec *d, const ds_expr *e, int64_t value);              /* 1 where they are equal, else 0: max(0, 1 - |e - value|) */
+const ds_expr *dec_equals(dec *d, const ds_expr *e, int64_t value); /* 1 where they are equal, else 0: max(0, 1 - |e - value|) */
 bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room, size_t *out_count); /* false when one is not a constant */
-bool dec_known_scalar(dec *d, ds_value *value, double *out);                               /* element 0 of a constant */
+bool dec_known_scalar(dec *d, ds_value *value, double *out);                                /* element 0 of a constant */
 
 /* ---- expressions ---- */
 
@@ -52,6 +52,7 @@ const ds_expr *dec_const(dec *d, int64_t v);
 const ds_expr *dec_dim(dec *d, size_t i);
 /* The extent that both are; records a constraint where that cannot be decided. */
 ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out);
+ds_status dec_broadcast_extent(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out);
 ds_status dec_broadcast(dec *d, ds_value *const *values, size_t count, const ds_expr **out_dims, size_t *out_rank);
 const ds_attr *dec_broadcast_map(dec *d, ds_value *value, size_t rank); /* reads `value` in an iteration space of `rank` dims */
 const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count);
@@ -68,14 +69,16 @@ typedef struct {
 
 /* Result type f16 and the like is computed in f32 and rounded at the end. */
 ds_elem dec_compute_elem(ds_elem elem);
-body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, const ds_attr *const *maps, size_t count);
+body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, const ds_attr *const *maps,
+               size_t count);
 ds_value *map_end(body *r, ds_value *result); /* converts to the result's element type */
 /* All inputs broadcast to the given shape. */
 body map_over(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, size_t count);
 body map_same(dec *d, ds_elem elem, ds_value *input); /* input's shape */
-void map_pad(body *r, size_t input, double value); /* reads of `input` outside yield value */
+void map_pad(body *r, size_t input, double value);    /* reads of `input` outside yield value */
 
-/* Reduction of one value with a combiner; `elem` is the accumulators' type (use dec_compute_elem). Dims rank..rank+over_count-1 are reduced. */
+/* Reduction of one value with a combiner; `elem` is the accumulators' type (use dec_compute_elem). Dims rank..rank+over_count-1 are
+ * reduced. */
 body reduce_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over, size_t over_count,
                   ds_value *const *inputs, const ds_attr *const *maps, size_t count);
 ds_value *reduce_end(body *r, ds_value *value, ds_op_kind combiner); /* add, mul, min, max, and, or */
@@ -88,7 +91,8 @@ ds_value *like(body *r, ds_value *v, double c); /* a constant of v's type */
 ds_value *cast_to(body *r, ds_value *v, ds_elem elem);
 ds_value *extent(body *r, const ds_expr *e); /* an expression over symbols, as index */
 ds_value *position(body *r, size_t dim);
-ds_value *at_point(body *r, size_t dims, const ds_expr *e); /* an expression over the first `dims` coordinates of the current point, as index */
+ds_value *at_point(body *r, size_t dims,
+                   const ds_expr *e); /* an expression over the first `dims` coordinates of the current point, as index */
 ds_value *clamp_index(body *r, ds_value *v, const ds_expr *size); /* as index in 0 … size-1, so that a wrong one cannot read outside */
 ds_value *extract(body *r, ds_value *tensor, ds_value *const *at, size_t count);
 
@@ -116,12 +120,13 @@ typedef struct {
 } taps;
 
 taps taps_one(ds_value *at); /* an index */
-/* Of an f32 coordinate, 2 (linear), or 4 (Keys' cubic convolution with parameter a; IEEE Trans. ASSP 29, 1981). `at` are f32: whole, maybe outside. */
+/* Of an f32 coordinate, 2 (linear), or 4 (Keys' cubic convolution with parameter a; IEEE Trans. ASSP 29, 1981). `at` are f32: whole, maybe
+ * outside. */
 taps taps_linear(body *r, ds_value *x);
 taps taps_cubic(body *r, double a, ds_value *x);
 ds_value *cubic_weight(body *r, double a, ds_value *s, bool near); /* the kernel at distance s: s <= 1 (near), or 1 < s < 2 */
-void taps_clamp(body *r, taps *t, const ds_expr *size); /* `at` becomes an index; outside means the element at the edge */
-void taps_zero(body *r, taps *t, const ds_expr *size);  /* … or zero */
+void taps_clamp(body *r, taps *t, const ds_expr *size);            /* `at` becomes an index; outside means the element at the edge */
+void taps_zero(body *r, taps *t, const ds_expr *size);             /* … or zero */
 /* The sum over the product of all axes' taps of weight * x[at]; one entry of `axis` for each dim of x. */
 ds_value *interpolate(body *r, ds_value *x, const taps *axis);
 
@@ -142,8 +147,8 @@ ds_value *dec_channel_bias(dec *d, ds_value *v, ds_value *bias);
 const ds_expr *dec_named(dec *d, const ds_expr *e);
 /* matmul over the last two dims, batch dims broadcast */
 ds_status dec_matmul(dec *d, ds_value *a, ds_value *b, ds_elem accumulator, ds_value **out);
-ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over, size_t over_count,
-                       ds_value *a, const ds_attr *a_map, ds_value *b, const ds_attr *b_map);
+ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over,
+                       size_t over_count, ds_value *a, const ds_attr *a_map, ds_value *b, const ds_attr *b_map);
 /* The sliding window of convolution and pooling: ONNX's kernel_shape, strides, dilations, pads, auto_pad and ceil_mode. */
 typedef struct {
     size_t spatial;

@@ -10,20 +10,29 @@ static double attr(body *r, const char *name, double otherwise) { return ds_op_f
 
 /* ---- one operand ---- */
 
+/* clang-format off */
 #define PLAIN(name, kind)                                                                                                                  \
     static ds_value *f_##name(body *r, ds_value *x) { return op1(r, DS_LOOP_##kind, x); }
 PLAIN(Abs, abs) PLAIN(Neg, neg) PLAIN(Exp, exp) PLAIN(Log, log) PLAIN(Sqrt, sqrt) PLAIN(Sin, sin) PLAIN(Cos, cos) PLAIN(Tan, tan)
 PLAIN(Asin, asin) PLAIN(Acos, acos) PLAIN(Atan, atan) PLAIN(Sinh, sinh) PLAIN(Cosh, cosh) PLAIN(Tanh, tanh) PLAIN(Asinh, asinh)
 PLAIN(Acosh, acosh) PLAIN(Atanh, atanh) PLAIN(Erf, erf) PLAIN(Floor, floor) PLAIN(Ceil, ceil) PLAIN(Round, round) PLAIN(BitwiseNot, not)
 #undef PLAIN
+    /* clang-format on */
 
-static ds_value *sigmoid(body *r, ds_value *x) { return DIV(C(1), ADD(C(1), EXP(op1(r, DS_LOOP_neg, x)))); }
+    static ds_value *sigmoid(body *r, ds_value *x) {
+    return DIV(C(1), ADD(C(1), EXP(op1(r, DS_LOOP_neg, x))));
+}
 /* log(1 + e^x) = max(x, 0) + log1p(e^-|x|) */
-static ds_value *softplus(body *r, ds_value *x) { return ADD(MAX(x, C(0)), op1(r, DS_LOOP_log1p, EXP(op1(r, DS_LOOP_neg, op1(r, DS_LOOP_abs, x))))); }
+static ds_value *softplus(body *r, ds_value *x) {
+    return ADD(MAX(x, C(0)), op1(r, DS_LOOP_log1p, EXP(op1(r, DS_LOOP_neg, op1(r, DS_LOOP_abs, x)))));
+}
 static ds_value *expm1_times(body *r, ds_value *x, double a) { return MUL(C(a), SUB(EXP(x), C(1))); }
 
 static ds_value *f_Not(body *r, ds_value *x) { return op2(r, DS_LOOP_xor, x, C(1)); }
-static ds_value *f_Identity(body *r, ds_value *x) { (void)r; return x; }
+static ds_value *f_Identity(body *r, ds_value *x) {
+    (void)r;
+    return x;
+}
 static ds_value *f_Reciprocal(body *r, ds_value *x) { return DIV(C(1), x); }
 static ds_value *f_Sigmoid(body *r, ds_value *x) { return sigmoid(r, x); }
 static ds_value *f_Softplus(body *r, ds_value *x) { return softplus(r, x); }
@@ -39,7 +48,9 @@ static ds_value *f_Celu(body *r, ds_value *x) {
     double alpha = attr(r, "alpha", 1);
     return ADD(MAX(x, C(0)), MIN(C(0), expm1_times(r, DIV(x, C(alpha)), alpha)));
 }
-static ds_value *f_HardSigmoid(body *r, ds_value *x) { return MAX(C(0), MIN(C(1), ADD(MUL(x, C(attr(r, "alpha", 0.2))), C(attr(r, "beta", 0.5))))); }
+static ds_value *f_HardSigmoid(body *r, ds_value *x) {
+    return MAX(C(0), MIN(C(1), ADD(MUL(x, C(attr(r, "alpha", 0.2))), C(attr(r, "beta", 0.5)))));
+}
 static ds_value *f_HardSwish(body *r, ds_value *x) { return MUL(x, MAX(C(0), MIN(C(1), ADD(MUL(x, C(1.0 / 6)), C(0.5))))); }
 static ds_value *f_Mish(body *r, ds_value *x) { return MUL(x, op1(r, DS_LOOP_tanh, softplus(r, x))); }
 static ds_value *f_Swish(body *r, ds_value *x) { return MUL(x, sigmoid(r, MUL(x, C(attr(r, "alpha", 1))))); }
@@ -64,6 +75,7 @@ static ds_value *f_IsInf(body *r, ds_value *x) {
 
 /* ---- two operands ---- */
 
+/* clang-format off */
 #define BINARY(name, expression)                                                                                                           \
     static ds_value *f_##name(body *r, ds_value *x, ds_value *y) { return expression; }
 BINARY(Add, ADD(x, y)) BINARY(Sub, SUB(x, y)) BINARY(Mul, MUL(x, y)) BINARY(Div, DIV(x, y))
@@ -75,9 +87,10 @@ BINARY(Mod, op2(r, ds_op_int(r->d->op, "fmod", 0) ? DS_LOOP_rem : DS_LOOP_mod, x
 BINARY(BitShift, op2(r, !strcmp(ds_op_text(r->d->op, "direction", ""), "LEFT") ? DS_LOOP_shl : DS_LOOP_shr, x, y))
 BINARY(Max, MAX(x, y)) BINARY(Min, MIN(x, y)) BINARY(Sum, ADD(x, y)) BINARY(Mean, ADD(x, y))
 #undef BINARY
+    /* clang-format on */
 
-/* x^y; small constant exponents become products and roots */
-static ds_value *f_Pow(body *r, ds_value *x, ds_value *y) {
+    /* x^y; small constant exponents become products and roots */
+    static ds_value *f_Pow(body *r, ds_value *x, ds_value *y) {
     double e;
     bool is_float = ds_elem_is_float(x->type->elem);
     if (dec_known_scalar(r->d, dec_in(r->d, 1), &e) && ds_type_count(r->d->cx, dec_in(r->d, 1)->type) == dec_const(r->d, 1)) {
@@ -87,13 +100,15 @@ static ds_value *f_Pow(body *r, ds_value *x, ds_value *y) {
         if (e == 0.5 && is_float) return op1(r, DS_LOOP_sqrt, x);
         if (e == -1 && is_float) return DIV(C(1), x);
     }
-    if (!is_float && ds_elem_is_float(y->type->elem)) return cast_to(r, op2(r, DS_LOOP_pow, cast_to(r, x, DS_f64), cast_to(r, y, DS_f64)), x->type->elem);
+    if (!is_float && ds_elem_is_float(y->type->elem))
+        return cast_to(r, op2(r, DS_LOOP_pow, cast_to(r, x, DS_f64), cast_to(r, y, DS_f64)), x->type->elem);
     return op2(r, DS_LOOP_pow, x, cast_to(r, y, x->type->elem));
 }
 
 typedef ds_value *unary_fn(body *r, ds_value *x);
 typedef ds_value *binary_fn(body *r, ds_value *x, ds_value *y);
 
+/* clang-format off */
 static const struct { ds_op_kind kind; unary_fn *fn; } unary_ops[] = {
 #define U(name) {DS_ONNX_##name, f_##name},
     U(Abs) U(Neg) U(Exp) U(Log) U(Sqrt) U(Sin) U(Cos) U(Tan) U(Asin) U(Acos) U(Atan) U(Sinh) U(Cosh) U(Tanh) U(Asinh) U(Acosh) U(Atanh) U(Erf)
@@ -101,17 +116,20 @@ static const struct { ds_op_kind kind; unary_fn *fn; } unary_ops[] = {
     U(Celu) U(HardSigmoid) U(HardSwish) U(Mish) U(Swish) U(ThresholdedRelu) U(Shrink) U(Sign) U(Gelu) U(IsNaN) U(IsInf)
 #undef U
 };
+/* clang-format on */
 
+/* clang-format off */
 static const struct { ds_op_kind kind; binary_fn *fn; } binary_ops[] = {
 #define B(name) {DS_ONNX_##name, f_##name},
     B(Add) B(Sub) B(Mul) B(Div) B(Pow) B(Mod) B(Equal) B(Less) B(Greater) B(LessOrEqual) B(GreaterOrEqual) B(And) B(Or) B(Xor) B(BitwiseAnd)
     B(BitwiseOr) B(BitwiseXor) B(BitShift) B(PRelu) B(Max) B(Min) B(Sum) B(Mean)
 #undef B
 };
+/* clang-format on */
 
 static bool is_predicate(ds_op_kind k) {
-    return k == DS_ONNX_Equal || k == DS_ONNX_Less || k == DS_ONNX_Greater || k == DS_ONNX_LessOrEqual || k == DS_ONNX_GreaterOrEqual || k == DS_ONNX_IsNaN ||
-           k == DS_ONNX_IsInf;
+    return k == DS_ONNX_Equal || k == DS_ONNX_Less || k == DS_ONNX_Greater || k == DS_ONNX_LessOrEqual || k == DS_ONNX_GreaterOrEqual ||
+           k == DS_ONNX_IsNaN || k == DS_ONNX_IsInf;
 }
 
 RULE(unary) {
@@ -138,13 +156,15 @@ RULE(nary) {
         if (!(inputs[i] = dec_in(d, i))) return dec_fail(d, DS_E_arity, "operand %zu is missing", i);
     for (size_t i = 1; i < count; i++)
         if (inputs[i]->type->elem != inputs[0]->type->elem && op->kind != DS_ONNX_Pow && op->kind != DS_ONNX_BitShift)
-            return dec_fail(d, DS_E_type, "operands have element types %s and %s", ds_elem_facts(inputs[0]->type->elem)->text, ds_elem_facts(inputs[i]->type->elem)->text);
+            return dec_fail(d, DS_E_type, "operands have element types %s and %s", ds_elem_facts(inputs[0]->type->elem)->text,
+                            ds_elem_facts(inputs[i]->type->elem)->text);
     if (ds_op_int(op, "ds.channel", 0) && inputs[1]->type->rank == 1 && inputs[0]->type->rank > 2) {
         const ds_expr *shape[DEC_MAX_RANK] = {inputs[1]->type->dims[0]};
         for (size_t i = 1; i + 1 < inputs[0]->type->rank; i++) shape[i] = dec_const(d, 1);
         inputs[1] = dec_reshape(d, inputs[1], inputs[0]->type->rank - 1, shape);
     }
-    if (op->kind == DS_ONNX_PRelu && inputs[1]->type->rank > inputs[0]->type->rank) return dec_fail(d, DS_E_shape, "the slope has a higher rank than the input");
+    if (op->kind == DS_ONNX_PRelu && inputs[1]->type->rank > inputs[0]->type->rank)
+        return dec_fail(d, DS_E_shape, "the slope has a higher rank than the input");
     DS_TRY(dec_broadcast(d, inputs, count, dims, &rank));
     body r = map_over(d, is_predicate(op->kind) ? DS_b1 : inputs[0]->type->elem, rank, dims, inputs, count);
     binary_fn *fn = NULL;
@@ -176,15 +196,18 @@ RULE(clip) {
 
 static ds_status convert(dec *d, ds_op *op, ds_elem to) {
     ds_value *x = dec_in(d, 0);
-    if (x->type->elem == DS_string || to == DS_string || ds_elem_facts(to)->bits > 64) return dec_refuse(d, "conversion from %s to %s", ds_elem_facts(x->type->elem)->text, ds_elem_facts(to)->text);
+    if (x->type->elem == DS_string || to == DS_string || ds_elem_facts(to)->bits > 64)
+        return dec_refuse(d, "conversion from %s to %s", ds_elem_facts(x->type->elem)->text, ds_elem_facts(to)->text);
     if (x->type->elem == to) {
         d->out[0] = x;
         return DS_OK;
     }
     body r = map_same(d, to, x);
     ds_value *v = cast_to(&r, r.x[0], to);
-    if (v->op && v->op->kind == DS_LOOP_cast && !ds_op_int(op, "saturate", 1)) ds_op_set_attr(d->m, v->op, "saturate", ds_attr_int(d->cx, 0));
-    if (v->op && v->op->kind == DS_LOOP_cast && to == DS_f8e8m0 && ds_op_attr(op, "round_mode")) ds_op_set_attr(d->m, v->op, "round_mode", ds_op_attr(op, "round_mode"));
+    if (v->op && v->op->kind == DS_LOOP_cast && !ds_op_int(op, "saturate", 1))
+        ds_op_set_attr(d->m, v->op, "saturate", ds_attr_int(d->cx, 0));
+    if (v->op && v->op->kind == DS_LOOP_cast && to == DS_f8e8m0 && ds_op_attr(op, "round_mode"))
+        ds_op_set_attr(d->m, v->op, "round_mode", ds_op_attr(op, "round_mode"));
     d->out[0] = map_end(&r, v);
     return DS_OK;
 }
@@ -225,7 +248,8 @@ RULE(dropout) {
 RULE(bit_cast) {
     ds_value *x = dec_in(d, 0);
     ds_elem from = x->type->elem, to = ds_elem_from_onnx((int)ds_op_int(op, "to", 0));
-    if (to == DS_NO_ELEM || ds_elem_facts(from)->bits != ds_elem_facts(to)->bits) return dec_fail(d, DS_E_type, "the element types differ in width");
+    if (to == DS_NO_ELEM || ds_elem_facts(from)->bits != ds_elem_facts(to)->bits)
+        return dec_fail(d, DS_E_type, "the element types differ in width");
     if (from == DS_b1 || to == DS_b1 || ds_elem_facts(from)->bits > 64) return dec_refuse(d, "bits of this type");
     body r = map_same(d, to, x);
     ds_value *v = r.b.block->args[0]; /* as stored, not widened */
@@ -249,7 +273,8 @@ static ds_status scale_map(dec *d, ds_op *op, ds_value *x, ds_value *scale, cons
     int64_t block = ds_op_int(op, "block_size", 0);
     if (scale->type->rank == 1) exprs[0] = dec_dim(d, axis);
     else
-        for (size_t i = 0; i < rank; i++) exprs[i] = i == axis && block ? ds_expr_floordiv(d->cx, dec_dim(d, i), dec_const(d, block)) : dec_dim(d, i);
+        for (size_t i = 0; i < rank; i++)
+            exprs[i] = i == axis && block ? ds_expr_floordiv(d->cx, dec_dim(d, i), dec_const(d, block)) : dec_dim(d, i);
     *out = dec_map_of(d, rank, exprs, scale->type->rank);
     return DS_OK;
 }
@@ -260,7 +285,8 @@ RULE(dequantize) {
     size_t count = inputs[2] ? 3 : 2;
     for (size_t i = 1; i < count; i++) DS_TRY(scale_map(d, op, inputs[0], inputs[i], &maps[i]));
     ds_elem to = ds_elem_from_onnx((int)ds_op_int(op, "output_dtype", 0));
-    body b = map_begin(d, to == DS_NO_ELEM ? inputs[1]->type->elem : to, inputs[0]->type->rank, inputs[0]->type->dims, inputs, maps, count), *r = &b;
+    body b = map_begin(d, to == DS_NO_ELEM ? inputs[1]->type->elem : to, inputs[0]->type->rank, inputs[0]->type->dims, inputs, maps, count),
+         *r = &b;
     ds_value *v = r->x[0];
     if (!ds_elem_is_float(v->type->elem)) {
         v = cast_to(r, v, DS_i32);

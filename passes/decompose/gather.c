@@ -48,7 +48,8 @@ RULE(gather_elements) {
     ds_value *x = dec_in(d, 0), *indices = dec_in(d, 1), *at[DEC_MAX_RANK];
     size_t axis;
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), x->type->rank, &axis));
-    if (indices->type->rank != x->type->rank) return dec_fail(d, DS_E_shape, "indices have rank %zu, the input %zu", indices->type->rank, x->type->rank);
+    if (indices->type->rank != x->type->rank)
+        return dec_fail(d, DS_E_shape, "indices have rank %zu, the input %zu", indices->type->rank, x->type->rank);
     body r = map_over(d, x->type->elem, x->type->rank, indices->type->dims, &indices, 1);
     for (size_t i = 0; i < x->type->rank; i++) at[i] = i == axis ? safe_index(&r, r.x[0], x->type->dims[i]) : position(&r, i);
     d->out[0] = map_end(&r, extract(&r, x, at, x->type->rank));
@@ -59,7 +60,8 @@ RULE(gather_nd) {
     ds_value *x = dec_in(d, 0), *indices = dec_in(d, 1), *at[DEC_MAX_RANK];
     size_t batch = (size_t)ds_op_int(op, "batch_dims", 0), q = indices->type->rank, rank = 0;
     int64_t depth;
-    if (q == 0 || !ds_expr_is_const(indices->type->dims[q - 1], &depth) || batch >= q || batch + (size_t)depth > x->type->rank) return dec_refuse(d, "indices of this shape");
+    if (q == 0 || !ds_expr_is_const(indices->type->dims[q - 1], &depth) || batch >= q || batch + (size_t)depth > x->type->rank)
+        return dec_refuse(d, "indices of this shape");
     const ds_expr *dims[DEC_MAX_RANK];
     for (size_t i = 0; i + 1 < q; i++) dims[rank++] = indices->type->dims[i];
     for (size_t i = batch + (size_t)depth; i < x->type->rank; i++) dims[rank++] = x->type->dims[i];
@@ -207,7 +209,10 @@ RULE(cumulative) {
     bool product = op->kind == DS_ONNX_CumProd;
     body r = reduce_begin(d, dec_compute_elem(x->type->elem), rank, x->type->dims, &over, 1, &x, &map, 1);
     ds_value *there = position(&r, rank), *here = at_point(&r, rank, at);
-    if (ds_op_int(op, "reverse", 0)) { ds_value *t = here; here = there, there = t; }
+    if (ds_op_int(op, "reverse", 0)) {
+        ds_value *t = here;
+        here = there, there = t;
+    }
     ds_value *counts = op2(&r, ds_op_int(op, "exclusive", 0) ? DS_LOOP_lt : DS_LOOP_le, there, here);
     ds_value *v = op3(&r, DS_LOOP_select, counts, r.x[0], like(&r, r.x[0], product));
     d->out[0] = dec_convert(d, reduce_end(&r, v, product ? DS_LOOP_mul : DS_LOOP_add), x->type->elem);

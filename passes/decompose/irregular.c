@@ -5,7 +5,7 @@
 #include "passes/decompose/decompose.h"
 
 static ds_op *call_extern(dec *d, const char *callee, ds_value *const *inputs, size_t count, const ds_type *const *types, size_t results,
-                             const ds_expr *const *params, size_t param_count) {
+                          const ds_expr *const *params, size_t param_count) {
     ds_op *op = ds_op_create(&d->b, DS_GRAPH_extern, inputs, count, types, results, 0);
     ds_op_set_attr(d->m, op, "callee", ds_attr_string(d->cx, callee));
     ds_op_set_attr(d->m, op, "params", ds_attr_exprs(d->cx, params, param_count));
@@ -31,8 +31,10 @@ RULE(top_k) {
         if (i < axis) outer = ds_expr_mul(d->cx, outer, dims[i]);
         if (i > axis) inner = ds_expr_mul(d->cx, inner, dims[i]);
     }
-    const ds_type *types[] = {ds_type_tensor(d->cx, x->type->elem, x->type->rank, dims, NULL), ds_type_tensor(d->cx, DS_i64, x->type->rank, dims, NULL)};
-    const ds_expr *params[] = {outer, x->type->dims[axis], inner, k, dec_const(d, ds_op_int(op, "largest", 1)), dec_const(d, elem_code(x->type->elem))};
+    const ds_type *types[] = {ds_type_tensor(d->cx, x->type->elem, x->type->rank, dims, NULL),
+                              ds_type_tensor(d->cx, DS_i64, x->type->rank, dims, NULL)};
+    const ds_expr *params[] = {
+        outer, x->type->dims[axis], inner, k, dec_const(d, ds_op_int(op, "largest", 1)), dec_const(d, elem_code(x->type->elem))};
     ds_op *call = call_extern(d, "top_k", &x, 1, types, 2, params, 6);
     d->out[0] = dec_convert(d, ds_op_result(call, 0), dec_type(d, 0)->elem);
     d->out[1] = ds_op_result(call, 1);
@@ -77,11 +79,13 @@ RULE(scatter_nd) {
     int64_t depth, code;
     DS_TRY(scatter_operands(d, op, in, &code));
     const ds_type *t = in[0]->type, *it = in[1]->type;
-    if (it->rank == 0 || !ds_expr_is_const(it->dims[it->rank - 1], &depth) || depth < 0 || (size_t)depth > t->rank) return dec_refuse(d, "indices of this shape");
+    if (it->rank == 0 || !ds_expr_is_const(it->dims[it->rank - 1], &depth) || depth < 0 || (size_t)depth > t->rank)
+        return dec_refuse(d, "indices of this shape");
     const ds_expr *rows = dec_const(d, 1), *inner = dec_const(d, 1), *params[5 + DEC_MAX_RANK];
     for (size_t i = 0; i + 1 < it->rank; i++) rows = ds_expr_mul(d->cx, rows, it->dims[i]);
     for (size_t i = (size_t)depth; i < t->rank; i++) inner = ds_expr_mul(d->cx, inner, t->dims[i]);
-    params[0] = ds_type_count(d->cx, t), params[1] = rows, params[2] = dec_const(d, depth), params[3] = inner, params[4] = dec_const(d, code);
+    params[0] = ds_type_count(d->cx, t), params[1] = rows, params[2] = dec_const(d, depth), params[3] = inner,
+    params[4] = dec_const(d, code);
     for (size_t i = 0; i < (size_t)depth; i++) params[5 + i] = t->dims[i];
     ds_op *call = call_extern(d, "scatter_nd", in, 3, &t, 1, params, 5 + (size_t)depth);
     d->out[0] = dec_convert(d, ds_op_result(call, 0), dec_type(d, 0)->elem);
@@ -95,7 +99,8 @@ RULE(max_unpool) {
     size_t rank = t->rank, spatial = rank - 2, n;
     int64_t kernel[DEC_MAX_RANK], stride[DEC_MAX_RANK], pads[2 * DEC_MAX_RANK] = {0};
     const ds_expr *dims[DEC_MAX_RANK], *wanted[DEC_MAX_RANK], *one = dec_const(d, 1), *flat = one;
-    if (rank < 3 || ds_op_ints(op, "kernel_shape", kernel, DEC_MAX_RANK) != spatial) return dec_fail(d, DS_E_shape, "'kernel_shape' does not fit the input");
+    if (rank < 3 || ds_op_ints(op, "kernel_shape", kernel, DEC_MAX_RANK) != spatial)
+        return dec_fail(d, DS_E_shape, "'kernel_shape' does not fit the input");
     for (size_t i = 0; i < spatial; i++) stride[i] = 1;
     ds_op_ints(op, "strides", stride, spatial);
     ds_op_ints(op, "pads", pads, 2 * spatial);
@@ -199,7 +204,8 @@ RULE(unique) {
     const ds_expr *n = x->type->dims[axis], *one = dec_const(d, 1), *outer = one, *inner = one, *found;
     for (size_t i = 0; i < axis; i++) outer = ds_expr_mul(d->cx, outer, x->type->dims[i]);
     for (size_t i = axis + 1; i < x->type->rank; i++) inner = ds_expr_mul(d->cx, inner, x->type->dims[i]);
-    const ds_type *list = ds_type_tensor(d->cx, DS_i64, 1, &n, NULL), *types[] = {list, list, list, ds_type_tensor(d->cx, DS_i64, 1, &one, NULL), list};
+    const ds_type *list = ds_type_tensor(d->cx, DS_i64, 1, &n, NULL),
+                  *types[] = {list, list, list, ds_type_tensor(d->cx, DS_i64, 1, &one, NULL), list};
     const ds_expr *params[] = {outer, n, inner, dec_const(d, ds_op_int(op, "sorted", 1)), dec_const(d, elem_code(keys->type->elem))};
     ds_op *call = call_extern(d, "unique", &keys, 1, types, 5, params, DS_COUNT(params));
     for (size_t i = 0; i < 5; i++) parts[i] = ds_op_result(call, i);
@@ -219,10 +225,13 @@ RULE(non_max_suppression) {
     if (dec_in(d, 2)) DS_TRY(dec_ints(d, dec_in(d, 2), &most, 1, &n));
     const ds_expr *batches = scores->type->dims[0], *classes = scores->type->dims[1], *count = scores->type->dims[2], *dims[2];
     most = ds_expr_max(d->cx, dec_const(d, 0), ds_expr_min(d->cx, most, count));
-    ds_value *none = dec_scalar(d, DS_f32, 0), *inputs[] = {boxes, scores, dec_in(d, 3) ? dec_in(d, 3) : none, dec_in(d, 4) ? dec_in(d, 4) : none};
+    ds_value *none = dec_scalar(d, DS_f32, 0),
+             *inputs[] = {boxes, scores, dec_in(d, 3) ? dec_in(d, 3) : none, dec_in(d, 4) ? dec_in(d, 4) : none};
     dims[0] = ds_expr_mul(d->cx, ds_expr_mul(d->cx, batches, classes), most), dims[1] = dec_const(d, 3);
-    const ds_type *types[] = {ds_type_tensor(d->cx, DS_i64, 2, dims, NULL), ds_type_tensor(d->cx, DS_i64, 1, &one, NULL), ds_type_tensor(d->cx, DS_i64, 1, &count, NULL)};
-    const ds_expr *params[] = {batches, classes, count, most, dec_const(d, ds_op_int(op, "center_point_box", 0)), dec_const(d, dec_in(d, 4) != NULL)};
+    const ds_type *types[] = {ds_type_tensor(d->cx, DS_i64, 2, dims, NULL), ds_type_tensor(d->cx, DS_i64, 1, &one, NULL),
+                              ds_type_tensor(d->cx, DS_i64, 1, &count, NULL)};
+    const ds_expr *params[] = {
+        batches, classes, count, most, dec_const(d, ds_op_int(op, "center_point_box", 0)), dec_const(d, dec_in(d, 4) != NULL)};
     ds_op *call = call_extern(d, "non_max_suppression", inputs, 4, types, 3, params, DS_COUNT(params));
     DS_TRY(count_of(d, ds_op_result(call, 1), &found));
     d->out[0] = dec_slice(d, ds_op_result(call, 0), 0, dec_const(d, 0), found, 1);

@@ -26,7 +26,8 @@ static ds_value *sum_all(dec *d, ds_value *x) {
 
 static ds_status likelihood(dec *d, ds_op *op, ds_value *x, ds_value *target, ds_value *weight, ds_value **out) {
     const char *reduction = ds_op_text(op, "reduction", "mean");
-    if (x->type->rank < 2 || target->type->rank + 1 != x->type->rank) return dec_fail(d, DS_E_shape, "scores have rank %zu, targets %zu", x->type->rank, target->type->rank);
+    if (x->type->rank < 2 || target->type->rank + 1 != x->type->rank)
+        return dec_fail(d, DS_E_shape, "scores have rank %zu, targets %zu", x->type->rank, target->type->rank);
     ds_value *loss = picked(d, op, x, target, weight, false);
     if (strcmp(reduction, "none")) {
         ds_value *total = sum_all(d, loss);

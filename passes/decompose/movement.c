@@ -4,7 +4,11 @@
 
 #include "passes/decompose/decompose.h"
 
-RULE(none) { (void)op; d->out[0] = NULL; return DS_OK; }
+RULE(none) {
+    (void)op;
+    d->out[0] = NULL;
+    return DS_OK;
+}
 
 RULE(constant) {
     const ds_attr *v = ds_op_attr(op, "value");
@@ -54,10 +58,12 @@ static void run_time_shape(dec *d, const ds_type *input, const ds_expr **dims, s
     const ds_expr *one = dec_const(d, 1), *product = one, *inferred[DEC_MAX_RANK];
     for (size_t i = 0; i < rank; i++) {
         inferred[i] = dec_equals(d, dims[i], -1);
-        if (zero_copies && i < input->rank) dims[i] = ds_expr_add(d->cx, dims[i], ds_expr_mul(d->cx, dec_equals(d, dims[i], 0), input->dims[i]));
+        if (zero_copies && i < input->rank)
+            dims[i] = ds_expr_add(d->cx, dims[i], ds_expr_mul(d->cx, dec_equals(d, dims[i], 0), input->dims[i]));
         product = ds_expr_mul(d->cx, product, dims[i]);
     }
-    const ds_expr *known = ds_expr_max(d->cx, product, ds_expr_scale(d->cx, product, -1)), *rest = ds_expr_floordiv(d->cx, ds_type_count(d->cx, input), ds_expr_max(d->cx, known, one));
+    const ds_expr *known = ds_expr_max(d->cx, product, ds_expr_scale(d->cx, product, -1)),
+                  *rest = ds_expr_floordiv(d->cx, ds_type_count(d->cx, input), ds_expr_max(d->cx, known, one));
     for (size_t i = 0; i < rank; i++) dims[i] = ds_expr_add(d->cx, dims[i], ds_expr_mul(d->cx, inferred[i], ds_expr_add(d->cx, rest, one)));
 }
 
@@ -77,7 +83,8 @@ RULE(reshape) {
     }
     for (size_t i = 0; i < rank; i++) {
         if (ds_expr_equals(dims[i], 0) && !ds_op_int(op, "allowzero", 0)) {
-            if (i >= x->type->rank) return dec_fail(d, DS_E_shape, "dimension %zu is to be copied, but the input has only %zu", i, x->type->rank);
+            if (i >= x->type->rank)
+                return dec_fail(d, DS_E_shape, "dimension %zu is to be copied, but the input has only %zu", i, x->type->rank);
             dims[i] = x->type->dims[i];
         }
         if (ds_expr_equals(dims[i], -1)) {
@@ -89,7 +96,8 @@ RULE(reshape) {
         if (ds_expr_equals(known, 0)) return dec_fail(d, DS_E_shape, "-1 beside an extent of 0");
         dims[missing] = ds_expr_floordiv(d->cx, total, known);
         int64_t a, b;
-        if (ds_expr_is_const(total, &a) && ds_expr_is_const(known, &b) && a % b) return dec_fail(d, DS_E_shape, "%lld elements do not fill rows of %lld", (long long)a, (long long)b);
+        if (ds_expr_is_const(total, &a) && ds_expr_is_const(known, &b) && a % b)
+            return dec_fail(d, DS_E_shape, "%lld elements do not fill rows of %lld", (long long)a, (long long)b);
     } else if (known != total) DS_TRY(dec_same(d, total, known, &known));
     d->out[0] = dec_reshape(d, x, rank, dims);
     return DS_OK;
@@ -127,10 +135,30 @@ static ds_status unsqueeze_at_run_time(dec *d, const ds_type *t, size_t rank) {
     for (size_t j = 0; j < rank; j++) { /* 1 where it is new, else the next one of the input */
         const ds_expr *old = ds_expr_sub(d->cx, one, is_new[j]), *sum = is_new[j];
         seen = ds_expr_add(d->cx, seen, old);
-        for (size_t i = 0; i < t->rank; i++) sum = ds_expr_add(d->cx, sum, ds_expr_mul(d->cx, ds_expr_mul(d->cx, old, dec_equals(d, seen, (int64_t)i + 1)), t->dims[i]));
+        for (size_t i = 0; i < t->rank; i++)
+            sum = ds_expr_add(d->cx, sum, ds_expr_mul(d->cx, ds_expr_mul(d->cx, old, dec_equals(d, seen, (int64_t)i + 1)), t->dims[i]));
         dims[j] = dec_named(d, sum);
     }
     d->out[0] = dec_reshape(d, dec_in(d, 0), rank, dims);
+    return DS_OK;
+}
+
+/* Without axes every extent of 1 goes: the result's rank depends on extents. Symbols of inputs must be fixed for that; of extents that are
+ * computed while running it is recorded that they are not 1. */
+static ds_status squeezable(dec *d, const ds_type *t) {
+    for (size_t i = 0; i < t->rank; i++) {
+        const ds_expr *e = t->dims[i], *same;
+        if (ds_expr_is_const(e, NULL)) continue;
+        if (!ds_expr_nonneg(e)) {
+            DS_TRY(dec_same(d, dec_equals(d, e, 1), dec_const(d, 0), &same));
+            continue;
+        }
+        ds_string text = {0};
+        ds_expr_print(&text, e);
+        ds_status status = dec_refuse(d, "no axes, and extent '%s' may be 1: fix it with --dim", text.data);
+        ds_string_free(&text);
+        return status;
+    }
     return DS_OK;
 }
 
@@ -147,7 +175,7 @@ RULE(squeeze) {
         d->out[0] = dec_drop_axes(d, dec_in(d, 0), t, is_axis, known_count);
         return DS_OK;
     }
-    if (dec_in(d, 1)) DS_TRY(axes_of(d, 1, t->rank, drop));
+    DS_TRY(dec_in(d, 1) ? axes_of(d, 1, t->rank, drop) : squeezable(d, t));
     const ds_expr *dims[DEC_MAX_RANK];
     size_t rank = 0;
     for (size_t i = 0; i < t->rank; i++) {
@@ -164,7 +192,8 @@ RULE(unsqueeze) {
     const ds_type *t = dec_type(d, 0);
     uint64_t count = 0;
     (void)op;
-    if (!dec_in(d, 1) || !ds_type_static_count(dec_in(d, 1)->type, &count) || t->rank + count > DEC_MAX_RANK) return dec_refuse(d, "axes that are known only at run time");
+    if (!dec_in(d, 1) || !ds_type_static_count(dec_in(d, 1)->type, &count) || t->rank + count > DEC_MAX_RANK)
+        return dec_refuse(d, "axes that are known only at run time");
     bool is_new[DEC_MAX_RANK];
     int64_t known[DEC_MAX_RANK];
     size_t known_count;
@@ -184,7 +213,8 @@ RULE(transpose) {
     int64_t perm[DEC_MAX_RANK];
     bool seen[DEC_MAX_RANK] = {false};
     for (size_t i = 0; i < rank; i++) perm[i] = (int64_t)(rank - 1 - i);
-    if (ds_op_attr(op, "perm") && ds_op_ints(op, "perm", perm, DEC_MAX_RANK) != rank) return dec_fail(d, DS_E_attribute, "'perm' does not have the input's rank");
+    if (ds_op_attr(op, "perm") && ds_op_ints(op, "perm", perm, DEC_MAX_RANK) != rank)
+        return dec_fail(d, DS_E_attribute, "'perm' does not have the input's rank");
     for (size_t i = 0; i < rank; i++) {
         DS_TRY(dec_axis(d, perm[i], rank, &permutation[i]));
         if (seen[permutation[i]]) return dec_fail(d, DS_E_attribute, "'perm' is not a permutation");
@@ -200,13 +230,11 @@ static ds_status expand_to(dec *d, ds_value *x, const ds_expr **shape, size_t n)
     for (size_t i = 0; i < rank; i++) {
         const ds_expr *a = i + x->type->rank >= rank ? x->type->dims[i + x->type->rank - rank] : dec_const(d, 1);
         const ds_expr *b = i + n >= rank ? shape[i + n - rank] : dec_const(d, 1);
-        if (ds_expr_equals(a, 1)) dims[i] = b;
-        else if (ds_expr_equals(b, 1)) dims[i] = a;
-        else if (!ds_expr_nonneg(b)) { /* read at run time: it may be 1, or a */
+        if (!ds_expr_equals(a, 1) && !ds_expr_nonneg(b)) { /* read at run time: it may be 1, or a */
             const ds_expr *fits = ds_expr_max(d->cx, dec_equals(d, b, 1), dec_equals(d, ds_expr_sub(d->cx, b, a), 0));
             DS_TRY(dec_same(d, fits, dec_const(d, 1), &fits));
             dims[i] = a;
-        } else DS_TRY(dec_same(d, a, b, &dims[i]));
+        } else DS_TRY(dec_broadcast_extent(d, a, b, &dims[i]));
     }
     body r = map_over(d, x->type->elem, rank, dims, &x, 1);
     d->out[0] = map_end(&r, r.x[0]);
@@ -243,7 +271,9 @@ RULE(tile) {
     if (n != rank) return dec_fail(d, DS_E_shape, "%zu repeats for a tensor of rank %zu", n, rank);
     for (size_t i = 0; i < rank; i++) {
         dims[i] = ds_expr_mul(d->cx, x->type->dims[i], repeats[i]);
-        exprs[i] = ds_expr_equals(repeats[i], 1) ? dec_dim(d, i) : ds_expr_equals(x->type->dims[i], 1) ? dec_const(d, 0) : ds_expr_mod(d->cx, dec_dim(d, i), x->type->dims[i]);
+        exprs[i] = ds_expr_equals(repeats[i], 1)         ? dec_dim(d, i)
+                   : ds_expr_equals(x->type->dims[i], 1) ? dec_const(d, 0)
+                                                         : ds_expr_mod(d->cx, dec_dim(d, i), x->type->dims[i]);
     }
     const ds_attr *map = dec_map_of(d, rank, exprs, rank);
     body r = map_begin(d, x->type->elem, rank, dims, &x, &map, 1);
@@ -272,7 +302,8 @@ RULE(split) {
     else {
         n = op->result_count;
         const ds_expr *total = x->type->dims[axis], *each = ds_expr_ceildiv(d->cx, total, dec_const(d, (int64_t)n));
-        for (size_t i = 0; i < n && i < DEC_MAX_RESULTS; i++) sizes[i] = i + 1 < n ? each : ds_expr_sub(d->cx, total, ds_expr_scale(d->cx, each, (int64_t)n - 1));
+        for (size_t i = 0; i < n && i < DEC_MAX_RESULTS; i++)
+            sizes[i] = i + 1 < n ? each : ds_expr_sub(d->cx, total, ds_expr_scale(d->cx, each, (int64_t)n - 1));
     }
     if (n != op->result_count || n > DEC_MAX_RESULTS) return dec_fail(d, DS_E_shape, "%zu parts for %zu results", n, op->result_count);
     for (size_t i = 0; i < n; i++) {
@@ -307,7 +338,8 @@ static const ds_expr *slice_bound(dec *d, const ds_expr *bound, const ds_expr *e
 /* Slice where axes or steps are read at run time. For a step s, down = 1 where it is negative: then starts clamp to [0, n-1], ends to
  * [-1, n-1]; else both to [0, n]. A dim that no axis names keeps start 0, end n, step 1. */
 static ds_status slice_at_run_time(dec *d, ds_value *x, const ds_expr *const *starts, const ds_expr *const *ends, size_t n) {
-    const ds_expr *axes[DEC_MAX_RANK], *steps[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK], *zero = dec_const(d, 0), *one = dec_const(d, 1);
+    const ds_expr *axes[DEC_MAX_RANK], *steps[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK], *zero = dec_const(d, 0),
+                                                                                                        *one = dec_const(d, 1);
     size_t rank = x->type->rank, count = n, step_count = n;
     for (size_t k = 0; k < n; k++) axes[k] = dec_const(d, (int64_t)k), steps[k] = one;
     if (dec_in(d, 3)) DS_TRY(dec_ints(d, dec_in(d, 3), axes, DEC_MAX_RANK, &count));
@@ -317,10 +349,12 @@ static ds_status slice_at_run_time(dec *d, ds_value *x, const ds_expr *const *st
         const ds_expr *size = x->type->dims[i], *from = zero, *to = size, *step = one;
         for (size_t k = 0; k < n; k++) {
             const ds_expr *is_it = dec_is_axis(d, axes[k], i, rank), *bound[2] = {starts[k], ends[k]};
-            const ds_expr *down = ds_expr_max(d->cx, zero, ds_expr_min(d->cx, one, ds_expr_scale(d->cx, steps[k], -1))), *top = ds_expr_sub(d->cx, size, down);
+            const ds_expr *down = ds_expr_max(d->cx, zero, ds_expr_min(d->cx, one, ds_expr_scale(d->cx, steps[k], -1))),
+                          *top = ds_expr_sub(d->cx, size, down);
             for (int b = 0; b < 2; b++) {
                 const ds_expr *negative = ds_expr_max(d->cx, zero, ds_expr_min(d->cx, one, ds_expr_scale(d->cx, bound[b], -1)));
-                const ds_expr *v = ds_expr_add(d->cx, bound[b], ds_expr_mul(d->cx, negative, size)), *low = b ? ds_expr_scale(d->cx, down, -1) : zero;
+                const ds_expr *v = ds_expr_add(d->cx, bound[b], ds_expr_mul(d->cx, negative, size)),
+                              *low = b ? ds_expr_scale(d->cx, down, -1) : zero;
                 v = ds_expr_min(d->cx, ds_expr_max(d->cx, v, low), top);
                 const ds_expr **to_set = b ? &to : &from;
                 *to_set = ds_expr_add(d->cx, *to_set, ds_expr_mul(d->cx, is_it, ds_expr_sub(d->cx, v, b ? size : zero)));
@@ -347,14 +381,16 @@ RULE(slice) {
     for (size_t i = 0; i < DEC_MAX_RANK; i++) axes[i] = (int64_t)i, steps[i] = 1;
     if (n != m || n > rank) return dec_fail(d, DS_E_shape, "starts and ends do not fit the input");
     for (size_t i = 3; i < 5; i++)
-        if (dec_in(d, i) && !dec_known_ints(d, dec_in(d, i), i == 3 ? axes : steps, DEC_MAX_RANK, &count)) return slice_at_run_time(d, x, starts, ends, n);
+        if (dec_in(d, i) && !dec_known_ints(d, dec_in(d, i), i == 3 ? axes : steps, DEC_MAX_RANK, &count))
+            return slice_at_run_time(d, x, starts, ends, n);
     for (size_t i = 0; i < rank; i++) dims[i] = x->type->dims[i], exprs[i] = dec_dim(d, i);
     for (size_t i = 0; i < n; i++) {
         size_t axis;
         DS_TRY(dec_axis(d, axes[i], rank, &axis));
         if (steps[i] == 0) return dec_fail(d, DS_E_attribute, "a step is 0");
         const ds_expr *from = slice_bound(d, starts[i], dims[axis], steps[i] < 0), *to = slice_bound(d, ends[i], dims[axis], steps[i] < 0);
-        const ds_expr *distance = steps[i] > 0 ? ds_expr_sub(d->cx, to, from) : ds_expr_sub(d->cx, from, to), *step = dec_const(d, steps[i] > 0 ? steps[i] : -steps[i]);
+        const ds_expr *distance = steps[i] > 0 ? ds_expr_sub(d->cx, to, from) : ds_expr_sub(d->cx, from, to),
+                      *step = dec_const(d, steps[i] > 0 ? steps[i] : -steps[i]);
         dims[axis] = ds_expr_max(d->cx, ds_expr_ceildiv(d->cx, distance, step), dec_const(d, 0));
         exprs[axis] = ds_expr_add(d->cx, from, ds_expr_scale(d->cx, dec_dim(d, axis), steps[i]));
     }
@@ -403,7 +439,8 @@ RULE(pad) {
     body r = map_over(d, x->type->elem, rank, dims, &fill, constant && fill ? 1 : 0);
     ds_value *at[DEC_MAX_RANK], *inside = NULL;
     for (size_t i = 0; i < rank; i++) {
-        ds_value *p = op2(&r, DS_LOOP_sub, position(&r, i), extent(&r, before[i])), *size = extent(&r, x->type->dims[i]), *zero = like(&r, p, 0), *one = like(&r, p, 1);
+        ds_value *p = op2(&r, DS_LOOP_sub, position(&r, i), extent(&r, before[i])), *size = extent(&r, x->type->dims[i]),
+                 *zero = like(&r, p, 0), *one = like(&r, p, 1);
         ds_value *last = op2(&r, DS_LOOP_sub, size, one);
         if (constant) {
             ds_value *in = op2(&r, DS_LOOP_and, op2(&r, DS_LOOP_le, zero, p), op2(&r, DS_LOOP_lt, p, size));

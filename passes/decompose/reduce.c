@@ -147,7 +147,8 @@ RULE(reduce) {
     bool reduced[DEC_MAX_RANK] = {false};
     if (dec_in(d, 1) && !dec_known_ints(d, dec_in(d, 1), axes, DEC_MAX_RANK, &count)) return reduce_at_run_time(d, op, x);
     if (count == 0 && ds_op_int(op, "noop_with_empty_axes", 0)) {
-        if (op->kind == DS_ONNX_ReduceSum || op->kind == DS_ONNX_ReduceMean || op->kind == DS_ONNX_ReduceMax || op->kind == DS_ONNX_ReduceMin || op->kind == DS_ONNX_ReduceProd) {
+        if (op->kind == DS_ONNX_ReduceSum || op->kind == DS_ONNX_ReduceMean || op->kind == DS_ONNX_ReduceMax ||
+            op->kind == DS_ONNX_ReduceMin || op->kind == DS_ONNX_ReduceProd) {
             d->out[0] = x;
             return DS_OK;
         }
@@ -261,8 +262,8 @@ static void moments(dec *d, ds_value *x, const bool *reduced, double epsilon, bo
 }
 
 /* (x - mean) * inverse * scale + bias; scale and bias broadcast with the given maps and may be NULL */
-static ds_value *normalise(dec *d, ds_value *x, ds_value *mean, ds_value *inverse, const ds_attr *kept, ds_value *scale, const ds_attr *scale_map,
-                           ds_value *bias, const ds_attr *bias_map, ds_elem elem) {
+static ds_value *normalise(dec *d, ds_value *x, ds_value *mean, ds_value *inverse, const ds_attr *kept, ds_value *scale,
+                           const ds_attr *scale_map, ds_value *bias, const ds_attr *bias_map, ds_elem elem) {
     ds_value *inputs[5] = {x, inverse};
     const ds_attr *maps[5] = {ds_attr_identity_map(d->cx, x->type->rank), kept};
     size_t n = 2, mean_at = 0, scale_at = 0, bias_at = 0;
@@ -279,7 +280,8 @@ static ds_value *normalise(dec *d, ds_value *x, ds_value *mean, ds_value *invers
 }
 
 RULE(layer_norm) {
-    ds_value *x = dec_in(d, 0), *scale = dec_in(d, 1), *bias = op->kind == DS_ONNX_LayerNormalization ? dec_in(d, 2) : NULL, *mean, *inverse;
+    ds_value *x = dec_in(d, 0), *scale = dec_in(d, 1), *bias = op->kind == DS_ONNX_LayerNormalization ? dec_in(d, 2) : NULL, *mean,
+             *inverse;
     bool reduced[DEC_MAX_RANK] = {false}, rms = op->kind == DS_ONNX_RMSNormalization;
     size_t axis, rank = x->type->rank;
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", -1), rank, &axis));
@@ -303,7 +305,8 @@ RULE(instance_norm) {
     size_t rank = x->type->rank;
     for (size_t i = 2; i < rank; i++) reduced[i] = true;
     moments(d, x, reduced, ds_op_float(op, "epsilon", 1e-5), true, &mean, &inverse);
-    d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, rank, 0), dec_in(d, 1), channel_map(d, rank, 1), dec_in(d, 2), channel_map(d, rank, 1), x->type->elem);
+    d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, rank, 0), dec_in(d, 1), channel_map(d, rank, 1), dec_in(d, 2),
+                          channel_map(d, rank, 1), x->type->elem);
     return DS_OK;
 }
 
@@ -319,7 +322,8 @@ RULE(group_norm) {
     for (size_t i = 2; i <= rank; i++) reduced[i] = true;
     ds_value *v = dec_reshape(d, x, rank + 1, dims);
     moments(d, v, reduced, ds_op_float(op, "epsilon", 1e-5), true, &mean, &inverse);
-    channel = ds_op_int(op, "ds.per_group", 0) ? dec_dim(d, 1) : ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 1), dims[2]), dec_dim(d, 2));
+    channel =
+        ds_op_int(op, "ds.per_group", 0) ? dec_dim(d, 1) : ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 1), dims[2]), dec_dim(d, 2));
     const ds_attr *map = dec_map_of(d, rank + 1, &channel, 1);
     v = normalise(d, v, mean, inverse, kept_map(d, reduced, rank + 1, 0), dec_in(d, 1), map, dec_in(d, 2), map, x->type->elem);
     d->out[0] = dec_reshape(d, v, rank, x->type->dims);
@@ -340,7 +344,8 @@ static void batch_norm_training(dec *d, ds_op *op) {
     body b = reduce_begin(d, wide, rank, n.kept, n.over, n.over_count, inputs, maps, 2), *r = &b;
     ds_value *c = SUB(r->x[0], r->x[1]), *variance = scaled_by_count(d, reduce_end(r, MUL(c, c), DS_LOOP_add), count_over(d, &n));
     b = map_same(d, wide, variance);
-    ds_value *inverse = map_end(r, DIV(num(r, wide, 1), op1(r, DS_LOOP_sqrt, ADD(r->x[0], num(r, wide, ds_op_float(op, "epsilon", 1e-5))))));
+    ds_value *inverse =
+        map_end(r, DIV(num(r, wide, 1), op1(r, DS_LOOP_sqrt, ADD(r->x[0], num(r, wide, ds_op_float(op, "epsilon", 1e-5))))));
     d->out[0] = normalise(d, x, mean, inverse, kept, scale, channel_map(d, rank, true), bias, channel_map(d, rank, true), x->type->elem);
     double momentum = ds_op_float(op, "momentum", 0.9);
     moving[0] = drop_axes(d, mean, reduced), moving[1] = drop_axes(d, variance, reduced);
@@ -394,7 +399,8 @@ RULE(lp_norm) {
     reduced[axis] = true;
     reduction n = reduction_of(d, x, reduced);
     body r = begin_over(d, &n, dec_compute_elem(x->type->elem), x);
-    ds_value *sum = reduce_end(&r, p == 1 ? op1(&r, DS_LOOP_abs, r.x[0]) : op2(&r, DS_LOOP_mul, r.x[0], r.x[0]), DS_LOOP_add), *both[] = {x, sum};
+    ds_value *sum = reduce_end(&r, p == 1 ? op1(&r, DS_LOOP_abs, r.x[0]) : op2(&r, DS_LOOP_mul, r.x[0], r.x[0]), DS_LOOP_add),
+             *both[] = {x, sum};
     r = map_over(d, x->type->elem, x->type->rank, x->type->dims, both, 2);
     ds_value *norm = p == 1 ? r.x[1] : op1(&r, DS_LOOP_sqrt, r.x[1]), *zero = like(&r, norm, 0);
     d->out[0] = map_end(&r, op3(&r, DS_LOOP_select, op2(&r, DS_LOOP_eq, norm, zero), zero, op2(&r, DS_LOOP_div, r.x[0], norm)));
@@ -414,7 +420,8 @@ RULE(lrn) {
     map_pad(&r, 0, 0);
     ds_value *sum = reduce_end(&r, op2(&r, DS_LOOP_mul, r.x[0], r.x[0]), DS_LOOP_add), *both[] = {x, sum};
     r = map_over(d, x->type->elem, rank, x->type->dims, both, 2);
-    ds_value *base = op2(&r, DS_LOOP_add, like(&r, r.x[1], ds_op_float(op, "bias", 1)), op2(&r, DS_LOOP_mul, r.x[1], like(&r, r.x[1], ds_op_float(op, "alpha", 1e-4) / (double)size)));
+    ds_value *base = op2(&r, DS_LOOP_add, like(&r, r.x[1], ds_op_float(op, "bias", 1)),
+                         op2(&r, DS_LOOP_mul, r.x[1], like(&r, r.x[1], ds_op_float(op, "alpha", 1e-4) / (double)size)));
     d->out[0] = map_end(&r, op2(&r, DS_LOOP_div, r.x[0], op2(&r, DS_LOOP_pow, base, like(&r, base, ds_op_float(op, "beta", 0.75)))));
     return DS_OK;
 }
@@ -429,9 +436,15 @@ RULE(global_pool) {
     if (op->kind == DS_ONNX_GlobalLpPool) { /* (sum |x|^p)^(1/p) */
         double p = (double)ds_op_int(op, "p", 2);
         body r = begin_over(d, &n, dec_compute_elem(x->type->elem), x);
-        ds_value *a = op1(&r, DS_LOOP_abs, r.x[0]), *sum = reduce_end(&r, p == 1 ? a : p == 2 ? op2(&r, DS_LOOP_mul, a, a) : op2(&r, DS_LOOP_pow, a, like(&r, a, p)), DS_LOOP_add);
+        ds_value *a = op1(&r, DS_LOOP_abs, r.x[0]), *sum = reduce_end(&r,
+                                                                      p == 1   ? a
+                                                                      : p == 2 ? op2(&r, DS_LOOP_mul, a, a)
+                                                                               : op2(&r, DS_LOOP_pow, a, like(&r, a, p)),
+                                                                      DS_LOOP_add);
         r = map_same(d, x->type->elem, sum);
-        d->out[0] = map_end(&r, p == 1 ? r.x[0] : p == 2 ? op1(&r, DS_LOOP_sqrt, r.x[0]) : op2(&r, DS_LOOP_pow, r.x[0], like(&r, r.x[0], 1 / p)));
+        d->out[0] = map_end(&r, p == 1   ? r.x[0]
+                                : p == 2 ? op1(&r, DS_LOOP_sqrt, r.x[0])
+                                         : op2(&r, DS_LOOP_pow, r.x[0], like(&r, r.x[0], 1 / p)));
         return DS_OK;
     }
     ds_value *v = op->kind == DS_ONNX_GlobalMaxPool ? reduce_value(d, x, &n, DS_LOOP_max) : mean_over(d, x, &n);
@@ -449,14 +462,16 @@ ds_status ds_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *k
     w->spatial = spatial;
     for (size_t i = 0; i < spatial; i++) {
         const ds_expr *in = input->dims[i + 2], *one = dec_const(d, 1);
-        if (w->stride[i] < 1 || w->dilation[i] < 1 || kernel[i] < 1 || kernel[i] > INT32_MAX || w->dilation[i] > INT32_MAX) return dec_fail(d, DS_E_attribute, "strides, dilations and kernel sizes must be positive");
+        if (w->stride[i] < 1 || w->dilation[i] < 1 || kernel[i] < 1 || kernel[i] > INT32_MAX || w->dilation[i] > INT32_MAX)
+            return dec_fail(d, DS_E_attribute, "strides, dilations and kernel sizes must be positive");
         int64_t reach = (kernel[i] - 1) * w->dilation[i] + 1;
         const ds_expr *stride = dec_const(d, w->stride[i]);
         w->kernel[i] = kernel[i];
         if (!strncmp(pad, "SAME", 4)) {
             w->out[i] = ds_expr_ceildiv(d->cx, in, stride);
             const ds_expr *last = ds_expr_mul(d->cx, ds_expr_sub(d->cx, w->out[i], one), stride);
-            const ds_expr *total = ds_expr_max(d->cx, ds_expr_sub(d->cx, ds_expr_add(d->cx, last, dec_const(d, reach)), in), dec_const(d, 0));
+            const ds_expr *total =
+                ds_expr_max(d->cx, ds_expr_sub(d->cx, ds_expr_add(d->cx, last, dec_const(d, reach)), in), dec_const(d, 0));
             const ds_expr *half = ds_expr_floordiv(d->cx, total, dec_const(d, 2));
             w->before[i] = !strcmp(pad, "SAME_LOWER") ? ds_expr_sub(d->cx, total, half) : half;
             w->after[i] = ds_expr_sub(d->cx, total, w->before[i]);
@@ -479,7 +494,8 @@ ds_status ds_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *k
 
 /* stride * d(out) + dilation * d(window) - before */
 const ds_expr *ds_window_index(dec *d, const ds_window *w, size_t i, size_t out_dim, size_t window_dim) {
-    const ds_expr *e = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, out_dim), w->stride[i]), ds_expr_scale(d->cx, dec_dim(d, window_dim), w->dilation[i]));
+    const ds_expr *e = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, out_dim), w->stride[i]),
+                                   ds_expr_scale(d->cx, dec_dim(d, window_dim), w->dilation[i]));
     return ds_expr_sub(d->cx, e, w->before[i]);
 }
 
@@ -488,10 +504,13 @@ RULE(pool) {
     size_t rank = x->type->rank, spatial = rank - 2;
     int64_t kernel[DEC_MAX_RANK] = {0};
     ds_window w;
-    if (rank < 3 || ds_op_ints(op, "kernel_shape", kernel, DEC_MAX_RANK) != spatial) return dec_fail(d, DS_E_shape, "'kernel_shape' does not fit the input");
+    if (rank < 3 || ds_op_ints(op, "kernel_shape", kernel, DEC_MAX_RANK) != spatial)
+        return dec_fail(d, DS_E_shape, "'kernel_shape' does not fit the input");
     DS_TRY(ds_window_of(d, op, x->type, kernel, spatial, &w));
     const ds_expr *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK], *over[DEC_MAX_RANK];
-    for (size_t i = 0; i < rank; i++) dims[i] = i < 2 ? x->type->dims[i] : w.out[i - 2], exprs[i] = i < 2 ? dec_dim(d, i) : ds_window_index(d, &w, i - 2, i, rank + i - 2);
+    for (size_t i = 0; i < rank; i++)
+        dims[i] = i < 2 ? x->type->dims[i] : w.out[i - 2],
+        exprs[i] = i < 2 ? dec_dim(d, i) : ds_window_index(d, &w, i - 2, i, rank + i - 2);
     for (size_t i = 0; i < spatial; i++) over[i] = dec_const(d, kernel[i]);
     const ds_attr *map = dec_map_of(d, rank + spatial, exprs, rank);
     ds_elem elem = x->type->elem, wide = dec_compute_elem(elem);
@@ -509,7 +528,8 @@ RULE(pool) {
             const ds_attr *maps[] = {map, dec_map_of(d, rank + spatial, at, rank)};
             r = reduce_begin(d, DS_i64, rank, dims, over, spatial, inputs, maps, 2);
             map_pad(&r, 0, e->class == DS_CLASS_UINT ? 0 : e->class == DS_CLASS_FLOAT ? -(double)INFINITY : -ldexp(1, (int)e->bits - 1));
-            const ds_expr *flat = ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 0), x->type->dims[1]), dec_dim(d, 1)), *inner = dec_const(d, 0);
+            const ds_expr *flat = ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 0), x->type->dims[1]), dec_dim(d, 1)),
+                          *inner = dec_const(d, 0);
             for (size_t i = 0; i < spatial; i++) flat = ds_expr_mul(d->cx, flat, x->type->dims[i + 2]);
             for (size_t k = 0; k < spatial; k++) {
                 size_t i = column ? spatial - 1 - k : k;
@@ -526,7 +546,10 @@ RULE(pool) {
     body r = reduce_begin(d, wide, rank, dims, over, spatial, &x, &map, 1);
     map_pad(&r, 0, 0);
     ds_value *v = r.x[0];
-    if (lp) v = p == 1 ? op1(&r, DS_LOOP_abs, v) : p == 2 ? op2(&r, DS_LOOP_mul, v, v) : op2(&r, DS_LOOP_pow, op1(&r, DS_LOOP_abs, v), like(&r, v, (double)p));
+    if (lp)
+        v = p == 1   ? op1(&r, DS_LOOP_abs, v)
+            : p == 2 ? op2(&r, DS_LOOP_mul, v, v)
+                     : op2(&r, DS_LOOP_pow, op1(&r, DS_LOOP_abs, v), like(&r, v, (double)p));
     ds_value *sum = reduce_end(&r, v, DS_LOOP_add);
     r = map_same(d, elem, sum);
     if (lp) {
@@ -543,12 +566,16 @@ RULE(pool) {
         const ds_type *index = ds_type_scalar(d->cx, DS_index);
         ds_op *apply = ds_op_create(&r.b, DS_LOOP_apply, &at, 1, &index, 1, 0);
         ds_op_set_attr(d->m, apply, "map", ds_attr_map(d->cx, 1, &start, 1));
-        ds_value *low = ds_op_result(apply, 0), *zero = num(&r, DS_index, 0), *end = extent(&r, include ? ds_expr_add(d->cx, x->type->dims[i + 2], w.after[i]) : x->type->dims[i + 2]);
+        ds_value *low = ds_op_result(apply, 0), *zero = num(&r, DS_index, 0),
+                 *end = extent(&r, include ? ds_expr_add(d->cx, x->type->dims[i + 2], w.after[i]) : x->type->dims[i + 2]);
         /* taps t with low + t*step in [first, end): clamp both ends of the range of t to 0..k */
-        ds_value *last = op2(&r, DS_LOOP_floordiv, op2(&r, DS_LOOP_add, op2(&r, DS_LOOP_sub, end, low), op2(&r, DS_LOOP_sub, step, num(&r, DS_index, 1))), step);
+        ds_value *last = op2(&r, DS_LOOP_floordiv,
+                             op2(&r, DS_LOOP_add, op2(&r, DS_LOOP_sub, end, low), op2(&r, DS_LOOP_sub, step, num(&r, DS_index, 1))), step);
         ds_value *n = op2(&r, DS_LOOP_min, k, op2(&r, DS_LOOP_max, last, zero));
         if (!include) {
-            ds_value *skip = op2(&r, DS_LOOP_floordiv, op2(&r, DS_LOOP_add, op2(&r, DS_LOOP_sub, zero, low), op2(&r, DS_LOOP_sub, step, num(&r, DS_index, 1))), step);
+            ds_value *skip =
+                op2(&r, DS_LOOP_floordiv,
+                    op2(&r, DS_LOOP_add, op2(&r, DS_LOOP_sub, zero, low), op2(&r, DS_LOOP_sub, step, num(&r, DS_index, 1))), step);
             n = op2(&r, DS_LOOP_sub, n, op2(&r, DS_LOOP_min, n, op2(&r, DS_LOOP_max, skip, zero)));
         }
         count = count ? op2(&r, DS_LOOP_mul, count, n) : n;

@@ -38,11 +38,13 @@ static ds_value *scale_of(body *r, const resize_axis *a) {
 static ds_value *resize_coordinate(body *r, const char *mode, const resize_axis *a, ds_value *p) {
     ds_value *x = cast_to(r, p, DS_f32), *in = cast_to(r, extent(r, a->in), DS_f32), *out = cast_to(r, extent(r, a->out), DS_f32);
     ds_value *scale = scale_of(r, a), *half = num(r, DS_f32, 0.5), *one = num(r, DS_f32, 1), *zero = num(r, DS_f32, 0);
-    ds_value *exact = a->scales ? MUL(in, scale) : out, *last = SUB(in, one), *steps = SUB(exact, one); /* exact: the output's length before rounding */
+    ds_value *exact = a->scales ? MUL(in, scale) : out, *last = SUB(in, one),
+             *steps = SUB(exact, one); /* exact: the output's length before rounding */
     if (!strcmp(mode, "asymmetric")) return DIV(x, scale);
     if (!strcmp(mode, "align_corners")) return SELECT(LT(one, out), DIV(MUL(x, last), steps), zero);
     if (!strcmp(mode, "tf_crop_and_resize")) {
-        ds_value *from = a->roi ? element(r, a->roi, a->at) : zero, *to = a->roi ? element(r, a->roi, a->at + a->roi_count) : one, *span = MUL(SUB(to, from), last);
+        ds_value *from = a->roi ? element(r, a->roi, a->at) : zero, *to = a->roi ? element(r, a->roi, a->at + a->roi_count) : one,
+                 *span = MUL(SUB(to, from), last);
         return ADD(MUL(from, last), SELECT(LT(one, out), DIV(MUL(x, span), steps), MUL(span, half)));
     }
     ds_value *v = SUB(DIV(ADD(x, half), scale), half);
@@ -105,7 +107,9 @@ static ds_value *resize_at_once(dec *d, const resize_form *f, ds_value *x, const
 /* An antialiasing filter is the interpolation kernel stretched by 1/scale where that is above 1: tap t of the window around x. */
 static ds_value *filter_weight(body *r, const resize_form *f, const resize_axis *a, ds_value *x, ds_value *p) {
     ds_value *one = num(r, DS_f32, 1), *zero = num(r, DS_f32, 0), *s = op1(r, DS_LOOP_abs, MUL(SUB(p, x), MIN(scale_of(r, a), one)));
-    ds_value *w = f->cubic ? SELECT(LE(s, one), cubic_weight(r, f->a, s, true), SELECT(LT(s, num(r, DS_f32, 2)), cubic_weight(r, f->a, s, false), zero)) : MAX(SUB(one, s), zero);
+    ds_value *w = f->cubic ? SELECT(LE(s, one), cubic_weight(r, f->a, s, true),
+                                    SELECT(LT(s, num(r, DS_f32, 2)), cubic_weight(r, f->a, s, false), zero))
+                           : MAX(SUB(one, s), zero);
     ds_value *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, a->in, dec_const(r->d, 1))), DS_f32);
     return f->exclude_outside ? SELECT(AND(LE(zero, p), LE(p, last)), w, zero) : w;
 }
@@ -188,7 +192,8 @@ static ds_status resize_axes(dec *d, ds_op *op, resize_axis *axis) {
     for (size_t i = 0; i < rank; i++) numbers[i] = (int64_t)i;
     if (ds_op_attr(op, "axes")) count = ds_op_ints(op, "axes", numbers, rank);
     if (sizes_in) DS_TRY(dec_ints(d, sizes_in, sizes, DEC_MAX_RANK, &n));
-    else if (!scales || !ds_type_static_count(scales->type, &have)) return dec_refuse(d, "neither sizes nor a list of scales of known length");
+    else if (!scales || !ds_type_static_count(scales->type, &have))
+        return dec_refuse(d, "neither sizes nor a list of scales of known length");
     else n = (size_t)have;
     if (n != count) return dec_fail(d, DS_E_shape, "%zu sizes or scales for %zu axes", n, count);
     if (roi && (!ds_type_static_count(roi->type, &have) || have != 2 * count)) roi = NULL;
@@ -216,7 +221,8 @@ RULE(resize) {
     ds_value *x = dec_in(d, 0);
     resize_axis axis[DEC_MAX_RANK];
     const char *mode = ds_op_text(op, "mode", "nearest");
-    resize_form f = {.transform = ds_op_text(op, "coordinate_transformation_mode", "half_pixel"), .nearest_mode = ds_op_text(op, "nearest_mode", "round_prefer_floor")};
+    resize_form f = {.transform = ds_op_text(op, "coordinate_transformation_mode", "half_pixel"),
+                     .nearest_mode = ds_op_text(op, "nearest_mode", "round_prefer_floor")};
     f.nearest = !strcmp(mode, "nearest"), f.cubic = !strcmp(mode, "cubic"), f.a = ds_op_float(op, "cubic_coeff_a", -0.75);
     f.antialias = ds_op_int(op, "antialias", 0) && !f.nearest, f.exclude_outside = ds_op_int(op, "exclude_outside", 0) != 0;
     f.crop = !strcmp(f.transform, "tf_crop_and_resize"), f.extrapolation = ds_op_float(op, "extrapolation_value", 0);

@@ -93,7 +93,9 @@ RULE(grid_sample) {
     ds_value *x = dec_in(d, 0), *grid = dec_in(d, 1), *at[DEC_MAX_RANK];
     const char *mode = ds_op_text(op, "mode", "linear"), *padding = ds_op_text(op, "padding_mode", "zeros");
     size_t rank = x->type->rank, spatial = rank - 2;
-    grid_mode m = {.nearest = !strcmp(mode, "nearest"), .cubic = !strcmp(mode, "cubic") || !strcmp(mode, "bicubic"), .corners = ds_op_int(op, "align_corners", 0) != 0};
+    grid_mode m = {.nearest = !strcmp(mode, "nearest"),
+                   .cubic = !strcmp(mode, "cubic") || !strcmp(mode, "bicubic"),
+                   .corners = ds_op_int(op, "align_corners", 0) != 0};
     m.border = !strcmp(padding, "border"), m.reflection = !strcmp(padding, "reflection");
     if (rank < 3 || rank > 5 || grid->type->rank != rank) return dec_fail(d, DS_E_shape, "input and grid do not fit together");
     const ds_expr *dims[DEC_MAX_RANK] = {x->type->dims[0], x->type->dims[1]}, *same;
@@ -133,8 +135,10 @@ RULE(affine_grid) {
         at[2] = num(r, DS_index, (double)j);
         ds_value *v = extract(r, theta, at, 3);
         if (j < spatial) {
-            ds_value *p = cast_to(r, position(r, spatial - j), wide), *count = cast_to(r, extent(r, dims[spatial - j]), wide), *one = num(r, wide, 1), *two = num(r, wide, 2);
-            ds_value *c = ds_op_int(op, "align_corners", 0) ? DIV(MUL(two, p), MAX(SUB(count, one), one)) : DIV(ADD(MUL(two, p), one), count);
+            ds_value *p = cast_to(r, position(r, spatial - j), wide), *count = cast_to(r, extent(r, dims[spatial - j]), wide),
+                     *one = num(r, wide, 1), *two = num(r, wide, 2);
+            ds_value *c =
+                ds_op_int(op, "align_corners", 0) ? DIV(MUL(two, p), MAX(SUB(count, one), one)) : DIV(ADD(MUL(two, p), one), count);
             v = MUL(v, SUB(c, one));
         }
         sum = sum ? ADD(sum, v) : v;
@@ -153,7 +157,8 @@ typedef struct {
 } roi_form;
 
 /* Start and size of a bin along an axis (0: rows, 1: columns) of region `which`, and how many samples it takes, as f32. */
-static ds_value *roi_bin(body *r, const roi_form *f, ds_value *which, size_t axis, int64_t bins, ds_value **out_start, ds_value **out_samples) {
+static ds_value *roi_bin(body *r, const roi_form *f, ds_value *which, size_t axis, int64_t bins, ds_value **out_start,
+                         ds_value **out_samples) {
     ds_value *edge[2];
     for (size_t i = 0; i < 2; i++) { /* a region is x1, y1, x2, y2 */
         ds_value *at[] = {which, num(r, DS_index, (double)(2 * i + 1 - axis))}, *v = cast_to(r, extract(r, f->rois, at, 2), DS_f32);
@@ -188,7 +193,8 @@ RULE(roi_align) {
     roi_form f = {.rois = rois, .scale = ds_op_float(op, "spatial_scale", 1), .sampling = ds_op_int(op, "sampling_ratio", 0)};
     int64_t bins[2] = {ds_op_int(op, "output_height", 1), ds_op_int(op, "output_width", 1)};
     bool largest = !strcmp(ds_op_text(op, "mode", "avg"), "max");
-    if (x->type->rank != 4 || rois->type->rank != 2 || batch->type->rank != 1 || bins[0] < 1 || bins[1] < 1 || f.sampling < 0) return dec_fail(d, DS_E_shape, "input and regions do not fit together");
+    if (x->type->rank != 4 || rois->type->rank != 2 || batch->type->rank != 1 || bins[0] < 1 || bins[1] < 1 || f.sampling < 0)
+        return dec_fail(d, DS_E_shape, "input and regions do not fit together");
     f.half_pixel = !strcmp(ds_op_text(op, "coordinate_transformation_mode", "half_pixel"), "half_pixel");
     f.offset = f.half_pixel ? 0.5 : 0;
     const ds_expr *over[2], *dims[4] = {NULL, x->type->dims[1], dec_const(d, bins[0]), dec_const(d, bins[1])};
@@ -199,7 +205,8 @@ RULE(roi_align) {
     ds_value *which = position(r, 0), *used = NULL, *count = NULL, *at[4], *parts[4];
     taps axis[2];
     for (size_t i = 0; i < 2; i++) {
-        ds_value *start, *samples, *bin = roi_bin(r, &f, which, i, bins[i], &start, &samples), *p = cast_to(r, position(r, 2 + i), DS_f32), *s = cast_to(r, position(r, 4 + i), DS_f32);
+        ds_value *start, *samples, *bin = roi_bin(r, &f, which, i, bins[i], &start, &samples), *p = cast_to(r, position(r, 2 + i), DS_f32),
+                                   *s = cast_to(r, position(r, 4 + i), DS_f32);
         ds_value *n = cast_to(r, extent(r, x->type->dims[2 + i]), DS_f32), *zero = like(r, n, 0), *one = like(r, n, 1);
         ds_value *c = ADD(ADD(start, MUL(p, bin)), DIV(MUL(ADD(s, like(r, s, 0.5)), bin), samples));
         ds_value *in = AND(LT(s, samples), AND(LE(like(r, c, -1), c), LE(c, n)));
@@ -244,7 +251,8 @@ static ds_value *deformed_columns(dec *d, const deform_form *f, ds_value *x, ds_
     taps axis[DEC_MAX_RANK] = {taps_one(position(r, 0)), taps_one(position(r, 1))};
     for (size_t i = 0; i < s; i++) at[2 + i] = position(r, 2 + s + i);
     for (size_t i = 0; i < s; i++) {
-        const ds_expr *e = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, 2 + s + i), f->stride[i]), ds_expr_scale(d->cx, dec_dim(d, 2 + i), f->dilation[i]));
+        const ds_expr *e = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, 2 + s + i), f->stride[i]),
+                                       ds_expr_scale(d->cx, dec_dim(d, 2 + i), f->dilation[i]));
         at[1] = ADD(MUL(row, num(r, DS_index, (double)s)), num(r, DS_index, (double)i));
         ds_value *grid = cast_to(r, at_point(r, rank, ds_expr_sub(d->cx, e, dec_const(d, f->pads[i]))), DS_f32);
         axis[2 + i] = taps_linear(r, ADD(grid, cast_to(r, extract(r, offset, at, 2 + s), DS_f32)));
@@ -261,8 +269,10 @@ RULE(deform_conv) {
     size_t rank = x->type->rank, s = rank - 2;
     deform_form f = {.spatial = s, .groups = ds_op_int(op, "group", 1), .offset_groups = ds_op_int(op, "offset_group", 1)};
     int64_t cout, channels;
-    if (rank < 3 || rank > 5 || w->type->rank != rank || offset->type->rank != rank || f.groups < 1 || f.offset_groups < 1) return dec_fail(d, DS_E_shape, "input, weight and offset do not fit together");
-    if (!ds_expr_is_const(w->type->dims[0], &cout) || !ds_expr_is_const(w->type->dims[1], &channels)) return dec_refuse(d, "a weight of unknown shape");
+    if (rank < 3 || rank > 5 || w->type->rank != rank || offset->type->rank != rank || f.groups < 1 || f.offset_groups < 1)
+        return dec_fail(d, DS_E_shape, "input, weight and offset do not fit together");
+    if (!ds_expr_is_const(w->type->dims[0], &cout) || !ds_expr_is_const(w->type->dims[1], &channels))
+        return dec_refuse(d, "a weight of unknown shape");
     for (size_t i = 0; i < s; i++) {
         f.stride[i] = f.dilation[i] = 1;
         if (!ds_expr_is_const(w->type->dims[2 + i], &f.kernel[i])) return dec_refuse(d, "a weight of unknown shape");
@@ -273,9 +283,11 @@ RULE(deform_conv) {
     if (cout % f.groups) return dec_fail(d, DS_E_shape, "%lld output channels in %lld groups", (long long)cout, (long long)f.groups);
     ds_value *columns = deformed_columns(d, &f, x, offset, dec_in(d, 4));
     /* y[n, g, co, out…] = sum over ci, window… of columns[n, g, ci, window…, out…] * w[g, co, ci, window…] */
-    const ds_expr *split[DEC_MAX_RANK], *ws[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *over[DEC_MAX_RANK], *cm[DEC_MAX_RANK], *wm[DEC_MAX_RANK], *out[DEC_MAX_RANK];
+    const ds_expr *split[DEC_MAX_RANK], *ws[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *over[DEC_MAX_RANK], *cm[DEC_MAX_RANK], *wm[DEC_MAX_RANK],
+        *out[DEC_MAX_RANK];
     size_t y = 3 + s;
-    dims[0] = split[0] = x->type->dims[0], dims[1] = split[1] = ws[0] = dec_const(d, f.groups), dims[2] = ws[1] = dec_const(d, cout / f.groups);
+    dims[0] = split[0] = x->type->dims[0], dims[1] = split[1] = ws[0] = dec_const(d, f.groups),
+    dims[2] = ws[1] = dec_const(d, cout / f.groups);
     over[0] = split[2] = ws[2] = dec_const(d, channels);
     cm[0] = dec_dim(d, 0), cm[1] = wm[0] = dec_dim(d, 1), wm[1] = dec_dim(d, 2), cm[2] = wm[2] = dec_dim(d, y);
     out[0] = dims[0], out[1] = w->type->dims[0];
@@ -286,7 +298,8 @@ RULE(deform_conv) {
     }
     columns = dec_reshape(d, columns, 3 + 2 * s, split), w = dec_reshape(d, w, 3 + s, ws);
     size_t all = y + 1 + s;
-    ds_value *v = dec_contract(d, DS_GRAPH_matmul, x->type->elem, y, dims, over, 1 + s, columns, dec_map_of(d, all, cm, 3 + 2 * s), w, dec_map_of(d, all, wm, 3 + s));
+    ds_value *v = dec_contract(d, DS_GRAPH_matmul, x->type->elem, y, dims, over, 1 + s, columns, dec_map_of(d, all, cm, 3 + 2 * s), w,
+                               dec_map_of(d, all, wm, 3 + s));
     v = dec_reshape(d, v, rank, out);
     d->out[0] = dec_in(d, 3) ? dec_channel_bias(d, v, dec_in(d, 3)) : v;
     return DS_OK;
@@ -308,7 +321,8 @@ RULE(center_crop_pad) {
         size_t axis;
         DS_TRY(dec_axis(d, axes[k], rank, &axis));
         const ds_expr *less = ds_expr_sub(d->cx, dims[axis], shape[k]), *more = ds_expr_scale(d->cx, less, -1);
-        const ds_expr *crop = ds_expr_floordiv(d->cx, ds_expr_max(d->cx, less, zero), two), *before = ds_expr_floordiv(d->cx, ds_expr_max(d->cx, more, zero), two);
+        const ds_expr *crop = ds_expr_floordiv(d->cx, ds_expr_max(d->cx, less, zero), two),
+                      *before = ds_expr_floordiv(d->cx, ds_expr_max(d->cx, more, zero), two);
         exprs[axis] = ds_expr_add(d->cx, dec_dim(d, axis), ds_expr_sub(d->cx, crop, before));
         dims[axis] = shape[k];
     }

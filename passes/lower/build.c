@@ -152,7 +152,8 @@ static lane_pattern pattern_of(lowering *l, const ds_expr *offset, const lane_po
     return ds_expr_equals(coefficient, 0) ? SAME_FOR_ALL : ds_expr_equals(coefficient, 1) ? CONSECUTIVE : SCATTERED;
 }
 
-static ds_value *access(lowering *l, ds_op_kind kind, ds_value *value, ds_value *buffer, const ds_expr *offset, ds_value *const *dims, size_t rank, ds_value *mask, const ds_type *type) {
+static ds_value *access(lowering *l, ds_op_kind kind, ds_value *value, ds_value *buffer, const ds_expr *offset, ds_value *const *dims,
+                        size_t rank, ds_value *mask, const ds_type *type) {
     ds_value *at[LOWER_MAX_DIMS], *operands[LOWER_MAX_DIMS + 3];
     size_t n, count = 0;
     offset = compact(l, offset, dims, rank, at, &n);
@@ -241,16 +242,19 @@ static lane_value lower_extract(lowering *l, const ds_op *op, const lane_point *
 static lane_value lower_scalar(lowering *l, const ds_op *op) {
     ds_value *operands[LOWER_MAX_DIMS];
     bool vector = false;
-    for (size_t i = 0; i < op->operand_count; i++) operands[i] = value_of(l, ds_op_operand(op, i)).v, vector = vector || is_vector(operands[i]);
+    for (size_t i = 0; i < op->operand_count; i++)
+        operands[i] = value_of(l, ds_op_operand(op, i)).v, vector = vector || is_vector(operands[i]);
     if (op->kind == DS_LOOP_apply) return (lane_value){lw_apply(l, ds_op_attr(op, "map")->exprs[0], operands, op->operand_count), NULL};
     for (size_t i = 0; vector && i < op->operand_count; i++) operands[i] = lw_splat(l, operands[i]);
     ds_elem elem = op->results[0].type->elem;
-    ds_value *v = lw_op(l, op->kind, operands, op->operand_count, vector ? ds_type_vector(l->cx, elem, l->lanes) : ds_type_scalar(l->cx, elem));
+    ds_value *v =
+        lw_op(l, op->kind, operands, op->operand_count, vector ? ds_type_vector(l->cx, elem, l->lanes) : ds_type_scalar(l->cx, elem));
     for (size_t i = 0; i < op->attr_count; i++) ds_op_set_attr(l->m, v->op, op->attrs[i].name, op->attrs[i].value);
     return (lane_value){v, NULL};
 }
 
-void lw_region(lowering *l, const ds_block *block, const lane_value *args, const ds_expr *const *position, const lane_point *p, lane_value *out_yields) {
+void lw_region(lowering *l, const ds_block *block, const lane_value *args, const ds_expr *const *position, const lane_point *p,
+               lane_value *out_yields) {
     for (size_t i = 0; i < block->arg_count; i++) set_value(l, block->args[i], args[i]);
     for (const ds_op *op = block->first; op; op = op->next) {
         switch (op->kind) {

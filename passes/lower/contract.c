@@ -8,7 +8,10 @@
 #include "passes/lower/lower.h"
 
 enum {
-    A, B, OUT, EXTRA,
+    A,
+    B,
+    OUT,
+    EXTRA,
     MAX_ACCESSES = 40,
     PIECE_MACS = 1 << 20,
     MAX_ROWS = 8 /* rows of A whose stride is a multiple of 1 KB share few sets of the L1 cache; packing A would allow 14 */
@@ -17,16 +20,16 @@ enum {
 typedef struct {
     lowering *l;
     const ds_op *op, *epilogue;
-    size_t rank, kept;                      /* dims of the space: result dims, then reduced ones */
+    size_t rank, kept; /* dims of the space: result dims, then reduced ones */
     const ds_expr *extent[LOWER_MAX_DIMS];
     ds_dim_role role[LOWER_MAX_DIMS];
-    const ds_expr *old[LOWER_MAX_DIMS];     /* result dims of the op over the space's dims */
+    const ds_expr *old[LOWER_MAX_DIMS]; /* result dims of the op over the space's dims */
     bool pinned[LOWER_MAX_DIMS];
     size_t accesses;
-    const ds_expr *offset[MAX_ACCESSES];    /* A, B, OUT, then the epilogue's operands */
-    size_t m, n;                            /* tile dims; m == SIZE_MAX: one row */
-    size_t rows, columns;                   /* of the register tile, columns in vectors */
-    bool packed;                            /* B lies in panels */
+    const ds_expr *offset[MAX_ACCESSES]; /* A, B, OUT, then the epilogue's operands */
+    size_t m, n;                         /* tile dims; m == SIZE_MAX: one row */
+    size_t rows, columns;                /* of the register tile, columns in vectors */
+    bool packed;                         /* B lies in panels */
     lane_point p;
 } tiling;
 
@@ -52,7 +55,8 @@ static void drop(tiling *t, size_t dim, bool merged) {
     for (size_t i = 0; i < t->rank; i++) to[i] = i == dim ? ds_expr_const(t->l->cx, 0) : ds_expr_dim(t->l->cx, i < dim ? i : i - 1);
     if (merged) t->extent[dim + 1] = ds_expr_mul(t->l->cx, t->extent[dim], t->extent[dim + 1]);
     substitute(t, to);
-    for (size_t i = dim; i + 1 < t->rank; i++) t->extent[i] = t->extent[i + 1], t->role[i] = t->role[i + 1], t->pinned[i] = t->pinned[i + 1];
+    for (size_t i = dim; i + 1 < t->rank; i++)
+        t->extent[i] = t->extent[i + 1], t->role[i] = t->role[i + 1], t->pinned[i] = t->pinned[i + 1];
     t->rank--;
     if (dim < t->kept) t->kept--;
 }
@@ -112,7 +116,9 @@ static bool arrange(tiling *t) {
     for (size_t i = 0; i < t->kept; i++)
         if (t->role[i] == DS_DIM_N) t->n = i;
     for (size_t i = 0; i < t->kept; i++)
-        if (t->role[i] == DS_DIM_M && (t->m == SIZE_MAX || lower_estimate(t->extent[i]) >= lower_estimate(t->extent[t->m]) || lower_estimate(t->extent[i]) >= 4)) t->m = i;
+        if (t->role[i] == DS_DIM_M &&
+            (t->m == SIZE_MAX || lower_estimate(t->extent[i]) >= lower_estimate(t->extent[t->m]) || lower_estimate(t->extent[i]) >= 4))
+            t->m = i;
     if (t->n == SIZE_MAX) return false;
     const ds_expr *c = coefficient(t, OUT, t->n), *b = t->packed ? NULL : coefficient(t, B, t->n);
     if (!c || !ds_expr_equals(c, 1) || (!t->packed && (!b || !ds_expr_equals(b, 1)))) return false;
@@ -137,8 +143,10 @@ static void choose_tile(tiling *t) {
             int64_t width = (int64_t)columns * lanes;
             double useful = 1;
             if (m_known) useful *= (double)m / (double)((m + (int64_t)rows - 1) / (int64_t)rows * (int64_t)rows);
-            if (n_known) useful *= (double)n / (double)((n + lanes - 1) / lanes * lanes) * (n < width ? 0.5 + 0.5 * (double)n / (double)width : 1);
-            double score = useful / (1 + 0.7 / (double)rows + 0.7 / (double)columns); /* a step loads rows + columns for rows * columns sums */
+            if (n_known)
+                useful *= (double)n / (double)((n + lanes - 1) / lanes * lanes) * (n < width ? 0.5 + 0.5 * (double)n / (double)width : 1);
+            double score =
+                useful / (1 + 0.7 / (double)rows + 0.7 / (double)columns); /* a step loads rows + columns for rows * columns sums */
             if (score > best) best = score, t->rows = rows, t->columns = columns;
         }
 }
@@ -180,7 +188,8 @@ static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool 
     const ds_type *vector = ds_type_vector(l->cx, DS_f32, l->lanes), *types[128];
     size_t count = 0, rows = t->rows;
     int64_t width = (int64_t)(t->columns * l->lanes);
-    ds_value *first = lw_binary(l, DS_LOOP_mul, q, lw_index(l, width)), *last = edge_rows ? lw_binary(l, DS_LOOP_sub, lw_extent(l, t->extent[t->m]), lw_index(l, 1)) : NULL;
+    ds_value *first = lw_binary(l, DS_LOOP_mul, q, lw_index(l, width)),
+             *last = edge_rows ? lw_binary(l, DS_LOOP_sub, lw_extent(l, t->extent[t->m]), lw_index(l, 1)) : NULL;
     operands[count++] = ds_mapping_get(&l->buffers, ds_op_operand(t->op, 0));
     operands[count++] = ds_mapping_get(&l->buffers, ds_op_operand(t->op, 1));
     for (size_t r = 0; r < rows; r++) {
@@ -192,8 +201,10 @@ static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool 
         column[j] = j ? lw_binary(l, DS_LOOP_add, first, lw_index(l, (int64_t)(j * l->lanes))) : first;
         if (masked) mask[j] = lw_mask(l, column[j], lw_extent(l, t->extent[t->n]));
         operands[count++] = t->packed ? packed_column(t, q, j) : index_at(t, B, m, column[j]);
-        if (t->packed && masked && j && !ds_expr_is_const(t->extent[t->n], NULL)) { /* a panel that may not exist: read the first one instead */
-            ds_value *exists = lw_op(l, DS_LOOP_cast, (ds_value *[]){lw_binary(l, DS_LOOP_lt, column[j], lw_extent(l, t->extent[t->n]))}, 1, ds_type_scalar(l->cx, DS_index));
+        if (t->packed && masked && j &&
+            !ds_expr_is_const(t->extent[t->n], NULL)) { /* a panel that may not exist: read the first one instead */
+            ds_value *exists = lw_op(l, DS_LOOP_cast, (ds_value *[]){lw_binary(l, DS_LOOP_lt, column[j], lw_extent(l, t->extent[t->n]))}, 1,
+                                     ds_type_scalar(l->cx, DS_index));
             ds_value *base = operands[count - 1 - j], *distance = lw_binary(l, DS_LOOP_sub, operands[count - 1], base);
             operands[count - 1] = lw_binary(l, DS_LOOP_add, base, lw_binary(l, DS_LOOP_mul, distance, exists));
         }
@@ -221,7 +232,9 @@ static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool 
             if (t->epilogue) {
                 for (size_t i = 0; i < t->epilogue->operand_count; i++) {
                     ds_value *operand = ds_op_operand(t->epilogue, i);
-                    args[i] = operand == &t->op->results[0] ? result : (lane_value){lw_load(l, ds_mapping_get(&l->buffers, operand), t->offset[EXTRA + i], &p, NULL), NULL};
+                    args[i] = operand == &t->op->results[0]
+                                  ? result
+                                  : (lane_value){lw_load(l, ds_mapping_get(&l->buffers, operand), t->offset[EXTRA + i], &p, NULL), NULL};
                 }
                 lw_region(l, ds_op_block(t->epilogue, 0), args, t->old, &p, &result);
             }
@@ -239,7 +252,8 @@ static void emit_rows(tiling *t, ds_value *low, ds_value *high, ds_value *q, siz
     bool known = ds_expr_is_const(t->extent[t->m], &extent), edge = !known || extent % rows;
     ds_value *step = lw_index(l, rows), *whole = high;
     if (edge) {
-        const ds_expr *full = ds_expr_mul(l->cx, ds_expr_floordiv(l->cx, t->extent[t->m], ds_expr_const(l->cx, rows)), ds_expr_const(l->cx, rows));
+        const ds_expr *full =
+            ds_expr_mul(l->cx, ds_expr_floordiv(l->cx, t->extent[t->m], ds_expr_const(l->cx, rows)), ds_expr_const(l->cx, rows));
         whole = lw_binary(l, DS_LOOP_max, low, lw_binary(l, DS_LOOP_min, high, lw_extent(l, full)));
     }
     if (!known || extent >= rows) {
@@ -277,7 +291,9 @@ static void emit_columns(tiling *t, ds_value *low, ds_value *high, ds_value *fro
     }
 }
 
-static const ds_expr *blocks(tiling *t, const ds_expr *extent, int64_t size) { return ds_expr_ceildiv(t->l->cx, extent, ds_expr_const(t->l->cx, size)); }
+static const ds_expr *blocks(tiling *t, const ds_expr *extent, int64_t size) {
+    return ds_expr_ceildiv(t->l->cx, extent, ds_expr_const(t->l->cx, size));
+}
 
 /* Pieces: every point of the outer dims, times chunks of row tiles, times chunks of column blocks. */
 static void emit_pieces(tiling *t) {
@@ -286,7 +302,8 @@ static void emit_pieces(tiling *t) {
     double k = 1;
     for (size_t i = t->kept; i < t->rank; i++) k *= lower_estimate(t->extent[i]);
     int64_t rows = (int64_t)t->rows, width = (int64_t)(t->columns * l->lanes);
-    double tile = (double)(rows * width) * k, m_tiles = lower_estimate(blocks(t, m_extent, rows)), n_blocks = lower_estimate(blocks(t, t->extent[t->n], width));
+    double tile = (double)(rows * width) * k, m_tiles = lower_estimate(blocks(t, m_extent, rows)),
+           n_blocks = lower_estimate(blocks(t, t->extent[t->n], width));
     bool a_fits = lower_estimate(m_extent) * k * 4 <= (double)l->target->l2_bytes / 2;
     double m_chunk = a_fits ? m_tiles : (double)l->target->l2_bytes / 2 / (k * 4 * (double)rows);
     if (m_chunk < 1) m_chunk = 1;
@@ -295,7 +312,8 @@ static void emit_pieces(tiling *t) {
     double n_chunk = PIECE_MACS / (tile * m_chunk);
     if (n_chunk > n_blocks) n_chunk = n_blocks;
     if (n_chunk < 1) n_chunk = 1;
-    const ds_expr *m_chunks = blocks(t, m_extent, rows * (int64_t)m_chunk), *n_chunks = blocks(t, t->extent[t->n], width * (int64_t)n_chunk);
+    const ds_expr *m_chunks = blocks(t, m_extent, rows * (int64_t)m_chunk),
+                  *n_chunks = blocks(t, t->extent[t->n], width * (int64_t)n_chunk);
     total = ds_expr_mul(l->cx, m_chunks, n_chunks);
     for (size_t i = 0; i < t->kept; i++)
         if (i != t->m && i != t->n) total = ds_expr_mul(l->cx, total, t->extent[i]);
@@ -315,15 +333,19 @@ static void emit_pieces(tiling *t) {
         rest = lw_binary(l, DS_LOOP_div, rest, size);
     }
     ds_value *n_step = lw_index(l, (int64_t)n_chunk), *m_step = lw_index(l, (int64_t)m_chunk * rows);
-    ds_value *from = lw_binary(l, DS_LOOP_mul, part[0], n_step), *to = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, from, n_step), lw_extent(l, blocks(t, t->extent[t->n], width)));
-    ds_value *low = lw_binary(l, DS_LOOP_mul, part[1], m_step), *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, m_step), lw_extent(l, m_extent));
+    ds_value *from = lw_binary(l, DS_LOOP_mul, part[0], n_step),
+             *to = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, from, n_step), lw_extent(l, blocks(t, t->extent[t->n], width)));
+    ds_value *low = lw_binary(l, DS_LOOP_mul, part[1], m_step),
+             *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, m_step), lw_extent(l, m_extent));
     emit_columns(t, low, high, from, to);
     lower_parallel_end(l, pieces);
 }
 
 bool lower_contraction(lowering *l, const ds_op *op, const ds_op *epilogue) {
     tiling t = {.l = l, .op = op, .epilogue = epilogue, .p = {.vector = -1}};
-    if (op->results[0].type->elem != DS_f32 || ds_op_operand(op, 0)->type->elem != DS_f32 || ds_op_operand(op, 1)->type->elem != DS_f32 || l->lanes < 2) return false;
+    if (op->results[0].type->elem != DS_f32 || ds_op_operand(op, 0)->type->elem != DS_f32 || ds_op_operand(op, 1)->type->elem != DS_f32 ||
+        l->lanes < 2)
+        return false;
     if (!open_space(&t) || !arrange(&t)) return false;
     choose_tile(&t);
     t.p.rank = t.rank;

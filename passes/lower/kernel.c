@@ -104,7 +104,8 @@ static void forget_rows(lowering *l, ds_op *op, size_t operand, size_t shared) {
     const ds_attr *map = ds_op_map(op, operand), *old = ds_op_attr(op, "maps"), **maps = NULL;
     const ds_expr *exprs[LOWER_MAX_DIMS];
     for (size_t i = 0; i < map->count; i++) exprs[i] = i < shared ? ds_expr_const(l->cx, 0) : map->exprs[i];
-    for (size_t i = 0; i < old->count; i++) arrput(maps, i == operand ? ds_attr_map(l->cx, (size_t)map->integer, exprs, map->count) : old->items[i]);
+    for (size_t i = 0; i < old->count; i++)
+        arrput(maps, i == operand ? ds_attr_map(l->cx, (size_t)map->integer, exprs, map->count) : old->items[i]);
     ds_op_set_attr(l->m, op, "maps", ds_attr_array(l->cx, maps, arrlenu(maps)));
     arrfree(maps);
 }
@@ -116,7 +117,8 @@ static void bind_buffers(lowering *l, ds_op *kernel, size_t shared) {
     ds_value *results[64];
     for (size_t i = 0; i < body->arg_count; i++)
         ds_mapping_set(&l->buffers, body->args[i], ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, body->args[i]->type->elem), NULL));
-    for (size_t i = 0; i < yield->operand_count; i++) results[i] = ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, ds_op_operand(yield, i)->type->elem), NULL);
+    for (size_t i = 0; i < yield->operand_count; i++)
+        results[i] = ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, ds_op_operand(yield, i)->type->elem), NULL);
     for (ds_op *op = body->first; op != yield; op = op->next)
         for (size_t r = 0; r < op->result_count; r++) {
             ds_value *v = &op->results[r];

@@ -40,7 +40,8 @@ static void split_kernel(ds_module *m, ds_op *kernel, ds_op **out_first, ds_op *
         made[k] = ds_op_create(&b, DS_GRAPH_kernel, operands, count, &parts[k]->results[0].type, 1, 1);
         ds_op_set_attr(m, made[k], "shared", ds_attr_int(m->cx, 0));
         ds_mapping inner = {0};
-        for (size_t i = 0; i < count; i++) ds_mapping_set(&inner, ds_op_operand(parts[k], i), ds_block_add_arg(m, ds_op_block(made[k], 0), operands[i]->type, NULL));
+        for (size_t i = 0; i < count; i++)
+            ds_mapping_set(&inner, ds_op_operand(parts[k], i), ds_block_add_arg(m, ds_op_block(made[k], 0), operands[i]->type, NULL));
         ds_builder in = {m, ds_op_block(made[k], 0), NULL, parts[k]->loc};
         ds_value *v = ds_op_result(ds_op_clone(&in, parts[k], &inner), 0);
         ds_op_create(&in, DS_GRAPH_yield, &v, 1, NULL, 0, 0);

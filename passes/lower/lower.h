@@ -29,9 +29,9 @@ typedef struct {
     ds_ir_context *cx;
     const ds_target *target;
     ds_builder b;
-    size_t lanes;         /* of vectors, for every element type */
-    ds_mapping buffers;   /* tensor value of the kernel -> buffer */
-    lane_value *values;   /* stb_ds array by value id: scalars of the regions being lowered */
+    size_t lanes;       /* of vectors, for every element type */
+    ds_mapping buffers; /* tensor value of the kernel -> buffer */
+    lane_value *values; /* stb_ds array by value id: scalars of the regions being lowered */
     bool unsupported;
 } lowering;
 
@@ -42,9 +42,9 @@ ds_value *lw_index(lowering *l, int64_t v);
 ds_value *lw_apply(lowering *l, const ds_expr *e, ds_value *const *dims, size_t count); /* dims that occur must have values */
 ds_value *lw_extent(lowering *l, const ds_expr *e);
 ds_value *lw_splat(lowering *l, ds_value *scalar);
-ds_value *lw_lanes(lowering *l, ds_value *base); /* base + 0, 1, 2, … */
+ds_value *lw_lanes(lowering *l, ds_value *base);                             /* base + 0, 1, 2, … */
 ds_value *lw_binary(lowering *l, ds_op_kind kind, ds_value *a, ds_value *b); /* splats a scalar beside a vector */
-ds_value *lw_mask(lowering *l, ds_value *base, ds_value *end); /* lanes with base + lane < end */
+ds_value *lw_mask(lowering *l, ds_value *base, ds_value *end);               /* lanes with base + lane < end */
 /* Opens a loop; new ops go inside until lw_end. Carried values come back through `inside`. */
 ds_op *lw_for(lowering *l, ds_value *low, ds_value *high, ds_value *step, ds_value *const *carried, size_t count, ds_value **inside);
 void lw_end(lowering *l, ds_op *loop, ds_value *const *next, size_t count);
@@ -59,7 +59,8 @@ void lw_store(lowering *l, ds_value *value, ds_value *buffer, const ds_expr *off
 /* ---- regions ---- */
 
 /* Lowers the scalar ops of a region. `position` gives the value of an original dim's coordinate (an expression over the point's dims). */
-void lw_region(lowering *l, const ds_block *block, const lane_value *args, const ds_expr *const *position, const lane_point *p, lane_value *out_yields);
+void lw_region(lowering *l, const ds_block *block, const lane_value *args, const ds_expr *const *position, const lane_point *p,
+               lane_value *out_yields);
 
 /* ---- ops ---- */
 

@@ -6,12 +6,12 @@
 
 /* The iteration space after reordering and collapsing. */
 typedef struct {
-    size_t rank, kept;                         /* dims; the first `kept` belong to the result */
+    size_t rank, kept; /* dims; the first `kept` belong to the result */
     const ds_expr *extent[LOWER_MAX_DIMS];
     const ds_expr *old[LOWER_MAX_DIMS];        /* original dim -> expression over the new ones */
     const ds_expr *old_extent[LOWER_MAX_DIMS]; /* of the original dims */
     size_t old_rank;
-    bool pinned[LOWER_MAX_DIMS];               /* must not be collapsed: a region or a bounds check asks for its position */
+    bool pinned[LOWER_MAX_DIMS]; /* must not be collapsed: a region or a bounds check asks for its position */
     size_t accesses;
     const ds_expr *offset[LOWER_MAX_OPERANDS]; /* operands, then results */
 } nest;
@@ -29,7 +29,8 @@ static void nest_substitute(lowering *l, nest *n, const ds_expr *const *to) {
 static void nest_reorder(lowering *l, nest *n, const size_t *order) {
     const ds_expr *to[LOWER_MAX_DIMS], *extent[LOWER_MAX_DIMS];
     bool pinned[LOWER_MAX_DIMS];
-    for (size_t i = 0; i < n->rank; i++) to[order[i]] = ds_expr_dim(l->cx, i), extent[i] = n->extent[order[i]], pinned[i] = n->pinned[order[i]];
+    for (size_t i = 0; i < n->rank; i++)
+        to[order[i]] = ds_expr_dim(l->cx, i), extent[i] = n->extent[order[i]], pinned[i] = n->pinned[order[i]];
     nest_substitute(l, n, to);
     memcpy(n->extent, extent, n->rank * sizeof *extent);
     memcpy(n->pinned, pinned, n->rank * sizeof *pinned);
@@ -49,7 +50,8 @@ static bool nest_can_collapse(lowering *l, const nest *n, size_t dim) {
     if (n->pinned[dim] || n->pinned[dim + 1] || (dim < n->kept) != (dim + 1 < n->kept)) return false;
     for (size_t i = 0; i < n->accesses; i++) {
         const ds_expr *outer, *inner, *rest;
-        if (!ds_expr_linear(l->cx, n->offset[i], dim, &outer, &rest) || !ds_expr_linear(l->cx, n->offset[i], dim + 1, &inner, &rest)) return false;
+        if (!ds_expr_linear(l->cx, n->offset[i], dim, &outer, &rest) || !ds_expr_linear(l->cx, n->offset[i], dim + 1, &inner, &rest))
+            return false;
         if (outer->has_dim || inner->has_dim || outer != ds_expr_mul(l->cx, inner, n->extent[dim + 1])) return false;
     }
     return true;
@@ -93,7 +95,9 @@ static bool has_pad(const ds_op *op, size_t i) {
 }
 
 /* Original index expressions of operand i, in the new dims. */
-static const ds_expr *check_index(lowering *l, const nest *n, const ds_attr *map, size_t k) { return ds_expr_replace_dims(l->cx, map->exprs[k], n->old, n->old_rank); }
+static const ds_expr *check_index(lowering *l, const nest *n, const ds_attr *map, size_t k) {
+    return ds_expr_replace_dims(l->cx, map->exprs[k], n->old, n->old_rank);
+}
 
 static bool needs_check(const ds_expr *e, const ds_type *type, size_t k, const ds_expr *const *extents) {
     return !(e->kind == DS_EXPR_DIM && extents[e->value] == type->dims[k]);
@@ -102,7 +106,8 @@ static bool needs_check(const ds_expr *e, const ds_type *type, size_t k, const d
 static void nest_open(lowering *l, nest *n, const ds_op *op, const ds_expr *const *over, size_t over_count) {
     const ds_type *out = op->results[0].type;
     *n = (nest){.rank = out->rank + over_count, .kept = out->rank, .old_rank = out->rank + over_count};
-    for (size_t i = 0; i < n->rank; i++) n->extent[i] = n->old_extent[i] = i < out->rank ? out->dims[i] : over[i - out->rank], n->old[i] = ds_expr_dim(l->cx, i);
+    for (size_t i = 0; i < n->rank; i++)
+        n->extent[i] = n->old_extent[i] = i < out->rank ? out->dims[i] : over[i - out->rank], n->old[i] = ds_expr_dim(l->cx, i);
     for (size_t i = 0; i < op->operand_count; i++) {
         const ds_attr *map = ds_op_map(op, i);
         n->offset[n->accesses++] = ds_layout_offset(l->cx, ds_op_operand(op, i)->type, map->exprs);
@@ -159,7 +164,8 @@ static ds_value *inside(lowering *l, const nest *n, const ds_op *op, size_t i, c
 
 static ds_value *pad_constant(lowering *l, const ds_attr *pad, ds_elem elem) {
     ds_value *v = lw_op(l, DS_LOOP_constant, NULL, 0, ds_type_scalar(l->cx, elem));
-    ds_op_set_attr(l->m, v->op, "value", ds_elem_is_float(elem) ? ds_attr_float(l->cx, pad ? pad->number : 0) : ds_attr_int(l->cx, pad ? pad->integer : 0));
+    ds_op_set_attr(l->m, v->op, "value",
+                   ds_elem_is_float(elem) ? ds_attr_float(l->cx, pad ? pad->number : 0) : ds_attr_int(l->cx, pad ? pad->integer : 0));
     return v;
 }
 
@@ -208,7 +214,8 @@ static bool vector_dim_works(lowering *l, const nest *n, size_t dim, size_t acce
 /* Runs `body` for every lane group of the innermost dim: whole vectors, then one masked rest. */
 typedef void lane_body(walk *w, lane_point *p, void *user);
 
-static void vector_loop(walk *w, lane_point *p, size_t dim, ds_value *low, ds_value *high, const ds_expr *extent, lane_body *body, void *user) {
+static void vector_loop(walk *w, lane_point *p, size_t dim, ds_value *low, ds_value *high, const ds_expr *extent, lane_body *body,
+                        void *user) {
     lowering *l = w->l;
     int64_t fixed, lanes = (int64_t)l->lanes;
     bool known = extent && ds_expr_is_const(extent, &fixed);
@@ -361,30 +368,68 @@ static void accumulate(walk *w, const lane_point *p, bool masked_reduction, ds_v
     }
 }
 
+/* Sums of floats: every combiner adds, starting from 0. */
+static bool is_float_sum(const ds_op *op) {
+    const ds_attr *init = ds_op_attr(op, "init");
+    const ds_block *combiner = ds_op_block(op, 1);
+    for (size_t r = 0; r < op->result_count; r++)
+        if (!ds_elem_is_float(op->results[r].type->elem) || (init && init->items[r]->number != 0)) return false;
+    for (const ds_op *inner = combiner->first; inner; inner = inner->next)
+        if (inner->kind != DS_LOOP_add && inner->kind != DS_GRAPH_yield) return false;
+    return true;
+}
+
+enum { BLOCK = 128 }; /* steps whose sum is formed on its own: the error of a long sum grows with the number of blocks, not of elements */
+
+/* A loop of accumulations along `dim`; long sums in blocks. */
+static void sum_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, bool is_long,
+                     ds_value *const *acc, ds_value **out) {
+    lowering *l = w->l;
+    size_t count = w->op->result_count;
+    ds_value *inner[16], *next[16], *outer_acc[16];
+    ds_op *blocks = NULL;
+    if (is_long) {
+        ds_value *span = lw_binary(l, DS_LOOP_mul, step, lw_index(l, BLOCK));
+        blocks = lw_for(l, low, high, span, acc, count, outer_acc);
+        low = lw_for_position(blocks);
+        high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, span), high);
+        for (size_t r = 0; r < count; r++) next[r] = initial(l, w->op, r, acc[r]->type->kind == DS_TYPE_VECTOR);
+        acc = next;
+    }
+    ds_op *loop = lw_for(l, low, high, step, acc, count, inner);
+    p->at[dim] = lw_for_position(loop);
+    p->vector = lanes_here ? (int)dim : p->vector;
+    accumulate(w, p, false, inner, out);
+    if (lanes_here) p->vector = -1;
+    lw_end(l, loop, out, count);
+    for (size_t r = 0; r < count; r++) out[r] = ds_op_result(loop, r);
+    if (!blocks) return;
+    lane_value fresh[16];
+    for (size_t r = 0; r < count; r++) fresh[r] = (lane_value){out[r], NULL};
+    combine(l, w->op, p, outer_acc, fresh, out);
+    lw_end(l, blocks, out, count);
+    for (size_t r = 0; r < count; r++) out[r] = ds_op_result(blocks, r);
+}
+
 /* Loops over reduced dims from `dim` on, carrying the accumulators. */
 static void over_loops(walk *w, lane_point *p, size_t dim, bool over_vector, ds_value *const *acc, ds_value **out) {
     lowering *l = w->l;
     size_t count = w->op->result_count;
     const ds_expr *extent = w->n->extent[dim];
     ds_value *inner[16], *next[16];
-    if (dim == w->n->rank) {
-        accumulate(w, p, false, acc, out);
-        return;
-    }
-    bool lanes_here = over_vector && dim + 1 == w->n->rank;
+    bool innermost = dim + 1 == w->n->rank, lanes_here = over_vector && innermost;
     ds_value *low = lw_index(l, 0), *high = lw_extent(l, extent), *step = lw_index(l, lanes_here ? (int64_t)l->lanes : 1), *whole = high;
     int64_t fixed, lanes = (int64_t)l->lanes;
     bool known = ds_expr_is_const(extent, &fixed), rest = lanes_here && !(known && fixed % lanes == 0);
     if (rest) whole = lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, high, step), step);
     memcpy(next, acc, count * sizeof *next);
-    if (!(lanes_here && known && fixed < lanes)) {
+    if (innermost && !(lanes_here && known && fixed < lanes)) {
+        bool is_long = is_float_sum(w->op) && (!known || fixed > 2 * BLOCK * (lanes_here ? lanes : 1));
+        sum_loop(w, p, dim, lanes_here, low, whole, step, is_long, acc, next);
+    } else if (!innermost) {
         ds_op *loop = lw_for(l, low, whole, step, acc, count, inner);
         p->at[dim] = lw_for_position(loop);
-        if (lanes_here) {
-            p->vector = (int)dim;
-            accumulate(w, p, false, inner, next);
-            p->vector = -1;
-        } else over_loops(w, p, dim + 1, over_vector, inner, next);
+        over_loops(w, p, dim + 1, over_vector, inner, next);
         lw_end(l, loop, next, count);
         for (size_t r = 0; r < count; r++) next[r] = ds_op_result(loop, r);
     }
@@ -412,7 +457,8 @@ static void fold_lanes(lowering *l, const ds_op *op, ds_value **acc) {
     l->b.block = ds_op_block(fold, 0), l->b.before = NULL;
     ds_mapping mapping = {0};
     const ds_block *combiner = ds_op_block(op, 1);
-    for (size_t i = 0; i < combiner->arg_count; i++) ds_mapping_set(&mapping, combiner->args[i], ds_block_add_arg(l->m, l->b.block, combiner->args[i]->type, NULL));
+    for (size_t i = 0; i < combiner->arg_count; i++)
+        ds_mapping_set(&mapping, combiner->args[i], ds_block_add_arg(l->m, l->b.block, combiner->args[i]->type, NULL));
     for (const ds_op *inner = combiner->first; inner; inner = inner->next) {
         if (inner->kind != DS_GRAPH_yield) ds_op_clone(&l->b, inner, &mapping);
         else {
@@ -432,25 +478,16 @@ static void reduce_point(walk *w, lane_point *p, void *user) {
     ds_value *acc[16], *mask = p->mask;
     int vector = p->vector;
     for (size_t r = 0; r < state->results; r++) acc[r] = initial(l, w->op, r, vector >= 0 || state->over_vector);
-    /* inside, a mask of kept lanes only guards reads */
-    lane_point inner = *p;
-    if (vector >= 0) {
-        lane_point point = inner;
-        ds_value *next[16];
-        if (w->n->rank == w->n->kept) accumulate(w, &point, false, acc, next);
-        else {
-            /* over_loops resets vector and mask only where lanes walk a reduced dim */
-            over_loops(w, &point, w->n->kept, false, acc, next);
-        }
-        memcpy(acc, next, state->results * sizeof *acc);
-    } else {
-        ds_value *next[16];
-        over_loops(w, &inner, w->n->kept, state->over_vector, acc, next);
-        memcpy(acc, next, state->results * sizeof *acc);
-        if (state->over_vector) fold_lanes(l, w->op, acc);
-    }
+    lane_point inner = *p; /* a mask of kept lanes only guards reads */
+    ds_value *sums[16];
+    bool folds = vector < 0 && state->over_vector && w->n->rank > w->n->kept;
+    if (w->n->rank == w->n->kept) accumulate(w, &inner, false, acc, sums);
+    else over_loops(w, &inner, w->n->kept, folds, acc, sums);
+    memcpy(acc, sums, state->results * sizeof *acc);
+    if (folds) fold_lanes(l, w->op, acc);
     p->vector = vector, p->mask = mask;
-    for (size_t r = 0; r < state->results; r++) lw_store(l, acc[r], buffer_of(l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], p);
+    for (size_t r = 0; r < state->results; r++)
+        lw_store(l, acc[r], buffer_of(l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], p);
 }
 
 /* True when the lanes should walk the last reduced dim: the first operand is contiguous there and not along the result's last dim. */
@@ -458,7 +495,8 @@ static bool prefer_over_vector(lowering *l, const nest *n, const ds_op *op, size
     if (n->kept == n->rank) return false;
     bool kept_works = n->kept > fixed && vector_dim_works(l, n, n->kept - 1, op->operand_count);
     size_t over = 0, kept = 0;
-    for (size_t i = 0; i < op->operand_count; i++) over += vector_dim_works(l, n, n->rank - 1, i), kept += kept_works && vector_dim_works(l, n, n->kept - 1, i);
+    for (size_t i = 0; i < op->operand_count; i++)
+        over += vector_dim_works(l, n, n->rank - 1, i), kept += kept_works && vector_dim_works(l, n, n->kept - 1, i);
     return !kept_works || over > kept;
 }
 
@@ -492,7 +530,8 @@ void lower_encode(lowering *l, const ds_op *op) {
     const ds_type *flat = ds_type_tensor(l->cx, to->elem, rank, extents, NULL);
     ds_value *input = ds_op_operand(op, 0);
     ds_op *map = ds_op_create(&b, DS_GRAPH_map, &input, 1, &flat, 1, 1);
-    const ds_attr *access = ds_attr_map(l->cx, rank, logical, from->rank), *pad = ds_elem_is_float(to->elem) ? ds_attr_float(l->cx, 0) : ds_attr_int(l->cx, 0);
+    const ds_attr *access = ds_attr_map(l->cx, rank, logical, from->rank),
+                  *pad = ds_elem_is_float(to->elem) ? ds_attr_float(l->cx, 0) : ds_attr_int(l->cx, 0);
     ds_op_set_attr(l->m, map, "maps", ds_attr_array(l->cx, &access, 1));
     bool padded = ds_layout_count(l->cx, to) != ds_type_count(l->cx, to);
     if (padded) ds_op_set_attr(l->m, map, "pads", ds_attr_array(l->cx, &pad, 1));
@@ -514,7 +553,8 @@ void lower_concat(lowering *l, const ds_op *op) {
     for (size_t i = 0; i < op->operand_count; i++) {
         ds_value *input = ds_op_operand(op, i);
         /* for (turn = piece == i; turn; …): only this piece's input */
-        ds_value *is_it = lw_op(l, DS_LOOP_cast, (ds_value *[]){lw_binary(l, DS_LOOP_eq, piece, lw_index(l, (int64_t)i))}, 1, ds_type_scalar(l->cx, DS_index));
+        ds_value *is_it = lw_op(l, DS_LOOP_cast, (ds_value *[]){lw_binary(l, DS_LOOP_eq, piece, lw_index(l, (int64_t)i))}, 1,
+                                ds_type_scalar(l->cx, DS_index));
         ds_op *once = lw_for(l, lw_index(l, 0), is_it, lw_index(l, 1), NULL, 0, NULL);
         nest n = {.rank = to->rank, .kept = to->rank, .old_rank = to->rank, .accesses = 2};
         const ds_expr *where[LOWER_MAX_DIMS];

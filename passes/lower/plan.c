@@ -16,7 +16,7 @@ typedef struct {
     int64_t offset;     /* static storage */
     const ds_expr *where;
     bool is_static, late;
-    int output;         /* the result it is written to, or -1 */
+    int output; /* the result it is written to, or -1 */
     ds_value *buffer;
 } storage;
 
@@ -24,8 +24,8 @@ typedef struct {
     ds_module *m;
     ds_ir_context *cx;
     ds_op *func;
-    storage *stores;  /* stb_ds array */
-    int *store_of;    /* stb_ds array by value id: index into stores, or -1 */
+    storage *stores; /* stb_ds array */
+    int *store_of;   /* stb_ds array by value id: index into stores, or -1 */
     size_t position;
     ds_builder b;
     ds_mapping buffers;
@@ -155,7 +155,9 @@ static const ds_expr *place_symbolic(planner *p, const ds_expr *end) {
 
 /* ---- emission ---- */
 
-static ds_op *emit(planner *p, ds_op_kind kind, ds_value *const *operands, size_t count, const ds_type *type) { return ds_op_create(&p->b, kind, operands, count, &type, type ? 1 : 0, 0); }
+static ds_op *emit(planner *p, ds_op_kind kind, ds_value *const *operands, size_t count, const ds_type *type) {
+    return ds_op_create(&p->b, kind, operands, count, &type, type ? 1 : 0, 0);
+}
 
 static void set_expr(planner *p, ds_op *op, const char *name, const ds_expr *e) { ds_op_set_attr(p->m, op, name, ds_attr_expr(p->cx, e)); }
 
@@ -170,7 +172,8 @@ static ds_value *emit_storage(planner *p, storage *s, ds_elem elem) {
 
 static void open_results(planner *p, ds_op *op) {
     for (size_t i = 0; i < op->result_count; i++)
-        ds_mapping_set(&p->buffers, &op->results[i], emit_storage(p, &p->stores[store_index(p, &op->results[i])], op->results[i].type->elem));
+        ds_mapping_set(&p->buffers, &op->results[i],
+                       emit_storage(p, &p->stores[store_index(p, &op->results[i])], op->results[i].type->elem));
 }
 
 static ds_value *buffer_of(planner *p, ds_value *v) { return ds_mapping_get(&p->buffers, root_of(v)); }
@@ -234,7 +237,8 @@ static void plan_kernel(planner *p, ds_op *op) {
     const ds_expr *total = ds_expr_const(p->cx, 0), *align = ds_expr_const(p->cx, ALIGN), **offsets = NULL;
     for (size_t i = 0; i < scratch->count; i++) {
         arrput(offsets, total);
-        total = ds_expr_add(p->cx, total, ds_expr_mul(p->cx, ds_expr_ceildiv(p->cx, ds_attr_to_expr(p->cx, scratch->items[i]), align), align));
+        total =
+            ds_expr_add(p->cx, total, ds_expr_mul(p->cx, ds_expr_ceildiv(p->cx, ds_attr_to_expr(p->cx, scratch->items[i]), align), align));
     }
     ds_op_set_attr(p->m, call, "scratch", ds_attr_exprs(p->cx, offsets, arrlenu(offsets)));
     arrfree(offsets);
@@ -270,7 +274,8 @@ static ds_status plan_if(planner *p, ds_op *op) {
         DS_TRY(plan_region(p, branch, r, ds_op_block(op, r)));
         const ds_op *yield = ds_op_block(op, r)->last;
         for (size_t i = 0; i < op->result_count; i++)
-            emit_copy(p, buffer_of(p, ds_op_operand(yield, i)), ds_mapping_get(&p->buffers, &op->results[i]), bytes_of(p, op->results[i].type));
+            emit_copy(p, buffer_of(p, ds_op_operand(yield, i)), ds_mapping_get(&p->buffers, &op->results[i]),
+                      bytes_of(p, op->results[i].type));
         close_region(p, outer);
     }
     return DS_OK;
@@ -300,7 +305,8 @@ static ds_status plan_loop(planner *p, ds_op *op) {
         set_expr(p, part, "offset", ds_expr_mul(p->cx, turn, bytes));
         emit_copy(p, buffer_of(p, ds_op_operand(yield, i)), ds_op_result(part, 0), bytes);
     }
-    for (size_t i = 0; i < carried; i++) emit_copy(p, buffer_of(p, ds_op_operand(yield, i)), ds_mapping_get(&p->buffers, &op->results[i]), bytes_of(p, op->results[i].type));
+    for (size_t i = 0; i < carried; i++)
+        emit_copy(p, buffer_of(p, ds_op_operand(yield, i)), ds_mapping_get(&p->buffers, &op->results[i]), bytes_of(p, op->results[i].type));
     close_region(p, outer);
     return DS_OK;
 }
@@ -369,7 +375,8 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     ds_value **inputs = NULL, **outputs = NULL;
     p.lane_bytes = ds_expr_const(p.cx, 0);
     for (size_t i = 0; i < ret->operand_count; i++) arrput(outputs, ds_op_operand(ret, i));
-    if (arrlenu(outputs) > DS_COUNT(p.output_args) && strcmp(name, "main") == 0) return ds_report(p.cx->diag, DS_ERROR, DS_E_form, NULL, "more than %zu results", DS_COUNT(p.output_args));
+    if (arrlenu(outputs) > DS_COUNT(p.output_args) && strcmp(name, "main") == 0)
+        return ds_report(p.cx->diag, DS_ERROR, DS_E_form, NULL, "more than %zu results", DS_COUNT(p.output_args));
     ds_op *plan = ds_func_create(m, name);
     ds_block *block = ds_op_block(plan, 0);
     p.b = (ds_builder){m, block, NULL, NULL};
@@ -380,10 +387,12 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
         if (recipe) continue;
         arrput(inputs, body->args[i]);
         arrput(kept_attrs, arg_attrs && i < arg_attrs->count ? arg_attrs->items[i] : ds_attr_dict(p.cx, NULL, 0));
-        ds_mapping_set(&p.buffers, body->args[i], ds_block_add_arg(m, block, ds_type_buffer(p.cx, body->args[i]->type->elem), body->args[i]->name));
+        ds_mapping_set(&p.buffers, body->args[i],
+                       ds_block_add_arg(m, block, ds_type_buffer(p.cx, body->args[i]->type->elem), body->args[i]->name));
     }
     ds_value **output_buffers = NULL;
-    for (size_t i = 0; i < arrlenu(outputs); i++) arrput(output_buffers, ds_block_add_arg(m, block, ds_type_buffer(p.cx, outputs[i]->type->elem), NULL));
+    for (size_t i = 0; i < arrlenu(outputs); i++)
+        arrput(output_buffers, ds_block_add_arg(m, block, ds_type_buffer(p.cx, outputs[i]->type->elem), NULL));
     for (size_t i = 0; i < arrlenu(outputs) && i < DS_COUNT(p.output_args); i++) p.output_args[i] = output_buffers[i];
     ds_op_set_attr(m, plan, "inputs", types_attr(&p, inputs, arrlenu(inputs)));
     ds_op_set_attr(m, plan, "outputs", types_attr(&p, outputs, arrlenu(outputs)));
@@ -402,7 +411,8 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     bool *direct = ds_xmalloc(arrlenu(outputs) + 1);
     for (size_t i = 0; i < arrlenu(outputs); i++) {
         int s = store_index(&p, root_of(outputs[i]));
-        direct[i] = s >= 0 && i < DS_COUNT(p.output_args) && p.stores[s].output < 0 && root_of(outputs[i])->op->block == body && ds_expr_equals(ds_expr_sub(p.cx, p.stores[s].bytes, bytes_of(&p, outputs[i]->type)), 0);
+        direct[i] = s >= 0 && i < DS_COUNT(p.output_args) && p.stores[s].output < 0 && root_of(outputs[i])->op->block == body &&
+                    ds_expr_equals(ds_expr_sub(p.cx, p.stores[s].bytes, bytes_of(&p, outputs[i]->type)), 0);
         if (direct[i]) p.stores[s].output = (int)i;
     }
     const ds_expr *arena = place_symbolic(&p, ds_expr_const(p.cx, place_static(&p)));

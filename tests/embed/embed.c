@@ -1,4 +1,5 @@
-/* Embeds two compiled models in one program, single-threaded and on libdsrt's pool; the results must have the same bits. Also built as C++. */
+/* Embeds two compiled models in one program, single-threaded and on libdsrt's pool; the results must have the same bits. Also built as C++.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -70,8 +70,9 @@ static void malformed_text_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_expressions_are_one_pointer), cmocka_unit_test(division_is_exact_where_it_can_be), cmocka_unit_test(extents_are_not_negative),
-        cmocka_unit_test(linear_parts), cmocka_unit_test(malformed_text_is_refused),
+        cmocka_unit_test(equal_expressions_are_one_pointer), cmocka_unit_test(division_is_exact_where_it_can_be),
+        cmocka_unit_test(extents_are_not_negative),          cmocka_unit_test(linear_parts),
+        cmocka_unit_test(malformed_text_is_refused),
     };
     return cmocka_run_group_tests_name("expr", tests, open_context, close_context);
 }

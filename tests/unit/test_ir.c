@@ -91,7 +91,8 @@ static void rules_apply_until_none_does(void **state) {
     ds_builder b = {m, block, NULL, NULL};
     for (int i = 0; i < 7; i++) v = ds_op_result(ds_op_create(&b, DS_GRAPH_reshape, &v, 1, &t[(i + 1) % 2], 1, 0), 0);
     ds_op_create(&b, DS_RETURN, &v, 1, NULL, 0, 0);
-    const ds_rule rules[] = {{"skip-inner", DS_GRAPH_reshape, skip_inner_reshape}}, endless[] = {{"endless", DS_GRAPH_reshape, claims_a_change}};
+    const ds_rule rules[] = {{"skip-inner", DS_GRAPH_reshape, skip_inner_reshape}},
+                  endless[] = {{"endless", DS_GRAPH_reshape, claims_a_change}};
     size_t traced = 0;
     assert_int_equal(ds_rewrite(m, block, rules, 1, NULL, count_rule, &traced), 6);
     assert_int_equal(traced, 6);
@@ -112,7 +113,7 @@ static ds_status slim(const char *bytes, size_t length) {
 
 static void hostile_wire_bytes_are_refused(void **state) {
     (void)state;
-    assert_int_equal(slim("\x3a\x7f", 2), DS_BAD_INPUT);                 /* a graph longer than the file */
+    assert_int_equal(slim("\x3a\x7f", 2), DS_BAD_INPUT); /* a graph longer than the file */
     assert_int_equal(slim("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11), DS_BAD_INPUT);
     assert_int_equal(slim("", 0), DS_OK);
     char deep[64];
@@ -123,8 +124,11 @@ static void hostile_wire_bytes_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_are_interned), cmocka_unit_test(uses_follow_replacement), cmocka_unit_test(narrow_floats_round_trip),
-        cmocka_unit_test(rules_apply_until_none_does), cmocka_unit_test(hostile_wire_bytes_are_refused),
+        cmocka_unit_test(types_are_interned),
+        cmocka_unit_test(uses_follow_replacement),
+        cmocka_unit_test(narrow_floats_round_trip),
+        cmocka_unit_test(rules_apply_until_none_does),
+        cmocka_unit_test(hostile_wire_bytes_are_refused),
     };
     int failed = cmocka_run_group_tests_name("ir", tests, NULL, NULL);
     ds_string_free(&diag.text);

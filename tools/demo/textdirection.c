@@ -13,7 +13,10 @@ int main(void) {
         for (int y = 0; y < 48; y++)
             for (int x = 0; x < 192; x++) image[(c * 48 + y) * 192 + x] = y > 20 && y < 36 && x % 24 > 6 ? -1.0f : 1.0f;
     textdirection_args args = {.x = {image, sizeof image}};
-    struct { void *data; uint64_t bytes; } *result = (void *)(&args.x + 1); /* the one output, whatever its name */
+    struct {
+        void *data;
+        uint64_t bytes;
+    } *result = (void *)(&args.x + 1); /* the one output, whatever its name */
     result->data = scores, result->bytes = sizeof scores;
     int status = textdirection(&context, &args);
     printf("status %d: upright %.3f, upside down %.3f\n", status, (double)scores[0], (double)scores[1]);
