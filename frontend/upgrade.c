@@ -128,6 +128,9 @@ ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
     case DS_ONNX_PRelu:
         if (opset < 7) ds_op_set_attr(im->module, op, "ds.channel", ds_attr_int(im->cx, 1)); /* one slope a channel */
         break;
+    case DS_ONNX_DFT:
+        if (opset < 20 && !ds_op_attr(op, "axis")) ds_op_set_attr(im->module, op, "axis", ds_attr_int(im->cx, 1));
+        break;
     case DS_ONNX_Scatter: op->kind = DS_ONNX_ScatterElements; break;
     case DS_ONNX_GroupNormalization:
         if (opset < 21) ds_op_set_attr(im->module, op, "ds.per_group", ds_attr_int(im->cx, 1));
