@@ -93,6 +93,16 @@ static bool in_group(ds_op *const *ops, size_t count, const ds_op *op) {
     return false;
 }
 
+/* Also what the ops of its regions read from outside. */
+static bool reads_any(const ds_op *op, ds_op *const *ops, size_t count) {
+    for (size_t i = 0; i < op->operand_count; i++)
+        if (ds_op_operand(op, i)->op && in_group(ops, count, ds_op_operand(op, i)->op)) return true;
+    for (size_t r = 0; r < op->region_count; r++)
+        for (const ds_op *inner = ds_op_block(op, r)->first; inner; inner = inner->next)
+            if (reads_any(inner, ops, count)) return true;
+    return false;
+}
+
 static bool defined_before(const ds_value *v, const ds_op *first) {
     if (!v->op || v->op->block != first->block) return true;
     for (const ds_op *op = first; op; op = op->next)
@@ -138,12 +148,7 @@ static size_t collect_rows(grouper *g, ds_op *first, ds_op **ops) {
             break;
         }
         if (may_join(ops, count, op, rows) && row_is_small(g, op->results[0].type, rows)) ops[count++] = op;
-        else {
-            bool reads = false; /* something between that needs the group's values must stay behind it */
-            for (size_t i = 0; i < op->operand_count; i++)
-                reads = reads || (ds_op_operand(op, i)->op && in_group(ops, count, ds_op_operand(op, i)->op));
-            if (reads) break;
-        }
+        else if (reads_any(op, ops, count)) break; /* what needs the group's values must stay behind it */
     }
     return count;
 }

@@ -36,3 +36,32 @@ func.func @rows(%x: tensor<?x8xf32, {dims = ["n", ""]}>) -> tensor<?x8xf32, {dim
   }) {maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, 0)>]} : (tensor<?x8xf32, {dims = ["n", ""]}>, tensor<?x1xf32, {dims = ["n", ""]}>) -> tensor<?x8xf32, {dims = ["n", ""]}>
   func.return %1 : tensor<?x8xf32, {dims = ["n", ""]}>
 }
+
+// A map whose region reads the group's value stays behind the group, so what follows it cannot join.
+// CHECK-LABEL: @read_by_a_region
+// CHECK: %[[SUM:.*]] = "graph.kernel"
+// CHECK: "graph.kernel"(%{{.*}}, %[[SUM]])
+// CHECK: "graph.extract"
+// CHECK: "graph.kernel"(%[[SUM]])
+func.func @read_by_a_region(%x: tensor<4x8xf32>, %i: tensor<4xi64>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %0 = "graph.reduce"(%x) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }, {
+  ^bb0(%a: f32, %b: f32):
+    %s = "loop.add"(%a, %b) : (f32, f32) -> f32
+    "graph.yield"(%s) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1) -> (d0, d1)>], over = ["8"], init = [0.0 : f64]} : (tensor<4x8xf32>) -> tensor<4xf32>
+  %1 = "graph.map"(%i) ({
+  ^bb0(%a: i64):
+    %at = "loop.cast"(%a) : (i64) -> index
+    %e = "graph.extract"(%0, %at) : (tensor<4xf32>, index) -> f32
+    "graph.yield"(%e) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xi64>) -> tensor<4xf32>
+  %2 = "graph.map"(%0) ({
+  ^bb0(%a: f32):
+    %e = "loop.exp"(%a) : (f32) -> f32
+    "graph.yield"(%e) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %1, %2 : tensor<4xf32>, tensor<4xf32>
+}
