@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval.h"
 #include "safetensors.h"
 
 enum { MAX_DEPTH = 128 };
@@ -266,12 +267,14 @@ static bool put_element(reader *r, ds_elem elem, uint8_t *to) {
     double d = strtod(text, &end);
     if (end == text) return fail(r, "expected a number");
     r->at += end - text;
-    float f = strtof(text, NULL);
-    memcpy(to, elem == DS_f64 ? (void *)&d : (void *)&f, size);
+    uint64_t bits = elem == DS_f32 ? 0 : ds_float_encode(elem, d, true);
+    float f = strtof(text, NULL); /* rounds once */
+    memcpy(to, elem == DS_f32 ? (void *)&f : (void *)&bits, size);
     return true;
 }
 
-/* The nested lists of dense<…>: elements come in row-major order whatever the brackets; then the type says what they are. */
+/* The nested lists of dense<…>: elements come in row-major order whatever the brackets; then the type says what they are. One element
+ * without brackets stands for all. */
 static const ds_attr *read_dense(reader *r) {
     const char *from = r->at;
     int depth = 1;
@@ -288,9 +291,13 @@ static const ds_attr *read_dense(reader *r) {
         return fail(r, "dense<> needs a small static tensor type"), NULL;
     uint8_t *data = ds_arena_alloc(r->cx->arena, (size_t)bytes);
     r->at = from;
+    unsigned size = ds_elem_facts(type->elem)->bits / 8;
+    skip(r);
+    bool splat = count > 1 && r->at < r->end && *r->at != '[';
     for (uint64_t i = 0; i < count; i++) {
         while (accept(r, "[") || accept(r, "]") || accept(r, ",")) {}
-        if (!put_element(r, type->elem, data + i * (ds_elem_facts(type->elem)->bits / 8))) return NULL;
+        if (splat && i) memcpy(data + i * size, data, size);
+        else if (!put_element(r, type->elem, data + i * size)) return NULL;
     }
     r->at = after;
     return ds_attr_elements(r->cx, type, data, (size_t)bytes, NULL);

@@ -26,6 +26,7 @@ static bool computes(const ds_op *op) {
     case DS_GRAPH_reduce:
     case DS_GRAPH_matmul:
     case DS_GRAPH_conv:
+    case DS_GRAPH_winograd:
     case DS_GRAPH_concat:
     case DS_GRAPH_encode:
     case DS_GRAPH_index: return true;
@@ -33,7 +34,9 @@ static bool computes(const ds_op *op) {
     }
 }
 
-static bool is_contraction(const ds_op *op) { return op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv; }
+static bool is_contraction(const ds_op *op) {
+    return op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv || op->kind == DS_GRAPH_winograd;
+}
 
 /* The one map that reads every element of v at its own point, when v has no other reader. */
 static ds_op *epilogue_of(const ds_value *v) {

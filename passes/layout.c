@@ -11,6 +11,7 @@
  */
 #include "passes/contraction.h"
 #include "passes/passes.h"
+#include "passes/winograd.h"
 
 enum { MAX_RANK = 16 };
 
@@ -191,10 +192,25 @@ static void dense_operands(layout *l, ds_op *op) {
     for (size_t i = 0; i < op->operand_count; i++) ds_op_set_operand(op, i, dense(l, op, ds_op_operand(op, i)));
 }
 
+/* Filters in panels of 16 output channels for each of the 36 points. */
+static void lay_out_winograd(layout *l, ds_op *conv) {
+    ds_op *op = ds_winograd_rewrite(l->m, conv);
+    const ds_expr *d[4], *panel = ds_expr_const(l->cx, DS_PANEL);
+    for (size_t i = 0; i < 4; i++) d[i] = ds_expr_dim(l->cx, i);
+    const ds_expr *panels[] = {d[0], d[1], ds_expr_floordiv(l->cx, d[2], panel), d[3], ds_expr_mod(l->cx, d[2], panel)};
+    ds_op_set_operand(op, 0, encode(l, op, ds_op_operand(op, 0), channels_last(l, 4)));
+    ds_op_set_operand(op, 1, encode(l, op, ds_op_operand(op, 1), ds_layout_encoding(l->cx, 4, panels, 5)));
+    op->results[0].type = ds_type_with_encoding(l->cx, op->results[0].type, channels_last(l, 4));
+}
+
 static void lay_out_block(layout *l, ds_block *block) {
-    for (ds_op *op = block->first; op; op = op->next) {
+    for (ds_op *op = block->first, *next; op; op = next) {
+        next = op->next;
         switch (op->kind) {
-        case DS_GRAPH_conv: lay_out_conv(l, op); break;
+        case DS_GRAPH_conv:
+            if (is_constant(l, ds_op_operand(op, 1)) && ds_winograd_pays(l->cx, op)) lay_out_winograd(l, op);
+            else lay_out_conv(l, op);
+            break;
         case DS_GRAPH_matmul: pack_right_side(l, op); break;
         case DS_GRAPH_map:
         case DS_GRAPH_reduce:

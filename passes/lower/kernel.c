@@ -43,6 +43,7 @@ static void lower_op(lowering *l, ds_op *op, const lower_rows *rows, bool parall
     case DS_GRAPH_encode: lower_encode(l, op); break;
     case DS_GRAPH_concat: lower_concat(l, op); break;
     case DS_GRAPH_index: lower_index(l, op); break;
+    case DS_GRAPH_winograd: lower_winograd(l, op, NULL); break;
     case DS_GRAPH_matmul:
     case DS_GRAPH_conv:
         if (!lower_contraction(l, op, NULL)) {
@@ -153,6 +154,7 @@ ds_status lower_kernel(ds_module *m, const ds_target *target, ds_op *kernel, con
     bool lowered = true;
     if (shared) lower_rows_group(&l, kernel, shared);
     else if (count == 1) lower_op(&l, first, NULL, true);
+    else if (first->kind == DS_GRAPH_winograd) lower_winograd(&l, first, second);
     else lowered = lower_contraction(&l, first, second);
     ds_mapping_free(&l.buffers);
     arrfree(l.values);

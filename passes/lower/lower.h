@@ -78,6 +78,8 @@ void lower_index(lowering *l, const ds_op *op);
 /* A contraction with its epilogue (or NULL). False when it has no tiled form; then it is lowered as a reduction. */
 bool lower_contraction(lowering *l, const ds_op *op, const ds_op *epilogue);
 
+void lower_winograd(lowering *l, const ds_op *op, const ds_op *epilogue);
+
 /* Opens the parallel loop of a kernel over `extent` iterations of about `work` scalar operations each: new ops go inside a loop over
  * the iterations of one piece, whose position is returned. lower_parallel_end closes both. */
 ds_value *lower_parallel(lowering *l, const ds_expr *extent, double work, int64_t multiple, ds_op **out_loop);

@@ -1,0 +1,351 @@
+/* graph.winograd: a block of tiles at a time through three steps, all in one lane's scratch memory (passes/winograd.h).
+ *
+ *   V[36][tile][ci]   the input's 6x6 tiles, transformed: B^T d B
+ *   M[36][tile][co']  V times the transformed filters, for one block of output channels after the other
+ *   result            A^T m A: 4x4 points of each tile, through the epilogue
+ *
+ * Rows of V are 16 floats longer than needed, so that they do not share few sets of the L1 cache.
+ */
+#include "passes/winograd.h"
+
+#include <string.h>
+
+#include "passes/lower/lower.h"
+
+enum { POINTS = DS_WINOGRAD_IN * DS_WINOGRAD_IN, SKEW = 16, MOST_TILES = 64, PIECES = 4 };
+
+typedef struct {
+    lowering *l;
+    const ds_op *op, *epilogue;
+    int64_t ci, co, in[2], out[2], tiles[2], before[2]; /* rows, columns */
+    const ds_expr *total;                               /* tiles of all images */
+    int64_t block, stride;                              /* tiles of a piece; floats of a row of V */
+    size_t rows, columns;                               /* of the register tile, columns in vectors */
+    ds_value *x, *u, *y, *v, *m;                        /* buffers */
+    ds_value *start, *count;                            /* of this piece */
+} winograd;
+
+static int64_t known(const ds_expr *e) {
+    int64_t v = 0;
+    ds_expr_is_const(e, &v);
+    return v;
+}
+
+/* ---- small builders ---- */
+
+static ds_value *times(lowering *l, ds_value *a, int64_t b) { return lw_binary(l, DS_LOOP_mul, a, lw_index(l, b)); }
+static ds_value *plus(lowering *l, ds_value *a, ds_value *b) { return lw_binary(l, DS_LOOP_add, a, b); }
+static ds_value *plus_number(lowering *l, ds_value *a, int64_t b) { return b ? plus(l, a, lw_index(l, b)) : a; }
+
+static ds_value *load_at(lowering *l, ds_value *buffer, ds_value *base, int64_t offset) {
+    lane_point p = {.rank = 1, .at = {base}, .vector = 0};
+    return lw_load(l, buffer, ds_expr_add(l->cx, ds_expr_dim(l->cx, 0), ds_expr_const(l->cx, offset)), &p, NULL);
+}
+
+static void store_at(lowering *l, ds_value *value, ds_value *buffer, ds_value *base, int64_t offset) {
+    lane_point p = {.rank = 1, .at = {base}, .vector = 0};
+    lw_store(l, value, buffer, ds_expr_add(l->cx, ds_expr_dim(l->cx, 0), ds_expr_const(l->cx, offset)), &p);
+}
+
+static ds_value *number(lowering *l, double v) {
+    ds_value *scalar = lw_op(l, DS_LOOP_constant, NULL, 0, ds_type_scalar(l->cx, DS_f32));
+    ds_op_set_attr(l->m, scalar->op, "value", ds_attr_float(l->cx, v));
+    return lw_splat(l, scalar);
+}
+
+/* a * k + b */
+static ds_value *scaled(lowering *l, ds_value *a, double k, ds_value *b) {
+    ds_value *operands[] = {a, number(l, k), b};
+    if (l->target->has_fma) return lw_op(l, DS_LOOP_fma, operands, 3, a->type);
+    return lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, a, operands[1]), b);
+}
+
+static ds_value *add(lowering *l, ds_value *a, ds_value *b) { return lw_binary(l, DS_LOOP_add, a, b); }
+static ds_value *sub(lowering *l, ds_value *a, ds_value *b) { return lw_binary(l, DS_LOOP_sub, a, b); }
+
+/* ---- transforms of one line ---- */
+
+/* B^T d for the points 0, 1, -1, 2, -2 */
+static void input_line(lowering *l, ds_value *const *d, ds_value **t) {
+    ds_value *even = scaled(l, d[2], -4, d[4]), *odd = scaled(l, d[1], -4, d[3]);
+    ds_value *near = sub(l, d[4], d[2]), *far = sub(l, d[3], d[1]);
+    t[0] = scaled(l, d[0], 4, scaled(l, d[2], -5, d[4]));
+    t[1] = add(l, even, odd), t[2] = sub(l, even, odd);
+    t[3] = scaled(l, far, 2, near), t[4] = scaled(l, far, -2, near);
+    t[5] = scaled(l, d[1], 4, scaled(l, d[3], -5, d[5]));
+}
+
+/* A^T m */
+static void output_line(lowering *l, ds_value *const *m, ds_value **s) {
+    ds_value *sum1 = add(l, m[1], m[2]), *less1 = sub(l, m[1], m[2]), *sum2 = add(l, m[3], m[4]), *less2 = sub(l, m[3], m[4]);
+    s[0] = add(l, add(l, m[0], sum1), sum2);
+    s[1] = scaled(l, less2, 2, less1);
+    s[2] = scaled(l, sum2, 4, sum1);
+    s[3] = add(l, scaled(l, less2, 8, less1), m[5]);
+}
+
+/* ---- the input ---- */
+
+typedef struct {
+    ds_value *image, *row, *column; /* the tile's number in each direction */
+} tile_place;
+
+static tile_place place_of(winograd *w, ds_value *t) {
+    lowering *l = w->l;
+    ds_value *tile = plus(l, w->start, t), *across = lw_index(l, w->tiles[1]), *down = lw_index(l, w->tiles[0]);
+    ds_value *line = lw_binary(l, DS_LOOP_div, tile, across);
+    return (tile_place){lw_binary(l, DS_LOOP_div, line, down), lw_binary(l, DS_LOOP_rem, line, down),
+                        lw_binary(l, DS_LOOP_rem, tile, across)};
+}
+
+/* Loops over the channels of one tile. `d` fills the 6x6 vectors at a channel. */
+typedef void read_tile(winograd *w, ds_value *channel, const void *user, ds_value **d);
+
+static void transform_tile(winograd *w, ds_value *t, read_tile *read, const void *user) {
+    lowering *l = w->l;
+    ds_value *d[POINTS], *half[POINTS], *line[DS_WINOGRAD_IN], *out[DS_WINOGRAD_IN];
+    ds_op *loop = lw_for(l, lw_index(l, 0), lw_index(l, w->ci), lw_index(l, (int64_t)l->lanes), NULL, 0, NULL);
+    ds_value *channel = lw_for_position(loop), *to = plus(l, times(l, t, w->stride), channel);
+    read(w, channel, user, d);
+    for (size_t j = 0; j < DS_WINOGRAD_IN; j++) { /* down each column */
+        for (size_t i = 0; i < DS_WINOGRAD_IN; i++) line[i] = d[i * DS_WINOGRAD_IN + j];
+        input_line(l, line, out);
+        for (size_t i = 0; i < DS_WINOGRAD_IN; i++) half[i * DS_WINOGRAD_IN + j] = out[i];
+    }
+    for (size_t i = 0; i < DS_WINOGRAD_IN; i++) { /* along each row */
+        input_line(l, half + i * DS_WINOGRAD_IN, out);
+        for (size_t j = 0; j < DS_WINOGRAD_IN; j++) store_at(l, out[j], w->v, to, (int64_t)(i * DS_WINOGRAD_IN + j) * w->block * w->stride);
+    }
+    lw_end(l, loop, NULL, 0);
+}
+
+static void read_inside(winograd *w, ds_value *channel, const void *user, ds_value **d) {
+    ds_value *base = plus(w->l, (ds_value *)(uintptr_t)user, channel);
+    for (int64_t i = 0; i < DS_WINOGRAD_IN; i++)
+        for (int64_t j = 0; j < DS_WINOGRAD_IN; j++) d[i * DS_WINOGRAD_IN + j] = load_at(w->l, w->x, base, (i * w->in[1] + j) * w->ci);
+}
+
+/* Where each row and column of a border tile reads, clamped, and whether it lies in the image. */
+typedef struct {
+    ds_value *row[DS_WINOGRAD_IN], *column[DS_WINOGRAD_IN], *row_ok[DS_WINOGRAD_IN], *column_ok[DS_WINOGRAD_IN];
+} border;
+
+static void read_border(winograd *w, ds_value *channel, const void *user, ds_value **d) {
+    lowering *l = w->l;
+    const border *b = user;
+    for (size_t i = 0; i < DS_WINOGRAD_IN; i++)
+        for (size_t j = 0; j < DS_WINOGRAD_IN; j++) {
+            ds_value *v = load_at(l, w->x, plus(l, plus(l, b->row[i], b->column[j]), channel), 0),
+                     *ok = lw_binary(l, DS_LOOP_and, b->row_ok[i], b->column_ok[j]);
+            ds_value *operands[] = {lw_splat(l, ok), v, number(l, 0)};
+            d[i * DS_WINOGRAD_IN + j] = lw_op(l, DS_LOOP_select, operands, 3, v->type);
+        }
+}
+
+static void open_border(winograd *w, ds_value *image, ds_value *const *first, border *b) {
+    lowering *l = w->l;
+    ds_value *zero = lw_index(l, 0);
+    for (int dim = 0; dim < 2; dim++)
+        for (int64_t i = 0; i < DS_WINOGRAD_IN; i++) {
+            ds_value *at = plus_number(l, first[dim], i), *last = lw_index(l, w->in[dim] - 1),
+                     *clamped = lw_binary(l, DS_LOOP_max, zero, lw_binary(l, DS_LOOP_min, at, last));
+            ds_value *ok = lw_binary(l, DS_LOOP_and, lw_binary(l, DS_LOOP_le, zero, at), lw_binary(l, DS_LOOP_le, at, last));
+            if (dim) b->column[i] = times(l, clamped, w->ci), b->column_ok[i] = ok;
+            else b->row[i] = times(l, plus(l, times(l, image, w->in[0]), clamped), w->in[1] * w->ci), b->row_ok[i] = ok;
+        }
+}
+
+static ds_op *open_when(lowering *l, ds_value *condition) { /* a loop of at most one turn */
+    ds_value *turns = lw_op(l, DS_LOOP_cast, &condition, 1, ds_type_scalar(l->cx, DS_index));
+    return lw_for(l, lw_index(l, 0), turns, lw_index(l, 1), NULL, 0, NULL);
+}
+
+static void transform_input(winograd *w) {
+    lowering *l = w->l;
+    ds_op *loop = lw_for(l, lw_index(l, 0), w->count, lw_index(l, 1), NULL, 0, NULL);
+    ds_value *t = lw_for_position(loop);
+    tile_place at = place_of(w, t);
+    ds_value *first[] = {plus_number(l, times(l, at.row, DS_WINOGRAD_OUT), -w->before[0]),
+                         plus_number(l, times(l, at.column, DS_WINOGRAD_OUT), -w->before[1])};
+    ds_value *inside = NULL;
+    for (int dim = 0; dim < 2; dim++) {
+        ds_value *ok = lw_binary(l, DS_LOOP_and, lw_binary(l, DS_LOOP_le, lw_index(l, 0), first[dim]),
+                                 lw_binary(l, DS_LOOP_le, first[dim], lw_index(l, w->in[dim] - DS_WINOGRAD_IN)));
+        inside = inside ? lw_binary(l, DS_LOOP_and, inside, ok) : ok;
+    }
+    ds_value *base = times(l, plus(l, times(l, plus(l, times(l, at.image, w->in[0]), first[0]), w->in[1]), first[1]), w->ci);
+    ds_op *whole = open_when(l, inside);
+    transform_tile(w, t, read_inside, base);
+    lw_end(l, whole, NULL, 0);
+    ds_value *one = lw_op(l, DS_LOOP_cast, &inside, 1, ds_type_scalar(l->cx, DS_index));
+    ds_op *rest = lw_for(l, one, lw_index(l, 1), lw_index(l, 1), NULL, 0, NULL);
+    border b;
+    open_border(w, at.image, first, &b);
+    transform_tile(w, t, read_border, &b);
+    lw_end(l, rest, NULL, 0);
+    lw_end(l, loop, NULL, 0);
+}
+
+/* ---- products ---- */
+
+static int64_t width_of(const winograd *w) { return (int64_t)(w->columns * w->l->lanes); }
+
+static const ds_attr *numbers(lowering *l, int64_t a) {
+    const ds_expr *e = ds_expr_const(l->cx, a);
+    return ds_attr_exprs(l->cx, &e, 1);
+}
+
+/* M[point][t …][columns] for one register tile */
+static void multiply_tile(winograd *w, ds_value *point, ds_value *t, ds_value *q) {
+    lowering *l = w->l;
+    ds_value *operands[64] = {w->v, w->u};
+    const ds_type *vector = ds_type_vector(l->cx, DS_f32, l->lanes), *types[64];
+    size_t count = 2, rows = w->rows, sums = rows * w->columns;
+    ds_value *row = plus(l, times(l, point, w->block), t), *first = times(l, row, w->stride);
+    ds_value *panel = plus(l, times(l, point, w->co / DS_PANEL), times(l, q, width_of(w) / DS_PANEL));
+    ds_value *filter = times(l, panel, w->ci * DS_PANEL), *to = times(l, row, width_of(w));
+    for (size_t r = 0; r < rows; r++) operands[count++] = plus_number(l, first, (int64_t)r * w->stride);
+    for (size_t j = 0; j < w->columns; j++) {
+        int64_t at = (int64_t)(j * l->lanes);
+        operands[count++] = plus_number(l, filter, at / DS_PANEL * DS_PANEL * w->ci + at % DS_PANEL);
+    }
+    for (size_t i = 0; i < sums; i++) types[i] = vector;
+    ds_op *tile = ds_op_create(&l->b, DS_LOOP_tile, operands, count, types, sums, 0);
+    ds_op_set_attr(l->m, tile, "rows", ds_attr_int(l->cx, (int64_t)rows));
+    ds_op_set_attr(l->m, tile, "columns", ds_attr_int(l->cx, (int64_t)w->columns));
+    ds_op_set_attr(l->m, tile, "lanes", ds_attr_int(l->cx, (int64_t)l->lanes));
+    ds_op_set_attr(l->m, tile, "window", numbers(l, w->ci));
+    ds_op_set_attr(l->m, tile, "lhs", numbers(l, 1));
+    ds_op_set_attr(l->m, tile, "rhs", numbers(l, DS_PANEL));
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < w->columns; j++)
+            store_at(l, ds_op_result(tile, r * w->columns + j), w->m, to, (int64_t)r * width_of(w) + (int64_t)(j * l->lanes));
+}
+
+static void multiply(winograd *w, ds_value *q) {
+    lowering *l = w->l;
+    ds_op *points = lw_for(l, lw_index(l, 0), lw_index(l, POINTS), lw_index(l, 1), NULL, 0, NULL);
+    ds_op *tiles = lw_for(l, lw_index(l, 0), w->count, lw_index(l, (int64_t)w->rows), NULL, 0, NULL);
+    multiply_tile(w, lw_for_position(points), lw_for_position(tiles), q);
+    lw_end(l, tiles, NULL, 0);
+    lw_end(l, points, NULL, 0);
+}
+
+/* ---- the result ---- */
+
+static void store_point(winograd *w, lane_point *p, ds_value *sum) {
+    lowering *l = w->l;
+    const ds_expr *dims[4];
+    lane_value args[LOWER_MAX_OPERANDS], result = {sum, NULL};
+    for (size_t i = 0; i < 4; i++) dims[i] = ds_expr_dim(l->cx, i);
+    for (size_t i = 0; w->epilogue && i < w->epilogue->operand_count; i++) {
+        ds_value *operand = ds_op_operand(w->epilogue, i);
+        const ds_expr *offset = ds_layout_offset(l->cx, operand->type, ds_op_map(w->epilogue, i)->exprs);
+        args[i] =
+            operand == &w->op->results[0] ? result : (lane_value){lw_load(l, ds_mapping_get(&l->buffers, operand), offset, p, NULL), NULL};
+    }
+    if (w->epilogue) lw_region(l, ds_op_block(w->epilogue, 0), args, dims, p, &result);
+    const ds_op *root = w->epilogue ? w->epilogue : w->op;
+    lw_store(l, result.v, w->y, ds_layout_offset(l->cx, root->results[0].type, dims), p);
+}
+
+static void store_tile(winograd *w, const tile_place *at, ds_value *channel, ds_value *const *s) {
+    lowering *l = w->l;
+    for (int64_t i = 0; i < DS_WINOGRAD_OUT; i++)
+        for (int64_t j = 0; j < DS_WINOGRAD_OUT; j++) {
+            ds_value *row = plus_number(l, times(l, at->row, DS_WINOGRAD_OUT), i),
+                     *column = plus_number(l, times(l, at->column, DS_WINOGRAD_OUT), j), *ok = NULL;
+            if (w->out[0] % DS_WINOGRAD_OUT && i) ok = lw_binary(l, DS_LOOP_lt, row, lw_index(l, w->out[0]));
+            if (w->out[1] % DS_WINOGRAD_OUT && j) {
+                ds_value *fits = lw_binary(l, DS_LOOP_lt, column, lw_index(l, w->out[1]));
+                ok = ok ? lw_binary(l, DS_LOOP_and, ok, fits) : fits;
+            }
+            ds_op *when = ok ? open_when(l, ok) : NULL;
+            lane_point p = {.rank = 4, .at = {at->image, channel, row, column}, .vector = 1};
+            store_point(w, &p, s[i * DS_WINOGRAD_OUT + j]);
+            if (when) lw_end(l, when, NULL, 0);
+        }
+}
+
+static void transform_result(winograd *w, ds_value *q) {
+    lowering *l = w->l;
+    ds_op *loop = lw_for(l, lw_index(l, 0), w->count, lw_index(l, 1), NULL, 0, NULL);
+    ds_value *t = lw_for_position(loop), *m[POINTS], *half[POINTS], *s[DS_WINOGRAD_OUT * DS_WINOGRAD_OUT], *line[DS_WINOGRAD_IN],
+             *out[DS_WINOGRAD_OUT];
+    tile_place at = place_of(w, t);
+    ds_op *vectors = lw_for(l, lw_index(l, 0), lw_index(l, width_of(w)), lw_index(l, (int64_t)l->lanes), NULL, 0, NULL);
+    ds_value *lane = lw_for_position(vectors), *from = plus(l, times(l, t, width_of(w)), lane);
+    for (int64_t i = 0; i < POINTS; i++) m[i] = load_at(l, w->m, from, i * w->block * width_of(w));
+    for (size_t j = 0; j < DS_WINOGRAD_IN; j++) {
+        for (size_t i = 0; i < DS_WINOGRAD_IN; i++) line[i] = m[i * DS_WINOGRAD_IN + j];
+        output_line(l, line, out);
+        for (size_t i = 0; i < DS_WINOGRAD_OUT; i++) half[i * DS_WINOGRAD_IN + j] = out[i];
+    }
+    for (size_t i = 0; i < DS_WINOGRAD_OUT; i++) output_line(l, half + i * DS_WINOGRAD_IN, s + i * DS_WINOGRAD_OUT);
+    store_tile(w, &at, plus(l, times(l, q, width_of(w)), lane), s);
+    lw_end(l, vectors, NULL, 0);
+    lw_end(l, loop, NULL, 0);
+}
+
+/* ---- the kernel ---- */
+
+static void choose_sizes(winograd *w) {
+    const ds_target *target = w->l->target;
+    int64_t lanes = (int64_t)w->l->lanes, unit = DS_PANEL / lanes;
+    w->columns = (size_t)(unit == 1 && w->co % (2 * lanes) == 0 ? 2 : unit);
+    w->rows = (target->registers - w->columns - 1) / w->columns;
+    if (w->rows > 14) w->rows = 14;
+    if (w->rows < 1) w->rows = 1;
+    w->stride = w->ci + SKEW;
+    int64_t rows = (int64_t)w->rows, fits = (int64_t)(target->l2_bytes / 2) / (POINTS * 4 * w->stride),
+            total = lower_estimate(w->total) < MOST_TILES * PIECES ? (int64_t)lower_estimate(w->total) / PIECES + 1 : MOST_TILES;
+    if (fits > total) fits = total;
+    w->block = (fits + rows - 1) / rows * rows;
+    if (w->block > MOST_TILES) w->block = MOST_TILES / rows * rows;
+    if (w->block < rows) w->block = rows;
+}
+
+/* One more buffer of a lane's scratch memory. */
+static ds_value *add_scratch(lowering *l, int64_t bytes) {
+    ds_op *func = l->b.block->region->op;
+    const ds_attr *old = ds_op_attr(func, "scratch"), **items = NULL;
+    for (size_t i = 0; i < old->count; i++) arrput(items, old->items[i]);
+    arrput(items, ds_attr_expr(l->cx, ds_expr_const(l->cx, bytes)));
+    ds_op_set_attr(l->m, func, "scratch", ds_attr_array(l->cx, items, arrlenu(items)));
+    arrfree(items);
+    return ds_block_add_arg(l->m, ds_op_block(func, 0), ds_type_buffer(l->cx, DS_f32), NULL);
+}
+
+static void open_winograd(winograd *w) {
+    lowering *l = w->l;
+    const ds_type *x = ds_op_operand(w->op, 0)->type, *y = w->op->results[0].type;
+    const ds_attr *before = ds_op_attr(w->op, "before");
+    w->ci = known(x->dims[1]), w->co = known(y->dims[1]);
+    for (size_t i = 0; i < 2; i++) {
+        w->in[i] = known(x->dims[i + 2]), w->out[i] = known(y->dims[i + 2]), w->before[i] = known(ds_attr_to_expr(l->cx, before->items[i]));
+        w->tiles[i] = (w->out[i] + DS_WINOGRAD_OUT - 1) / DS_WINOGRAD_OUT;
+    }
+    w->total = ds_expr_scale(l->cx, y->dims[0], w->tiles[0] * w->tiles[1]);
+    choose_sizes(w);
+    const ds_op *root = w->epilogue ? w->epilogue : w->op;
+    w->x = ds_mapping_get(&l->buffers, ds_op_operand(w->op, 0)), w->u = ds_mapping_get(&l->buffers, ds_op_operand(w->op, 1));
+    w->y = ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)&root->results[0]);
+    w->v = add_scratch(l, POINTS * w->block * w->stride * 4);
+    w->m = add_scratch(l, POINTS * w->block * width_of(w) * 4);
+}
+
+void lower_winograd(lowering *l, const ds_op *op, const ds_op *epilogue) {
+    winograd w = {.l = l, .op = op, .epilogue = epilogue};
+    open_winograd(&w);
+    ds_op *pieces;
+    double work = (double)w.block * (double)w.ci * (double)w.co * POINTS / 16;
+    ds_value *piece = lower_parallel(l, ds_expr_ceildiv(l->cx, w.total, ds_expr_const(l->cx, w.block)), work, 1, &pieces);
+    w.start = times(l, piece, w.block);
+    w.count = lw_binary(l, DS_LOOP_min, lw_index(l, w.block), lw_binary(l, DS_LOOP_sub, lw_extent(l, w.total), w.start));
+    transform_input(&w);
+    ds_op *blocks = lw_for(l, lw_index(l, 0), lw_index(l, w.co / width_of(&w)), lw_index(l, 1), NULL, 0, NULL);
+    multiply(&w, lw_for_position(blocks));
+    transform_result(&w, lw_for_position(blocks));
+    lw_end(l, blocks, NULL, 0);
+    lower_parallel_end(l, pieces);
+}

@@ -1,0 +1,99 @@
+#include "passes/winograd.h"
+
+#include "passes/contraction.h"
+
+/* Costs in multiply-adds: of a transform per tile and channel, of a filter element that is read from memory once more. */
+enum { TRANSFORM_COST = 36 * 8, FILTER_COST = 16 };
+
+/* result[n, co, y, x] sums input[n, ci, y + i - pad, x + j - pad] * filter[co, ci, i, j]: dims are n, co, y, x, ci, i, j. */
+static bool has_form(ds_ir_context *cx, const ds_op *conv) {
+    const ds_attr *x = ds_op_map(conv, 0), *w = ds_op_map(conv, 1), *padding = ds_op_attr(conv, "padding");
+    const ds_expr *coefficient, *rest;
+    if (conv->results[0].type->rank != 4 || ds_op_attr(conv, "over")->count != 3) return false;
+    for (size_t i = 0; i < 4; i++) {
+        static const int64_t filter_dims[] = {1, 4, 5, 6};
+        if (w->exprs[i]->kind != DS_EXPR_DIM || w->exprs[i]->value != filter_dims[i]) return false;
+    }
+    if (x->exprs[0] != ds_expr_dim(cx, 0) || x->exprs[1] != ds_expr_dim(cx, 4)) return false;
+    for (size_t i = 2; i < 4; i++) {
+        if (!ds_expr_equals(ds_op_operand(conv, 1)->type->dims[i], 3)) return false;
+        if (!ds_expr_linear(cx, x->exprs[i], i, &coefficient, &rest) || !ds_expr_equals(coefficient, 1)) return false;
+        if (!ds_expr_linear(cx, rest, i + 3, &coefficient, &rest) || !ds_expr_equals(coefficient, 1) || !ds_expr_is_const(rest, NULL))
+            return false;
+    }
+    return !padding || padding->kind == DS_ATTR_ARRAY || padding->kind == DS_ATTR_UNIT;
+}
+
+bool ds_winograd_pays(ds_ir_context *cx, const ds_op *conv) {
+    const ds_type *y = conv->results[0].type, *w = ds_op_operand(conv, 1)->type;
+    int64_t co, ci, rows, columns;
+    if (y->elem != DS_f32 || !has_form(cx, conv)) return false;
+    if (!ds_expr_is_const(w->dims[0], &co) || !ds_expr_is_const(w->dims[1], &ci) || co % DS_PANEL || ci % DS_PANEL) return false;
+    if (!ds_expr_is_const(y->dims[2], &rows) || !ds_expr_is_const(y->dims[3], &columns)) return false;
+    const ds_type *x = ds_op_operand(conv, 0)->type;
+    if (!ds_expr_is_const(x->dims[2], NULL) || !ds_expr_is_const(x->dims[3], NULL)) return false;
+    double tiles = (double)((rows + 3) / 4) * (double)((columns + 3) / 4), pair = (double)co * (double)ci,
+           direct = 9 * pair * (double)rows * (double)columns;
+    double fast = 36 * pair * tiles + tiles * (double)(co + ci) * TRANSFORM_COST + 27 * pair * FILTER_COST;
+    return fast < 0.8 * direct;
+}
+
+/* ---- the filter ---- */
+
+/* sum over the last dim of `matrix` [6, 3] and dim `at` of v, whose place the 6 takes */
+static ds_value *along(ds_module *m, ds_builder *b, ds_value *matrix, ds_value *v, size_t at) {
+    ds_ir_context *cx = m->cx;
+    const ds_expr *dims[4], *vm[4], *mm[] = {ds_expr_dim(cx, at), ds_expr_dim(cx, 4)}, *over = ds_expr_const(cx, 3);
+    for (size_t i = 0; i < 4; i++) {
+        dims[i] = i == at ? ds_expr_const(cx, DS_WINOGRAD_IN) : v->type->dims[i];
+        vm[i] = ds_expr_dim(cx, i == at ? 4 : i);
+    }
+    const ds_type *type = ds_type_tensor(cx, DS_f32, 4, dims, NULL);
+    const ds_attr *maps[] = {ds_attr_map(cx, 5, mm, 2), ds_attr_map(cx, 5, vm, 4)};
+    ds_value *operands[] = {matrix, v};
+    ds_op *op = ds_op_create(b, DS_GRAPH_matmul, operands, 2, &type, 1, 0);
+    ds_op_set_attr(m, op, "maps", ds_attr_array(cx, maps, 2));
+    ds_op_set_attr(m, op, "over", ds_attr_exprs(cx, &over, 1));
+    return ds_op_result(op, 0);
+}
+
+/* U[a, b, co, ci] = sum over i, j of G[a, i] G[b, j] w[co, ci, i, j] */
+static ds_value *transformed_filter(ds_module *m, ds_builder *b, ds_value *w) {
+    static const float g[6][3] = {{1.f / 4, 0, 0},
+                                  {-1.f / 6, -1.f / 6, -1.f / 6},
+                                  {-1.f / 6, 1.f / 6, -1.f / 6},
+                                  {1.f / 24, 1.f / 12, 1.f / 6},
+                                  {1.f / 24, -1.f / 12, 1.f / 6},
+                                  {0, 0, 1}};
+    ds_ir_context *cx = m->cx;
+    const ds_expr *gdims[] = {ds_expr_const(cx, 6), ds_expr_const(cx, 3)}, *const *d = w->type->dims, *dims[] = {d[2], d[3], d[0], d[1]};
+    const ds_type *type = ds_type_tensor(cx, DS_f32, 2, gdims, NULL), *turned = ds_type_tensor(cx, DS_f32, 4, dims, NULL);
+    ds_op *matrix = ds_op_create(b, DS_GRAPH_constant, NULL, 0, &type, 1, 0);
+    ds_op_set_attr(m, matrix, "value", ds_attr_elements(cx, type, g, sizeof g, NULL));
+    ds_op *turn = ds_op_create(b, DS_GRAPH_map, &w, 1, &turned, 1, 1);
+    const ds_expr *from[] = {ds_expr_dim(cx, 2), ds_expr_dim(cx, 3), ds_expr_dim(cx, 0), ds_expr_dim(cx, 1)};
+    const ds_attr *map = ds_attr_map(cx, 4, from, 4);
+    ds_op_set_attr(m, turn, "maps", ds_attr_array(cx, &map, 1));
+    ds_builder in = {m, ds_op_block(turn, 0), NULL, b->loc};
+    ds_value *arg = ds_block_add_arg(m, in.block, ds_type_scalar(cx, DS_f32), NULL);
+    ds_op_create(&in, DS_GRAPH_yield, &arg, 1, NULL, 0, 0);
+    return along(m, b, ds_op_result(matrix, 0), along(m, b, ds_op_result(matrix, 0), ds_op_result(turn, 0), 0), 1);
+}
+
+ds_op *ds_winograd_rewrite(ds_module *m, ds_op *conv) {
+    ds_ir_context *cx = m->cx;
+    ds_builder b = {m, conv->block, conv, conv->loc};
+    const ds_attr *x = ds_op_map(conv, 0);
+    const ds_expr *before[2], *coefficient, *rest;
+    for (size_t i = 0; i < 2; i++) {
+        ds_expr_linear(cx, x->exprs[i + 2], i + 2, &coefficient, &rest);
+        ds_expr_linear(cx, rest, i + 5, &coefficient, &rest);
+        before[i] = ds_expr_scale(cx, rest, -1);
+    }
+    ds_value *operands[] = {ds_op_operand(conv, 0), transformed_filter(m, &b, ds_op_operand(conv, 1))};
+    ds_op *op = ds_op_create(&b, DS_GRAPH_winograd, operands, 2, &conv->results[0].type, 1, 0);
+    ds_op_set_attr(m, op, "before", ds_attr_exprs(cx, before, 2));
+    ds_value_replace_uses(&conv->results[0], &op->results[0]);
+    ds_op_erase(conv);
+    return op;
+}
