@@ -3,7 +3,7 @@
 #include "passes/contraction.h"
 
 /* Costs in multiply-adds: of a transform per tile and channel, of a filter element that is read from memory once more. */
-enum { TRANSFORM_COST = 36 * 8, FILTER_COST = 16 };
+enum { TRANSFORM_COST = 36 * 8, FILTER_COST = 32 };
 
 /* result[n, co, y, x] sums input[n, ci, y + i - pad, x + j - pad] * filter[co, ci, i, j]: dims are n, co, y, x, ci, i, j. */
 static bool has_form(ds_ir_context *cx, const ds_op *conv) {

@@ -295,6 +295,21 @@ static const ds_expr *blocks(tiling *t, const ds_expr *extent, int64_t size) {
     return ds_expr_ceildiv(t->l->cx, extent, ds_expr_const(t->l->cx, size));
 }
 
+/* B is read from memory and by every point of the outer dims: then these go round for one chunk of columns after the other. */
+static bool columns_outermost(tiling *t, double k) {
+    if (k * lower_estimate(t->extent[t->n]) * 4 <= (double)t->l->target->l2_bytes / 2) return false;
+    for (size_t i = 0; i < t->kept; i++)
+        if (i != t->m && i != t->n && !ds_expr_equals(coefficient(t, B, i), 0)) return false;
+    return true;
+}
+
+/* Takes the piece's number apart: coordinate of a digit with `size` values. */
+static ds_value *digit(lowering *l, ds_value **rest, const ds_expr *size) {
+    ds_value *extent = lw_extent(l, size), *value = lw_binary(l, DS_LOOP_mod, *rest, extent);
+    *rest = lw_binary(l, DS_LOOP_div, *rest, extent);
+    return value;
+}
+
 /* Pieces: every point of the outer dims, times chunks of row tiles, times chunks of column blocks. */
 static void emit_pieces(tiling *t) {
     lowering *l = t->l;
@@ -319,23 +334,15 @@ static void emit_pieces(tiling *t) {
         if (i != t->m && i != t->n) total = ds_expr_mul(l->cx, total, t->extent[i]);
     ds_op *pieces;
     ds_value *rest = lower_parallel(l, total, tile * m_chunk * n_chunk / 16, 1, &pieces);
-    const ds_expr *divisors[] = {n_chunks, m_chunks};
-    ds_value *part[2];
-    for (size_t i = 0; i < 2; i++) {
-        ds_value *size = lw_extent(l, divisors[i]);
-        part[i] = lw_binary(l, DS_LOOP_mod, rest, size);
-        rest = lw_binary(l, DS_LOOP_div, rest, size);
-    }
-    for (size_t i = t->kept; i-- > 0;) {
-        if (i == t->m || i == t->n) continue;
-        ds_value *size = lw_extent(l, t->extent[i]);
-        t->p.at[i] = lw_binary(l, DS_LOOP_mod, rest, size);
-        rest = lw_binary(l, DS_LOOP_div, rest, size);
-    }
+    bool columns_last = columns_outermost(t, k);
+    ds_value *n_part = columns_last ? NULL : digit(l, &rest, n_chunks), *m_part = digit(l, &rest, m_chunks);
+    for (size_t i = t->kept; i-- > 0;)
+        if (i != t->m && i != t->n) t->p.at[i] = digit(l, &rest, t->extent[i]);
+    if (columns_last) n_part = rest;
     ds_value *n_step = lw_index(l, (int64_t)n_chunk), *m_step = lw_index(l, (int64_t)m_chunk * rows);
-    ds_value *from = lw_binary(l, DS_LOOP_mul, part[0], n_step),
+    ds_value *from = lw_binary(l, DS_LOOP_mul, n_part, n_step),
              *to = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, from, n_step), lw_extent(l, blocks(t, t->extent[t->n], width)));
-    ds_value *low = lw_binary(l, DS_LOOP_mul, part[1], m_step),
+    ds_value *low = lw_binary(l, DS_LOOP_mul, m_part, m_step),
              *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, m_step), lw_extent(l, m_extent));
     emit_columns(t, low, high, from, to);
     lower_parallel_end(l, pieces);
