@@ -192,9 +192,9 @@ static void dense_operands(layout *l, ds_op *op) {
     for (size_t i = 0; i < op->operand_count; i++) ds_op_set_operand(op, i, dense(l, op, ds_op_operand(op, i)));
 }
 
-/* Filters in panels of 16 output channels for each of the 36 points. */
-static void lay_out_winograd(layout *l, ds_op *conv) {
-    ds_op *op = ds_winograd_rewrite(l->m, conv);
+/* Filters in panels of 16 output channels for each point of a tile. */
+static void lay_out_winograd(layout *l, ds_op *conv, int tile) {
+    ds_op *op = ds_winograd_rewrite(l->m, conv, tile);
     const ds_expr *d[4], *panel = ds_expr_const(l->cx, DS_PANEL);
     for (size_t i = 0; i < 4; i++) d[i] = ds_expr_dim(l->cx, i);
     const ds_expr *panels[] = {d[0], d[1], ds_expr_floordiv(l->cx, d[2], panel), d[3], ds_expr_mod(l->cx, d[2], panel)};
@@ -205,10 +205,12 @@ static void lay_out_winograd(layout *l, ds_op *conv) {
 
 static void lay_out_block(layout *l, ds_block *block) {
     for (ds_op *op = block->first, *next; op; op = next) {
+        int tile;
         next = op->next;
         switch (op->kind) {
         case DS_GRAPH_conv:
-            if (is_constant(l, ds_op_operand(op, 1)) && ds_winograd_pays(l->cx, op)) lay_out_winograd(l, op);
+            tile = is_constant(l, ds_op_operand(op, 1)) ? ds_winograd_tile(l->cx, op) : 0;
+            if (tile) lay_out_winograd(l, op, tile);
             else lay_out_conv(l, op);
             break;
         case DS_GRAPH_matmul: pack_right_side(l, op); break;

@@ -2,8 +2,8 @@
 
 #include "passes/contraction.h"
 
-/* Costs in multiply-adds: of a transform per tile and channel, of a filter element that is read from memory once more. */
-enum { TRANSFORM_COST = 36 * 8, FILTER_COST = 32 };
+/* Costs in multiply-adds: of a transform for each point of a tile and channel, of a filter element that is read from memory. */
+enum { POINT_COST = 8, FILTER_COST = 32 };
 
 /* result[n, co, y, x] sums input[n, ci, y + i - pad, x + j - pad] * filter[co, ci, i, j]: dims are n, co, y, x, ci, i, j. */
 static bool has_form(ds_ir_context *cx, const ds_op *conv) {
@@ -24,28 +24,31 @@ static bool has_form(ds_ir_context *cx, const ds_op *conv) {
     return !padding || padding->kind == DS_ATTR_ARRAY || padding->kind == DS_ATTR_UNIT;
 }
 
-bool ds_winograd_pays(ds_ir_context *cx, const ds_op *conv) {
-    const ds_type *y = conv->results[0].type, *w = ds_op_operand(conv, 1)->type;
+int ds_winograd_tile(ds_ir_context *cx, const ds_op *conv) {
+    const ds_type *y = conv->results[0].type, *w = ds_op_operand(conv, 1)->type, *x = ds_op_operand(conv, 0)->type;
     int64_t co, ci, rows, columns;
-    if (y->elem != DS_f32 || !has_form(cx, conv)) return false;
-    if (!ds_expr_is_const(w->dims[0], &co) || !ds_expr_is_const(w->dims[1], &ci) || co % DS_PANEL || ci % DS_PANEL) return false;
-    if (!ds_expr_is_const(y->dims[2], &rows) || !ds_expr_is_const(y->dims[3], &columns)) return false;
-    const ds_type *x = ds_op_operand(conv, 0)->type;
-    if (!ds_expr_is_const(x->dims[2], NULL) || !ds_expr_is_const(x->dims[3], NULL)) return false;
-    double tiles = (double)((rows + 3) / 4) * (double)((columns + 3) / 4), pair = (double)co * (double)ci,
-           direct = 9 * pair * (double)rows * (double)columns;
-    double fast = 36 * pair * tiles + tiles * (double)(co + ci) * TRANSFORM_COST + 27 * pair * FILTER_COST;
-    return fast < 0.8 * direct;
+    if (y->elem != DS_f32 || !has_form(cx, conv)) return 0;
+    if (!ds_expr_is_const(w->dims[0], &co) || !ds_expr_is_const(w->dims[1], &ci) || co % DS_PANEL || ci % DS_PANEL) return 0;
+    if (!ds_expr_is_const(x->dims[2], NULL) || !ds_expr_is_const(x->dims[3], NULL)) return 0;
+    if (!ds_expr_is_const(y->dims[2], &rows) || !ds_expr_is_const(y->dims[3], &columns)) return 0;
+    double pair = (double)co * (double)ci, best = 0.8 * 9 * pair * ((double)rows * (double)columns + FILTER_COST);
+    int chosen = 0;
+    for (int tile = 4; tile >= 2; tile -= 2) {
+        double tiles = (double)((rows + tile - 1) / tile) * (double)((columns + tile - 1) / tile), points = (tile + 2) * (tile + 2);
+        double cost = points * (pair * (tiles + FILTER_COST) + tiles * (double)(co + ci) * POINT_COST);
+        if (cost < best) best = cost, chosen = tile;
+    }
+    return chosen;
 }
 
 /* ---- the filter ---- */
 
-/* sum over the last dim of `matrix` [6, 3] and dim `at` of v, whose place the 6 takes */
+/* sum over the last dim of `matrix` [n, 3] and dim `at` of v, whose place n takes */
 static ds_value *along(ds_module *m, ds_builder *b, ds_value *matrix, ds_value *v, size_t at) {
     ds_ir_context *cx = m->cx;
     const ds_expr *dims[4], *vm[4], *mm[] = {ds_expr_dim(cx, at), ds_expr_dim(cx, 4)}, *over = ds_expr_const(cx, 3);
     for (size_t i = 0; i < 4; i++) {
-        dims[i] = i == at ? ds_expr_const(cx, DS_WINOGRAD_IN) : v->type->dims[i];
+        dims[i] = i == at ? matrix->type->dims[0] : v->type->dims[i];
         vm[i] = ds_expr_dim(cx, i == at ? 4 : i);
     }
     const ds_type *type = ds_type_tensor(cx, DS_f32, 4, dims, NULL);
@@ -58,18 +61,19 @@ static ds_value *along(ds_module *m, ds_builder *b, ds_value *matrix, ds_value *
 }
 
 /* U[a, b, co, ci] = sum over i, j of G[a, i] G[b, j] w[co, ci, i, j] */
-static ds_value *transformed_filter(ds_module *m, ds_builder *b, ds_value *w) {
-    static const float g[6][3] = {{1.f / 4, 0, 0},
-                                  {-1.f / 6, -1.f / 6, -1.f / 6},
-                                  {-1.f / 6, 1.f / 6, -1.f / 6},
-                                  {1.f / 24, 1.f / 12, 1.f / 6},
-                                  {1.f / 24, -1.f / 12, 1.f / 6},
-                                  {0, 0, 1}};
+static ds_value *transformed_filter(ds_module *m, ds_builder *b, ds_value *w, int tile) {
+    /* clang-format off */
+    static const float g2[4][3] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
+    static const float g4[6][3] = {{1.f / 4, 0, 0}, {-1.f / 6, -1.f / 6, -1.f / 6}, {-1.f / 6, 1.f / 6, -1.f / 6},
+                                   {1.f / 24, 1.f / 12, 1.f / 6}, {1.f / 24, -1.f / 12, 1.f / 6}, {0, 0, 1}};
+    /* clang-format on */
     ds_ir_context *cx = m->cx;
-    const ds_expr *gdims[] = {ds_expr_const(cx, 6), ds_expr_const(cx, 3)}, *const *d = w->type->dims, *dims[] = {d[2], d[3], d[0], d[1]};
+    const ds_expr *gdims[] = {ds_expr_const(cx, tile + 2), ds_expr_const(cx, 3)}, *const *d = w->type->dims,
+                  *dims[] = {d[2], d[3], d[0], d[1]};
     const ds_type *type = ds_type_tensor(cx, DS_f32, 2, gdims, NULL), *turned = ds_type_tensor(cx, DS_f32, 4, dims, NULL);
     ds_op *matrix = ds_op_create(b, DS_GRAPH_constant, NULL, 0, &type, 1, 0);
-    ds_op_set_attr(m, matrix, "value", ds_attr_elements(cx, type, g, sizeof g, NULL));
+    ds_op_set_attr(m, matrix, "value",
+                   tile == 4 ? ds_attr_elements(cx, type, g4, sizeof g4, NULL) : ds_attr_elements(cx, type, g2, sizeof g2, NULL));
     ds_op *turn = ds_op_create(b, DS_GRAPH_map, &w, 1, &turned, 1, 1);
     const ds_expr *from[] = {ds_expr_dim(cx, 2), ds_expr_dim(cx, 3), ds_expr_dim(cx, 0), ds_expr_dim(cx, 1)};
     const ds_attr *map = ds_attr_map(cx, 4, from, 4);
@@ -80,7 +84,7 @@ static ds_value *transformed_filter(ds_module *m, ds_builder *b, ds_value *w) {
     return along(m, b, ds_op_result(matrix, 0), along(m, b, ds_op_result(matrix, 0), ds_op_result(turn, 0), 0), 1);
 }
 
-ds_op *ds_winograd_rewrite(ds_module *m, ds_op *conv) {
+ds_op *ds_winograd_rewrite(ds_module *m, ds_op *conv, int tile) {
     ds_ir_context *cx = m->cx;
     ds_builder b = {m, conv->block, conv, conv->loc};
     const ds_attr *x = ds_op_map(conv, 0);
@@ -90,8 +94,9 @@ ds_op *ds_winograd_rewrite(ds_module *m, ds_op *conv) {
         ds_expr_linear(cx, rest, i + 5, &coefficient, &rest);
         before[i] = ds_expr_scale(cx, rest, -1);
     }
-    ds_value *operands[] = {ds_op_operand(conv, 0), transformed_filter(m, &b, ds_op_operand(conv, 1))};
+    ds_value *operands[] = {ds_op_operand(conv, 0), transformed_filter(m, &b, ds_op_operand(conv, 1), tile)};
     ds_op *op = ds_op_create(&b, DS_GRAPH_winograd, operands, 2, &conv->results[0].type, 1, 0);
+    ds_op_set_attr(m, op, "tile", ds_attr_int(cx, tile));
     ds_op_set_attr(m, op, "before", ds_attr_exprs(cx, before, 2));
     ds_value_replace_uses(&conv->results[0], &op->results[0]);
     ds_op_erase(conv);

@@ -1,8 +1,8 @@
 /* graph.winograd: a block of tiles at a time through three steps, all in one lane's scratch memory (passes/winograd.h).
  *
- *   V[36][tile][ci]   the input's 6x6 tiles, transformed: B^T d B
- *   M[36][tile][co']  V times the transformed filters, for one block of output channels after the other
- *   result            A^T m A: 4x4 points of each tile, through the epilogue
+ *   V[point][tile][ci]   the input's tiles (6x6 or 4x4 points), transformed: B^T d B
+ *   M[point][tile][co']  V times the transformed filters, for one block of output channels after the other
+ *   result               A^T m A: 4x4 or 2x2 points of each tile, through the epilogue
  *
  * Rows of V are 16 floats longer than needed, so that they do not share few sets of the L1 cache.
  */
@@ -12,11 +12,12 @@
 
 #include "passes/lower/lower.h"
 
-enum { POINTS = DS_WINOGRAD_IN * DS_WINOGRAD_IN, SKEW = 16, MOST_TILES = 64, PIECES = 4 };
+enum { MOST_POINTS = DS_WINOGRAD_MOST * DS_WINOGRAD_MOST, SKEW = 16, MOST_TILES = 64, PIECES = 4 };
 
 typedef struct {
     lowering *l;
     const ds_op *op, *epilogue;
+    int64_t side, wide, points;                         /* of the result's tiles; of the input's; wide * wide */
     int64_t ci, co, in[2], out[2], tiles[2], before[2]; /* rows, columns */
     const ds_expr *total;                               /* tiles of all images */
     int64_t block, stride;                              /* tiles of a piece; floats of a row of V */
@@ -65,8 +66,13 @@ static ds_value *sub(lowering *l, ds_value *a, ds_value *b) { return lw_binary(l
 
 /* ---- transforms of one line ---- */
 
-/* B^T d for the points 0, 1, -1, 2, -2 */
-static void input_line(lowering *l, ds_value *const *d, ds_value **t) {
+/* B^T d: for the points 0, 1, -1, 2, -2, or 0, 1, -1 */
+static void input_line(const winograd *w, ds_value *const *d, ds_value **t) {
+    lowering *l = w->l;
+    if (w->side == 2) {
+        t[0] = sub(l, d[0], d[2]), t[1] = add(l, d[1], d[2]), t[2] = sub(l, d[2], d[1]), t[3] = sub(l, d[1], d[3]);
+        return;
+    }
     ds_value *even = scaled(l, d[2], -4, d[4]), *odd = scaled(l, d[1], -4, d[3]);
     ds_value *near = sub(l, d[4], d[2]), *far = sub(l, d[3], d[1]);
     t[0] = scaled(l, d[0], 4, scaled(l, d[2], -5, d[4]));
@@ -76,8 +82,14 @@ static void input_line(lowering *l, ds_value *const *d, ds_value **t) {
 }
 
 /* A^T m */
-static void output_line(lowering *l, ds_value *const *m, ds_value **s) {
-    ds_value *sum1 = add(l, m[1], m[2]), *less1 = sub(l, m[1], m[2]), *sum2 = add(l, m[3], m[4]), *less2 = sub(l, m[3], m[4]);
+static void output_line(const winograd *w, ds_value *const *m, ds_value **s) {
+    lowering *l = w->l;
+    ds_value *sum1 = add(l, m[1], m[2]), *less1 = sub(l, m[1], m[2]);
+    if (w->side == 2) {
+        s[0] = add(l, m[0], sum1), s[1] = sub(l, less1, m[3]);
+        return;
+    }
+    ds_value *sum2 = add(l, m[3], m[4]), *less2 = sub(l, m[3], m[4]);
     s[0] = add(l, add(l, m[0], sum1), sum2);
     s[1] = scaled(l, less2, 2, less1);
     s[2] = scaled(l, sum2, 4, sum1);
@@ -103,42 +115,42 @@ typedef void read_tile(winograd *w, ds_value *channel, const void *user, ds_valu
 
 static void transform_tile(winograd *w, ds_value *t, read_tile *read, const void *user) {
     lowering *l = w->l;
-    ds_value *d[POINTS], *half[POINTS], *line[DS_WINOGRAD_IN], *out[DS_WINOGRAD_IN];
+    ds_value *d[MOST_POINTS], *half[MOST_POINTS], *line[DS_WINOGRAD_MOST], *out[DS_WINOGRAD_MOST];
     ds_op *loop = lw_for(l, lw_index(l, 0), lw_index(l, w->ci), lw_index(l, (int64_t)l->lanes), NULL, 0, NULL);
     ds_value *channel = lw_for_position(loop), *to = plus(l, times(l, t, w->stride), channel);
     read(w, channel, user, d);
-    for (size_t j = 0; j < DS_WINOGRAD_IN; j++) { /* down each column */
-        for (size_t i = 0; i < DS_WINOGRAD_IN; i++) line[i] = d[i * DS_WINOGRAD_IN + j];
-        input_line(l, line, out);
-        for (size_t i = 0; i < DS_WINOGRAD_IN; i++) half[i * DS_WINOGRAD_IN + j] = out[i];
+    for (int64_t j = 0; j < w->wide; j++) { /* down each column */
+        for (int64_t i = 0; i < w->wide; i++) line[i] = d[i * w->wide + j];
+        input_line(w, line, out);
+        for (int64_t i = 0; i < w->wide; i++) half[i * w->wide + j] = out[i];
     }
-    for (size_t i = 0; i < DS_WINOGRAD_IN; i++) { /* along each row */
-        input_line(l, half + i * DS_WINOGRAD_IN, out);
-        for (size_t j = 0; j < DS_WINOGRAD_IN; j++) store_at(l, out[j], w->v, to, (int64_t)(i * DS_WINOGRAD_IN + j) * w->block * w->stride);
+    for (int64_t i = 0; i < w->wide; i++) { /* along each row */
+        input_line(w, half + i * w->wide, out);
+        for (int64_t j = 0; j < w->wide; j++) store_at(l, out[j], w->v, to, (i * w->wide + j) * w->block * w->stride);
     }
     lw_end(l, loop, NULL, 0);
 }
 
 static void read_inside(winograd *w, ds_value *channel, const void *user, ds_value **d) {
     ds_value *base = plus(w->l, (ds_value *)(uintptr_t)user, channel);
-    for (int64_t i = 0; i < DS_WINOGRAD_IN; i++)
-        for (int64_t j = 0; j < DS_WINOGRAD_IN; j++) d[i * DS_WINOGRAD_IN + j] = load_at(w->l, w->x, base, (i * w->in[1] + j) * w->ci);
+    for (int64_t i = 0; i < w->wide; i++)
+        for (int64_t j = 0; j < w->wide; j++) d[i * w->wide + j] = load_at(w->l, w->x, base, (i * w->in[1] + j) * w->ci);
 }
 
 /* Where each row and column of a border tile reads, clamped, and whether it lies in the image. */
 typedef struct {
-    ds_value *row[DS_WINOGRAD_IN], *column[DS_WINOGRAD_IN], *row_ok[DS_WINOGRAD_IN], *column_ok[DS_WINOGRAD_IN];
+    ds_value *row[DS_WINOGRAD_MOST], *column[DS_WINOGRAD_MOST], *row_ok[DS_WINOGRAD_MOST], *column_ok[DS_WINOGRAD_MOST];
 } border;
 
 static void read_border(winograd *w, ds_value *channel, const void *user, ds_value **d) {
     lowering *l = w->l;
     const border *b = user;
-    for (size_t i = 0; i < DS_WINOGRAD_IN; i++)
-        for (size_t j = 0; j < DS_WINOGRAD_IN; j++) {
+    for (int64_t i = 0; i < w->wide; i++)
+        for (int64_t j = 0; j < w->wide; j++) {
             ds_value *v = load_at(l, w->x, plus(l, plus(l, b->row[i], b->column[j]), channel), 0),
                      *ok = lw_binary(l, DS_LOOP_and, b->row_ok[i], b->column_ok[j]);
             ds_value *operands[] = {lw_splat(l, ok), v, number(l, 0)};
-            d[i * DS_WINOGRAD_IN + j] = lw_op(l, DS_LOOP_select, operands, 3, v->type);
+            d[i * w->wide + j] = lw_op(l, DS_LOOP_select, operands, 3, v->type);
         }
 }
 
@@ -146,7 +158,7 @@ static void open_border(winograd *w, ds_value *image, ds_value *const *first, bo
     lowering *l = w->l;
     ds_value *zero = lw_index(l, 0);
     for (int dim = 0; dim < 2; dim++)
-        for (int64_t i = 0; i < DS_WINOGRAD_IN; i++) {
+        for (int64_t i = 0; i < w->wide; i++) {
             ds_value *at = plus_number(l, first[dim], i), *last = lw_index(l, w->in[dim] - 1),
                      *clamped = lw_binary(l, DS_LOOP_max, zero, lw_binary(l, DS_LOOP_min, at, last));
             ds_value *ok = lw_binary(l, DS_LOOP_and, lw_binary(l, DS_LOOP_le, zero, at), lw_binary(l, DS_LOOP_le, at, last));
@@ -165,12 +177,12 @@ static void transform_input(winograd *w) {
     ds_op *loop = lw_for(l, lw_index(l, 0), w->count, lw_index(l, 1), NULL, 0, NULL);
     ds_value *t = lw_for_position(loop);
     tile_place at = place_of(w, t);
-    ds_value *first[] = {plus_number(l, times(l, at.row, DS_WINOGRAD_OUT), -w->before[0]),
-                         plus_number(l, times(l, at.column, DS_WINOGRAD_OUT), -w->before[1])};
+    ds_value *first[] = {plus_number(l, times(l, at.row, w->side), -w->before[0]),
+                         plus_number(l, times(l, at.column, w->side), -w->before[1])};
     ds_value *inside = NULL;
     for (int dim = 0; dim < 2; dim++) {
         ds_value *ok = lw_binary(l, DS_LOOP_and, lw_binary(l, DS_LOOP_le, lw_index(l, 0), first[dim]),
-                                 lw_binary(l, DS_LOOP_le, first[dim], lw_index(l, w->in[dim] - DS_WINOGRAD_IN)));
+                                 lw_binary(l, DS_LOOP_le, first[dim], lw_index(l, w->in[dim] - w->wide)));
         inside = inside ? lw_binary(l, DS_LOOP_and, inside, ok) : ok;
     }
     ds_value *base = times(l, plus(l, times(l, plus(l, times(l, at.image, w->in[0]), first[0]), w->in[1]), first[1]), w->ci);
@@ -224,7 +236,7 @@ static void multiply_tile(winograd *w, ds_value *point, ds_value *t, ds_value *q
 
 static void multiply(winograd *w, ds_value *q) {
     lowering *l = w->l;
-    ds_op *points = lw_for(l, lw_index(l, 0), lw_index(l, POINTS), lw_index(l, 1), NULL, 0, NULL);
+    ds_op *points = lw_for(l, lw_index(l, 0), lw_index(l, w->points), lw_index(l, 1), NULL, 0, NULL);
     ds_op *tiles = lw_for(l, lw_index(l, 0), w->count, lw_index(l, (int64_t)w->rows), NULL, 0, NULL);
     multiply_tile(w, lw_for_position(points), lw_for_position(tiles), q);
     lw_end(l, tiles, NULL, 0);
@@ -251,18 +263,18 @@ static void store_point(winograd *w, lane_point *p, ds_value *sum) {
 
 static void store_tile(winograd *w, const tile_place *at, ds_value *channel, ds_value *const *s) {
     lowering *l = w->l;
-    for (int64_t i = 0; i < DS_WINOGRAD_OUT; i++)
-        for (int64_t j = 0; j < DS_WINOGRAD_OUT; j++) {
-            ds_value *row = plus_number(l, times(l, at->row, DS_WINOGRAD_OUT), i),
-                     *column = plus_number(l, times(l, at->column, DS_WINOGRAD_OUT), j), *ok = NULL;
-            if (w->out[0] % DS_WINOGRAD_OUT && i) ok = lw_binary(l, DS_LOOP_lt, row, lw_index(l, w->out[0]));
-            if (w->out[1] % DS_WINOGRAD_OUT && j) {
+    for (int64_t i = 0; i < w->side; i++)
+        for (int64_t j = 0; j < w->side; j++) {
+            ds_value *row = plus_number(l, times(l, at->row, w->side), i), *column = plus_number(l, times(l, at->column, w->side), j),
+                     *ok = NULL;
+            if (w->out[0] % w->side && i) ok = lw_binary(l, DS_LOOP_lt, row, lw_index(l, w->out[0]));
+            if (w->out[1] % w->side && j) {
                 ds_value *fits = lw_binary(l, DS_LOOP_lt, column, lw_index(l, w->out[1]));
                 ok = ok ? lw_binary(l, DS_LOOP_and, ok, fits) : fits;
             }
             ds_op *when = ok ? open_when(l, ok) : NULL;
             lane_point p = {.rank = 4, .at = {at->image, channel, row, column}, .vector = 1};
-            store_point(w, &p, s[i * DS_WINOGRAD_OUT + j]);
+            store_point(w, &p, s[i * w->side + j]);
             if (when) lw_end(l, when, NULL, 0);
         }
 }
@@ -270,18 +282,18 @@ static void store_tile(winograd *w, const tile_place *at, ds_value *channel, ds_
 static void transform_result(winograd *w, ds_value *q) {
     lowering *l = w->l;
     ds_op *loop = lw_for(l, lw_index(l, 0), w->count, lw_index(l, 1), NULL, 0, NULL);
-    ds_value *t = lw_for_position(loop), *m[POINTS], *half[POINTS], *s[DS_WINOGRAD_OUT * DS_WINOGRAD_OUT], *line[DS_WINOGRAD_IN],
-             *out[DS_WINOGRAD_OUT];
+    ds_value *t = lw_for_position(loop), *m[MOST_POINTS], *half[MOST_POINTS], *s[MOST_POINTS], *line[DS_WINOGRAD_MOST],
+             *out[DS_WINOGRAD_MOST];
     tile_place at = place_of(w, t);
     ds_op *vectors = lw_for(l, lw_index(l, 0), lw_index(l, width_of(w)), lw_index(l, (int64_t)l->lanes), NULL, 0, NULL);
     ds_value *lane = lw_for_position(vectors), *from = plus(l, times(l, t, width_of(w)), lane);
-    for (int64_t i = 0; i < POINTS; i++) m[i] = load_at(l, w->m, from, i * w->block * width_of(w));
-    for (size_t j = 0; j < DS_WINOGRAD_IN; j++) {
-        for (size_t i = 0; i < DS_WINOGRAD_IN; i++) line[i] = m[i * DS_WINOGRAD_IN + j];
-        output_line(l, line, out);
-        for (size_t i = 0; i < DS_WINOGRAD_OUT; i++) half[i * DS_WINOGRAD_IN + j] = out[i];
+    for (int64_t i = 0; i < w->points; i++) m[i] = load_at(l, w->m, from, i * w->block * width_of(w));
+    for (int64_t j = 0; j < w->wide; j++) {
+        for (int64_t i = 0; i < w->wide; i++) line[i] = m[i * w->wide + j];
+        output_line(w, line, out);
+        for (int64_t i = 0; i < w->side; i++) half[i * w->wide + j] = out[i];
     }
-    for (size_t i = 0; i < DS_WINOGRAD_OUT; i++) output_line(l, half + i * DS_WINOGRAD_IN, s + i * DS_WINOGRAD_OUT);
+    for (int64_t i = 0; i < w->side; i++) output_line(w, half + i * w->wide, s + i * w->side);
     store_tile(w, &at, plus(l, times(l, q, width_of(w)), lane), s);
     lw_end(l, vectors, NULL, 0);
     lw_end(l, loop, NULL, 0);
@@ -297,7 +309,7 @@ static void choose_sizes(winograd *w) {
     if (w->rows > 14) w->rows = 14;
     if (w->rows < 1) w->rows = 1;
     w->stride = w->ci + SKEW;
-    int64_t rows = (int64_t)w->rows, fits = (int64_t)(target->l2_bytes / 2) / (POINTS * 4 * w->stride),
+    int64_t rows = (int64_t)w->rows, fits = (int64_t)(target->l2_bytes / 2) / (w->points * 4 * w->stride),
             total = lower_estimate(w->total) < MOST_TILES * PIECES ? (int64_t)lower_estimate(w->total) / PIECES + 1 : MOST_TILES;
     if (fits > total) fits = total;
     w->block = (fits + rows - 1) / rows * rows;
@@ -320,25 +332,26 @@ static void open_winograd(winograd *w) {
     lowering *l = w->l;
     const ds_type *x = ds_op_operand(w->op, 0)->type, *y = w->op->results[0].type;
     const ds_attr *before = ds_op_attr(w->op, "before");
+    w->side = ds_op_int(w->op, "tile", 0), w->wide = w->side + 2, w->points = w->wide * w->wide;
     w->ci = known(x->dims[1]), w->co = known(y->dims[1]);
     for (size_t i = 0; i < 2; i++) {
         w->in[i] = known(x->dims[i + 2]), w->out[i] = known(y->dims[i + 2]), w->before[i] = known(ds_attr_to_expr(l->cx, before->items[i]));
-        w->tiles[i] = (w->out[i] + DS_WINOGRAD_OUT - 1) / DS_WINOGRAD_OUT;
+        w->tiles[i] = (w->out[i] + w->side - 1) / w->side;
     }
     w->total = ds_expr_scale(l->cx, y->dims[0], w->tiles[0] * w->tiles[1]);
     choose_sizes(w);
     const ds_op *root = w->epilogue ? w->epilogue : w->op;
     w->x = ds_mapping_get(&l->buffers, ds_op_operand(w->op, 0)), w->u = ds_mapping_get(&l->buffers, ds_op_operand(w->op, 1));
     w->y = ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)&root->results[0]);
-    w->v = add_scratch(l, POINTS * w->block * w->stride * 4);
-    w->m = add_scratch(l, POINTS * w->block * width_of(w) * 4);
+    w->v = add_scratch(l, w->points * w->block * w->stride * 4);
+    w->m = add_scratch(l, w->points * w->block * width_of(w) * 4);
 }
 
 void lower_winograd(lowering *l, const ds_op *op, const ds_op *epilogue) {
     winograd w = {.l = l, .op = op, .epilogue = epilogue};
     open_winograd(&w);
     ds_op *pieces;
-    double work = (double)w.block * (double)w.ci * (double)w.co * POINTS / 16;
+    double work = (double)w.block * (double)w.ci * (double)w.co * (double)w.points / 16;
     ds_value *piece = lower_parallel(l, ds_expr_ceildiv(l->cx, w.total, ds_expr_const(l->cx, w.block)), work, 1, &pieces);
     w.start = times(l, piece, w.block);
     w.count = lw_binary(l, DS_LOOP_min, lw_index(l, w.block), lw_binary(l, DS_LOOP_sub, lw_extent(l, w.total), w.start));
