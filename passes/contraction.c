@@ -24,6 +24,29 @@ bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out) 
 
 static const ds_attr *layout_map(const ds_type *type) { return ds_attr_find(type->encoding, "map"); }
 
+int64_t ds_layout_border(const ds_type *type, size_t dim, bool after) {
+    const ds_attr *border = ds_attr_find(type->encoding, "border");
+    return border ? border->items[after ? type->rank + dim : dim]->integer : 0;
+}
+
+const ds_type *ds_layout_with_border(ds_ir_context *cx, const ds_type *type, const int64_t *before, const int64_t *after) {
+    const ds_attr *items[2 * DS_CONTRACTION_MAX];
+    for (size_t i = 0; i < type->rank; i++) {
+        int64_t old[] = {ds_layout_border(type, i, false), ds_layout_border(type, i, true)};
+        items[i] = ds_attr_int(cx, before[i] > old[0] ? before[i] : old[0]);
+        items[type->rank + i] = ds_attr_int(cx, after[i] > old[1] ? after[i] : old[1]);
+    }
+    ds_named_attr entries[] = {{"map", layout_map(type)}, {"border", ds_attr_array(cx, items, 2 * type->rank)}};
+    return ds_type_with_encoding(cx, type, ds_attr_dict(cx, entries, 2));
+}
+
+bool ds_layout_same_order(const ds_type *a, const ds_type *b) { return layout_map(a) == layout_map(b); }
+
+/* An extent with its border. */
+static const ds_expr *widened(ds_ir_context *cx, const ds_type *type, size_t dim, const ds_expr *extent) {
+    return ds_expr_add(cx, extent, ds_expr_const(cx, ds_layout_border(type, dim, false) + ds_layout_border(type, dim, true)));
+}
+
 size_t ds_layout_extents(ds_ir_context *cx, const ds_type *type, const ds_expr **out) {
     const ds_attr *map = layout_map(type);
     if (!map) {
@@ -35,7 +58,7 @@ size_t ds_layout_extents(ds_ir_context *cx, const ds_type *type, const ds_expr *
         const ds_expr *atom = e->kind == DS_EXPR_DIM ? e : e->a;
         if (!atom || atom->kind != DS_EXPR_DIM || (size_t)atom->value >= type->rank) return 0;
         const ds_expr *extent = type->dims[atom->value];
-        if (e->kind == DS_EXPR_DIM) out[i] = extent;
+        if (e->kind == DS_EXPR_DIM) out[i] = widened(cx, type, (size_t)atom->value, extent);
         else if (e->kind == DS_EXPR_FLOORDIV) out[i] = ds_expr_ceildiv(cx, extent, e->b);
         else if (e->kind == DS_EXPR_MOD) out[i] = e->b;
         else return 0;
@@ -50,6 +73,8 @@ const ds_expr *ds_layout_offset(ds_ir_context *cx, const ds_type *type, const ds
     if (map && !count) return NULL;
     for (size_t i = 0; i < count; i++) {
         const ds_expr *at = map ? ds_expr_replace_dims(cx, map->exprs[i], index, type->rank) : index[i];
+        if (map && map->exprs[i]->kind == DS_EXPR_DIM)
+            at = ds_expr_add(cx, at, ds_expr_const(cx, ds_layout_border(type, (size_t)map->exprs[i]->value, false)));
         offset = ds_expr_add(cx, ds_expr_mul(cx, offset, extents[i]), at);
     }
     return offset;
@@ -64,6 +89,7 @@ bool ds_layout_inverse(ds_ir_context *cx, const ds_type *type, const ds_expr **o
         if (!atom || atom->kind != DS_EXPR_DIM) return false;
         const ds_expr **to = &out[atom->value];
         *to = ds_expr_add(cx, *to, e->kind == DS_EXPR_FLOORDIV ? ds_expr_mul(cx, p, e->b) : p);
+        if (e->kind == DS_EXPR_DIM) *to = ds_expr_sub(cx, *to, ds_expr_const(cx, ds_layout_border(type, (size_t)atom->value, false)));
     }
     return true;
 }
@@ -79,6 +105,7 @@ bool ds_layout_is_dense(ds_ir_context *cx, const ds_type *type) {
     const ds_attr *map = layout_map(type);
     (void)cx;
     if (!map) return true;
+    if (ds_attr_find(type->encoding, "border")) return false;
     int64_t last = -1;
     for (size_t i = 0; i < map->count; i++) {
         const ds_expr *e = map->exprs[i];

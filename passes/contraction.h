@@ -19,6 +19,12 @@ bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out);
 
 /* ---- layouts ---- */
 
+/* Encodings have a `map` (order and blocking of dims) and maybe a `border`: elements kept around a tensor in memory, all zero, so that
+ * windows may read there. Kernels that make such a tensor also write its border. */
+int64_t ds_layout_border(const ds_type *type, size_t dim, bool after);
+/* The type with at least these borders (one pair of before and after for each dim) around dims whose order is the encoding's. */
+const ds_type *ds_layout_with_border(ds_ir_context *cx, const ds_type *type, const int64_t *before, const int64_t *after);
+bool ds_layout_same_order(const ds_type *a, const ds_type *b); /* the same but for borders */
 /* Extents of a tensor as it lies in memory: dims after the encoding's map. Returns how many; 0 when the map is of no form known here. */
 size_t ds_layout_extents(ds_ir_context *cx, const ds_type *type, const ds_expr **out_extents);
 /* The element offset of the point `index` (one expression a dim); NULL when the map is of no known form. */

@@ -47,7 +47,7 @@ static ds_op *epilogue_of(const ds_value *v) {
         if (use->owner != user) return NULL;
     for (const ds_op *inner = ds_op_block(user, 0)->first; inner; inner = inner->next)
         if (inner->kind == DS_GRAPH_extract) return NULL;
-    if (ds_op_attr(user, "pads") || user->results[0].type->encoding != v->type->encoding) return NULL;
+    if (ds_op_attr(user, "pads") || !ds_layout_same_order(user->results[0].type, v->type)) return NULL;
     for (size_t i = 0; i < user->operand_count; i++)
         if (ds_op_operand(user, i) == v &&
             (!ds_map_is_identity(ds_op_map(user, i), v->type) || v->type->rank != user->results[0].type->rank))

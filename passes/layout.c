@@ -29,6 +29,10 @@ static const ds_attr *channels_last(layout *l, size_t rank) {
     return ds_layout_encoding(l->cx, rank, e, rank);
 }
 
+static bool is_channels_last(layout *l, const ds_type *t) {
+    return t->encoding && ds_attr_find(t->encoding, "map") == ds_attr_find(channels_last(l, t->rank), "map");
+}
+
 static bool is_constant(layout *l, const ds_value *v) {
     if (!v->op) return false;
     if (v->op->kind == DS_GRAPH_constant) return true;
@@ -150,12 +154,36 @@ static ds_value *padded_input(layout *l, ds_op *conv) {
     return ds_op_result(op, 0);
 }
 
+/* The zeros that a window reads, kept around the input by the kernel that makes it. False when that kernel cannot. */
+static bool bordered_input(layout *l, ds_op *conv) {
+    ds_value *x = ds_op_operand(conv, 0);
+    const ds_attr *padding = ds_op_attr(conv, "padding");
+    int64_t before[MAX_RANK] = {0}, after[MAX_RANK] = {0};
+    size_t rank = x->type->rank, spatial = rank - 2;
+    if (rank != 4 || !x->op || x->op->block != conv->block || !is_channels_last(l, x->type) || is_constant(l, x)) return false;
+    switch (x->op->kind) {
+    case DS_GRAPH_map:
+    case DS_GRAPH_reduce:
+    case DS_GRAPH_conv:
+    case DS_GRAPH_winograd:
+    case DS_GRAPH_concat: break;
+    default: return false;
+    }
+    for (size_t i = 0; i < spatial; i++)
+        if (!ds_expr_is_const(ds_attr_to_expr(l->cx, padding->items[i]), &before[i + 2]) ||
+            !ds_expr_is_const(ds_attr_to_expr(l->cx, padding->items[spatial + i]), &after[i + 2]) || before[i + 2] < 0 || after[i + 2] < 0)
+            return false;
+    x->type = ds_layout_with_border(l->cx, x->type, before, after);
+    ds_op_set_attr(l->m, conv, "padding", ds_attr_unit(l->cx));
+    return true;
+}
+
 static void lay_out_conv(layout *l, ds_op *conv) {
     ds_value *x = ds_op_operand(conv, 0), *w = ds_op_operand(conv, 1);
     size_t rank = x->type->rank;
     const ds_attr *padding = ds_op_attr(conv, "padding");
-    if (padding && padding->kind == DS_ATTR_ARRAY) x = padded_input(l, conv);
-    else x = encode(l, conv, x, channels_last(l, rank));
+    if (padding && padding->kind == DS_ATTR_ARRAY) x = bordered_input(l, conv) ? x : padded_input(l, conv);
+    else if (!is_channels_last(l, x->type)) x = encode(l, conv, x, channels_last(l, rank));
     ds_op_set_operand(conv, 0, x);
     const ds_attr *wm = ds_op_map(conv, 1);
     if (ds_expr_equals(wm->exprs[1], 0)) { /* depthwise: (window, co) */
@@ -176,7 +204,7 @@ static void follow_operands(layout *l, ds_op *op) {
     if (rank < 3 || rank > MAX_RANK || type->encoding) return;
     for (size_t i = 0; i < op->operand_count; i++) {
         const ds_type *t = ds_op_operand(op, i)->type;
-        if (t->rank != rank || !t->encoding || t->encoding != channels_last(l, rank)) continue;
+        if (t->rank != rank || !is_channels_last(l, t)) continue;
         if (op->kind != DS_GRAPH_concat) {
             const ds_expr *coefficient, *rest; /* channel follows channel */
             const ds_attr *map = ds_op_map(op, i);
@@ -198,7 +226,8 @@ static void lay_out_winograd(layout *l, ds_op *conv, int tile) {
     const ds_expr *d[4], *panel = ds_expr_const(l->cx, DS_PANEL);
     for (size_t i = 0; i < 4; i++) d[i] = ds_expr_dim(l->cx, i);
     const ds_expr *panels[] = {d[0], d[1], ds_expr_floordiv(l->cx, d[2], panel), d[3], ds_expr_mod(l->cx, d[2], panel)};
-    ds_op_set_operand(op, 0, encode(l, op, ds_op_operand(op, 0), channels_last(l, 4)));
+    if (!is_channels_last(l, ds_op_operand(op, 0)->type))
+        ds_op_set_operand(op, 0, encode(l, op, ds_op_operand(op, 0), channels_last(l, 4)));
     ds_op_set_operand(op, 1, encode(l, op, ds_op_operand(op, 1), ds_layout_encoding(l->cx, 4, panels, 5)));
     op->results[0].type = ds_type_with_encoding(l->cx, op->results[0].type, channels_last(l, 4));
 }

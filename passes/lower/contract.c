@@ -85,6 +85,7 @@ static bool open_space(tiling *t) {
     for (size_t i = 0; i < t->rank; i++) t->extent[i] = c.extent[i], t->role[i] = c.role[i], t->old[i] = ds_expr_dim(l->cx, i);
     t->offset[A] = ds_layout_offset(l->cx, ds_op_operand(t->op, 0)->type, ds_op_map(t->op, 0)->exprs);
     t->offset[B] = ds_layout_offset(l->cx, ds_op_operand(t->op, 1)->type, ds_op_map(t->op, 1)->exprs);
+    if (t->epilogue) out = t->epilogue->results[0].type;
     t->offset[OUT] = ds_layout_offset(l->cx, out, t->old);
     t->accesses = EXTRA;
     const ds_attr *layout = ds_attr_find(ds_op_operand(t->op, 1)->type->encoding, "map");

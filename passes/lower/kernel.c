@@ -141,6 +141,60 @@ static void bind_buffers(lowering *l, ds_op *kernel, size_t shared) {
     arrfree(scratch);
 }
 
+/* ---- borders ---- */
+
+/* Zeros from element `from` on, `count` of them. */
+static void fill_zeros(lowering *l, ds_value *buffer, ds_value *from, ds_value *count) {
+    ds_value *end = lw_binary(l, DS_LOOP_add, from, count),
+             *scalar = lw_op(l, DS_LOOP_constant, NULL, 0, ds_type_scalar(l->cx, buffer->type->elem));
+    bool is_float = ds_elem_is_float(buffer->type->elem);
+    ds_op_set_attr(l->m, scalar->op, "value", is_float ? ds_attr_float(l->cx, 0) : ds_attr_int(l->cx, 0));
+    ds_op *loop = lw_for(l, from, end, lw_index(l, (int64_t)l->lanes), NULL, 0, NULL);
+    lane_point p = {.rank = 1, .at = {lw_for_position(loop)}, .vector = 0};
+    p.mask = lw_mask(l, p.at[0], end);
+    lw_store(l, lw_splat(l, scalar), buffer, ds_expr_dim(l->cx, 0), &p);
+    lw_end(l, loop, NULL, 0);
+}
+
+/* Of a channels-last image: whole rows above and below, and the ends of the others. */
+static void fill_border(lowering *l, ds_value *buffer, const ds_type *t) {
+    const ds_expr *extent[4], *row = ds_expr_const(l->cx, 1);
+    ds_layout_extents(l->cx, t, extent); /* image, row, column, channel */
+    for (size_t i = 2; i < 4; i++) row = ds_expr_mul(l->cx, row, extent[i]);
+    int64_t above = ds_layout_border(t, 2, false);
+    ds_value *height = lw_extent(l, extent[1]), *length = lw_extent(l, row), *zero = lw_index(l, 0), *one = lw_index(l, 1);
+    ds_op *rows = lw_for(l, zero, lw_extent(l, ds_expr_mul(l->cx, extent[0], extent[1])), one, NULL, 0, NULL);
+    ds_value *y = lw_binary(l, DS_LOOP_rem, lw_for_position(rows), height),
+             *start = lw_binary(l, DS_LOOP_mul, lw_for_position(rows), length);
+    ds_value *below = lw_extent(l, ds_expr_add(l->cx, t->dims[2], ds_expr_const(l->cx, above)));
+    ds_value *outside = lw_binary(l, DS_LOOP_or, lw_binary(l, DS_LOOP_lt, y, lw_index(l, above)), lw_binary(l, DS_LOOP_le, below, y));
+    ds_value *left = lw_extent(l, ds_expr_scale(l->cx, extent[3], ds_layout_border(t, 3, false)));
+    ds_value *right = lw_extent(l, ds_expr_scale(l->cx, extent[3], ds_layout_border(t, 3, true)));
+    ds_value *whole[] = {outside, length, left};
+    fill_zeros(l, buffer, start, lw_op(l, DS_LOOP_select, whole, 3, length->type));
+    fill_zeros(l, buffer, lw_binary(l, DS_LOOP_sub, lw_binary(l, DS_LOOP_add, start, length), right), right);
+    lw_end(l, rows, NULL, 0);
+}
+
+/* The first piece also writes the borders of the kernel's results. */
+static void fill_borders(lowering *l, ds_op *kernel, ds_op *parallel) {
+    const ds_op *yield = ds_op_block(kernel, 0)->last;
+    ds_block *block = ds_op_block(parallel, 0), *args = ds_op_block(parallel->block->region->op, 0);
+    for (size_t i = 0; i < yield->operand_count; i++) {
+        const ds_type *t = ds_op_operand(yield, i)->type;
+        if (!ds_attr_find(t->encoding, "border")) continue;
+        ds_op_erase(block->last); /* the terminator: made again below */
+        l->b.block = block;
+        ds_value *is_first = lw_binary(l, DS_LOOP_eq, block->args[0], lw_index(l, 0));
+        ds_value *turns = lw_op(l, DS_LOOP_cast, &is_first, 1, ds_type_scalar(l->cx, DS_index));
+        ds_op *once = lw_for(l, lw_index(l, 0), turns, lw_index(l, 1), NULL, 0, NULL);
+        fill_border(l, args->args[ds_op_block(kernel, 0)->arg_count + i], t);
+        lw_end(l, once, NULL, 0);
+        ds_op_create(&l->b, DS_LOOP_yield, NULL, 0, NULL, 0, 0);
+        l->b.block = parallel->block;
+    }
+}
+
 ds_status lower_kernel(ds_module *m, const ds_target *target, ds_op *kernel, const char *name, ds_op **out_func) {
     lowering l = {.m = m, .cx = m->cx, .target = target, .lanes = lanes_of(target)};
     ds_op *func = ds_func_create(m, name);
@@ -159,9 +213,10 @@ ds_status lower_kernel(ds_module *m, const ds_target *target, ds_op *kernel, con
     ds_mapping_free(&l.buffers);
     arrfree(l.values);
     if (!lowered) return DS_UNSUPPORTED;
-    ds_op_create(&l.b, DS_RETURN, NULL, 0, NULL, 0, 0);
     ds_op *parallel = ds_op_block(func, 0)->first;
     while (parallel && parallel->kind != DS_LOOP_parallel) parallel = parallel->next;
+    fill_borders(&l, kernel, parallel);
+    ds_op_create(&l.b, DS_RETURN, NULL, 0, NULL, 0, 0);
     ds_op_set_attr(m, func, "pieces", ds_op_attr(parallel, "pieces"));
     *out_func = func;
     return DS_OK;

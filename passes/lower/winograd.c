@@ -20,6 +20,7 @@ typedef struct {
     int64_t side, wide, points;                         /* of the result's tiles; of the input's; wide * wide */
     int64_t ci, co, in[2], out[2], tiles[2], before[2]; /* rows, columns */
     const ds_expr *total;                               /* tiles of all images */
+    int64_t image_step, row_step, column_step, origin;  /* of the input in memory, which may have a border */
     int64_t block, stride;                              /* tiles of a piece; floats of a row of V */
     size_t rows, columns;                               /* of the register tile, columns in vectors */
     ds_value *x, *u, *y, *v, *m;                        /* buffers */
@@ -110,6 +111,9 @@ static tile_place place_of(winograd *w, ds_value *t) {
                         lw_binary(l, DS_LOOP_rem, tile, across)};
 }
 
+/* Where an image's first element lies. */
+static ds_value *origin_of(winograd *w, ds_value *image) { return plus_number(w->l, times(w->l, image, w->image_step), w->origin); }
+
 /* Loops over the channels of one tile. `d` fills the 6x6 vectors at a channel. */
 typedef void read_tile(winograd *w, ds_value *channel, const void *user, ds_value **d);
 
@@ -134,7 +138,7 @@ static void transform_tile(winograd *w, ds_value *t, read_tile *read, const void
 static void read_inside(winograd *w, ds_value *channel, const void *user, ds_value **d) {
     ds_value *base = plus(w->l, (ds_value *)(uintptr_t)user, channel);
     for (int64_t i = 0; i < w->wide; i++)
-        for (int64_t j = 0; j < w->wide; j++) d[i * w->wide + j] = load_at(w->l, w->x, base, (i * w->in[1] + j) * w->ci);
+        for (int64_t j = 0; j < w->wide; j++) d[i * w->wide + j] = load_at(w->l, w->x, base, i * w->row_step + j * w->column_step);
 }
 
 /* Where each row and column of a border tile reads, clamped, and whether it lies in the image. */
@@ -162,8 +166,8 @@ static void open_border(winograd *w, ds_value *image, ds_value *const *first, bo
             ds_value *at = plus_number(l, first[dim], i), *last = lw_index(l, w->in[dim] - 1),
                      *clamped = lw_binary(l, DS_LOOP_max, zero, lw_binary(l, DS_LOOP_min, at, last));
             ds_value *ok = lw_binary(l, DS_LOOP_and, lw_binary(l, DS_LOOP_le, zero, at), lw_binary(l, DS_LOOP_le, at, last));
-            if (dim) b->column[i] = times(l, clamped, w->ci), b->column_ok[i] = ok;
-            else b->row[i] = times(l, plus(l, times(l, image, w->in[0]), clamped), w->in[1] * w->ci), b->row_ok[i] = ok;
+            if (dim) b->column[i] = times(l, clamped, w->column_step), b->column_ok[i] = ok;
+            else b->row[i] = plus(l, origin_of(w, image), times(l, clamped, w->row_step)), b->row_ok[i] = ok;
         }
 }
 
@@ -185,7 +189,7 @@ static void transform_input(winograd *w) {
                                  lw_binary(l, DS_LOOP_le, first[dim], lw_index(l, w->in[dim] - w->wide)));
         inside = inside ? lw_binary(l, DS_LOOP_and, inside, ok) : ok;
     }
-    ds_value *base = times(l, plus(l, times(l, plus(l, times(l, at.image, w->in[0]), first[0]), w->in[1]), first[1]), w->ci);
+    ds_value *base = plus(l, origin_of(w, at.image), plus(l, times(l, first[0], w->row_step), times(l, first[1], w->column_step)));
     ds_op *whole = open_when(l, inside);
     transform_tile(w, t, read_inside, base);
     lw_end(l, whole, NULL, 0);
@@ -328,6 +332,16 @@ static ds_value *add_scratch(lowering *l, int64_t bytes) {
     return ds_block_add_arg(l->m, ds_op_block(func, 0), ds_type_buffer(l->cx, DS_f32), NULL);
 }
 
+/* Steps between neighbours along a dim of the input. */
+static int64_t step_along(lowering *l, const ds_type *x, size_t dim, int64_t *out_origin) {
+    const ds_expr *index[4], *offset, *coefficient, *rest;
+    for (size_t i = 0; i < 4; i++) index[i] = i == dim ? ds_expr_dim(l->cx, 0) : ds_expr_const(l->cx, 0);
+    offset = ds_layout_offset(l->cx, x, index);
+    ds_expr_linear(l->cx, offset, 0, &coefficient, &rest);
+    *out_origin = known(rest);
+    return known(coefficient);
+}
+
 static void open_winograd(winograd *w) {
     lowering *l = w->l;
     const ds_type *x = ds_op_operand(w->op, 0)->type, *y = w->op->results[0].type;
@@ -338,6 +352,8 @@ static void open_winograd(winograd *w) {
         w->in[i] = known(x->dims[i + 2]), w->out[i] = known(y->dims[i + 2]), w->before[i] = known(ds_attr_to_expr(l->cx, before->items[i]));
         w->tiles[i] = (w->out[i] + w->side - 1) / w->side;
     }
+    w->image_step = step_along(l, x, 0, &w->origin), w->row_step = step_along(l, x, 2, &w->origin);
+    w->column_step = step_along(l, x, 3, &w->origin);
     w->total = ds_expr_scale(l->cx, y->dims[0], w->tiles[0] * w->tiles[1]);
     choose_sizes(w);
     const ds_op *root = w->epilogue ? w->epilogue : w->op;

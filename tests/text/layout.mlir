@@ -20,3 +20,20 @@ func.func @by_tiles(%x: tensor<1x32x32x32xf32>) -> tensor<1x32x32x32xf32> {
   %0 = "graph.conv"(%x, %w) {maps = [affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d4, d2 + d5 - 1, d3 + d6 - 1)>, affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d1, d4, d5, d6)>], over = ["32", "3", "3"], padding = ["1", "1", "1", "1"]} : (tensor<1x32x32x32xf32>, tensor<32x32x3x3xf32>) -> tensor<1x32x32x32xf32>
   func.return %0 : tensor<1x32x32x32xf32>
 }
+
+// The kernel that makes a convolution's input keeps zeros around it, so that no window reads outside and nothing is copied.
+// CHECK-LABEL: @border
+// CHECK: "graph.map"
+// CHECK: border = [0, 0, 1, 1, 0, 0, 1, 1]
+// CHECK-NOT: pads
+// CHECK: "graph.conv"
+func.func @border(%x: tensor<1x16x9x9xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>) -> tensor<1x16x5x5xf32> {
+  %w = "graph.constant"() {value = dense<0.5> : tensor<16x16x3x3xf32>} : () -> tensor<16x16x3x3xf32>
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    %e = "loop.exp"(%a) : (f32) -> f32
+    "graph.yield"(%e) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>]} : (tensor<1x16x9x9xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>) -> tensor<1x16x9x9xf32>
+  %1 = "graph.conv"(%0, %w) {maps = [affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d4, d2 * 2 + d5 - 1, d3 * 2 + d6 - 1)>, affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d1, d4, d5, d6)>], over = ["16", "3", "3"], padding = ["1", "1", "1", "1"]} : (tensor<1x16x9x9xf32>, tensor<16x16x3x3xf32>) -> tensor<1x16x5x5xf32>
+  func.return %1 : tensor<1x16x5x5xf32>
+}
