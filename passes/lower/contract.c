@@ -325,7 +325,8 @@ static void emit_pieces(tiling *t) {
     if (m_chunk < 1) m_chunk = 1;
     if (m_chunk > m_tiles) m_chunk = m_tiles;
     if (!ds_expr_is_const(m_extent, NULL)) m_chunk = 16;
-    double n_chunk = PIECE_MACS / (tile * m_chunk);
+    /* few rows for each element of B: its bytes take longer than the products */
+    double cost = 1 + 8 / (m_chunk * (double)rows), n_chunk = PIECE_MACS / (tile * m_chunk * cost);
     if (n_chunk > n_blocks) n_chunk = n_blocks;
     if (n_chunk < 1) n_chunk = 1;
     const ds_expr *m_chunks = blocks(t, m_extent, rows * (int64_t)m_chunk),
@@ -334,7 +335,7 @@ static void emit_pieces(tiling *t) {
     for (size_t i = 0; i < t->kept; i++)
         if (i != t->m && i != t->n) total = ds_expr_mul(l->cx, total, t->extent[i]);
     ds_op *pieces;
-    ds_value *rest = lower_parallel(l, total, tile * m_chunk * n_chunk / 16, 1, &pieces);
+    ds_value *rest = lower_parallel(l, total, cost * tile * m_chunk * n_chunk / 16, 1, &pieces);
     bool columns_last = columns_outermost(t, k);
     ds_value *n_part = columns_last ? NULL : digit(l, &rest, n_chunks), *m_part = digit(l, &rest, m_chunks);
     for (size_t i = t->kept; i-- > 0;)
