@@ -28,10 +28,11 @@ int ds_winograd_tile(ds_ir_context *cx, const ds_op *conv) {
     const ds_type *y = conv->results[0].type, *w = ds_op_operand(conv, 1)->type, *x = ds_op_operand(conv, 0)->type;
     int64_t co, ci, rows, columns;
     if (y->elem != DS_f32 || !has_form(cx, conv)) return 0;
-    if (!ds_expr_is_const(w->dims[0], &co) || !ds_expr_is_const(w->dims[1], &ci) || co % DS_PANEL || ci % DS_PANEL) return 0;
+    if (!ds_expr_is_const(w->dims[0], &co) || !ds_expr_is_const(w->dims[1], &ci) || co < 8 || ci < 8) return 0;
     if (!ds_expr_is_const(x->dims[2], NULL) || !ds_expr_is_const(x->dims[3], NULL)) return 0;
     if (!ds_expr_is_const(y->dims[2], &rows) || !ds_expr_is_const(y->dims[3], &columns)) return 0;
-    double pair = (double)co * (double)ci, best = 0.8 * 9 * pair * ((double)rows * (double)columns + FILTER_COST);
+    double pair = (double)((co + DS_PANEL - 1) / DS_PANEL * DS_PANEL) * (double)ci; /* filters come in whole panels */
+    double best = 0.8 * 9 * pair * ((double)rows * (double)columns + FILTER_COST);
     int chosen = 0;
     for (int tile = 4; tile >= 2; tile -= 2) {
         double tiles = (double)((rows + tile - 1) / tile) * (double)((columns + tile - 1) / tile), points = (tile + 2) * (tile + 2);

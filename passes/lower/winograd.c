@@ -17,14 +17,14 @@ enum { MOST_POINTS = DS_WINOGRAD_MOST * DS_WINOGRAD_MOST, SKEW = 16, MOST_TILES 
 typedef struct {
     lowering *l;
     const ds_op *op, *epilogue;
-    int64_t side, wide, points;                         /* of the result's tiles; of the input's; wide * wide */
-    int64_t ci, co, in[2], out[2], tiles[2], before[2]; /* rows, columns */
-    const ds_expr *total;                               /* tiles of all images */
-    int64_t image_step, row_step, column_step, origin;  /* of the input in memory, which may have a border */
-    int64_t block, stride;                              /* tiles of a piece; floats of a row of V */
-    size_t rows, columns;                               /* of the register tile, columns in vectors */
-    ds_value *x, *u, *y, *v, *m;                        /* buffers */
-    ds_value *start, *count;                            /* of this piece */
+    int64_t side, wide, points;                                 /* of the result's tiles; of the input's; wide * wide */
+    int64_t ci, co, panels, in[2], out[2], tiles[2], before[2]; /* rows, columns */
+    const ds_expr *total;                                       /* tiles of all images */
+    int64_t image_step, row_step, column_step, origin;          /* of the input in memory, which may have a border */
+    int64_t block, stride;                                      /* tiles of a piece; floats of a row of V */
+    size_t rows, columns;                                       /* of the register tile, columns in vectors */
+    ds_value *x, *u, *y, *v, *m;                                /* buffers */
+    ds_value *start, *count;                                    /* of this piece */
 } winograd;
 
 static int64_t known(const ds_expr *e) {
@@ -39,14 +39,19 @@ static ds_value *times(lowering *l, ds_value *a, int64_t b) { return lw_binary(l
 static ds_value *plus(lowering *l, ds_value *a, ds_value *b) { return lw_binary(l, DS_LOOP_add, a, b); }
 static ds_value *plus_number(lowering *l, ds_value *a, int64_t b) { return b ? plus(l, a, lw_index(l, b)) : a; }
 
-static ds_value *load_at(lowering *l, ds_value *buffer, ds_value *base, int64_t offset) {
-    lane_point p = {.rank = 1, .at = {base}, .vector = 0};
+static ds_value *load_at(lowering *l, ds_value *buffer, ds_value *base, int64_t offset, ds_value *mask) {
+    lane_point p = {.rank = 1, .at = {base}, .vector = 0, .mask = mask};
     return lw_load(l, buffer, ds_expr_add(l->cx, ds_expr_dim(l->cx, 0), ds_expr_const(l->cx, offset)), &p, NULL);
 }
 
 static void store_at(lowering *l, ds_value *value, ds_value *buffer, ds_value *base, int64_t offset) {
     lane_point p = {.rank = 1, .at = {base}, .vector = 0};
     lw_store(l, value, buffer, ds_expr_add(l->cx, ds_expr_dim(l->cx, 0), ds_expr_const(l->cx, offset)), &p);
+}
+
+/* The lanes from `channel` on that exist, where channels are walked up to a multiple of `unit`; NULL where all do. */
+static ds_value *channel_mask(lowering *l, ds_value *channel, int64_t channels, int64_t unit) {
+    return channels % unit ? lw_mask(l, channel, lw_index(l, channels)) : NULL;
 }
 
 static ds_value *number(lowering *l, double v) {
@@ -136,9 +141,10 @@ static void transform_tile(winograd *w, ds_value *t, read_tile *read, const void
 }
 
 static void read_inside(winograd *w, ds_value *channel, const void *user, ds_value **d) {
+    ds_value *mask = channel_mask(w->l, channel, w->ci, (int64_t)w->l->lanes);
     ds_value *base = plus(w->l, (ds_value *)(uintptr_t)user, channel);
     for (int64_t i = 0; i < w->wide; i++)
-        for (int64_t j = 0; j < w->wide; j++) d[i * w->wide + j] = load_at(w->l, w->x, base, i * w->row_step + j * w->column_step);
+        for (int64_t j = 0; j < w->wide; j++) d[i * w->wide + j] = load_at(w->l, w->x, base, i * w->row_step + j * w->column_step, mask);
 }
 
 /* Where each row and column of a border tile reads, clamped, and whether it lies in the image. */
@@ -149,9 +155,10 @@ typedef struct {
 static void read_border(winograd *w, ds_value *channel, const void *user, ds_value **d) {
     lowering *l = w->l;
     const border *b = user;
+    ds_value *mask = channel_mask(l, channel, w->ci, (int64_t)l->lanes);
     for (int64_t i = 0; i < w->wide; i++)
         for (int64_t j = 0; j < w->wide; j++) {
-            ds_value *v = load_at(l, w->x, plus(l, plus(l, b->row[i], b->column[j]), channel), 0),
+            ds_value *v = load_at(l, w->x, plus(l, plus(l, b->row[i], b->column[j]), channel), 0, mask),
                      *ok = lw_binary(l, DS_LOOP_and, b->row_ok[i], b->column_ok[j]);
             ds_value *operands[] = {lw_splat(l, ok), v, number(l, 0)};
             d[i * w->wide + j] = lw_op(l, DS_LOOP_select, operands, 3, v->type);
@@ -218,7 +225,7 @@ static void multiply_tile(winograd *w, ds_value *point, ds_value *t, ds_value *q
     const ds_type *vector = ds_type_vector(l->cx, DS_f32, l->lanes), *types[64];
     size_t count = 2, rows = w->rows, sums = rows * w->columns;
     ds_value *row = plus(l, times(l, point, w->block), t), *first = times(l, row, w->stride);
-    ds_value *panel = plus(l, times(l, point, w->co / DS_PANEL), times(l, q, width_of(w) / DS_PANEL));
+    ds_value *panel = plus(l, times(l, point, w->panels), times(l, q, width_of(w) / DS_PANEL));
     ds_value *filter = times(l, panel, w->ci * DS_PANEL), *to = times(l, row, width_of(w));
     for (size_t r = 0; r < rows; r++) operands[count++] = plus_number(l, first, (int64_t)r * w->stride);
     for (size_t j = 0; j < w->columns; j++) {
@@ -277,7 +284,8 @@ static void store_tile(winograd *w, const tile_place *at, ds_value *channel, ds_
                 ok = ok ? lw_binary(l, DS_LOOP_and, ok, fits) : fits;
             }
             ds_op *when = ok ? open_when(l, ok) : NULL;
-            lane_point p = {.rank = 4, .at = {at->image, channel, row, column}, .vector = 1};
+            lane_point p = {
+                .rank = 4, .at = {at->image, channel, row, column}, .vector = 1, .mask = channel_mask(l, channel, w->co, DS_PANEL)};
             store_point(w, &p, s[i * w->side + j]);
             if (when) lw_end(l, when, NULL, 0);
         }
@@ -291,7 +299,7 @@ static void transform_result(winograd *w, ds_value *q) {
     tile_place at = place_of(w, t);
     ds_op *vectors = lw_for(l, lw_index(l, 0), lw_index(l, width_of(w)), lw_index(l, (int64_t)l->lanes), NULL, 0, NULL);
     ds_value *lane = lw_for_position(vectors), *from = plus(l, times(l, t, width_of(w)), lane);
-    for (int64_t i = 0; i < w->points; i++) m[i] = load_at(l, w->m, from, i * w->block * width_of(w));
+    for (int64_t i = 0; i < w->points; i++) m[i] = load_at(l, w->m, from, i * w->block * width_of(w), NULL);
     for (int64_t j = 0; j < w->wide; j++) {
         for (int64_t i = 0; i < w->wide; i++) line[i] = m[i * w->wide + j];
         output_line(w, line, out);
@@ -308,7 +316,7 @@ static void transform_result(winograd *w, ds_value *q) {
 static void choose_sizes(winograd *w) {
     const ds_target *target = w->l->target;
     int64_t lanes = (int64_t)w->l->lanes, unit = DS_PANEL / lanes;
-    w->columns = (size_t)(unit == 1 && w->co % (2 * lanes) == 0 ? 2 : unit);
+    w->columns = (size_t)(unit == 1 && w->panels % 2 == 0 ? 2 : unit);
     w->rows = (target->registers - w->columns - 1) / w->columns;
     if (w->rows > 14) w->rows = 14;
     if (w->rows < 1) w->rows = 1;
@@ -347,7 +355,7 @@ static void open_winograd(winograd *w) {
     const ds_type *x = ds_op_operand(w->op, 0)->type, *y = w->op->results[0].type;
     const ds_attr *before = ds_op_attr(w->op, "before");
     w->side = ds_op_int(w->op, "tile", 0), w->wide = w->side + 2, w->points = w->wide * w->wide;
-    w->ci = known(x->dims[1]), w->co = known(y->dims[1]);
+    w->ci = known(x->dims[1]), w->co = known(y->dims[1]), w->panels = (w->co + DS_PANEL - 1) / DS_PANEL;
     for (size_t i = 0; i < 2; i++) {
         w->in[i] = known(x->dims[i + 2]), w->out[i] = known(y->dims[i + 2]), w->before[i] = known(ds_attr_to_expr(l->cx, before->items[i]));
         w->tiles[i] = (w->out[i] + w->side - 1) / w->side;
@@ -372,7 +380,7 @@ void lower_winograd(lowering *l, const ds_op *op, const ds_op *epilogue) {
     w.start = times(l, piece, w.block);
     w.count = lw_binary(l, DS_LOOP_min, lw_index(l, w.block), lw_binary(l, DS_LOOP_sub, lw_extent(l, w.total), w.start));
     transform_input(&w);
-    ds_op *blocks = lw_for(l, lw_index(l, 0), lw_index(l, w.co / width_of(&w)), lw_index(l, 1), NULL, 0, NULL);
+    ds_op *blocks = lw_for(l, lw_index(l, 0), lw_index(l, w.panels * DS_PANEL / width_of(&w)), lw_index(l, 1), NULL, 0, NULL);
     multiply(&w, lw_for_position(blocks));
     transform_result(&w, lw_for_position(blocks));
     lw_end(l, blocks, NULL, 0);
