@@ -90,19 +90,36 @@ def agrees(folder, outputs):
     return None
 
 
+def write(folder, nodes, inputs, outputs, flags):
+    """The model and its inputs as files; the inputs' paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(model_of(nodes, inputs, outputs, bool(flags)), folder / "form.onnx")
+    paths = [folder / ("input_%d.npy" % i) for i in range(len(inputs))]
+    for path, value in zip(paths, inputs):
+        np.save(path, value)
+    return paths
+
+
+def run_program(dsc, folder, paths, outputs, compiler=(), runner=()):
+    made = subprocess.run([dsc, "compile", folder / "form.onnx", *compiler, "--emit=exe", "-o", folder / "form"], capture_output=True, text=True)
+    command = [*runner, folder / "form", "--threads=2", "--outputs=%s" % folder, *paths]
+    ran = subprocess.run(command, capture_output=True, text=True) if made.returncode == 0 else made
+    return ran.stderr if ran.returncode else agrees(folder, outputs)
+
+
+def run_on_aarch64(dsc, work, report):
+    for k, (name, nodes, inputs, outputs, flags) in enumerate(cases()):
+        paths = write(work / str(k), nodes, inputs, outputs, flags)
+        reason = run_program(dsc, work / str(k), paths, outputs, ["--target=aarch64"], ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"])
+        report.check("form: %s on aarch64" % name, not reason, reason)
+
+
 def run(dsc, work, report):
     every_level = levels(dsc)
     for k, (name, nodes, inputs, outputs, flags) in enumerate(cases()):
         folder = work / str(k)
-        folder.mkdir(parents=True, exist_ok=True)
-        onnx.save(model_of(nodes, inputs, outputs, bool(flags)), folder / "form.onnx")
-        paths = []
-        for i, value in enumerate(inputs):
-            paths.append(folder / ("input_%d.npy" % i))
-            np.save(paths[-1], value)
-        made = subprocess.run([dsc, "compile", folder / "form.onnx", "--emit=exe", "-o", folder / "form"], capture_output=True, text=True)
-        ran = subprocess.run([folder / "form", "--threads=2", "--outputs=%s" % folder, *paths], capture_output=True, text=True) if made.returncode == 0 else made
-        reason = ran.stderr if ran.returncode else agrees(folder, outputs)
+        paths = write(folder, nodes, inputs, outputs, flags)
+        reason = run_program(dsc, folder, paths, outputs)
         report.check("form: " + name, not reason, reason)
         for level in every_level:
             ran = subprocess.run([dsc, "run", folder / "form.onnx", "--cpu=" + level, "--inputs", folder, "--outputs", folder, "--verify-each"], capture_output=True, text=True)

@@ -167,6 +167,8 @@ def cross(env, report):
     report.check("link for aarch64", result.returncode == 0, result.stderr)
     result = sh("qemu-aarch64", work / "digits")
     report.check("run on aarch64", result.returncode == 0 and "right" in result.stdout, result.stdout + result.stderr)
+    import forms as small_graphs
+    small_graphs.run_on_aarch64(env.dsc, work / "forms", report)
 
 
 def bad_input(env, report):
