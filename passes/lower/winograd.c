@@ -12,7 +12,7 @@
 
 #include "passes/lower/lower.h"
 
-enum { MOST_POINTS = DS_WINOGRAD_MOST * DS_WINOGRAD_MOST, SKEW = 16, MOST_TILES = 64, PIECES = 4 };
+enum { MOST_POINTS = DS_WINOGRAD_MOST * DS_WINOGRAD_MOST, SKEW = 16, MOST_TILES = 64, MOST_ROWS = 14, PIECES = 4 };
 
 typedef struct {
     lowering *l;
@@ -313,20 +313,31 @@ static void transform_result(winograd *w, ds_value *q) {
 
 /* ---- the kernel ---- */
 
+/* What blocks of `count` register tiles cost, in rows: edges repeat rows, few rows for a step's loads cost more each, and pieces should
+ * keep four threads busy to the end. */
+static double block_cost(int64_t total, int64_t rows, int64_t count) {
+    int64_t block = rows * count, rest = total % block, pieces = (total + block - 1) / block;
+    double work = (double)(total - rest + (rest + rows - 1) / rows * rows) * (1 + 3.0 / (double)rows);
+    double rounds = (double)((pieces + PIECES - 1) / PIECES) * PIECES * (double)block / (double)total;
+    return work * (1 + 0.2 * (rounds - 1));
+}
+
+/* Tiles of a piece and rows of a register tile. */
 static void choose_sizes(winograd *w) {
     const ds_target *target = w->l->target;
-    int64_t lanes = (int64_t)w->l->lanes, unit = DS_PANEL / lanes;
+    int64_t lanes = (int64_t)w->l->lanes, unit = DS_PANEL / lanes, total = (int64_t)lower_estimate(w->total);
     w->columns = (size_t)(unit == 1 && w->panels % 2 == 0 ? 2 : unit);
-    w->rows = (target->registers - w->columns - 1) / w->columns;
-    if (w->rows > 14) w->rows = 14;
-    if (w->rows < 1) w->rows = 1;
     w->stride = w->ci + SKEW;
-    int64_t rows = (int64_t)w->rows, fits = (int64_t)(target->l2_bytes / 2) / (w->points * 4 * w->stride),
-            total = lower_estimate(w->total) < MOST_TILES * PIECES ? (int64_t)lower_estimate(w->total) / PIECES + 1 : MOST_TILES;
-    if (fits > total) fits = total;
-    w->block = (fits + rows - 1) / rows * rows;
-    if (w->block > MOST_TILES) w->block = MOST_TILES / rows * rows;
-    if (w->block < rows) w->block = rows;
+    int64_t most = (target->registers - (int64_t)w->columns - 1) / (int64_t)w->columns;
+    if (most > MOST_ROWS) most = MOST_ROWS;
+    int64_t limit = (int64_t)(target->l2_bytes / 2) / (w->points * 4 * w->stride);
+    if (limit > MOST_TILES) limit = MOST_TILES;
+    double best = 0;
+    for (int64_t rows = 1; rows <= most; rows++)
+        for (int64_t count = 1; count == 1 || rows * count <= limit; count++) {
+            double cost = block_cost(total, rows, count);
+            if (best == 0 || cost < best) best = cost, w->rows = (size_t)rows, w->block = rows * count;
+        }
 }
 
 /* One more buffer of a lane's scratch memory. */
