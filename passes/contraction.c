@@ -22,6 +22,18 @@ bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out) 
 
 /* ---- layouts ---- */
 
+ds_op *ds_copy_map(ds_builder *b, ds_value *input, const ds_type *type, const ds_attr *map, bool padded) {
+    ds_module *m = b->module;
+    ds_op *op = ds_op_create(b, DS_GRAPH_map, &input, 1, &type, 1, 1);
+    const ds_attr *zero = ds_elem_is_float(type->elem) ? ds_attr_float(m->cx, 0) : ds_attr_int(m->cx, 0);
+    ds_op_set_attr(m, op, "maps", ds_attr_array(m->cx, &map, 1));
+    if (padded) ds_op_set_attr(m, op, "pads", ds_attr_array(m->cx, &zero, 1));
+    ds_builder in = {m, ds_op_block(op, 0), NULL, b->loc};
+    ds_value *arg = ds_block_add_arg(m, in.block, ds_type_scalar(m->cx, input->type->elem), NULL);
+    ds_op_create(&in, DS_GRAPH_yield, &arg, 1, NULL, 0, 0);
+    return op;
+}
+
 static const ds_attr *layout_map(const ds_type *type) { return ds_attr_find(type->encoding, "map"); }
 
 int64_t ds_layout_border(const ds_type *type, size_t dim, bool after) {

@@ -19,6 +19,9 @@ bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out);
 
 /* ---- layouts ---- */
 
+/* A graph.map that copies: each point of `type` is the input at `map`; with `padded`, zero where that lies outside. */
+ds_op *ds_copy_map(ds_builder *b, ds_value *input, const ds_type *type, const ds_attr *map, bool padded);
+
 /* Encodings have a `map` (order and blocking of dims) and maybe a `border`: elements kept around a tensor in memory, all zero, so that
  * windows may read there. Kernels that make such a tensor also write its border. */
 int64_t ds_layout_border(const ds_type *type, size_t dim, bool after);

@@ -139,15 +139,8 @@ static ds_value *padded_input(layout *l, ds_op *conv) {
         exprs[i + 2] = ds_expr_add(l->cx, exprs[i + 2], before);
     }
     const ds_type *type = ds_type_tensor(l->cx, x->type->elem, rank, dims, channels_last(l, rank));
-    const ds_attr *map = ds_attr_map(l->cx, rank, inner, rank),
-                  *pad = ds_elem_is_float(x->type->elem) ? ds_attr_float(l->cx, 0) : ds_attr_int(l->cx, 0);
     ds_builder b = {l->m, conv->block, conv, conv->loc};
-    ds_op *op = ds_op_create(&b, DS_GRAPH_map, &x, 1, &type, 1, 1);
-    ds_op_set_attr(l->m, op, "maps", ds_attr_array(l->cx, &map, 1));
-    ds_op_set_attr(l->m, op, "pads", ds_attr_array(l->cx, &pad, 1));
-    ds_builder in = {l->m, ds_op_block(op, 0), NULL, conv->loc};
-    ds_value *arg = ds_block_add_arg(l->m, in.block, ds_type_scalar(l->cx, x->type->elem), NULL);
-    ds_op_create(&in, DS_GRAPH_yield, &arg, 1, NULL, 0, 0);
+    ds_op *op = ds_copy_map(&b, x, type, ds_attr_map(l->cx, rank, inner, rank), true);
     const ds_attr *maps[] = {ds_attr_map(l->cx, (size_t)ds_op_map(conv, 0)->integer, exprs, rank), ds_op_map(conv, 1)};
     ds_op_set_attr(l->m, conv, "maps", ds_attr_array(l->cx, maps, 2));
     ds_op_set_attr(l->m, conv, "padding", ds_attr_unit(l->cx));

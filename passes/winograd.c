@@ -75,13 +75,8 @@ static ds_value *transformed_filter(ds_module *m, ds_builder *b, ds_value *w, in
     ds_op *matrix = ds_op_create(b, DS_GRAPH_constant, NULL, 0, &type, 1, 0);
     ds_op_set_attr(m, matrix, "value",
                    tile == 4 ? ds_attr_elements(cx, type, g4, sizeof g4, NULL) : ds_attr_elements(cx, type, g2, sizeof g2, NULL));
-    ds_op *turn = ds_op_create(b, DS_GRAPH_map, &w, 1, &turned, 1, 1);
     const ds_expr *from[] = {ds_expr_dim(cx, 2), ds_expr_dim(cx, 3), ds_expr_dim(cx, 0), ds_expr_dim(cx, 1)};
-    const ds_attr *map = ds_attr_map(cx, 4, from, 4);
-    ds_op_set_attr(m, turn, "maps", ds_attr_array(cx, &map, 1));
-    ds_builder in = {m, ds_op_block(turn, 0), NULL, b->loc};
-    ds_value *arg = ds_block_add_arg(m, in.block, ds_type_scalar(cx, DS_f32), NULL);
-    ds_op_create(&in, DS_GRAPH_yield, &arg, 1, NULL, 0, 0);
+    ds_op *turn = ds_copy_map(b, w, turned, ds_attr_map(cx, 4, from, 4), false);
     return along(m, b, ds_op_result(matrix, 0), along(m, b, ds_op_result(matrix, 0), ds_op_result(turn, 0), 0), 1);
 }
 

@@ -341,6 +341,15 @@ ds_value *dec_simplify(dec *d, ds_value *v) {
     return result;
 }
 
+/* A symbol for element `at` of an integer tensor, read at run time. */
+static const ds_expr *read_item(dec *d, ds_value *value, size_t at) {
+    const char *symbol = ds_module_new_symbol(d->m, "v_");
+    ds_op *item = ds_op_create(&d->b, DS_GRAPH_item, &value, 1, NULL, 0, 0);
+    ds_op_set_attr(d->m, item, "symbol", ds_attr_string(d->cx, symbol));
+    ds_op_set_attr(d->m, item, "at", ds_attr_int(d->cx, (int64_t)at));
+    return ds_expr_symbol(d->cx, symbol);
+}
+
 ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, size_t *out_count) {
     uint64_t count;
     if (!value || !ds_type_static_count(value->type, &count))
@@ -355,31 +364,13 @@ ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, si
     ds_arena_destroy(k.arena);
     if (!cells && ds_elem_is_float(value->type->elem)) return dec_refuse(d, "float bounds or sizes that are known only at run time");
     if (cells) return DS_OK;
-    for (ds_use *use = value->uses; use; use = use->next) /* read before: the same symbols */
-        if (use->owner->kind == DS_GRAPH_item) {
-            int64_t at = ds_op_int(use->owner, "at", 0);
-            if (use->owner->block == d->b.block && at < (int64_t)count)
-                out[at] = ds_expr_symbol(d->cx, ds_op_text(use->owner, "symbol", ""));
-            else cells = NULL;
-        }
-    for (size_t i = 0; i < count; i++) {
-        const char *symbol = ds_module_new_symbol(d->m, "v_");
-        ds_op *item = ds_op_create(&d->b, DS_GRAPH_item, &value, 1, NULL, 0, 0);
-        ds_op_set_attr(d->m, item, "symbol", ds_attr_string(d->cx, symbol));
-        ds_op_set_attr(d->m, item, "at", ds_attr_int(d->cx, (int64_t)i));
-        out[i] = ds_expr_symbol(d->cx, symbol);
-    }
+    for (size_t i = 0; i < count; i++) out[i] = read_item(d, value, i);
     return DS_OK;
 }
 
 const ds_expr *dec_named(dec *d, const ds_expr *e) {
     if (ds_expr_is_const(e, NULL) || e->kind == DS_EXPR_SYMBOL) return e;
-    const char *symbol = ds_module_new_symbol(d->m, "v_");
-    ds_value *value = dec_index_tensor(d, DS_i64, &e, 1, true);
-    ds_op *item = ds_op_create(&d->b, DS_GRAPH_item, &value, 1, NULL, 0, 0);
-    ds_op_set_attr(d->m, item, "symbol", ds_attr_string(d->cx, symbol));
-    ds_op_set_attr(d->m, item, "at", ds_attr_int(d->cx, 0));
-    return ds_expr_symbol(d->cx, symbol);
+    return read_item(d, dec_index_tensor(d, DS_i64, &e, 1, true), 0);
 }
 
 bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room, size_t *out_count) {

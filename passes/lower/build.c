@@ -95,6 +95,11 @@ ds_op *lw_for(lowering *l, ds_value *low, ds_value *high, ds_value *step, ds_val
 
 ds_value *lw_for_position(const ds_op *loop) { return ds_op_block(loop, 0)->args[0]; }
 
+ds_op *lw_when(lowering *l, ds_value *condition) {
+    ds_value *turns = lw_op(l, DS_LOOP_cast, &condition, 1, index_type(l));
+    return lw_for(l, lw_index(l, 0), turns, lw_index(l, 1), NULL, 0, NULL);
+}
+
 void lw_end(lowering *l, ds_op *loop, ds_value *const *next, size_t count) {
     ds_op_create(&l->b, DS_LOOP_yield, next, count, NULL, 0, 0);
     l->b.block = loop->block;

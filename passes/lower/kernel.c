@@ -186,8 +186,7 @@ static void fill_borders(lowering *l, ds_op *kernel, ds_op *parallel) {
         ds_op_erase(block->last); /* the terminator: made again below */
         l->b.block = block;
         ds_value *is_first = lw_binary(l, DS_LOOP_eq, block->args[0], lw_index(l, 0));
-        ds_value *turns = lw_op(l, DS_LOOP_cast, &is_first, 1, ds_type_scalar(l->cx, DS_index));
-        ds_op *once = lw_for(l, lw_index(l, 0), turns, lw_index(l, 1), NULL, 0, NULL);
+        ds_op *once = lw_when(l, is_first);
         fill_border(l, args->args[ds_op_block(kernel, 0)->arg_count + i], t);
         lw_end(l, once, NULL, 0);
         ds_op_create(&l->b, DS_LOOP_yield, NULL, 0, NULL, 0, 0);

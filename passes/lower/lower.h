@@ -49,6 +49,7 @@ ds_value *lw_mask(lowering *l, ds_value *base, ds_value *end);               /* 
 ds_op *lw_for(lowering *l, ds_value *low, ds_value *high, ds_value *step, ds_value *const *carried, size_t count, ds_value **inside);
 void lw_end(lowering *l, ds_op *loop, ds_value *const *next, size_t count);
 ds_value *lw_for_position(const ds_op *loop);
+ds_op *lw_when(lowering *l, ds_value *condition); /* a loop of one turn where the scalar condition holds, else of none */
 
 /* ---- accesses ---- */
 

@@ -529,15 +529,8 @@ void lower_encode(lowering *l, const ds_op *op) {
     ds_builder b = {l->m, op->block, (ds_op *)(uintptr_t)op, op->loc};
     const ds_type *flat = ds_type_tensor(l->cx, to->elem, rank, extents, NULL);
     ds_value *input = ds_op_operand(op, 0);
-    ds_op *map = ds_op_create(&b, DS_GRAPH_map, &input, 1, &flat, 1, 1);
-    const ds_attr *access = ds_attr_map(l->cx, rank, logical, from->rank),
-                  *pad = ds_elem_is_float(to->elem) ? ds_attr_float(l->cx, 0) : ds_attr_int(l->cx, 0);
-    ds_op_set_attr(l->m, map, "maps", ds_attr_array(l->cx, &access, 1));
     bool padded = ds_layout_count(l->cx, to) != ds_type_count(l->cx, to);
-    if (padded) ds_op_set_attr(l->m, map, "pads", ds_attr_array(l->cx, &pad, 1));
-    ds_builder in = {l->m, ds_op_block(map, 0), NULL, op->loc};
-    ds_value *arg = ds_block_add_arg(l->m, in.block, ds_type_scalar(l->cx, to->elem), NULL);
-    ds_op_create(&in, DS_GRAPH_yield, &arg, 1, NULL, 0, 0);
+    ds_op *map = ds_copy_map(&b, input, flat, ds_attr_map(l->cx, rank, logical, from->rank), padded);
     ds_mapping_set(&l->buffers, &map->results[0], buffer_of(l, &op->results[0]));
     lower_map(l, map, NULL, true);
     ds_op_erase(map);
@@ -552,10 +545,7 @@ void lower_concat(lowering *l, const ds_op *op) {
     ds_value *piece = lower_parallel(l, ds_expr_const(l->cx, (int64_t)op->operand_count), 1e9, 1, &pieces);
     for (size_t i = 0; i < op->operand_count; i++) {
         ds_value *input = ds_op_operand(op, i);
-        /* for (turn = piece == i; turn; …): only this piece's input */
-        ds_value *is_it = lw_op(l, DS_LOOP_cast, (ds_value *[]){lw_binary(l, DS_LOOP_eq, piece, lw_index(l, (int64_t)i))}, 1,
-                                ds_type_scalar(l->cx, DS_index));
-        ds_op *once = lw_for(l, lw_index(l, 0), is_it, lw_index(l, 1), NULL, 0, NULL);
+        ds_op *once = lw_when(l, lw_binary(l, DS_LOOP_eq, piece, lw_index(l, (int64_t)i))); /* only this piece's input */
         nest n = {.rank = to->rank, .kept = to->rank, .old_rank = to->rank, .accesses = 2};
         const ds_expr *where[LOWER_MAX_DIMS];
         for (size_t k = 0; k < to->rank; k++) {

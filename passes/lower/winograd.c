@@ -178,11 +178,6 @@ static void open_border(winograd *w, ds_value *image, ds_value *const *first, bo
         }
 }
 
-static ds_op *open_when(lowering *l, ds_value *condition) { /* a loop of at most one turn */
-    ds_value *turns = lw_op(l, DS_LOOP_cast, &condition, 1, ds_type_scalar(l->cx, DS_index));
-    return lw_for(l, lw_index(l, 0), turns, lw_index(l, 1), NULL, 0, NULL);
-}
-
 static void transform_input(winograd *w) {
     lowering *l = w->l;
     ds_op *loop = lw_for(l, lw_index(l, 0), w->count, lw_index(l, 1), NULL, 0, NULL);
@@ -197,7 +192,7 @@ static void transform_input(winograd *w) {
         inside = inside ? lw_binary(l, DS_LOOP_and, inside, ok) : ok;
     }
     ds_value *base = plus(l, origin_of(w, at.image), plus(l, times(l, first[0], w->row_step), times(l, first[1], w->column_step)));
-    ds_op *whole = open_when(l, inside);
+    ds_op *whole = lw_when(l, inside);
     transform_tile(w, t, read_inside, base);
     lw_end(l, whole, NULL, 0);
     ds_value *one = lw_op(l, DS_LOOP_cast, &inside, 1, ds_type_scalar(l->cx, DS_index));
@@ -283,7 +278,7 @@ static void store_tile(winograd *w, const tile_place *at, ds_value *channel, ds_
                 ds_value *fits = lw_binary(l, DS_LOOP_lt, column, lw_index(l, w->out[1]));
                 ok = ok ? lw_binary(l, DS_LOOP_and, ok, fits) : fits;
             }
-            ds_op *when = ok ? open_when(l, ok) : NULL;
+            ds_op *when = ok ? lw_when(l, ok) : NULL;
             lane_point p = {
                 .rank = 4, .at = {at->image, channel, row, column}, .vector = 1, .mask = channel_mask(l, channel, w->co, DS_PANEL)};
             store_point(w, &p, s[i * w->side + j]);
