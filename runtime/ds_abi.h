@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define DS_ABI 1
+#define DS_ABI 2
 
 /* What a call returns. */
 enum {
@@ -47,6 +47,8 @@ typedef struct ds_context {
     void (*release)(void *user, void *memory);
     void *user;
     uint32_t at; /* out: which argument, constraint or node an error is about */
+    /* Called before (done = 0) and after (done = 1) step number `step` of the plan, by objects that were compiled with --trace. */
+    void (*trace)(void *user, uint32_t step, uint32_t done);
 } ds_context;
 
 #ifdef __cplusplus

@@ -167,6 +167,10 @@ ds_call *dsrt_call_open(const ds_model *m, ds_pool *pool, const ds_model_tensor 
 }
 
 int dsrt_call_run(ds_call *c) { return c->model->entry(&c->context, c->args); }
+void dsrt_call_trace(ds_call *c, void (*trace)(void *, uint32_t, uint32_t), void *user) {
+    c->context.trace = trace, c->context.user = user;
+}
+
 const ds_context *dsrt_call_context(const ds_call *c) { return &c->context; }
 
 void dsrt_call_result(const ds_call *c, uint32_t i, ds_model_tensor *out) {

@@ -100,6 +100,7 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
                               .jobs = (int)cli_number(c, "jobs", 0),
                               .want_text = !strcmp(form, "llvm"),
                               .want_assembly = !strcmp(form, "asm"),
+                              .traced = cli_has(c, "trace"),
                               .embedded_weights = true};
     if (status == DS_OK && !strcmp(form, "mlir")) status = model_write_text(m, path);
     else if (status == DS_OK && (options.want_text || options.want_assembly)) status = write_code_text(m, &options, path);

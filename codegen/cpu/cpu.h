@@ -20,6 +20,7 @@ typedef struct {
     int optimise;                  /* 0 … 3 */
     int jobs;                      /* threads that compile; 0: one a core */
     bool want_text, want_assembly; /* instead of objects: LLVM IR, or assembly, as text in object.bytes */
+    bool traced;                   /* kernels are announced to context.trace */
     bool embedded_weights;         /* weights are linked in as <prefix>_weights; else they come through the context */
 } ds_cpu_options;
 

@@ -52,7 +52,7 @@ void em_define_symbol(emitter *e, const char *name, LLVMValueRef value);
 
 void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op); /* loop.tile */
 void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func);
-void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *weights, bool embedded_weights);
+void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *weights, const ds_cpu_options *options);
 
 static inline LLVMValueRef em_value(emitter *e, const ds_value *v) { return e->values[v->id]; }
 void em_set(emitter *e, const ds_value *v, LLVMValueRef to);

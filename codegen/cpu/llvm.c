@@ -150,7 +150,7 @@ static const char *compile_one(batch *b, size_t i, LLVMTargetMachineRef machine)
     LLVMSetModuleDataLayout(e.module, layout);
     LLVMDisposeTargetData(layout);
     LLVMDisposeMessage(triple);
-    if (ds_op_attr(func, "inputs")) em_plan(&e, b->module, func, b->weights, b->options->embedded_weights);
+    if (ds_op_attr(func, "inputs")) em_plan(&e, b->module, func, b->weights, b->options);
     else em_kernel(&e, b->module->cx, func);
     const char *error = e.error ? e.error : finish(&e, b->options, machine, &b->objects[i]);
     arrfree(e.values), arrfree(e.symbols);

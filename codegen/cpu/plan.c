@@ -25,6 +25,8 @@ typedef struct {
     bool *promised;            /* constraints that were checked */
     LLVMTypeRef pointer, i64, i32;
     LLVMValueRef runner;
+    bool traced;
+    uint64_t steps; /* calls so far, as ds_walk meets them */
 } plan;
 
 /* ---- small things ---- */
@@ -263,6 +265,29 @@ static void emit_loop(plan *p, const ds_op *op) {
     LLVMPositionBuilderAtEnd(e->b, done);
 }
 
+/* context.trace(user, step, done), where there is one */
+static void emit_trace(plan *p, uint64_t step, unsigned done) {
+    emitter *e = p->e;
+    LLVMValueRef hook = field(p, p->context, offsetof(ds_context, trace), p->pointer);
+    LLVMBasicBlockRef call = em_block(e, "trace"), on = em_block(e, "");
+    LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, hook, ""), on, call);
+    LLVMPositionBuilderAtEnd(e->b, call);
+    LLVMTypeRef params[] = {p->pointer, p->i32, p->i32};
+    LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, user), p->pointer), LLVMConstInt(p->i32, step, 0),
+                           LLVMConstInt(p->i32, done, 0)};
+    LLVMBuildCall2(e->b, LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), params, 3, 0), hook, args, 3, "");
+    LLVMBuildBr(e->b, on);
+    LLVMPositionBuilderAtEnd(e->b, on);
+}
+
+static void emit_step(plan *p, const ds_op *op) {
+    uint64_t step = p->steps++;
+    if (p->traced) emit_trace(p, step, 0);
+    if (op->kind == DS_PLAN_call) emit_call(p, op);
+    else emit_extern(p, op);
+    if (p->traced) emit_trace(p, step, 1);
+}
+
 static void emit_op(plan *p, const ds_op *op) {
     emitter *e = p->e;
     switch (op->kind) {
@@ -272,8 +297,8 @@ static void emit_op(plan *p, const ds_op *op) {
         break;
     case DS_PLAN_weight: emit_weight(p, op); break;
     case DS_PLAN_allocate: emit_allocate(p, op); break;
-    case DS_PLAN_call: emit_call(p, op); break;
-    case DS_PLAN_extern: emit_extern(p, op); break;
+    case DS_PLAN_call:
+    case DS_PLAN_extern: emit_step(p, op); break;
     case DS_PLAN_read: emit_read(p, op); break;
     case DS_PLAN_copy:
         LLVMBuildMemCpy(e->b, em_value(e, ds_op_operand(op, 1)), 1, em_value(e, ds_op_operand(op, 0)), 1, expr(p, ds_op_attr(op, "bytes")));
@@ -442,8 +467,8 @@ static void weights_base(plan *p, bool embedded) {
     p->weights_base = LLVMBuildLoad2(e->b, p->pointer, at, "");
 }
 
-void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *weights, bool embedded_weights) {
-    plan p = {.e = e, .m = module, .cx = module->cx, .func = func, .weights = weights};
+void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *weights, const ds_cpu_options *options) {
+    plan p = {.e = e, .m = module, .cx = module->cx, .func = func, .weights = weights, .traced = options->traced};
     p.pointer = LLVMPointerTypeInContext(e->llvm, 0), p.i64 = em_int(e, 64), p.i32 = em_int(e, 32);
     ds_signature_open(&p.signature, module, func);
     emit_description(&p);
@@ -482,7 +507,7 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
             DS_SMALL_ARENA, 0);
     p.lane_bytes = expr(&p, ds_op_attr(func, "lane_bytes"));
     p.scratch = byte_offset(&p, p.arena, expr(&p, ds_op_attr(func, "arena")));
-    weights_base(&p, embedded_weights);
+    weights_base(&p, options->embedded_weights);
     const ds_attr *promises = strcmp(ds_op_text(func, "name", ""), "main") ? NULL : ds_module_attr(module, "ds.require");
     if (promises) {
         p.promised = ds_xmalloc(promises->count + 1);

@@ -59,8 +59,8 @@ static void forget_locations(void *user, ds_op *op) { (void)user, op->loc = NULL
 static void lower_one(lowerer *w, ds_op *kernel) {
     const char *name = ds_arena_printf(w->m->arena, "%s%u", w->prefix, w->next);
     ds_op *func = NULL;
-    ds_op *copy_from = kernel;
-    ds_status status = lower_kernel(w->m, w->target, copy_from, name, &func);
+    lower_describe(w->m, kernel);
+    ds_status status = lower_kernel(w->m, w->target, kernel, name, &func);
     if (status == DS_UNSUPPORTED) { /* no tiled form: the epilogue gets a kernel of its own */
         ds_op *unfinished = ds_module_find(w->m, name), *parts[2];
         if (unfinished) ds_op_erase(unfinished);

@@ -89,6 +89,8 @@ double lower_estimate(const ds_expr *e); /* its value with a guess for symbols *
 
 /* kernel -> function @name of loop ops. */
 ds_status lower_kernel(ds_module *m, const ds_target *target, ds_op *kernel, const char *name, ds_op **out_func);
+/* Says what a kernel does, for reports: attributes `what` (text), `flops` and `bytes` (of its operands and results). */
+void lower_describe(ds_module *m, ds_op *kernel);
 /* Function of kernels -> plan. */
 ds_status lower_plan(ds_module *m, ds_op *func);
 

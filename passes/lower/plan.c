@@ -231,6 +231,8 @@ static void plan_kernel(planner *p, ds_op *op) {
     ds_op *call = emit(p, DS_PLAN_call, buffers, arrlenu(buffers), NULL);
     arrfree(buffers);
     const ds_attr *scratch = ds_op_attr(func, "scratch");
+    static const char *const kept[] = {"what", "flops", "bytes"};
+    for (size_t i = 0; i < DS_COUNT(kept); i++) ds_op_set_attr(p->m, call, kept[i], ds_op_attr(op, kept[i]));
     ds_op_set_attr(p->m, call, "kernel", ds_op_attr(op, "name"));
     ds_op_set_attr(p->m, call, "pieces", ds_op_attr(func, "pieces"));
     ds_op_set_attr(p->m, call, "symbols", kernel_symbols(p, func));
