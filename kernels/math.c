@@ -95,9 +95,11 @@ INLINE VD FN(ds_exp_f64_of)(VD x) {
     return FN(pick)((VL)(x == x), y, x);
 }
 
+/* Results below the least normal number are zero: masked logits of -100 would else fill a softmax with subnormals, on which products
+ * and sums take a hundred times longer. */
 INLINE VF FN(ds_exp_f32_of)(VF x) {
     VF zero = (VF)((VI)x & 0), limited = FN(pickf)((VI)(x > 89.0f), zero + 89.0f, x);
-    limited = FN(pickf)((VI)(limited < -104.0f), zero - 104.0f, limited);
+    limited = FN(pickf)((VI)(limited < -88.0f), zero - 88.0f, limited);
     VF shift = zero + 12582912.0f, n = (limited * 1.44269504f + shift) - shift; /* 1.5 * 2^23 */
     VF r = limited - n * 0.693359375f;
     r = r - n * -2.12194440e-4f;
@@ -108,10 +110,9 @@ INLINE VF FN(ds_exp_f32_of)(VF x) {
     p = p * r + 0.5f;
     p = p * (r * r) + r + 1.0f;
     VI k = __builtin_convertvector(FN(pickf)((VI)(x == x), n, zero), VI), half = k >> 1, rest = k - half;
-    VF y = p * (VF)((half + 127) << 23) * (VF)((rest + 127) << 23);
+    VF y = p * (VF)((half + 127) << 23) * (VF)((rest + 127) << 23); /* not a number stays one */
     y = FN(pickf)((VI)(x > 88.7228394f), zero + __builtin_inff(), y);
-    y = FN(pickf)((VI)(x < -103.972084f), zero, y);
-    return FN(pickf)((VI)(x == x), y, x);
+    return FN(pickf)((VI)(x < -87.3365402f), zero, y);
 }
 
 /* ---- logarithms: x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh((m - 1) / (m + 1)) ---- */

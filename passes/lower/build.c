@@ -81,6 +81,19 @@ ds_value *lw_mask(lowering *l, ds_value *base, ds_value *end) {
     return lw_binary(l, DS_LOOP_lt, lanes, lw_binary(l, DS_LOOP_sub, end, base));
 }
 
+ds_value *lw_multiply_add(lowering *l, ds_value *a, ds_value *b, ds_value *c) {
+    ds_value *operands[] = {a, b, c};
+    if (l->target->has_fma) return lw_op(l, DS_LOOP_fma, operands, 3, c->type);
+    return lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, a, b), c);
+}
+
+ds_value *lw_digit(lowering *l, ds_value **number, const ds_expr *size) {
+    if (ds_expr_equals(size, 1)) return lw_index(l, 0);
+    ds_value *extent = lw_extent(l, size), *value = lw_binary(l, DS_LOOP_mod, *number, extent);
+    *number = lw_binary(l, DS_LOOP_div, *number, extent);
+    return value;
+}
+
 ds_op *lw_for(lowering *l, ds_value *low, ds_value *high, ds_value *step, ds_value *const *carried, size_t count, ds_value **inside) {
     ds_value *operands[20] = {low, high, step};
     const ds_type *types[16] = {NULL};

@@ -13,7 +13,9 @@ enum {
     OUT,
     EXTRA,
     MAX_ACCESSES = 40,
-    PIECE_MACS = 1 << 20,
+    PIECE_MACS = 1 << 20, /* the most a piece has; LEAST_MACS: the fewest, a microsecond */
+    LEAST_MACS = 1 << 17,
+    PIECES = 16, /* wanted, where that leaves them large enough */
     MAX_ROWS = 8 /* rows of A whose stride is a multiple of 1 KB share few sets of the L1 cache; packing A would allow 14 */
 };
 
@@ -130,25 +132,32 @@ static bool arrange(tiling *t) {
 
 /* ---- the tile's size ---- */
 
+/* Cycles of one step of a rows x columns tile on two units that multiply and two that load: what is slowest of products, loads, and B
+ * coming from the L2 cache. Eight sums hide the latency of a multiply-add. */
+static double step_cycles(tiling *t, size_t rows, size_t columns, bool b_in_l1) {
+    double products = (double)(rows * columns < 8 ? 8 : rows * columns) / 2, loads = (double)(rows + columns) / 2;
+    double far = b_in_l1 ? 0 : (double)(columns * t->l->lanes) * 4 / 32, most = products > loads ? products : loads;
+    return (far > most ? far : most) + 0.3;
+}
+
+/* The tile that walks the space in the fewest cycles. */
 static void choose_tile(tiling *t) {
     unsigned registers = t->l->target->registers;
-    int64_t m = 0, n = 0, lanes = (int64_t)t->l->lanes;
-    bool m_known = t->m == SIZE_MAX || ds_expr_is_const(t->extent[t->m], &m), n_known = ds_expr_is_const(t->extent[t->n], &n);
-    if (t->m == SIZE_MAX) m = 1;
-    double best = 0;
+    int64_t m = 1, n = 0, lanes = (int64_t)t->l->lanes;
+    if (t->m != SIZE_MAX && !ds_expr_is_const(t->extent[t->m], &m)) m = 64 * MAX_ROWS * 7; /* some large one */
+    if (!ds_expr_is_const(t->extent[t->n], &n)) n = 64 * 3 * 4 * lanes;
+    double best = 0, k = 1;
+    for (size_t i = t->kept; i < t->rank; i++) k *= lower_estimate(t->extent[i]);
     size_t unit = DS_PANEL / (size_t)lanes; /* columns come in whole panels */
     for (size_t columns = unit; columns <= 4 * unit && columns <= 8; columns += unit)
-        for (size_t rows = 1; rows <= MAX_ROWS; rows++) {
+        for (size_t rows = 1; rows <= MAX_ROWS && (int64_t)rows <= m; rows++) {
             if (rows * columns + columns + 1 > registers) break;
-            if (m_known && (int64_t)rows > m) break;
-            int64_t width = (int64_t)columns * lanes;
-            double useful = 1;
-            if (m_known) useful *= (double)m / (double)((m + (int64_t)rows - 1) / (int64_t)rows * (int64_t)rows);
-            if (n_known)
-                useful *= (double)n / (double)((n + lanes - 1) / lanes * lanes) * (n < width ? 0.5 + 0.5 * (double)n / (double)width : 1);
-            double score =
-                useful / (1 + 0.7 / (double)rows + 0.7 / (double)columns); /* a step loads rows + columns for rows * columns sums */
-            if (score > best) best = score, t->rows = rows, t->columns = columns;
+            int64_t width = (int64_t)columns * lanes, rest = n % width;
+            bool b_in_l1 = k * (double)width * 4 < (double)t->l->target->l1_bytes / 2;
+            double cycles = (double)(n / width) * step_cycles(t, rows, columns, b_in_l1);
+            if (rest) cycles += step_cycles(t, rows, (size_t)((rest + lanes - 1) / lanes), b_in_l1);
+            cycles *= (double)((m + (int64_t)rows - 1) / (int64_t)rows);
+            if (best == 0 || cycles < best) best = cycles, t->rows = rows, t->columns = columns;
         }
 }
 
@@ -304,42 +313,58 @@ static bool columns_outermost(tiling *t, double k) {
     return true;
 }
 
-/* Takes the piece's number apart: coordinate of a digit with `size` values. */
-static ds_value *digit(lowering *l, ds_value **rest, const ds_expr *size) {
-    ds_value *extent = lw_extent(l, size), *value = lw_binary(l, DS_LOOP_mod, *rest, extent);
-    *rest = lw_binary(l, DS_LOOP_div, *rest, extent);
-    return value;
+/* Equal chunks of at most `chunk` of `count` blocks. */
+static double even(double count, double chunk) {
+    double chunks = (double)(int64_t)((count + chunk - 1) / chunk);
+    return (double)(int64_t)((count + chunks - 1) / chunks);
+}
+
+/* How many row tiles and column blocks a piece has: rows whose part of A fits half the L2 cache, then columns, then fewer rows, so that
+ * a piece is some microseconds and there are some pieces. */
+static void choose_piece(tiling *t, double k, double *out_rows, double *out_columns) {
+    lowering *l = t->l;
+    const ds_expr *m_extent = t->m == SIZE_MAX ? ds_expr_const(l->cx, 1) : t->extent[t->m];
+    int64_t rows = (int64_t)t->rows, width = (int64_t)(t->columns * l->lanes);
+    double tile = (double)(rows * width) * k, m_tiles = lower_estimate(blocks(t, m_extent, rows)),
+           n_blocks = lower_estimate(blocks(t, t->extent[t->n], width)), total = tile * m_tiles * n_blocks;
+    for (size_t i = 0; i < t->kept; i++)
+        if (i != t->m && i != t->n) total *= lower_estimate(t->extent[i]);
+    double most = total / PIECES > PIECE_MACS ? PIECE_MACS : total / PIECES < LEAST_MACS ? LEAST_MACS : total / PIECES;
+    double m_chunk = (double)l->target->l2_bytes / 2 / (k * 4 * (double)rows);
+    if (!ds_expr_is_const(m_extent, NULL)) m_chunk = 16;
+    if (m_chunk > m_tiles) m_chunk = m_tiles;
+    if (m_chunk < 1) m_chunk = 1;
+    /* few rows for each element of B: its bytes take longer than the products */
+    double cost = 1 + 8 / (m_chunk * (double)rows), n_chunk = most / (tile * m_chunk * cost);
+    if (n_chunk > n_blocks) n_chunk = n_blocks;
+    if (n_chunk < 1) {
+        n_chunk = 1;
+        double fewer = most / tile, least = MAX_ROWS * 4 / (double)rows; /* B is read anew by every piece */
+        if (fewer < least) fewer = least;
+        if (fewer < m_chunk) m_chunk = fewer;
+    }
+    *out_rows = even(m_tiles, m_chunk), *out_columns = even(n_blocks, n_chunk);
 }
 
 /* Pieces: every point of the outer dims, times chunks of row tiles, times chunks of column blocks. */
 static void emit_pieces(tiling *t) {
     lowering *l = t->l;
-    const ds_expr *one = ds_expr_const(l->cx, 1), *m_extent = t->m == SIZE_MAX ? one : t->extent[t->m], *total = one;
-    double k = 1;
+    const ds_expr *m_extent = t->m == SIZE_MAX ? ds_expr_const(l->cx, 1) : t->extent[t->m];
+    double k = 1, m_chunk, n_chunk;
     for (size_t i = t->kept; i < t->rank; i++) k *= lower_estimate(t->extent[i]);
     int64_t rows = (int64_t)t->rows, width = (int64_t)(t->columns * l->lanes);
-    double tile = (double)(rows * width) * k, m_tiles = lower_estimate(blocks(t, m_extent, rows)),
-           n_blocks = lower_estimate(blocks(t, t->extent[t->n], width));
-    bool a_fits = lower_estimate(m_extent) * k * 4 <= (double)l->target->l2_bytes / 2;
-    double m_chunk = a_fits ? m_tiles : (double)l->target->l2_bytes / 2 / (k * 4 * (double)rows);
-    if (m_chunk < 1) m_chunk = 1;
-    if (m_chunk > m_tiles) m_chunk = m_tiles;
-    if (!ds_expr_is_const(m_extent, NULL)) m_chunk = 16;
-    /* few rows for each element of B: its bytes take longer than the products */
-    double cost = 1 + 8 / (m_chunk * (double)rows), n_chunk = PIECE_MACS / (tile * m_chunk * cost);
-    if (n_chunk > n_blocks) n_chunk = n_blocks;
-    if (n_chunk < 1) n_chunk = 1;
+    choose_piece(t, k, &m_chunk, &n_chunk);
+    double work = (double)(rows * width) * k * (1 + 8 / (m_chunk * (double)rows)) * m_chunk * n_chunk / 16;
     const ds_expr *m_chunks = blocks(t, m_extent, rows * (int64_t)m_chunk),
-                  *n_chunks = blocks(t, t->extent[t->n], width * (int64_t)n_chunk);
-    total = ds_expr_mul(l->cx, m_chunks, n_chunks);
+                  *n_chunks = blocks(t, t->extent[t->n], width * (int64_t)n_chunk), *total = ds_expr_mul(l->cx, m_chunks, n_chunks);
     for (size_t i = 0; i < t->kept; i++)
         if (i != t->m && i != t->n) total = ds_expr_mul(l->cx, total, t->extent[i]);
     ds_op *pieces;
-    ds_value *rest = lower_parallel(l, total, cost * tile * m_chunk * n_chunk / 16, 1, &pieces);
+    ds_value *rest = lower_parallel(l, total, work, 1, &pieces);
     bool columns_last = columns_outermost(t, k);
-    ds_value *n_part = columns_last ? NULL : digit(l, &rest, n_chunks), *m_part = digit(l, &rest, m_chunks);
+    ds_value *n_part = columns_last ? NULL : lw_digit(l, &rest, n_chunks), *m_part = lw_digit(l, &rest, m_chunks);
     for (size_t i = t->kept; i-- > 0;)
-        if (i != t->m && i != t->n) t->p.at[i] = digit(l, &rest, t->extent[i]);
+        if (i != t->m && i != t->n) t->p.at[i] = lw_digit(l, &rest, t->extent[i]);
     if (columns_last) n_part = rest;
     ds_value *n_step = lw_index(l, (int64_t)n_chunk), *m_step = lw_index(l, (int64_t)m_chunk * rows);
     ds_value *from = lw_binary(l, DS_LOOP_mul, n_part, n_step),
@@ -352,6 +377,7 @@ static void emit_pieces(tiling *t) {
 
 bool lower_contraction(lowering *l, const ds_op *op, const ds_op *epilogue) {
     tiling t = {.l = l, .op = op, .epilogue = epilogue, .p = {.vector = -1}};
+    if (lower_depthwise(l, op, epilogue)) return true;
     if (op->results[0].type->elem != DS_f32 || ds_op_operand(op, 0)->type->elem != DS_f32 || ds_op_operand(op, 1)->type->elem != DS_f32 ||
         l->lanes < 2)
         return false;

@@ -42,9 +42,11 @@ ds_value *lw_index(lowering *l, int64_t v);
 ds_value *lw_apply(lowering *l, const ds_expr *e, ds_value *const *dims, size_t count); /* dims that occur must have values */
 ds_value *lw_extent(lowering *l, const ds_expr *e);
 ds_value *lw_splat(lowering *l, ds_value *scalar);
-ds_value *lw_lanes(lowering *l, ds_value *base);                             /* base + 0, 1, 2, … */
-ds_value *lw_binary(lowering *l, ds_op_kind kind, ds_value *a, ds_value *b); /* splats a scalar beside a vector */
-ds_value *lw_mask(lowering *l, ds_value *base, ds_value *end);               /* lanes with base + lane < end */
+ds_value *lw_lanes(lowering *l, ds_value *base);                               /* base + 0, 1, 2, … */
+ds_value *lw_binary(lowering *l, ds_op_kind kind, ds_value *a, ds_value *b);   /* splats a scalar beside a vector */
+ds_value *lw_multiply_add(lowering *l, ds_value *a, ds_value *b, ds_value *c); /* a * b + c, in one rounding where the target has it */
+ds_value *lw_digit(lowering *l, ds_value **number, const ds_expr *size);       /* takes the lowest digit, of `size` values, off a number */
+ds_value *lw_mask(lowering *l, ds_value *base, ds_value *end);                 /* lanes with base + lane < end */
 /* Opens a loop; new ops go inside until lw_end. Carried values come back through `inside`. */
 ds_op *lw_for(lowering *l, ds_value *low, ds_value *high, ds_value *step, ds_value *const *carried, size_t count, ds_value **inside);
 void lw_end(lowering *l, ds_op *loop, ds_value *const *next, size_t count);
@@ -78,7 +80,8 @@ void lower_concat(lowering *l, const ds_op *op);
 void lower_index(lowering *l, const ds_op *op);
 /* A contraction with its epilogue (or NULL). False when it has no tiled form; then it is lowered as a reduction. */
 bool lower_contraction(lowering *l, const ds_op *op, const ds_op *epilogue);
-
+/* The same for a depthwise convolution in channels-last layout. */
+bool lower_depthwise(lowering *l, const ds_op *op, const ds_op *epilogue);
 void lower_winograd(lowering *l, const ds_op *op, const ds_op *epilogue);
 
 /* Opens the parallel loop of a kernel over `extent` iterations of about `work` scalar operations each: new ops go inside a loop over

@@ -61,11 +61,7 @@ static ds_value *number(lowering *l, double v) {
 }
 
 /* a * k + b */
-static ds_value *scaled(lowering *l, ds_value *a, double k, ds_value *b) {
-    ds_value *operands[] = {a, number(l, k), b};
-    if (l->target->has_fma) return lw_op(l, DS_LOOP_fma, operands, 3, a->type);
-    return lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, a, operands[1]), b);
-}
+static ds_value *scaled(lowering *l, ds_value *a, double k, ds_value *b) { return lw_multiply_add(l, a, number(l, k), b); }
 
 static ds_value *add(lowering *l, ds_value *a, ds_value *b) { return lw_binary(l, DS_LOOP_add, a, b); }
 static ds_value *sub(lowering *l, ds_value *a, ds_value *b) { return lw_binary(l, DS_LOOP_sub, a, b); }
