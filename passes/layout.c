@@ -125,9 +125,16 @@ static void pack_right_side(layout *l, ds_op *op) {
     if (encoding) ds_op_set_operand(op, 1, encode(l, op, rhs, encoding));
 }
 
+/* Few channels are read as they lie: elements of the input are broadcast one by one, and a channels-last copy would be of short rows. */
+static bool has_few_channels(const ds_value *x) {
+    int64_t channels;
+    return !x->type->encoding && ds_expr_is_const(x->type->dims[1], &channels) && channels < 8;
+}
+
 /* The input with its zero border made real, so that the window never reads outside. */
 static ds_value *padded_input(layout *l, ds_op *conv) {
     ds_value *x = ds_op_operand(conv, 0);
+    const ds_attr *encoding = has_few_channels(x) ? NULL : channels_last(l, x->type->rank);
     const ds_attr *padding = ds_op_attr(conv, "padding");
     size_t rank = x->type->rank, spatial = rank - 2;
     const ds_expr *dims[MAX_RANK], *inner[MAX_RANK], *exprs[MAX_RANK];
@@ -138,7 +145,7 @@ static ds_value *padded_input(layout *l, ds_op *conv) {
         inner[i + 2] = ds_expr_sub(l->cx, inner[i + 2], before);
         exprs[i + 2] = ds_expr_add(l->cx, exprs[i + 2], before);
     }
-    const ds_type *type = ds_type_tensor(l->cx, x->type->elem, rank, dims, channels_last(l, rank));
+    const ds_type *type = ds_type_tensor(l->cx, x->type->elem, rank, dims, encoding);
     ds_builder b = {l->m, conv->block, conv, conv->loc};
     ds_op *op = ds_copy_map(&b, x, type, ds_attr_map(l->cx, rank, inner, rank), true);
     const ds_attr *maps[] = {ds_attr_map(l->cx, (size_t)ds_op_map(conv, 0)->integer, exprs, rank), ds_op_map(conv, 1)};
@@ -147,13 +154,27 @@ static ds_value *padded_input(layout *l, ds_op *conv) {
     return ds_op_result(op, 0);
 }
 
+/* What makes v makes it channels-last, where nothing else reads it. */
+static void make_channels_last(layout *l, ds_value *v, const ds_op *user) {
+    if (!v->op || v->op->block != user->block || v->type->encoding || v->op->result_count != 1 || !ds_value_has_one_use(v)) return;
+    if (v->op->kind != DS_GRAPH_map && v->op->kind != DS_GRAPH_reduce) return;
+    v->type = ds_type_with_encoding(l->cx, v->type, channels_last(l, v->type->rank));
+}
+
+static bool has_view(const ds_value *v) {
+    for (const ds_use *use = v->uses; use; use = use->next)
+        if (use->owner->kind == DS_GRAPH_reshape) return true;
+    return false;
+}
+
 /* The zeros that a window reads, kept around the input by the kernel that makes it. False when that kernel cannot. */
 static bool bordered_input(layout *l, ds_op *conv) {
     ds_value *x = ds_op_operand(conv, 0);
     const ds_attr *padding = ds_op_attr(conv, "padding");
     int64_t before[MAX_RANK] = {0}, after[MAX_RANK] = {0};
     size_t rank = x->type->rank, spatial = rank - 2;
-    if (rank != 4 || !x->op || x->op->block != conv->block || !is_channels_last(l, x->type) || is_constant(l, x)) return false;
+    if (rank != 4 || !x->op || x->op->block != conv->block || !is_channels_last(l, x->type) || is_constant(l, x) || has_view(x))
+        return false;
     switch (x->op->kind) {
     case DS_GRAPH_map:
     case DS_GRAPH_reduce:
@@ -175,8 +196,9 @@ static void lay_out_conv(layout *l, ds_op *conv) {
     ds_value *x = ds_op_operand(conv, 0), *w = ds_op_operand(conv, 1);
     size_t rank = x->type->rank;
     const ds_attr *padding = ds_op_attr(conv, "padding");
+    if (!has_few_channels(x)) make_channels_last(l, x, conv);
     if (padding && padding->kind == DS_ATTR_ARRAY) x = bordered_input(l, conv) ? x : padded_input(l, conv);
-    else if (!is_channels_last(l, x->type)) x = encode(l, conv, x, channels_last(l, rank));
+    else if (!is_channels_last(l, x->type) && !has_few_channels(x)) x = encode(l, conv, x, channels_last(l, rank));
     ds_op_set_operand(conv, 0, x);
     const ds_attr *wm = ds_op_map(conv, 1);
     if (ds_expr_equals(wm->exprs[1], 0)) { /* depthwise: (window, co) */
@@ -209,6 +231,46 @@ static void follow_operands(layout *l, ds_op *op) {
     }
 }
 
+/* The next extent from dim *at on that is not 1; NULL past the end. */
+static const ds_expr *next_extent(const ds_type *t, size_t *at) {
+    while (*at < t->rank && ds_expr_equals(t->dims[*at], 1)) ++*at;
+    return *at < t->rank ? t->dims[(*at)++] : NULL;
+}
+
+/* A view that only adds or drops spatial extents of 1 stays channels-last. */
+static bool follow_view(layout *l, ds_op *op) {
+    const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
+    size_t i = 2, k = 2;
+    if (from->rank < 3 || to->rank < 3 || to->rank > MAX_RANK || !is_channels_last(l, from) || ds_attr_find(from->encoding, "border"))
+        return false;
+    if (from->dims[0] != to->dims[0] || from->dims[1] != to->dims[1]) return false;
+    for (const ds_expr *a, *b; (a = next_extent(from, &i), b = next_extent(to, &k), a || b);)
+        if (a != b) return false;
+    op->results[0].type = ds_type_with_encoding(l->cx, to, channels_last(l, to->rank));
+    return true;
+}
+
+/* A map that copies every element to where it lies already is a view. */
+static void copies_to_views(layout *l, ds_block *block) {
+    for (ds_op *op = block->first, *next; op; op = next) {
+        next = op->next;
+        if (op->kind != DS_GRAPH_map || op->operand_count != 1 || op->result_count != 1 || ds_op_attr(op, "pads")) continue;
+        ds_value *from = ds_op_operand(op, 0);
+        const ds_op *yield = ds_op_block(op, 0)->first;
+        const ds_type *to = op->results[0].type;
+        const ds_expr *point[MAX_RANK];
+        if (yield->kind != DS_GRAPH_yield || ds_op_operand(yield, 0) != ds_op_block(op, 0)->args[0] || to->rank > MAX_RANK) continue;
+        for (size_t i = 0; i < to->rank; i++) point[i] = ds_expr_equals(to->dims[i], 1) ? ds_expr_const(l->cx, 0) : ds_expr_dim(l->cx, i);
+        const ds_expr *where = ds_layout_offset(l->cx, from->type, ds_op_map(op, 0)->exprs);
+        if (!where || ds_layout_count(l->cx, from->type) != ds_layout_count(l->cx, to)) continue;
+        if (ds_expr_replace_dims(l->cx, where, point, to->rank) != ds_layout_offset(l->cx, to, point)) continue;
+        ds_builder b = {l->m, block, op, op->loc};
+        ds_op *view = ds_op_create(&b, DS_GRAPH_reshape, &from, 1, &to, 1, 0);
+        ds_value_replace_uses(&op->results[0], ds_op_result(view, 0));
+        ds_op_erase(op);
+    }
+}
+
 static void dense_operands(layout *l, ds_op *op) {
     for (size_t i = 0; i < op->operand_count; i++) ds_op_set_operand(op, i, dense(l, op, ds_op_operand(op, i)));
 }
@@ -219,6 +281,7 @@ static void lay_out_winograd(layout *l, ds_op *conv, int tile) {
     const ds_expr *d[4], *panel = ds_expr_const(l->cx, DS_PANEL);
     for (size_t i = 0; i < 4; i++) d[i] = ds_expr_dim(l->cx, i);
     const ds_expr *panels[] = {d[0], d[1], ds_expr_floordiv(l->cx, d[2], panel), d[3], ds_expr_mod(l->cx, d[2], panel)};
+    make_channels_last(l, ds_op_operand(op, 0), op);
     if (!is_channels_last(l, ds_op_operand(op, 0)->type))
         ds_op_set_operand(op, 0, encode(l, op, ds_op_operand(op, 0), channels_last(l, 4)));
     ds_op_set_operand(op, 1, encode(l, op, ds_op_operand(op, 1), ds_layout_encoding(l->cx, 4, panels, 5)));
@@ -240,6 +303,9 @@ static void lay_out_block(layout *l, ds_block *block) {
         case DS_GRAPH_reduce:
         case DS_GRAPH_concat: follow_operands(l, op); break;
         case DS_GRAPH_encode: break;
+        case DS_GRAPH_reshape:
+            if (!follow_view(l, op)) dense_operands(l, op);
+            break;
         case DS_GRAPH_loop:
         case DS_GRAPH_if:
             dense_operands(l, op);
@@ -248,6 +314,7 @@ static void lay_out_block(layout *l, ds_block *block) {
         default: dense_operands(l, op); break;
         }
     }
+    copies_to_views(l, block);
 }
 
 ds_status ds_pass_layout(ds_module *module, const ds_pass_options *options) {
