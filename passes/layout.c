@@ -60,6 +60,14 @@ static ds_value *encode(layout *l, ds_op *before, ds_value *v, const ds_attr *en
     return ds_op_result(ds_op_create(&b, DS_GRAPH_encode, &v, 1, &type, 1, 0), 0);
 }
 
+/* The right-hand side of a product. Subnormals among trained weights become zero: what they add is below 1e-38 of the input, and products
+ * with them take a hundred times longer. */
+static ds_value *encode_weights(layout *l, ds_op *before, ds_value *v, const ds_attr *encoding) {
+    ds_value *encoded = encode(l, before, v, encoding);
+    if (encoded != v && v->type->elem == DS_f32 && is_constant(l, v)) ds_op_set_attr(l->m, encoded->op, "flush", ds_attr_unit(l->cx));
+    return encoded;
+}
+
 static ds_value *dense(layout *l, ds_op *before, ds_value *v) {
     if (v->type->kind != DS_TYPE_TENSOR || !v->type->encoding) return v;
     if (!ds_layout_is_dense(l->cx, v->type)) return encode(l, before, v, NULL);
@@ -122,7 +130,7 @@ static void pack_right_side(layout *l, ds_op *op) {
     bool contiguous = offset && ds_expr_linear(l->cx, offset, n_dim, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
     if (contiguous && !is_constant(l, rhs)) return;
     const ds_attr *encoding = panel_encoding(l, op, &c, n_dim);
-    if (encoding) ds_op_set_operand(op, 1, encode(l, op, rhs, encoding));
+    if (encoding) ds_op_set_operand(op, 1, encode_weights(l, op, rhs, encoding));
 }
 
 /* Few channels are read as they lie: elements of the input are broadcast one by one, and a channels-last copy would be of short rows. */
@@ -205,28 +213,34 @@ static void lay_out_conv(layout *l, ds_op *conv) {
         const ds_expr *e[MAX_RANK];
         for (size_t i = 0; i + 2 < rank; i++) e[i] = ds_expr_dim(l->cx, i + 2);
         e[rank - 2] = ds_expr_dim(l->cx, 1), e[rank - 1] = ds_expr_dim(l->cx, 0);
-        ds_op_set_operand(conv, 1, encode(l, conv, w, ds_layout_encoding(l->cx, rank, e, rank)));
+        ds_op_set_operand(conv, 1, encode_weights(l, conv, w, ds_layout_encoding(l->cx, rank, e, rank)));
     } else pack_right_side(l, conv);
     conv->results[0].type = ds_type_with_encoding(l->cx, conv->results[0].type, channels_last(l, rank));
 }
 
 /* ---- spreading ---- */
 
-/* A result is channels-last when an operand that it follows point by point is. */
+/* Operand i lies channels-last, or is as large as the result and read with neighbouring channels from neighbouring places. */
+static bool leads_to_channels_last(layout *l, const ds_op *op, size_t i) {
+    const ds_type *t = ds_op_operand(op, i)->type, *type = op->results[0].type;
+    const ds_expr *coefficient, *rest;
+    bool is_last = t->rank == type->rank && is_channels_last(l, t);
+    if (op->kind == DS_GRAPH_concat) return is_last;
+    const ds_attr *map = ds_op_map(op, i);
+    if (is_last) return ds_expr_linear(l->cx, map->exprs[1], 1, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
+    if (op->kind != DS_GRAPH_map || t->encoding || t->rank < 3 || ds_type_count(l->cx, t) != ds_type_count(l->cx, type)) return false;
+    const ds_expr *where = ds_layout_offset(l->cx, t, map->exprs);
+    return where && ds_expr_linear(l->cx, where, 1, &coefficient, &rest) && ds_expr_equals(coefficient, 1) &&
+           !ds_expr_equals(type->dims[1], 1);
+}
+
 static void follow_operands(layout *l, ds_op *op) {
     const ds_type *type = op->results[0].type;
-    size_t rank = type->rank;
-    if (rank < 3 || rank > MAX_RANK || type->encoding) return;
+    if (type->rank < 3 || type->rank > MAX_RANK || type->encoding) return;
     for (size_t i = 0; i < op->operand_count; i++) {
-        const ds_type *t = ds_op_operand(op, i)->type;
-        if (t->rank != rank || !is_channels_last(l, t)) continue;
-        if (op->kind != DS_GRAPH_concat) {
-            const ds_expr *coefficient, *rest; /* channel follows channel */
-            const ds_attr *map = ds_op_map(op, i);
-            if (!ds_expr_linear(l->cx, map->exprs[1], 1, &coefficient, &rest) || !ds_expr_equals(coefficient, 1)) continue;
-        }
+        if (!leads_to_channels_last(l, op, i)) continue;
         for (size_t r = 0; r < op->result_count; r++)
-            op->results[r].type = ds_type_with_encoding(l->cx, op->results[r].type, channels_last(l, rank));
+            op->results[r].type = ds_type_with_encoding(l->cx, op->results[r].type, channels_last(l, type->rank));
         return;
     }
 }
@@ -284,7 +298,7 @@ static void lay_out_winograd(layout *l, ds_op *conv, int tile) {
     make_channels_last(l, ds_op_operand(op, 0), op);
     if (!is_channels_last(l, ds_op_operand(op, 0)->type))
         ds_op_set_operand(op, 0, encode(l, op, ds_op_operand(op, 0), channels_last(l, 4)));
-    ds_op_set_operand(op, 1, encode(l, op, ds_op_operand(op, 1), ds_layout_encoding(l->cx, 4, panels, 5)));
+    ds_op_set_operand(op, 1, encode_weights(l, op, ds_op_operand(op, 1), ds_layout_encoding(l->cx, 4, panels, 5)));
     op->results[0].type = ds_type_with_encoding(l->cx, op->results[0].type, channels_last(l, 4));
 }
 

@@ -25,8 +25,9 @@ enum { SUMS = 12, STEPS = 20000 }; /* 12: the latency of a multiply-add times tw
 #define MEASURES(name, target, bytes)                                                                                                      \
     typedef float vector_##name __attribute__((vector_size(bytes)));                                                                       \
     target static float chains_##name(int steps) {                                                                                         \
-        vector_##name sum[SUMS] = {{0}}, x = {0}, y = {0}, all = {0};                                                                      \
+        vector_##name sum[SUMS], x = {0}, y = {0}, all = {0};                                                                              \
         x += 0.5F, y += 1.0F;                                                                                                              \
+        for (int i = 0; i < SUMS; i++) sum[i] = y * (float)(steps + i); /* different ones: else the chains are one */                      \
         for (int k = 0; k < steps; k++) {                                                                                                  \
             _Pragma("GCC unroll 12") for (int i = 0; i < SUMS; i++) sum[i] = sum[i] * x + y;                                               \
             __asm__ volatile("" : DS_REGISTER(x));                                                                                         \

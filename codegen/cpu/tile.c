@@ -20,7 +20,9 @@ typedef struct {
     const ds_attr *extent, *lhs, *rhs;
     LLVMValueRef a, b, row[16], column[16], mask[16];
     LLVMTypeRef vector;
-    LLVMValueRef sums; /* of blocks, in memory; NULL where one accumulator takes all */
+    LLVMValueRef sums;  /* of blocks, in memory; NULL where one accumulator takes all */
+    LLVMValueRef ahead; /* what to prefetch: offset into B, or NULL */
+    int64_t lines;      /* of it, for every UNROLL steps */
 } tile;
 
 static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) { return LLVMBuildAdd(t->e->b, base, add, ""); }
@@ -57,6 +59,22 @@ static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *ac
             if (e->target->has_fma) *c = em_call_intrinsic(e, "llvm.fma", t->vector, args, 3);
             else *c = LLVMBuildFAdd(e->b, *c, LLVMBuildFMul(e->b, wide, b[j], ""), "");
         }
+    }
+}
+
+/* Beside UNROLL steps of B from b_at on: as many lines into the L2 cache. */
+static void prefetch(tile *t, LLVMValueRef b_at) {
+    emitter *e = t->e;
+    if (!t->ahead) return;
+    LLVMValueRef skipped = LLVMBuildMul(e->b, LLVMBuildUDiv(e->b, b_at, em_i64(e, UNROLL * 16), ""), em_i64(e, t->lines * 16), "");
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(e->llvm, 0);
+    unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", strlen("llvm.prefetch"));
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, &pointer, 1);
+    for (int64_t i = 0; i < t->lines; i++) {
+        LLVMValueRef at = offset(t, offset(t, t->ahead, skipped), em_i64(e, i * 16)),
+                     args[] = {element(t, t->b, at), LLVMConstInt(em_int(e, 32), 0, 0), LLVMConstInt(em_int(e, 32), 2, 0),
+                               LLVMConstInt(em_int(e, 32), 1, 0)};
+        LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, &pointer, 1), f, args, 4, "");
     }
 }
 
@@ -118,6 +136,7 @@ static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at)
                  high = em_call_intrinsic(e, "llvm.smin", em_int(e, 64), bounds, 2);
     LLVMValueRef whole = LLVMBuildAnd(e->b, high, em_i64(e, -UNROLL), "");
     open_loop(t, &steps, blocks.i, whole, acc);
+    prefetch(t, offset(t, b_at, LLVMBuildMul(e->b, steps.i, bs, "")));
     for (int u = 0; u < UNROLL; u++) {
         LLVMValueRef k = LLVMBuildNSWAdd(e->b, steps.i, em_i64(e, u), "");
         step(t, offset(t, a_at, LLVMBuildMul(e->b, k, as, "")), offset(t, b_at, LLVMBuildMul(e->b, k, bs, "")), acc);
@@ -151,6 +170,7 @@ static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at,
     if (!fixed || known >= UNROLL) {
         counted loop;
         open_loop(t, &loop, low, whole, acc);
+        prefetch(t, offset(t, b_at, LLVMBuildMul(e->b, loop.i, bs, "")));
         for (int u = 0; u < UNROLL; u++) {
             LLVMValueRef k = LLVMBuildNSWAdd(e->b, loop.i, em_i64(e, u), "");
             step(t, offset(t, a_at, LLVMBuildMul(e->b, k, as, "")), offset(t, b_at, LLVMBuildMul(e->b, k, bs, "")), acc);
@@ -205,6 +225,8 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
     for (size_t j = 0; j < t.columns; j++) t.column[j] = em_value(e, ds_op_operand(op, 2 + t.rows + j));
     for (size_t j = 0; ds_op_attr(op, "masked") && j < t.columns; j++)
         t.mask[j] = em_value(e, ds_op_operand(op, 2 + t.rows + t.columns + j));
+    t.lines = ds_op_int(op, "ahead", 0);
+    if (t.lines) t.ahead = em_value(e, ds_op_operand(op, op->operand_count - 1));
     for (size_t i = 0; i < t.rows * t.columns; i++) acc[i] = LLVMConstNull(t.vector);
     int64_t steps;
     if (t.depth && (!ds_expr_is_const(ds_attr_to_expr(cx, t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {

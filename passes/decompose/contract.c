@@ -196,6 +196,55 @@ static ds_value *reached_from(body *r, size_t dims, size_t p_dim, size_t t_dim, 
     return clamp_index(r, in, size);
 }
 
+/* product[n, in…, g, window…, co] = sum over ci of x[n, g*cin/group + ci, in…] * w[g*cin/group + ci, co, window…] */
+static ds_status input_products(dec *d, ds_value *x, ds_value *w, int64_t group, ds_value **out) {
+    const ds_type *xt = x->type, *wt = w->type;
+    size_t rank = xt->rank, spatial = rank - 2, g_at = 1 + spatial, k_at = g_at + 1, co_at = k_at + spatial, p_rank = co_at + 1;
+    int64_t cin = wt->dims[0]->value;
+    const ds_expr *dims[DEC_MAX_RANK], *xm[DEC_MAX_RANK], *wm[DEC_MAX_RANK], *over = dec_const(d, cin / group);
+    ds_elem wide = dec_compute_elem(xt->elem);
+    if (p_rank + 1 > DEC_MAX_RANK) return dec_refuse(d, "this many dimensions");
+    dims[0] = xt->dims[0], dims[g_at] = dec_const(d, group), dims[co_at] = wt->dims[1];
+    for (size_t i = 0; i < spatial; i++) dims[1 + i] = xt->dims[2 + i], dims[k_at + i] = wt->dims[2 + i], xm[2 + i] = dec_dim(d, 1 + i);
+    xm[0] = dec_dim(d, 0);
+    if (group == 1) { /* window and output channels as one dim */
+        size_t permutation[DEC_MAX_RANK] = {0}, m_rank = 1 + spatial + 1;
+        const ds_expr *columns = wt->dims[1], *flat[2], *short_dims[DEC_MAX_RANK];
+        for (size_t i = 0; i < spatial; i++) permutation[1 + i] = 2 + i, columns = ds_expr_mul(d->cx, columns, wt->dims[2 + i]);
+        permutation[1 + spatial] = 1;
+        flat[0] = wt->dims[0], flat[1] = columns;
+        for (size_t i = 0; i <= spatial; i++) short_dims[i] = dims[i];
+        short_dims[m_rank - 1] = columns;
+        xm[1] = wm[0] = dec_dim(d, m_rank), wm[1] = dec_dim(d, m_rank - 1);
+        ds_value *rows = dec_reshape(d, dec_transpose(d, w, permutation), 2, flat);
+        ds_value *short_product = dec_contract(d, DS_GRAPH_matmul, wide, m_rank, short_dims, &over, 1, x,
+                                               dec_map_of(d, m_rank + 1, xm, rank), rows, dec_map_of(d, m_rank + 1, wm, 2));
+        *out = dec_reshape(d, short_product, p_rank, dims);
+        return DS_OK;
+    }
+    const ds_expr *channel = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, g_at), cin / group), dec_dim(d, p_rank));
+    xm[1] = wm[0] = channel, wm[1] = dec_dim(d, co_at);
+    for (size_t i = 0; i < spatial; i++) wm[2 + i] = dec_dim(d, k_at + i);
+    *out = dec_contract(d, DS_GRAPH_matmul, wide, p_rank, dims, &over, 1, x, dec_map_of(d, p_rank + 1, xm, rank), w,
+                        dec_map_of(d, p_rank + 1, wm, rank));
+    return DS_OK;
+}
+
+/* Windows that touch but do not overlap: out[n, co, p…] is the product at (p + before) / stride, tap (p + before) mod stride. */
+static ds_value *spread_products(dec *d, ds_value *product, size_t rank, int64_t cout, const ds_expr *const *out, const int64_t *before,
+                                 const int64_t *stride) {
+    size_t spatial = rank - 2, k_at = spatial + 2;
+    const ds_expr *dims[DEC_MAX_RANK] = {product->type->dims[0], dec_const(d, cout)}, *at[DEC_MAX_RANK];
+    at[0] = dec_dim(d, 0), at[1 + spatial] = dec_const(d, 0), at[k_at + spatial] = dec_dim(d, 1);
+    for (size_t i = 0; i < spatial; i++) {
+        const ds_expr *p = ds_expr_add(d->cx, dec_dim(d, 2 + i), dec_const(d, before[i])), *s = dec_const(d, stride[i]);
+        dims[2 + i] = out[i], at[1 + i] = ds_expr_floordiv(d->cx, p, s), at[k_at + i] = ds_expr_mod(d->cx, p, s);
+    }
+    const ds_attr *map = dec_map_of(d, rank, at, product->type->rank);
+    body r = map_begin(d, product->type->elem, rank, dims, &product, &map, 1);
+    return map_end(&r, r.x[0]);
+}
+
 /* Transposed convolution: every input position times the whole window by one matrix product, then each output sums the taps that
  * reach it: out[p] = sum over t of product[(p + before - t*dilation) / stride] where that divides. */
 RULE(conv_transpose) {
@@ -231,19 +280,18 @@ RULE(conv_transpose) {
             before[i] = !strcmp(pad, "SAME_UPPER") ? half : ds_expr_sub(d->cx, total, half);
         } else out[i] = ds_expr_sub(d->cx, full, dec_const(d, pads[i] + pads[i + spatial])), before[i] = dec_const(d, pads[i]);
     }
-    /* product[n, in…, g, window…, co] = sum over ci of x[n, g*cin/group + ci, in…] * w[g*cin/group + ci, co, window…] */
-    const ds_expr *dims[DEC_MAX_RANK], *xm[DEC_MAX_RANK], *wm[DEC_MAX_RANK], *over = dec_const(d, cin / group);
-    size_t g_at = 1 + spatial, k_at = g_at + 1, co_at = k_at + spatial, p_rank = co_at + 1;
-    if (p_rank + 1 > DEC_MAX_RANK) return dec_refuse(d, "this many dimensions");
-    const ds_expr *channel = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, g_at), cin / group), dec_dim(d, p_rank));
-    dims[0] = xt->dims[0], dims[g_at] = dec_const(d, group), dims[co_at] = wt->dims[1];
-    xm[0] = dec_dim(d, 0), xm[1] = channel, wm[0] = channel, wm[1] = dec_dim(d, co_at);
+    ds_value *product = NULL;
+    DS_TRY(input_products(d, x, w, group, &product));
+    bool apart = group == 1 && !has_shape && strncmp(pad, "SAME", 4); /* every result is reached by one product */
     for (size_t i = 0; i < spatial; i++)
-        dims[1 + i] = xt->dims[2 + i], dims[k_at + i] = wt->dims[2 + i], xm[2 + i] = dec_dim(d, 1 + i), wm[2 + i] = dec_dim(d, k_at + i);
-    if (group == 1) xm[1] = wm[0] = dec_dim(d, p_rank);
+        apart = apart && kernel[i] == stride[i] && dilation[i] == 1 && extra[i] == 0 && pads[i] >= 0 && pads[i + spatial] >= 0;
+    if (apart) {
+        ds_value *sum = dec_convert(d, spread_products(d, product, rank, cout, out, pads, stride), xt->elem);
+        d->out[0] = dec_in(d, 2) ? dec_channel_bias(d, sum, dec_in(d, 2)) : sum;
+        return DS_OK;
+    }
+    size_t g_at = 1 + spatial, k_at = g_at + 1, co_at = k_at + spatial, p_rank = co_at + 1;
     ds_elem wide = dec_compute_elem(xt->elem);
-    ds_value *product = dec_contract(d, DS_GRAPH_matmul, wide, p_rank, dims, &over, 1, x, dec_map_of(d, p_rank + 1, xm, rank), w,
-                                     dec_map_of(d, p_rank + 1, wm, rank));
     /* out[n, g*cout + co, p…] */
     const ds_expr *result[DEC_MAX_RANK] = {xt->dims[0], dec_const(d, group * cout)}, *window[DEC_MAX_RANK];
     for (size_t i = 0; i < spatial; i++) result[i + 2] = out[i], window[i] = dec_const(d, kernel[i]);

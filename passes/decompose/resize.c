@@ -104,6 +104,33 @@ static ds_value *resize_at_once(dec *d, const resize_form *f, ds_value *x, const
     return map_end(r, outside ? SELECT(outside, like(r, v, f->extrapolation), v) : v);
 }
 
+/* A scale that is known at compile time, or 0. */
+static double known_scale(dec *d, const resize_axis *a) {
+    double scale;
+    if (!ds_value_constant(a->scales)) return 0;
+    body r = map_over(d, DS_f32, 0, NULL, NULL, 0);
+    return dec_known_scalar(d, map_end(&r, element(&r, a->scales, a->at)), &scale) ? scale : 0;
+}
+
+/* Nearest elements of an image made larger by whole numbers, in the modes where output p reads input p / scale: NULL in others. */
+static ds_value *resize_repeat(dec *d, const resize_form *f, ds_value *x, const resize_axis *axis) {
+    size_t rank = x->type->rank;
+    const ds_expr *dims[DEC_MAX_RANK], *at[DEC_MAX_RANK];
+    bool halves = !strcmp(f->transform, "half_pixel") && !strncmp(f->nearest_mode, "round", 5);
+    if (!f->nearest || f->crop || !(halves || (!strcmp(f->transform, "asymmetric") && !strcmp(f->nearest_mode, "floor")))) return NULL;
+    for (size_t i = 0; i < rank; i++) {
+        const resize_axis *a = &axis[i];
+        const ds_expr *scale = a->changed ? ds_expr_divide_exactly(d->cx, a->out, a->in) : dec_const(d, 1);
+        int64_t times;
+        if (!scale || !ds_expr_is_const(scale, &times) || times < 1) return NULL;
+        if (a->changed && a->scales && known_scale(d, a) != (double)times) return NULL;
+        dims[i] = a->changed ? a->out : x->type->dims[i], at[i] = ds_expr_floordiv(d->cx, dec_dim(d, i), scale);
+    }
+    const ds_attr *map = dec_map_of(d, rank, at, rank);
+    body r = map_begin(d, x->type->elem, rank, dims, &x, &map, 1);
+    return map_end(&r, r.x[0]);
+}
+
 /* An antialiasing filter is the interpolation kernel stretched by 1/scale where that is above 1: tap t of the window around x. */
 static ds_value *filter_weight(body *r, const resize_form *f, const resize_axis *a, ds_value *x, ds_value *p) {
     ds_value *one = num(r, DS_f32, 1), *zero = num(r, DS_f32, 0), *s = op1(r, DS_LOOP_abs, MUL(SUB(p, x), MIN(scale_of(r, a), one)));
@@ -157,14 +184,6 @@ static ds_value *common_scale(dec *d, resize_axis *axis, const size_t *axes, siz
         best = !best ? scale : largest ? MAX(best, scale) : MIN(best, scale);
     }
     return map_end(r, best);
-}
-
-/* A scale that is known at compile time, or 0. */
-static double known_scale(dec *d, const resize_axis *a) {
-    double scale;
-    if (!ds_value_constant(a->scales)) return 0;
-    body r = map_over(d, DS_f32, 0, NULL, NULL, 0);
-    return dec_known_scalar(d, map_end(&r, element(&r, a->scales, a->at)), &scale) ? scale : 0;
 }
 
 /* The extent floor(in * scale + offset), in f32 as shape inference has it. A whole scale, or one over a whole number, keeps symbols. */
@@ -227,6 +246,7 @@ RULE(resize) {
     f.antialias = ds_op_int(op, "antialias", 0) && !f.nearest, f.exclude_outside = ds_op_int(op, "exclude_outside", 0) != 0;
     f.crop = !strcmp(f.transform, "tf_crop_and_resize"), f.extrapolation = ds_op_float(op, "extrapolation_value", 0);
     DS_TRY(resize_axes(d, op, axis));
+    if ((d->out[0] = resize_repeat(d, &f, x, axis))) return DS_OK;
     size_t rank = x->type->rank, total = 1, each = f.nearest ? 1 : f.cubic ? 4 : 2;
     for (size_t i = 0; i < rank; i++)
         if (axis[i].changed && total <= 64) total *= each;

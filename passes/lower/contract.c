@@ -32,6 +32,9 @@ typedef struct {
     size_t m, n;                         /* tile dims; m == SIZE_MAX: one row */
     size_t rows, columns;                /* of the register tile, columns in vectors */
     bool packed;                         /* B lies in panels */
+    size_t ahead;                        /* lines of B's next columns that a tile prefetches for every four steps */
+    bool columns_last;                   /* all rows go over some columns, then over the next ones */
+    ds_value *low;                       /* first row of the piece */
     lane_point p;
 } tiling;
 
@@ -191,6 +194,35 @@ static const ds_attr *window_attr(tiling *t, int access) {
     return ds_attr_exprs(t->l->cx, e, t->rank - t->kept);
 }
 
+static const ds_expr *blocks(tiling *t, const ds_expr *extent, int64_t size) {
+    return ds_expr_ceildiv(t->l->cx, extent, ds_expr_const(t->l->cx, size));
+}
+
+enum { STEPS = 4, LINE = 64 }; /* of the tile's unrolled loop (codegen/cpu/tile.c); bytes that the memory moves at a time */
+
+/* Lines of B that one tile takes in for every STEPS steps. */
+static double lines_taken(const tiling *t) { return (double)(STEPS * t->columns * t->l->lanes * 4) / LINE; }
+
+/* Where this tile's share of the next columns begins, in elements of B. Constant weights come from afar: while some columns are at work,
+ * each tile fetches a part of the next ones, which follow them in memory, into the L2 cache. */
+static ds_value *next_columns(tiling *t, ds_value *m, ds_value *first) {
+    lowering *l = t->l;
+    double k = 1;
+    for (size_t i = t->kept; i < t->rank; i++) k *= lower_estimate(t->extent[i]);
+    ds_value *turn = lw_index(l, 0);
+    for (size_t i = 0; t->columns_last && i < t->kept; i++)
+        if (i != t->m && i != t->n)
+            turn = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, turn, lw_extent(l, t->extent[i])), t->p.at[i]);
+    if (t->m != SIZE_MAX) {
+        ds_value *rows = lw_index(l, (int64_t)t->rows);
+        if (t->columns_last) turn = lw_binary(l, DS_LOOP_mul, turn, lw_extent(l, blocks(t, t->extent[t->m], (int64_t)t->rows)));
+        turn = lw_binary(l, DS_LOOP_add, turn, lw_binary(l, DS_LOOP_div, t->columns_last ? m : lw_binary(l, DS_LOOP_sub, m, t->low), rows));
+    }
+    int64_t share = (int64_t)(k / STEPS) * (int64_t)t->ahead * (LINE / 4), last = (int64_t)(lines_taken(t) / (double)t->ahead);
+    turn = lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_min, turn, lw_index(l, last)), lw_index(l, share));
+    return lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_add, first, lw_index(l, (int64_t)k * (int64_t)(t->columns * l->lanes))), turn);
+}
+
 /* One register tile at rows m…, columns q*width…; `columns` of it exist, masked to n < extent where `masked`. */
 static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool edge_rows, bool masked) {
     lowering *l = t->l;
@@ -221,6 +253,7 @@ static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool 
     }
     bool masked_loads = masked && !t->packed;
     for (size_t j = 0; masked_loads && j < columns; j++) operands[count++] = mask[j];
+    if (t->ahead) operands[count] = next_columns(t, m, operands[2 + rows]), count++;
     for (size_t i = 0; i < rows * columns; i++) types[i] = vector;
     ds_op *tile = ds_op_create(&l->b, DS_LOOP_tile, operands, count, types, rows * columns, 0);
     ds_op_set_attr(l->m, tile, "rows", ds_attr_int(l->cx, (int64_t)rows));
@@ -230,6 +263,7 @@ static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool 
     ds_op_set_attr(l->m, tile, "lhs", window_attr(t, A));
     ds_op_set_attr(l->m, tile, "rhs", window_attr(t, B));
     if (masked_loads) ds_op_set_attr(l->m, tile, "masked", ds_attr_unit(l->cx));
+    if (t->ahead) ds_op_set_attr(l->m, tile, "ahead", ds_attr_int(l->cx, (int64_t)t->ahead));
     for (size_t i = 0; i < rows * columns; i++) acc[i] = ds_op_result(tile, i);
     const ds_op *root = t->epilogue ? t->epilogue : t->op;
     ds_value *out = ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)&root->results[0]);
@@ -301,10 +335,6 @@ static void emit_columns(tiling *t, ds_value *low, ds_value *high, ds_value *fro
     }
 }
 
-static const ds_expr *blocks(tiling *t, const ds_expr *extent, int64_t size) {
-    return ds_expr_ceildiv(t->l->cx, extent, ds_expr_const(t->l->cx, size));
-}
-
 /* B is read from memory and by every point of the outer dims: then these go round for one chunk of columns after the other. */
 static bool columns_outermost(tiling *t, double k) {
     if (k * lower_estimate(t->extent[t->n]) * 4 <= (double)t->l->target->l2_bytes / 2) return false;
@@ -346,6 +376,19 @@ static void choose_piece(tiling *t, double k, double *out_rows, double *out_colu
     *out_rows = even(m_tiles, m_chunk), *out_columns = even(n_blocks, n_chunk);
 }
 
+/* Prefetches so much that the tiles of some columns fetch the next ones once. */
+static void choose_ahead(tiling *t, double k, double m_chunk) {
+    bool fixed = t->packed && ds_expr_is_const(t->extent[t->n], NULL) && k >= STEPS;
+    double turns = m_chunk;
+    for (size_t i = 0; i < t->rank; i++) fixed = fixed && (i < t->kept || ds_expr_is_const(t->extent[i], NULL));
+    if (t->columns_last) {
+        turns = t->m == SIZE_MAX ? 1 : lower_estimate(blocks(t, t->extent[t->m], (int64_t)t->rows));
+        for (size_t i = 0; i < t->kept; i++)
+            if (i != t->m && i != t->n) turns *= lower_estimate(t->extent[i]);
+    }
+    t->ahead = fixed ? (size_t)((lines_taken(t) + turns - 1) / turns) : 0;
+}
+
 /* Pieces: every point of the outer dims, times chunks of row tiles, times chunks of column blocks. */
 static void emit_pieces(tiling *t) {
     lowering *l = t->l;
@@ -361,16 +404,18 @@ static void emit_pieces(tiling *t) {
         if (i != t->m && i != t->n) total = ds_expr_mul(l->cx, total, t->extent[i]);
     ds_op *pieces;
     ds_value *rest = lower_parallel(l, total, work, 1, &pieces);
-    bool columns_last = columns_outermost(t, k);
-    ds_value *n_part = columns_last ? NULL : lw_digit(l, &rest, n_chunks), *m_part = lw_digit(l, &rest, m_chunks);
+    t->columns_last = columns_outermost(t, k);
+    choose_ahead(t, k, m_chunk);
+    ds_value *n_part = t->columns_last ? NULL : lw_digit(l, &rest, n_chunks), *m_part = lw_digit(l, &rest, m_chunks);
     for (size_t i = t->kept; i-- > 0;)
         if (i != t->m && i != t->n) t->p.at[i] = lw_digit(l, &rest, t->extent[i]);
-    if (columns_last) n_part = rest;
+    if (t->columns_last) n_part = rest;
     ds_value *n_step = lw_index(l, (int64_t)n_chunk), *m_step = lw_index(l, (int64_t)m_chunk * rows);
     ds_value *from = lw_binary(l, DS_LOOP_mul, n_part, n_step),
              *to = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, from, n_step), lw_extent(l, blocks(t, t->extent[t->n], width)));
     ds_value *low = lw_binary(l, DS_LOOP_mul, m_part, m_step),
              *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, m_step), lw_extent(l, m_extent));
+    t->low = low;
     emit_columns(t, low, high, from, to);
     lower_parallel_end(l, pieces);
 }

@@ -519,6 +519,22 @@ void lower_reduce(lowering *l, const ds_op *op, const lower_rows *rows, bool par
 
 /* ---- encode, concat, index ---- */
 
+/* In a region that yields its f32 argument: yields zero for subnormals. */
+static void flush_region(lowering *l, ds_block *block) {
+    ds_op *yield = block->last;
+    ds_value *x = ds_op_operand(yield, 0);
+    const ds_type *f32 = x->type, *b1 = ds_type_with_elem(l->cx, f32, DS_b1);
+    ds_builder b = {l->m, block, yield, yield->loc};
+    ds_value *limit = ds_op_result(ds_op_create(&b, DS_LOOP_constant, NULL, 0, &f32, 1, 0), 0),
+             *zero = ds_op_result(ds_op_create(&b, DS_LOOP_constant, NULL, 0, &f32, 1, 0), 0),
+             *size = ds_op_result(ds_op_create(&b, DS_LOOP_abs, &x, 1, &f32, 1, 0), 0);
+    ds_op_set_attr(l->m, limit->op, "value", ds_attr_float(l->cx, 0x1p-126));
+    ds_op_set_attr(l->m, zero->op, "value", ds_attr_float(l->cx, 0));
+    ds_value *pair[] = {size, limit}, *is_small = ds_op_result(ds_op_create(&b, DS_LOOP_lt, pair, 2, &b1, 1, 0), 0);
+    ds_value *choice[] = {is_small, zero, x};
+    ds_op_set_operand(yield, 0, ds_op_result(ds_op_create(&b, DS_LOOP_select, choice, 3, &f32, 1, 0), 0));
+}
+
 /* Walks the result's memory in order; positions that are padding get the encoding's pad. */
 void lower_encode(lowering *l, const ds_op *op) {
     const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
@@ -531,6 +547,7 @@ void lower_encode(lowering *l, const ds_op *op) {
     ds_value *input = ds_op_operand(op, 0);
     bool padded = ds_layout_count(l->cx, to) != ds_type_count(l->cx, to);
     ds_op *map = ds_copy_map(&b, input, flat, ds_attr_map(l->cx, rank, logical, from->rank), padded);
+    if (ds_op_attr(op, "flush")) flush_region(l, ds_op_block(map, 0));
     ds_mapping_set(&l->buffers, &map->results[0], buffer_of(l, &op->results[0]));
     lower_map(l, map, NULL, true);
     ds_op_erase(map);
