@@ -6,6 +6,8 @@
  * A contraction takes the map that reads it point by point as its epilogue. A reduction and the maps and reductions around it that walk
  * the same leading dimensions (softmax, layer normalisation) share the loops over those: `shared` says how many; what flows between
  * them stays in the scratch memory of one lane.
+ * A product whose rows go through such ops into a second product (attention) is one kernel, too: `block` rows are at work at a time, so
+ * that the first product's result stays in the L2 cache of one lane.
  * Needs:  graph ops.   Keeps: values.   Breaks: nothing.   Cost: linear.
  */
 #include <string.h>
@@ -18,6 +20,7 @@ enum { MAX_GROUP = 12 };
 typedef struct {
     ds_module *m;
     ds_ir_context *cx;
+    const ds_target *target;
 } grouper;
 
 static bool computes(const ds_op *op) {
@@ -106,14 +109,7 @@ static bool reads_any(const ds_op *op, ds_op *const *ops, size_t count) {
     return false;
 }
 
-static bool defined_before(const ds_value *v, const ds_op *first) {
-    if (!v->op || v->op->block != first->block) return true;
-    for (const ds_op *op = first; op; op = op->next)
-        if (op == v->op) return false;
-    return true;
-}
-
-/* May `op`, which stands after the group, join it? Everything it reads must be older than the group or read row by row from it. */
+/* May `op`, which stands after the group, join it? What it reads of the group it must read row by row. */
 static bool may_join(ds_op *const *ops, size_t count, const ds_op *op, size_t rows) {
     bool connected = false;
     if ((op->kind != DS_GRAPH_map && op->kind != DS_GRAPH_reduce) || ds_op_attr(op, "pads") ||
@@ -126,7 +122,7 @@ static bool may_join(ds_op *const *ops, size_t count, const ds_op *op, size_t ro
         if (v->op && in_group(ops, count, v->op)) {
             connected = true;
             if (!reads_row(ds_op_map(op, i), v->type, rows)) return false;
-        } else if (!defined_before(v, ops[0])) return false;
+        }
     }
     return connected;
 }
@@ -154,6 +150,65 @@ static size_t collect_rows(grouper *g, ds_op *first, ds_op **ops) {
         else if (reads_any(op, ops, count)) break; /* what needs the group's values must stay behind it */
     }
     return count;
+}
+
+/* ---- attention ---- */
+
+static bool used_outside(const ds_value *v, ds_op *const *ops, size_t count);
+
+/* A product of matrices, batch by batch: result[…, m, n] with `rows` dims before n. */
+static bool is_row_product(grouper *g, const ds_op *op, size_t *out_rows) {
+    ds_contraction c;
+    const ds_type *t = op->results[0].type;
+    if (op->kind != DS_GRAPH_matmul || t->elem != DS_f32 || t->encoding || !ds_type_is_static(t) || t->rank < 2) return false;
+    if (!ds_contraction_of(g->cx, op, &c) || c.over_count != 1 || c.role[t->rank - 1] != DS_DIM_N) return false;
+    for (size_t i = 0; i + 2 < t->rank; i++)
+        if (c.role[i] != DS_DIM_BATCH && !ds_expr_equals(t->dims[i], 1)) return false;
+    *out_rows = t->rank - 1;
+    return c.role[t->rank - 2] == DS_DIM_M && !ds_expr_equals(t->dims[t->rank - 2], 1);
+}
+
+/* The second product: its rows are the group's rows. */
+static bool ends_attention(grouper *g, ds_op *const *ops, size_t count, const ds_op *op, size_t rows) {
+    size_t own;
+    if (!is_row_product(g, op, &own) || own != rows || !same_rows(ops[0]->results[0].type, op->results[0].type, rows)) return false;
+    const ds_value *left = ds_op_operand(op, 0), *right = ds_op_operand(op, 1);
+    return left->op && in_group(ops, count, left->op) && !(right->op && in_group(ops, count, right->op)) && left->type->rank == rows + 1 &&
+           reads_row(ds_op_map(op, 0), left->type, rows);
+}
+
+/* A product, what is done to its rows (scale, mask, softmax), and the product with the result: as many ops, or 0. */
+static size_t collect_attention(grouper *g, ds_op *first, ds_op **ops, size_t *out_rows) {
+    size_t count = 0, reductions = 0, rows;
+    if (!is_row_product(g, first, &rows)) return 0;
+    ops[count++] = first;
+    for (ds_op *op = first->next; op && count < MAX_GROUP; op = op->next) {
+        if (reductions && ends_attention(g, ops, count, op, rows)) {
+            ops[count++] = op;
+            for (size_t k = 0; k + 1 < count; k++)
+                for (size_t i = 0; i < ops[k]->result_count; i++)
+                    if (used_outside(&ops[k]->results[i], ops, count)) return 0;
+            *out_rows = rows;
+            return count;
+        }
+        if (may_join(ops, count, op, rows) && ds_type_is_static(op->results[0].type)) {
+            ops[count++] = op, reductions += op->kind == DS_GRAPH_reduce;
+        } else if (reads_any(op, ops, count)) return 0;
+    }
+    return 0;
+}
+
+enum { ROW_UNIT = 24, BLOCKS = 16 }; /* rows come in multiples that any tile divides; blocks wanted, where rows are many */
+
+/* How many rows of the first product's result are at work at a time: they fit a quarter of the L2 cache. */
+static int64_t attention_block(const ds_type *t, size_t l2_bytes) {
+    int64_t columns = t->dims[t->rank - 1]->value, rows = t->dims[t->rank - 2]->value, batch = 1;
+    for (size_t i = 0; i + 2 < t->rank; i++) batch *= t->dims[i]->value;
+    int64_t block = (int64_t)l2_bytes / 16 / columns, fewer = rows * batch / BLOCKS;
+    if (block > fewer) block = fewer;
+    if (block > rows) block = rows + ROW_UNIT - 1;
+    block = block / ROW_UNIT * ROW_UNIT;
+    return block < ROW_UNIT ? ROW_UNIT : block;
 }
 
 /* ---- building ---- */
@@ -212,6 +267,12 @@ static ds_op *make_kernel(grouper *g, ds_op *const *ops, size_t count, size_t sh
     return kernel;
 }
 
+/* The first op from `next` on that stays where it is. */
+static ds_op *after_group(ds_op *const *ops, size_t count, ds_op *next) {
+    while (next && in_group(ops, count, next)) next = next->next;
+    return next;
+}
+
 static void group_block(grouper *g, ds_block *block) {
     for (ds_op *op = block->first, *next; op; op = next) {
         next = op->next;
@@ -220,7 +281,12 @@ static void group_block(grouper *g, ds_block *block) {
         if (!computes(op)) continue;
         ds_op *ops[MAX_GROUP] = {op};
         size_t count = 1, shared = 0;
-        if (is_contraction(op)) {
+        int64_t block_rows = 0;
+        if (is_contraction(op) && (count = collect_attention(g, op, ops, &shared))) {
+            block_rows = attention_block(op->results[0].type, g->target->l2_bytes);
+            next = after_group(ops, count, next);
+        } else if (is_contraction(op)) {
+            count = 1;
             ds_op *epilogue = epilogue_of(&op->results[0]);
             if (epilogue) { /* the kernel takes the epilogue's place; this op is visited no more */
                 ops[count++] = epilogue;
@@ -229,16 +295,15 @@ static void group_block(grouper *g, ds_block *block) {
         } else if (op->kind == DS_GRAPH_reduce) {
             count = collect_rows(g, op, ops);
             if (count > 1) shared = rows_of_reduce(g, op);
-            for (size_t k = 1; k < count; k++)
-                if (next == ops[k]) next = ops[k]->next, k = 0;
+            next = after_group(ops, count, next);
         }
-        make_kernel(g, ops, count, shared);
+        ds_op *kernel = make_kernel(g, ops, count, shared);
+        if (block_rows) ds_op_set_attr(g->m, kernel, "block", ds_attr_int(g->cx, block_rows));
     }
 }
 
 ds_status ds_pass_group(ds_module *module, const ds_pass_options *options) {
-    (void)options;
-    grouper g = {module, module->cx};
+    grouper g = {module, module->cx, options->target};
     for (ds_op *func = module->body.block->first; func; func = func->next) group_block(&g, ds_op_block(func, 0));
     return DS_OK;
 }

@@ -230,7 +230,9 @@ static bool leads_to_channels_last(layout *l, const ds_op *op, size_t i) {
     if (is_last) return ds_expr_linear(l->cx, map->exprs[1], 1, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
     if (op->kind != DS_GRAPH_map || t->encoding || t->rank < 3 || ds_type_count(l->cx, t) != ds_type_count(l->cx, type)) return false;
     const ds_expr *where = ds_layout_offset(l->cx, t, map->exprs);
-    return where && ds_expr_linear(l->cx, where, 1, &coefficient, &rest) && ds_expr_equals(coefficient, 1) &&
+    bool spread = false; /* one pixel is dense as well */
+    for (size_t d = 2; d < type->rank; d++) spread = spread || !ds_expr_equals(type->dims[d], 1);
+    return spread && where && ds_expr_linear(l->cx, where, 1, &coefficient, &rest) && ds_expr_equals(coefficient, 1) &&
            !ds_expr_equals(type->dims[1], 1);
 }
 

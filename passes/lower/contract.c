@@ -23,6 +23,8 @@ typedef struct {
     lowering *l;
     const ds_op *op, *epilogue;
     size_t rank, kept; /* dims of the space: result dims, then reduced ones */
+    size_t fixed;      /* leading dims whose place is given */
+    int64_t block;     /* rows come in multiples of this; 0: any number */
     const ds_expr *extent[LOWER_MAX_DIMS];
     ds_dim_role role[LOWER_MAX_DIMS];
     const ds_expr *old[LOWER_MAX_DIMS]; /* result dims of the op over the space's dims */
@@ -91,7 +93,10 @@ static bool open_space(tiling *t) {
     t->offset[A] = ds_layout_offset(l->cx, ds_op_operand(t->op, 0)->type, ds_op_map(t->op, 0)->exprs);
     t->offset[B] = ds_layout_offset(l->cx, ds_op_operand(t->op, 1)->type, ds_op_map(t->op, 1)->exprs);
     if (t->epilogue) out = t->epilogue->results[0].type;
-    t->offset[OUT] = ds_layout_offset(l->cx, out, t->old);
+    const ds_expr *where[LOWER_MAX_DIMS];
+    for (size_t i = 0; i < out->rank; i++) where[i] = ds_expr_equals(out->dims[i], 1) ? ds_expr_const(l->cx, 0) : t->old[i];
+    t->offset[OUT] = ds_layout_offset(l->cx, out, where);
+    for (size_t i = 0; i < t->fixed; i++) t->pinned[i] = true;
     t->accesses = EXTRA;
     const ds_attr *layout = ds_attr_find(ds_op_operand(t->op, 1)->type->encoding, "map");
     for (size_t i = 0; layout && i < layout->count; i++) t->packed = t->packed || layout->exprs[i]->kind == DS_EXPR_FLOORDIV;
@@ -112,7 +117,7 @@ static bool arrange(tiling *t) {
     for (size_t i = out_rank + 1; i < t->rank; i++) order[count++] = i;
     if (count < t->rank) order[count++] = out_rank;
     reorder(t, order);
-    for (size_t i = 0; i < t->rank;) {
+    for (size_t i = t->fixed; i < t->rank;) {
         if (ds_expr_equals(t->extent[i], 1) && (i >= t->kept || i + 1 < t->kept || t->role[i] != DS_DIM_N)) drop(t, i, false);
         else i++;
     }
@@ -155,6 +160,7 @@ static void choose_tile(tiling *t) {
     for (size_t columns = unit; columns <= 4 * unit && columns <= 8; columns += unit)
         for (size_t rows = 1; rows <= MAX_ROWS && (int64_t)rows <= m; rows++) {
             if (rows * columns + columns + 1 > registers) break;
+            if (t->block % (int64_t)rows) continue;
             int64_t width = (int64_t)columns * lanes, rest = n % width;
             bool b_in_l1 = k * (double)width * 4 < (double)t->l->target->l1_bytes / 2;
             double cycles = (double)(n / width) * step_cycles(t, rows, columns, b_in_l1);
@@ -430,5 +436,17 @@ bool lower_contraction(lowering *l, const ds_op *op, const ds_op *epilogue) {
     choose_tile(&t);
     t.p.rank = t.rank;
     emit_pieces(&t);
+    return true;
+}
+
+bool lower_contraction_rows(lowering *l, const ds_op *op, const ds_op *epilogue, const lower_rows *rows, ds_value *low, ds_value *high,
+                            int64_t block) {
+    tiling t = {.l = l, .op = op, .epilogue = epilogue, .p = {.vector = -1}, .fixed = rows->shared - 1, .block = block, .low = low};
+    if (l->lanes < 2 || !open_space(&t) || !arrange(&t) || t.m != t.fixed) return false;
+    choose_tile(&t);
+    t.p.rank = t.rank;
+    for (size_t i = 0; i < t.fixed; i++) t.p.at[i] = rows->at[i];
+    int64_t width = (int64_t)(t.columns * l->lanes);
+    emit_columns(&t, low, high, lw_index(l, 0), lw_extent(l, blocks(&t, t.extent[t.n], width)));
     return true;
 }

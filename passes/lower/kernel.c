@@ -56,6 +56,30 @@ static void lower_op(lowering *l, ds_op *op, const lower_rows *rows, bool parall
     }
 }
 
+static bool is_yielded(const ds_op *yield, const ds_value *v, size_t *out_index) {
+    for (size_t i = 0; i < yield->operand_count; i++)
+        if (ds_op_operand(yield, i) == v) {
+            *out_index = i;
+            return true;
+        }
+    return false;
+}
+
+/* A map that reads the product at its own point and is all that reads it. */
+static bool is_epilogue(const ds_op *product, const ds_op *map) {
+    const ds_value *v = &product->results[0];
+    for (const ds_use *use = v->uses; use; use = use->next)
+        if (use->owner != map) return false;
+    for (size_t i = 0; i < map->operand_count; i++) {
+        const ds_attr *m = ds_op_map(map, i);
+        if (ds_op_operand(map, i) != v) continue;
+        if (m->count != v->type->rank || map->results[0].type->rank != v->type->rank) return false;
+        for (size_t d = 0; d < m->count; d++) /* the leading dims may be 0 by now: they are fixed */
+            if (!(m->exprs[d]->kind == DS_EXPR_DIM && m->exprs[d]->value == (int64_t)d) && !ds_expr_equals(m->exprs[d], 0)) return false;
+    }
+    return v->uses != NULL;
+}
+
 /* Ops that share the loops over their first `shared` dims; what flows between them has those dims fixed, so it is as small as a row. */
 static void lower_rows_group(lowering *l, const ds_op *kernel, size_t shared) {
     ds_block *body = ds_op_block(kernel, 0);
@@ -81,17 +105,46 @@ static void lower_rows_group(lowering *l, const ds_op *kernel, size_t shared) {
     lower_parallel_end(l, pieces);
 }
 
+/* Attention: blocks of rows. A block's rows go through one op after the other; what flows between the ops has room for one block, and is
+ * shifted so that it is read and written at the rows' own places. False when a product has no tiled form. */
+static bool lower_row_blocks(lowering *l, const ds_op *kernel, size_t shared, int64_t block) {
+    ds_block *body = ds_op_block(kernel, 0);
+    const ds_type *type = kernel->results[0].type;
+    const ds_expr *extent = type->dims[shared - 1], *count = ds_expr_ceildiv(l->cx, extent, ds_expr_const(l->cx, block)), *total = count;
+    for (size_t i = 0; i + 1 < shared; i++) total = ds_expr_mul(l->cx, total, type->dims[i]);
+    ds_op *pieces;
+    ds_value *rest = lower_parallel(l, total, 1e9, 1, &pieces), *size = lw_index(l, block);
+    lower_rows rows = {.shared = shared};
+    size_t result;
+    ds_value *low = lw_binary(l, DS_LOOP_mul, lw_digit(l, &rest, count), size),
+             *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, size), lw_extent(l, extent));
+    for (size_t i = shared - 1; i-- > 0;) rows.at[i] = lw_digit(l, &rest, type->dims[i]);
+    for (const ds_op *op = body->first; op->kind != DS_GRAPH_yield; op = op->next) {
+        ds_value *buffer = ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)&op->results[0]);
+        if (buffer == &op->results[0] || is_yielded(body->last, &op->results[0], &result)) continue; /* in registers, or a result */
+        const ds_expr *row = ds_expr_const(l->cx, 1);
+        for (size_t i = shared; i < op->results[0].type->rank; i++) row = ds_expr_mul(l->cx, row, op->results[0].type->dims[i]);
+        ds_value *shift[] = {buffer, lw_binary(l, DS_LOOP_mul, low, lw_extent(l, row))};
+        ds_mapping_set(&l->buffers, &op->results[0], lw_op(l, DS_LOOP_shift, shift, 2, buffer->type));
+    }
+    for (ds_op *op = body->first; op->kind != DS_GRAPH_yield; op = op->next) {
+        if (op->kind == DS_GRAPH_matmul) {
+            ds_op *next = op->next, *epilogue = next->kind == DS_GRAPH_map && is_epilogue(op, next) ? next : NULL;
+            if (!lower_contraction_rows(l, op, epilogue, &rows, low, high, block)) return false;
+            if (epilogue) op = epilogue;
+            continue;
+        }
+        ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
+        rows.at[shared - 1] = lw_for_position(loop);
+        lower_op(l, op, &rows, false);
+        lw_end(l, loop, NULL, 0);
+    }
+    lower_parallel_end(l, pieces);
+    return true;
+}
+
 /* Lanes fit the target's vectors of 32-bit elements. */
 static size_t lanes_of(const ds_target *target) { return target->vector_bytes / 4; }
-
-static bool is_yielded(const ds_op *yield, const ds_value *v, size_t *out_index) {
-    for (size_t i = 0; i < yield->operand_count; i++)
-        if (ds_op_operand(yield, i) == v) {
-            *out_index = i;
-            return true;
-        }
-    return false;
-}
 
 /* A temporary of a row group: its row dims count as one. */
 static const ds_type *row_type(lowering *l, const ds_type *t, size_t shared) {
@@ -111,7 +164,7 @@ static void forget_rows(lowering *l, ds_op *op, size_t operand, size_t shared) {
     arrfree(maps);
 }
 
-static void bind_buffers(lowering *l, ds_op *kernel, size_t shared) {
+static void bind_buffers(lowering *l, ds_op *kernel, size_t shared, int64_t rows) {
     ds_block *body = ds_op_block(kernel, 0), *out = ds_op_block(l->b.block->region->op, 0);
     ds_op *yield = body->last;
     const ds_expr **scratch = NULL;
@@ -128,14 +181,15 @@ static void bind_buffers(lowering *l, ds_op *kernel, size_t shared) {
                 ds_mapping_set(&l->buffers, v, results[index]);
                 continue;
             }
-            if (!shared) continue; /* stays in registers */
+            bool in_registers = rows ? op->kind == DS_GRAPH_matmul && op->next->kind == DS_GRAPH_map && is_epilogue(op, op->next) : !shared;
+            if (in_registers) continue;
             const ds_type *t = row_type(l, v->type, shared);
             ds_mapping_set(&l->buffers, v, ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, v->type->elem), NULL));
-            arrput(scratch, ds_expr_scale(l->cx, ds_type_count(l->cx, t), ds_elem_facts(t->elem)->bits / 8));
+            arrput(scratch, ds_expr_scale(l->cx, ds_type_count(l->cx, t), (rows ? rows : 1) * (int64_t)(ds_elem_facts(t->elem)->bits / 8)));
             for (ds_use *use = v->uses; use; use = use->next)
                 for (size_t i = 0; i < use->owner->operand_count; i++)
-                    if (ds_op_operand(use->owner, i) == v) forget_rows(l, use->owner, i, shared);
-            v->type = t;
+                    if (ds_op_operand(use->owner, i) == v) forget_rows(l, use->owner, i, rows ? shared - 1 : shared);
+            v->type = rows ? row_type(l, v->type, shared - 1) : t;
         }
     ds_op_set_attr(l->m, l->b.block->region->op, "scratch", ds_attr_exprs(l->cx, scratch, arrlenu(scratch)));
     arrfree(scratch);
@@ -199,13 +253,15 @@ ds_status lower_kernel(ds_module *m, const ds_target *target, ds_op *kernel, con
     ds_op *func = ds_func_create(m, name);
     ds_block *body = ds_op_block(kernel, 0);
     size_t shared = (size_t)ds_op_int(kernel, "shared", 0), count = 0;
+    int64_t rows = ds_op_int(kernel, "block", 0);
     func->loc = kernel->loc;
     l.b = (ds_builder){m, ds_op_block(func, 0), NULL, kernel->loc};
     for (ds_op *op = body->first; op->kind != DS_GRAPH_yield; op = op->next) count++;
     ds_op *first = body->first, *second = first->next;
-    bind_buffers(&l, kernel, shared);
+    bind_buffers(&l, kernel, shared, rows);
     bool lowered = true;
-    if (shared) lower_rows_group(&l, kernel, shared);
+    if (rows) lowered = lower_row_blocks(&l, kernel, shared, rows);
+    else if (shared) lower_rows_group(&l, kernel, shared);
     else if (count == 1) lower_op(&l, first, NULL, true);
     else if (first->kind == DS_GRAPH_winograd) lower_winograd(&l, first, second);
     else lowered = lower_contraction(&l, first, second);

@@ -80,7 +80,10 @@ void lower_concat(lowering *l, const ds_op *op);
 void lower_index(lowering *l, const ds_op *op);
 /* A contraction with its epilogue (or NULL). False when it has no tiled form; then it is lowered as a reduction. */
 bool lower_contraction(lowering *l, const ds_op *op, const ds_op *epilogue);
-/* The same for a depthwise convolution in channels-last layout. */
+/* Rows low … high - 1 of a product of matrices at the first rows->shared - 1 dims' given places; `block` is a multiple of a tile's rows. */
+bool lower_contraction_rows(lowering *l, const ds_op *op, const ds_op *epilogue, const lower_rows *rows, ds_value *low, ds_value *high,
+                            int64_t block);
+/* lower_contraction for a depthwise convolution in channels-last layout. */
 bool lower_depthwise(lowering *l, const ds_op *op, const ds_op *epilogue);
 void lower_winograd(lowering *l, const ds_op *op, const ds_op *epilogue);
 
