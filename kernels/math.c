@@ -95,12 +95,12 @@ INLINE VD FN(ds_exp_f64_of)(VD x) {
     return FN(pick)((VL)(x == x), y, x);
 }
 
-/* Results below the least normal number are zero: masked logits of -100 would else fill a softmax with subnormals, on which products
- * and sums take a hundred times longer. */
+/* Results below 2^-125 are zero: masked logits of -100 would else fill a softmax with subnormals, on which products and sums take a hundred
+ * times longer. Large ones overflow in the last product. */
 INLINE VF FN(ds_exp_f32_of)(VF x) {
     VF zero = (VF)((VI)x & 0), limited = FN(pickf)((VI)(x > 89.0f), zero + 89.0f, x);
-    limited = FN(pickf)((VI)(limited < -88.0f), zero - 88.0f, limited);
-    VF shift = zero + 12582912.0f, n = (limited * 1.44269504f + shift) - shift; /* 1.5 * 2^23 */
+    limited = FN(pickf)((VI)(limited < -87.0f), zero - 87.0f, limited);
+    VF shift = zero + 12582912.0f, biased = limited * 1.44269504f + shift, n = biased - shift; /* 1.5 * 2^23 */
     VF r = limited - n * 0.693359375f;
     r = r - n * -2.12194440e-4f;
     VF p = r * (1.0f / 5040.0f) + 1.0f / 720.0f;
@@ -109,10 +109,8 @@ INLINE VF FN(ds_exp_f32_of)(VF x) {
     p = p * r + 1.0f / 6.0f;
     p = p * r + 0.5f;
     p = p * (r * r) + r + 1.0f;
-    VI k = __builtin_convertvector(FN(pickf)((VI)(x == x), n, zero), VI), half = k >> 1, rest = k - half;
-    VF y = p * (VF)((half + 127) << 23) * (VF)((rest + 127) << 23); /* not a number stays one */
-    y = FN(pickf)((VI)(x > 88.7228394f), zero + __builtin_inff(), y);
-    return FN(pickf)((VI)(x < -87.3365402f), zero, y);
+    VF y = p * (VF)(((VI)biased + 126) << 23); /* 2^(n - 1): the low bits of biased are n */
+    return FN(pickf)((VI)(x < -86.6433976f), zero, y + y);
 }
 
 /* e^-q for q in 0 … 80 */

@@ -228,7 +228,7 @@ static bool leads_to_channels_last(layout *l, const ds_op *op, size_t i) {
     if (op->kind == DS_GRAPH_concat) return is_last;
     const ds_attr *map = ds_op_map(op, i);
     if (is_last) return ds_expr_linear(l->cx, map->exprs[1], 1, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
-    if (op->kind != DS_GRAPH_map || t->encoding || t->rank < 3 || ds_type_count(l->cx, t) != ds_type_count(l->cx, type)) return false;
+    if (op->kind != DS_GRAPH_map || t->encoding || type->rank < 4 || ds_type_count(l->cx, t) != ds_type_count(l->cx, type)) return false;
     const ds_expr *where = ds_layout_offset(l->cx, t, map->exprs);
     bool spread = false; /* one pixel is dense as well */
     for (size_t d = 2; d < type->rank; d++) spread = spread || !ds_expr_equals(type->dims[d], 1);

@@ -220,9 +220,10 @@ RULE(softmax) {
     ds_value *e = map_end(&r, log ? v : op1(&r, DS_LOOP_exp, v));
     r = begin_over(d, &n, wide, e);
     ds_value *sum = reduce_end(&r, log ? op1(&r, DS_LOOP_exp, r.x[0]) : r.x[0], DS_LOOP_add);
-    ds_value *both[] = {e, sum};
+    r = map_same(d, wide, sum); /* once a row, where the elements would each take a logarithm or a division */
+    ds_value *both[] = {e, map_end(&r, log ? op1(&r, DS_LOOP_log, r.x[0]) : op2(&r, DS_LOOP_div, like(&r, r.x[0], 1), r.x[0]))};
     r = map_over(d, elem, rank, x->type->dims, both, 2);
-    d->out[0] = map_end(&r, log ? op2(&r, DS_LOOP_sub, r.x[0], op1(&r, DS_LOOP_log, r.x[1])) : op2(&r, DS_LOOP_div, r.x[0], r.x[1]));
+    d->out[0] = map_end(&r, op2(&r, log ? DS_LOOP_sub : DS_LOOP_mul, r.x[0], r.x[1]));
     return DS_OK;
 }
 

@@ -127,7 +127,7 @@ static int64_t guess_symbol(void *user, const ds_expr *atom) {
 
 double lower_estimate(const ds_expr *e) { return (double)ds_expr_evaluate(e, guess_symbol, NULL); }
 
-enum { PIECE_WORK = 40000 }; /* scalar operations: about 5 microseconds */
+enum { PIECE_WORK = 16000 }; /* scalar operations: about 2 microseconds */
 
 ds_value *lower_parallel(lowering *l, const ds_expr *extent, double work, int64_t multiple, ds_op **out_loop) {
     double total = lower_estimate(extent) * work;

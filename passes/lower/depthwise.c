@@ -198,7 +198,7 @@ bool lower_depthwise(lowering *l, const ds_op *op, const ds_op *epilogue) {
     if (op->results[0].type->elem != DS_f32 || !open_depthwise(&d)) return false;
     choose_count(&d);
     const ds_expr *rows = ds_expr_const(l->cx, 1);
-    double work = lower_estimate(d.c.extent[d.along]) * lower_estimate(d.c.extent[CHANNEL]) / (double)l->lanes;
+    double work = lower_estimate(d.c.extent[d.along]) * lower_estimate(d.c.extent[CHANNEL]) / 4;
     for (size_t i = d.c.rank; i <= d.window; i++) work *= lower_estimate(d.c.extent[i]);
     for (size_t i = 0; i < d.along; i++)
         if (i != CHANNEL) rows = ds_expr_mul(l->cx, rows, d.c.extent[i]);
