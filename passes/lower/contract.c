@@ -157,8 +157,9 @@ static void choose_tile(tiling *t) {
     double best = 0, k = 1;
     for (size_t i = t->kept; i < t->rank; i++) k *= lower_estimate(t->extent[i]);
     size_t unit = DS_PANEL / (size_t)lanes; /* columns come in whole panels */
-    for (size_t columns = unit; columns <= 4 * unit && columns <= 8; columns += unit)
+    for (size_t columns = unit; columns <= 8; columns += unit)
         for (size_t rows = 1; rows <= MAX_ROWS && (int64_t)rows <= m; rows++) {
+            if (rows > 1 && columns > 4 * unit) break;
             if (rows * columns + columns + 1 > registers) break;
             if (t->block % (int64_t)rows) continue;
             int64_t width = (int64_t)columns * lanes, rest = n % width;
@@ -392,7 +393,7 @@ static void choose_ahead(tiling *t, double k, double m_chunk) {
         for (size_t i = 0; i < t->kept; i++)
             if (i != t->m && i != t->n) turns *= lower_estimate(t->extent[i]);
     }
-    t->ahead = fixed ? (size_t)((lines_taken(t) + turns - 1) / turns) : 0;
+    t->ahead = fixed && turns > 1 ? (size_t)((lines_taken(t) + turns - 1) / turns) : 0;
 }
 
 /* Pieces: every point of the outer dims, times chunks of row tiles, times chunks of column blocks. */
