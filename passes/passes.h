@@ -12,18 +12,25 @@ typedef struct {
     const char *print_after; /* one pass's name, or NULL */
     const char *passes;      /* comma-separated list that replaces the default, or NULL */
     const char *stop_after;  /* last pass to run, or NULL */
+    const char *without;     /* comma-separated list of passes to leave out, or NULL; `tile`: contractions by single vectors */
     const char *reproducer;  /* where the IR before a failing pass is written, or NULL */
 } ds_pass_options;
 
 typedef ds_status ds_pass(ds_module *module, const ds_pass_options *options);
 
-#define PASS(name, doc) ds_pass ds_pass_##name;
+#define PASS(name, optional, doc) ds_pass ds_pass_##name;
 #include "passes/passes.def"
 #undef PASS
 
 /* Runs the pipeline. Printing goes to standard error. */
 DS_MUST_USE ds_status ds_passes_run(ds_module *module, const ds_pass_options *options);
 void ds_passes_list(ds_string *out);
+bool ds_pass_left_out(const ds_pass_options *options, const char *name);
+/* What the graph ops of @main have to do, one by one; symbols count as 64. */
+typedef struct {
+    double ops, flops, bytes;
+} ds_work;
+ds_work ds_work_of(ds_module *module);
 /* For passes made of rules: every function's body is rewritten; --trace-rules prints each change. */
 void ds_pass_apply_rules(ds_module *module, const ds_pass_options *options, const ds_rule *rules, size_t count,
                          bool (*nested)(const ds_op *op));

@@ -8,8 +8,9 @@
 static const struct {
     const char *name, *doc;
     ds_pass *run;
+    bool optional;
 } passes[] = {
-#define PASS(name, doc) {#name, doc, ds_pass_##name},
+#define PASS(name, optional, doc) {#name, doc, ds_pass_##name, optional},
 #include "passes/passes.def"
 #undef PASS
 };
@@ -83,9 +84,27 @@ static bool find_pass(const char *name, size_t length, size_t *out) {
     return false;
 }
 
+bool ds_pass_left_out(const ds_pass_options *options, const char *name) {
+    for (const char *at = options->without; at && *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ','))
+        if (strcspn(at, ",") == strlen(name) && !strncmp(at, name, strlen(name))) return true;
+    return false;
+}
+
+static ds_status check_left_out(ds_module *module, const char *names) {
+    for (const char *at = names; at && *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ',')) {
+        size_t length = strcspn(at, ","), i;
+        bool is_tile = length == 4 && !strncmp(at, "tile", 4);
+        if (!is_tile && (!find_pass(at, length, &i) || !passes[i].optional))
+            return ds_report(module->cx->diag, DS_ERROR, DS_E_pass_name, NULL, "no pass called '%.*s' can be left out", (int)length, at);
+    }
+    return DS_OK;
+}
+
 ds_status ds_passes_run(ds_module *module, const ds_pass_options *options) {
     if (!options->passes) {
+        DS_TRY(check_left_out(module, options->without));
         for (size_t i = 0; i < DS_COUNT(passes); i++) {
+            if (ds_pass_left_out(options, passes[i].name)) continue;
             DS_TRY(run_one(module, i, options));
             if (options->stop_after && strcmp(options->stop_after, passes[i].name) == 0) break;
         }

@@ -7,6 +7,7 @@ Prints one line for each failure and skip, and closes with 'N passed, N failed, 
 tests/onnx_expected_failures.txt: a test that fails and is not listed is a failure, and so is one that is listed and passes.
 """
 import argparse
+import json
 import os
 import platform
 import re
@@ -226,6 +227,7 @@ def commands(env, report):
     text, data = work / "t.mlir", work / "data"
     data.mkdir(exist_ok=True)
     import numpy as np
+    import onnx
     from onnx import numpy_helper
     (data / "input_0.pb").write_bytes(numpy_helper.from_array(np.linspace(0, 1, 128, dtype=np.float32).reshape(2, 1, 8, 8), "image").SerializeToString())
     result = sh(env.dsc, "opt", model, "--stop-after=decompose", "-o", text)
@@ -236,10 +238,46 @@ def commands(env, report):
         report.check("run " + source.name, result.returncode == 0, result.stderr)
         outputs.append((work / "out/output_0.pb").read_bytes())
     report.check("text and model give the same bits", outputs[0] == outputs[1])
+    profiles(env, report, model, data, work)
+    left_out(env, report, model, data, work, numpy_helper.to_array(onnx.TensorProto.FromString(outputs[0])))
     result = sh("cmake", "--install", env.build, "--prefix", work / "installed")
     report.check("install", result.returncode == 0 and (work / "installed/include/libdsrt.h").exists(), result.stderr)
     result = sh(work / "installed/bin/dsc", "info", model)
     report.check("installed dsc runs", "symbol batch" in result.stdout, result.stderr)
+
+
+def profiles(env, report, model, data, work):
+    """profile's table, JSON and trace, and compile --report, tell of the same kernels."""
+    trace = work / "trace.json"
+    shown = sh(env.dsc, "profile", model, "--inputs", data, "--seconds=0.05", "--threads=2", "--json", "--chrome", trace)
+    planned = sh(env.dsc, "compile", model, "--dim=batch=2", "--cpu=native", "--report", "--json", "-o", work / "r.o")
+    report.check("profile and report run", shown.returncode == 0 and planned.returncode == 0, shown.stderr + planned.stderr)
+    if shown.returncode or planned.returncode:
+        return
+    measured, static = json.loads(shown.stdout), json.loads(planned.stdout)
+    report.check("profile and report agree", [(s["kernel"], s["what"], s["flops"]) for s in measured["steps"]] ==
+                 [(s["kernel"], s["what"], s["flops"]) for s in static["kernels"]])
+    report.check("every kernel was timed", all(s["calls"] == 1 and s["ms"] > 0 and 0 < s["busy"] <= 1.01 for s in measured["steps"]), shown.stdout)
+    report.check("kernels fit into the run", sum(s["ms"] for s in measured["steps"]) < 1.5 * measured["median_ms"], shown.stdout)
+    report.check("convolutions are counted", any(s["flops"] > 1e4 and "conv" in s["what"] and s["nodes"] for s in static["kernels"]), planned.stdout)
+    report.check("fusion moves fewer bytes", static["after"]["bytes"] < static["before"]["bytes"], planned.stdout)
+    events = json.loads(trace.read_text())["traceEvents"]
+    report.check("the trace has every kernel", {e["cat"] for e in events} == {s["kernel"] for s in measured["steps"]})
+    table = sh(env.dsc, "profile", model, "--inputs", data, "--seconds=0.05")
+    report.check("profile prints a table", table.returncode == 0 and "roof" in table.stdout and "k0" in table.stdout, table.stderr)
+
+
+def left_out(env, report, model, data, work, expected):
+    """Without any one pass the results are the same but for rounding."""
+    import numpy as np
+    import onnx
+    from onnx import numpy_helper
+    for name in ("simplify", "fuse", "layout", "clean", "hoist", "tile", "simplify,fuse,layout,clean,hoist,tile"):
+        result = sh(env.dsc, "run", model, "--inputs", data, "--outputs", work / "out", "--without=" + name)
+        got = numpy_helper.to_array(onnx.load_tensor(str(work / "out/output_0.pb")))
+        report.check("without " + name, result.returncode == 0 and np.allclose(got, expected, rtol=1e-4, atol=1e-5), result.stderr)
+    result = sh(env.dsc, "run", model, "--inputs", data, "--outputs", work / "out", "--without=lower")
+    report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
 STAGES = [units, text, hygiene, embed, reflect, cross, bad_input, commands, forms, models, fuzz, onnx_suite]

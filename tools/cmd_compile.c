@@ -5,6 +5,7 @@
 
 #include "codegen/emit/output.h"
 #include "tools/model.h"
+#include "tools/report.h"
 
 enum { EMBED_LIMIT_BITS = 30 }; /* weights up to 1 GiB are linked in */
 
@@ -93,7 +94,10 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
         return DS_BAD_USAGE;
     }
     ds_status status = model_load(c, cx, &files, c->dims, arrlenu(c->dims), &m);
-    if (status == DS_OK) status = ds_passes_run(m, &passes);
+    ds_work before;
+    bool reports = cli_has(c, "report") && !passes.stop_after;
+    if (status == DS_OK) status = reports ? report_run_passes(m, &passes, &before) : ds_passes_run(m, &passes);
+    if (status == DS_OK && reports) report_print(c, m, &before);
     ds_cpu_options options = {.target = passes.target,
                               .prefix = prefix,
                               .optimise = (int)cli_number(c, "optimise", 2),

@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "tools/measure.h"
+#include "tools/plan.h"
 
 typedef struct {
-    const ds_op *op;
-    double flops, bytes;
+    plan_step plan;
     double median, last, busy; /* milliseconds */
     unsigned pieces, calls;
 } step;
@@ -33,54 +33,20 @@ typedef struct {
     cJSON *events; /* of the Chrome trace, or NULL */
 } profile;
 
-/* ---- what the plan says ---- */
-
-static int64_t no_symbol(void *user, const ds_expr *atom) {
-    (void)atom;
-    return *(int64_t *)user;
-}
-
-/* Of an extent that is known; symbols count as one. */
-static double value_of(profile *p, const ds_op *op, const char *name) {
-    const ds_attr *attr = ds_op_attr(op, name);
-    int64_t one = 1;
-    return attr ? (double)ds_expr_evaluate(ds_attr_to_expr(p->cx, attr), no_symbol, &one) : 0;
-}
-
-static void add_step(void *user, ds_op *op) {
-    profile *p = user;
-    if (op->kind != DS_PLAN_call && op->kind != DS_PLAN_extern) return;
-    step s = {.op = op, .flops = value_of(p, op, "flops"), .bytes = value_of(p, op, "bytes")};
-    arrput(p->steps, s);
-}
-
-static const char *kernel_of(const step *s) { return ds_op_text(s->op, s->op->kind == DS_PLAN_call ? "kernel" : "callee", ""); }
-static const char *what_of(const step *s) { return ds_op_text(s->op, "what", "extern"); }
-
-static void node_names(const ds_loc *loc, cJSON *out) {
-    if (!loc) return;
-    if (loc->name) {
-        cJSON_AddItemToArray(out, cJSON_CreateString(loc->name));
-        return;
-    }
-    node_names(loc->first, out);
-    node_names(loc->second, out);
-}
-
 /* ---- what was measured ---- */
 
 static void add_event(profile *p, unsigned number, unsigned lane, double start, double end) {
     if (!p->events || number >= arrlenu(p->steps)) return;
     const step *s = &p->steps[number];
     cJSON *e = cJSON_CreateObject();
-    cJSON_AddStringToObject(e, "name", ds_loc_text(s->op->loc));
-    cJSON_AddStringToObject(e, "cat", kernel_of(s));
+    cJSON_AddStringToObject(e, "name", ds_loc_text(s->plan.op->loc));
+    cJSON_AddStringToObject(e, "cat", plan_kernel(&s->plan));
     cJSON_AddStringToObject(e, "ph", "X");
     cJSON_AddNumberToObject(e, "ts", start * 1e3);
     cJSON_AddNumberToObject(e, "dur", (end - start) * 1e3);
     cJSON_AddNumberToObject(e, "pid", 0);
     cJSON_AddNumberToObject(e, "tid", lane);
-    cJSON_AddStringToObject(cJSON_AddObjectToObject(e, "args"), "what", what_of(s));
+    cJSON_AddStringToObject(cJSON_AddObjectToObject(e, "args"), "what", plan_what(&s->plan));
     cJSON_AddItemToArray(p->events, e);
 }
 
@@ -118,7 +84,7 @@ static double bandwidth(const profile *p, double bytes) {
 
 /* The least time in milliseconds that the machine needs for one step. */
 static double roofline(const profile *p, const step *s) {
-    double compute = s->flops / p->peak, memory = s->bytes / bandwidth(p, s->bytes);
+    double compute = s->plan.flops / p->peak, memory = s->plan.bytes / bandwidth(p, s->plan.bytes);
     return (compute > memory ? compute : memory) / 1e6 / p->threads;
 }
 
@@ -140,10 +106,10 @@ static row *rows_of(const profile *p) {
     for (size_t i = 0; i < arrlenu(p->steps); i++) {
         const step *s = &p->steps[i];
         size_t k = 0;
-        while (k < arrlenu(rows) && strcmp(kernel_of(rows[k].first), kernel_of(s))) k++;
+        while (k < arrlenu(rows) && strcmp(plan_kernel(&rows[k].first->plan), plan_kernel(&s->plan))) k++;
         row new_row = {.first = s};
         if (k == arrlenu(rows)) arrput(rows, new_row);
-        rows[k].time += s->median, rows[k].flops += s->flops * s->calls, rows[k].bytes += s->bytes * s->calls;
+        rows[k].time += s->median, rows[k].flops += s->plan.flops * s->calls, rows[k].bytes += s->plan.bytes * s->calls;
         rows[k].roof += roofline(p, s) * s->calls, rows[k].busy += s->busy, rows[k].last += s->last, rows[k].calls += s->calls;
     }
     if (rows) qsort(rows, arrlenu(rows), sizeof *rows, slower_first);
@@ -164,7 +130,7 @@ static void print_table(const profile *p) {
         if (r->calls == 0) continue;
         printf("%10.1f %5.1f%% %6u %8.1f %7.1f %5.0f%% %5.0f%%  %s, %s, %s\n", r->time * 1e3, 100 * r->time / kernels, r->calls,
                r->flops / r->time / 1e6, r->bytes / r->time / 1e6, 100 * r->roof / r->time, 100 * r->busy / r->last / p->threads,
-               kernel_of(r->first), what_of(r->first), ds_loc_text(r->first->op->loc));
+               plan_kernel(&r->first->plan), plan_what(&r->first->plan), ds_loc_text(r->first->plan.op->loc));
     }
     arrfree(rows);
 }
@@ -185,16 +151,12 @@ static void print_json(const profile *p) {
     for (size_t i = 0; i < arrlenu(p->steps); i++) {
         const step *s = &p->steps[i];
         cJSON_AddItemToArray(list, item = cJSON_CreateObject());
-        cJSON_AddStringToObject(item, "kernel", kernel_of(s));
-        cJSON_AddStringToObject(item, "what", what_of(s));
+        plan_step_json(&s->plan, item);
         cJSON_AddNumberToObject(item, "calls", s->calls);
         cJSON_AddNumberToObject(item, "ms", s->median);
-        cJSON_AddNumberToObject(item, "flops", s->flops);
-        cJSON_AddNumberToObject(item, "bytes", s->bytes);
         cJSON_AddNumberToObject(item, "roofline", s->calls ? roofline(p, s) * s->calls / s->median : 0);
         cJSON_AddNumberToObject(item, "busy", s->calls ? s->busy / s->last / p->threads : 0);
         cJSON_AddNumberToObject(item, "pieces", s->pieces);
-        node_names(s->op->loc, cJSON_AddArrayToObject(item, "nodes"));
     }
     char *text = cJSON_Print(all);
     puts(text ? text : "{}");
@@ -217,7 +179,9 @@ static ds_status report(const cli *c, ds_module *m, const char *output, void *us
     profile *p = user;
     const char *trace = cli_value(c, "chrome", NULL);
     if (trace) p->events = cJSON_CreateArray();
-    ds_walk(ds_op_block(ds_module_find(m, "main"), 0), add_step, p);
+    plan_step *plan = plan_steps(m);
+    for (size_t i = 0; i < arrlenu(plan); i++) arrput(p->steps, ((step){.plan = plan[i]}));
+    arrfree(plan);
     ds_status status = read_output(p, output);
     if (status == DS_OK && cli_has(c, "json")) print_json(p);
     else if (status == DS_OK) print_table(p);

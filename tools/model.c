@@ -67,6 +67,7 @@ ds_status model_pass_options(const cli *c, const char *default_cpu, ds_pass_opti
                            .print_after = cli_value(c, "print-ir-after", NULL),
                            .passes = cli_value(c, "passes", NULL),
                            .stop_after = cli_value(c, "stop-after", NULL),
+                           .without = cli_value(c, "without", NULL),
                            .reproducer = cli_value(c, "reproducer", "dsc-reproducer.mlir")};
     if (o->target) return DS_OK;
     fprintf(stderr, "dsc: error: no ISA level is called '%s' (dsc info lists them)\n", cpu);

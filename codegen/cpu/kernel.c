@@ -260,7 +260,8 @@ static void emit_op(emitter *e, ds_ir_context *cx, const ds_op *op) {
     case DS_LOOP_splat: em_set(e, &op->results[0], em_splat(e, em_value(e, ds_op_operand(op, 0)), op->results[0].type->rank)); return;
     case DS_LOOP_shift:
         em_set(e, &op->results[0],
-               gep(e, op->results[0].type->elem, em_value(e, ds_op_operand(op, 0)), LLVMBuildNeg(e->b, em_value(e, ds_op_operand(op, 1)), "")));
+               gep(e, op->results[0].type->elem, em_value(e, ds_op_operand(op, 0)),
+                   LLVMBuildNeg(e->b, em_value(e, ds_op_operand(op, 1)), "")));
         return;
     case DS_LOOP_load: em_set(e, &op->results[0], load(e, op)); return;
     case DS_LOOP_store: store(e, op); return;

@@ -100,11 +100,13 @@ static void lower_block(lowerer *w, ds_block *block) {
 
 ds_status ds_pass_lower(ds_module *module, const ds_pass_options *options) {
     static const char *const names[] = {"main", "constants"};
+    ds_target target = *options->target;
+    if (ds_pass_left_out(options, "tile")) target.registers = 5; /* room for the narrowest tile */
     for (size_t i = 0; i < DS_COUNT(names); i++) {
         ds_op *func = ds_module_find(module, names[i]);
         if (!func) continue;
         /* recipes run on the machine that compiles, with the same arithmetic everywhere */
-        lowerer w = {.m = module, .target = i ? ds_target_at(0) : options->target, .prefix = i ? "c" : "k"};
+        lowerer w = {.m = module, .target = i ? ds_target_at(0) : &target, .prefix = i ? "c" : "k"};
         sh_new_strdup(w.known);
         lower_block(&w, ds_op_block(func, 0));
         shfree(w.known);

@@ -42,7 +42,12 @@ static void shape_text(ds_string *text, const ds_type *t) {
     }
 }
 
-/* "conv 1x64x56x56, window 3x3 + map": ops in order, extents of the first one's result. */
+static bool is_depthwise(ds_ir_context *cx, const ds_op *op) {
+    ds_contraction c;
+    return op->kind == DS_GRAPH_conv && ds_contraction_of(cx, op, &c) && c.rank > 1 && c.role[1] == DS_DIM_BATCH;
+}
+
+/* "conv 1x64x56x56 channels-last over 64x3x3 + map": ops in order; extents and layout of the first one's result. */
 static const ds_attr *describe(ds_ir_context *cx, const ds_op *kernel) {
     ds_string text = {0};
     const ds_block *body = ds_op_block(kernel, 0);
@@ -52,7 +57,9 @@ static const ds_attr *describe(ds_ir_context *cx, const ds_op *kernel) {
         ds_string_printf(&text, "%s%s", text.length ? " + " : "", strchr(ds_op_facts(op->kind)->name, '.') + 1);
         if (op != body->first) continue;
         if (op->kind == DS_GRAPH_winograd) ds_string_printf(&text, " F(%d)", (int)ds_op_int(op, "tile", 4));
+        if (is_depthwise(cx, op)) ds_string_printf(&text, " depthwise");
         shape_text(&text, op->results[0].type);
+        if (ds_attr_find(op->results[0].type->encoding, "map")) ds_string_printf(&text, " channels-last");
         for (size_t i = 0; over && i < over->count; i++) {
             ds_string_printf(&text, "%s", i ? "x" : " over ");
             ds_expr_print(&text, ds_attr_to_expr(cx, over->items[i]));
@@ -78,4 +85,27 @@ void lower_describe(ds_module *m, ds_op *kernel) {
     ds_op_set_attr(m, kernel, "what", describe(cx, kernel));
     ds_op_set_attr(m, kernel, "flops", ds_attr_expr(cx, flops));
     ds_op_set_attr(m, kernel, "bytes", ds_attr_expr(cx, bytes));
+}
+
+typedef struct {
+    ds_ir_context *cx;
+    ds_work total;
+} work_sum;
+
+static void add_work(void *user, ds_op *op) {
+    work_sum *sum = user;
+    if (op->result_count == 0 || op->results[0].type->kind != DS_TYPE_TENSOR || strncmp(ds_op_facts(op->kind)->name, "graph.", 6)) return;
+    if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_reshape || op->kind == DS_GRAPH_extract) return;
+    sum->total.ops++;
+    sum->total.flops += lower_estimate(op_flops(sum->cx, op));
+    for (size_t i = 0; i < op->operand_count + op->result_count; i++) {
+        const ds_type *t = i < op->operand_count ? ds_op_operand(op, i)->type : op->results[i - op->operand_count].type;
+        if (t->kind == DS_TYPE_TENSOR) sum->total.bytes += lower_estimate(ds_type_count(sum->cx, t)) * ds_elem_facts(t->elem)->bits / 8;
+    }
+}
+
+ds_work ds_work_of(ds_module *m) {
+    work_sum sum = {.cx = m->cx};
+    ds_walk(ds_op_block(ds_module_find(m, "main"), 0), add_work, &sum);
+    return sum.total;
 }

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Has a row become slower beside its peers? And the table of a recorded run.
+
+    check.py results.json [--against N]    the last run against the one N before it (default 1): a row whose ratio to the best peer fell
+                                           by more than 10 % fails
+    check.py results.json --table          the last run as the table of README.md
+
+Run by hand, after `peers.py ... --record results.json` on a quiet machine: a timing is no test.
+"""
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+
+TOLERANCE = 0.10
+
+
+def ratios(run):
+    return {(row["model"], row["threads"]): row["ratio"] for row in run["rows"] if "ratio" in row}
+
+
+def compare(old, new):
+    before, after, worse = ratios(old), ratios(new), 0
+    for key in sorted(before):
+        if key not in after:
+            print("%-28s %dT  %.2f -> no result" % (*key, before[key]))
+            worse += 1
+        elif after[key] < before[key] * (1 - TOLERANCE):
+            print("%-28s %dT  %.2f -> %.2f" % (*key, before[key], after[key]))
+            worse += 1
+    print("%d of %d rows lost more than %d %% since %s (%s)" % (worse, len(before), 100 * TOLERANCE, old["commit"], old["date"]))
+    return 1 if worse else 0
+
+
+def table(run):
+    m = run["machine"]
+    print("%s, commit %s, %s (%s), %d cores, L2 %s, L3 %s\n" % (run["date"], run["commit"], m["cpu"], m["isa"], m["cores"], m["l2"], m["l3"]))
+    print("| model | dsc 1T, ms | best peer | ratio | dsc 2T, ms | best peer | ratio | 2T over 1T |\n|---|---|---|---|---|---|---|---|")
+    rows = {(row["model"], row["threads"]): row for row in run["rows"]}
+    for name in dict.fromkeys(row["model"] for row in run["rows"]):
+        cells = []
+        for threads in (1, 2):
+            row = rows.get((name, threads))
+            peers = {k: v for k, v in row["ms"].items() if k != "dsc"} if row else {}
+            best = min(peers, key=peers.get, default=None)
+            cells += ["%.3f" % row["ms"]["dsc"] if row and "dsc" in row["ms"] else "-",
+                      "%s %.3f" % (best, peers[best]) if best else "-", "%.2f" % row["ratio"] if row and "ratio" in row else "-"]
+        one, two = rows.get((name, 1)), rows.get((name, 2))
+        scale = "%.2f" % (one["ms"]["dsc"] / two["ms"]["dsc"]) if one and two and "dsc" in one["ms"] and "dsc" in two["ms"] else "-"
+        print("| %s | %s | %s |" % (name, " | ".join(cells), scale))
+    values = list(ratios(run).values())
+    print("\nGeometric mean of %d ratios: %.3f." % (len(values), math.exp(sum(map(math.log, values)) / len(values))))
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results")
+    parser.add_argument("--against", type=int, default=1)
+    parser.add_argument("--table", action="store_true")
+    args = parser.parse_args()
+    runs = json.loads(Path(args.results).read_text())
+    if args.table:
+        return table(runs[-1])
+    if len(runs) <= args.against:
+        sys.exit("%s holds %d runs" % (args.results, len(runs)))
+    return compare(runs[-1 - args.against], runs[-1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

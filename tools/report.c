@@ -1,0 +1,83 @@
+#include "tools/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/plan.h"
+
+ds_status report_run_passes(ds_module *m, const ds_pass_options *options, ds_work *out_before) {
+    static const char *const names[] = {
+#define PASS(name, optional, doc) #name,
+#include "passes/passes.def"
+#undef PASS
+    };
+    ds_pass_options some = *options;
+    ds_string rest = {0};
+    for (size_t i = 1; i < DS_COUNT(names); i++)
+        if (!ds_pass_left_out(options, names[i])) ds_string_printf(&rest, "%s%s", rest.length ? "," : "", names[i]);
+    some.passes = names[0];
+    ds_status status = ds_passes_run(m, &some);
+    if (status == DS_OK) *out_before = ds_work_of(m);
+    some.passes = rest.data;
+    if (status == DS_OK) status = ds_passes_run(m, &some);
+    ds_string_free(&rest);
+    return status;
+}
+
+static size_t count_reorders(const plan_step *steps) {
+    size_t count = 0;
+    for (size_t i = 0; i < arrlenu(steps); i++) count += !strncmp(plan_what(&steps[i]), "encode", 6);
+    return count;
+}
+
+static ds_work total_of(const plan_step *steps) {
+    ds_work w = {0};
+    for (size_t i = 0; i < arrlenu(steps); i++) w.ops++, w.flops += steps[i].flops, w.bytes += steps[i].bytes;
+    return w;
+}
+
+static void print_json(ds_module *m, const plan_step *steps, const ds_work *before, const ds_work *after) {
+    const ds_work *const works[] = {before, after};
+    static const char *const names[] = {"before", "after"};
+    cJSON *all = cJSON_CreateObject(), *list, *item;
+    for (size_t i = 0; i < 2; i++) {
+        item = cJSON_AddObjectToObject(all, names[i]);
+        cJSON_AddNumberToObject(item, i ? "kernels" : "ops", works[i]->ops);
+        cJSON_AddNumberToObject(item, "flops", works[i]->flops);
+        cJSON_AddNumberToObject(item, "bytes", works[i]->bytes);
+    }
+    cJSON_AddNumberToObject(all, "reorders", (double)count_reorders(steps));
+    cJSON_AddStringToObject(all, "arena", ds_op_text(ds_module_find(m, "main"), "arena", ""));
+    list = cJSON_AddArrayToObject(all, "kernels");
+    for (size_t i = 0; i < arrlenu(steps); i++) {
+        cJSON_AddItemToArray(list, item = cJSON_CreateObject());
+        plan_step_json(&steps[i], item);
+        cJSON_AddStringToObject(item, "pieces", ds_op_text(steps[i].op, "pieces", "1"));
+    }
+    char *text = cJSON_Print(all);
+    puts(text ? text : "{}");
+    free(text);
+    cJSON_Delete(all);
+}
+
+static size_t count_nodes(const ds_loc *loc) { return !loc ? 0 : loc->name ? 1 : count_nodes(loc->first) + count_nodes(loc->second); }
+
+static void print_table(ds_module *m, const plan_step *steps, const ds_work *before, const ds_work *after) {
+    printf("%8s %10s %7s %6s  kernel, what it does, first node\n", "MFLOP", "KB", "pieces", "nodes");
+    for (size_t i = 0; i < arrlenu(steps); i++)
+        printf("%8.2f %10.1f %7s %6zu  %s, %s, %s\n", steps[i].flops / 1e6, steps[i].bytes / 1e3, ds_op_text(steps[i].op, "pieces", "1"),
+               count_nodes(steps[i].op->loc), plan_kernel(&steps[i]), plan_what(&steps[i]), ds_loc_text(steps[i].op->loc));
+    printf("%.0f graph operations became %.0f kernels, %zu of them reorders; %.1f -> %.1f MFLOP; %.2f -> %.2f MB read and written; arena "
+           "%s bytes\n",
+           before->ops, after->ops, count_reorders(steps), before->flops / 1e6, after->flops / 1e6, before->bytes / 1e6, after->bytes / 1e6,
+           ds_op_text(ds_module_find(m, "main"), "arena", "?"));
+}
+
+void report_print(const cli *c, ds_module *m, const ds_work *before) {
+    plan_step *steps = plan_steps(m);
+    ds_work after = total_of(steps);
+    if (cli_has(c, "json")) print_json(m, steps, before, &after);
+    else print_table(m, steps, before, &after);
+    arrfree(steps);
+}
