@@ -10,7 +10,7 @@
 
 #include "codegen/cpu/emit.h"
 
-enum { UNROLL = 4, MAX_TILE = 128, BLOCK = 256 };
+enum { UNROLL = 4, MAX_TILE = 128, BLOCK = 256, NEAR = 12 };
 
 typedef struct {
     emitter *e;
@@ -45,11 +45,31 @@ static LLVMValueRef load_vector(tile *t, LLVMValueRef at, LLVMValueRef mask) {
     return LLVMBuildCall2(t->e->b, LLVMIntrinsicGetType(t->e->llvm, id, overloads, 2), f, args, 4, "");
 }
 
+/* Element `at` of B into the L1 (3) or L2 (2) cache. */
+static void fetch(tile *t, LLVMValueRef at, unsigned level) {
+    emitter *e = t->e;
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(e->llvm, 0), i32 = em_int(e, 32);
+    unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", strlen("llvm.prefetch"));
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, &pointer, 1),
+                 args[] = {element(t, t->b, at), LLVMConstInt(i32, 0, 0), LLVMConstInt(i32, level, 0), LLVMConstInt(i32, 1, 0)};
+    LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, &pointer, 1), f, args, 4, "");
+}
+
+/* Beside UNROLL steps of B from b_at on: as many lines of the next columns. */
+static void fetch_ahead(tile *t, LLVMValueRef b_at) {
+    emitter *e = t->e;
+    if (!t->ahead) return;
+    LLVMValueRef skipped = LLVMBuildMul(e->b, LLVMBuildUDiv(e->b, b_at, em_i64(e, UNROLL * 16), ""), em_i64(e, t->lines * 16), "");
+    for (int64_t i = 0; i < t->lines; i++) fetch(t, offset(t, offset(t, t->ahead, skipped), em_i64(e, i * 16)), 2);
+}
+
 /* One step: acc += A row broadcasts x B vectors, at the given offsets into both. */
 static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
     emitter *e = t->e;
     LLVMValueRef b[16];
     for (size_t j = 0; j < t->columns; j++) b[j] = load_vector(t, offset(t, t->column[j], b_at), t->mask[j]);
+    if (t->ahead && t->rows > 1)
+        for (size_t j = 0; j < t->columns; j++) fetch(t, offset(t, offset(t, t->column[j], b_at), em_i64(t->e, NEAR * 16)), 3);
     for (size_t r = 0; r < t->rows; r++) {
         LLVMValueRef x = LLVMBuildLoad2(e->b, em_elem(e, DS_f32), element(t, t->a, offset(t, t->row[r], a_at)), "");
         LLVMSetAlignment(x, 4);
@@ -59,22 +79,6 @@ static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *ac
             if (e->target->has_fma) *c = em_call_intrinsic(e, "llvm.fma", t->vector, args, 3);
             else *c = LLVMBuildFAdd(e->b, *c, LLVMBuildFMul(e->b, wide, b[j], ""), "");
         }
-    }
-}
-
-/* Beside UNROLL steps of B from b_at on: as many lines into the L2 cache. */
-static void prefetch(tile *t, LLVMValueRef b_at) {
-    emitter *e = t->e;
-    if (!t->ahead) return;
-    LLVMValueRef skipped = LLVMBuildMul(e->b, LLVMBuildUDiv(e->b, b_at, em_i64(e, UNROLL * 16), ""), em_i64(e, t->lines * 16), "");
-    LLVMTypeRef pointer = LLVMPointerTypeInContext(e->llvm, 0);
-    unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", strlen("llvm.prefetch"));
-    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, &pointer, 1);
-    for (int64_t i = 0; i < t->lines; i++) {
-        LLVMValueRef at = offset(t, offset(t, t->ahead, skipped), em_i64(e, i * 16)),
-                     args[] = {element(t, t->b, at), LLVMConstInt(em_int(e, 32), 0, 0), LLVMConstInt(em_int(e, 32), 2, 0),
-                               LLVMConstInt(em_int(e, 32), 1, 0)};
-        LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, &pointer, 1), f, args, 4, "");
     }
 }
 
@@ -136,7 +140,7 @@ static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at)
                  high = em_call_intrinsic(e, "llvm.smin", em_int(e, 64), bounds, 2);
     LLVMValueRef whole = LLVMBuildAnd(e->b, high, em_i64(e, -UNROLL), "");
     open_loop(t, &steps, blocks.i, whole, acc);
-    prefetch(t, offset(t, b_at, LLVMBuildMul(e->b, steps.i, bs, "")));
+    fetch_ahead(t, offset(t, b_at, LLVMBuildMul(e->b, steps.i, bs, "")));
     for (int u = 0; u < UNROLL; u++) {
         LLVMValueRef k = LLVMBuildNSWAdd(e->b, steps.i, em_i64(e, u), "");
         step(t, offset(t, a_at, LLVMBuildMul(e->b, k, as, "")), offset(t, b_at, LLVMBuildMul(e->b, k, bs, "")), acc);
@@ -170,7 +174,7 @@ static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at,
     if (!fixed || known >= UNROLL) {
         counted loop;
         open_loop(t, &loop, low, whole, acc);
-        prefetch(t, offset(t, b_at, LLVMBuildMul(e->b, loop.i, bs, "")));
+        fetch_ahead(t, offset(t, b_at, LLVMBuildMul(e->b, loop.i, bs, "")));
         for (int u = 0; u < UNROLL; u++) {
             LLVMValueRef k = LLVMBuildNSWAdd(e->b, loop.i, em_i64(e, u), "");
             step(t, offset(t, a_at, LLVMBuildMul(e->b, k, as, "")), offset(t, b_at, LLVMBuildMul(e->b, k, bs, "")), acc);
