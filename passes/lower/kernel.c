@@ -134,9 +134,13 @@ static bool lower_row_blocks(lowering *l, const ds_op *kernel, size_t shared, in
             if (epilogue) op = epilogue;
             continue;
         }
+        /* what lies between the products goes row by row, while the row is in the L1 cache */
         ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
         rows.at[shared - 1] = lw_for_position(loop);
-        lower_op(l, op, &rows, false);
+        for (;; op = op->next) {
+            lower_op(l, op, &rows, false);
+            if (op->next->kind == DS_GRAPH_matmul || op->next->kind == DS_GRAPH_yield) break;
+        }
         lw_end(l, loop, NULL, 0);
     }
     lower_parallel_end(l, pieces);

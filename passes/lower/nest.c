@@ -381,29 +381,63 @@ static bool is_float_sum(const ds_op *op) {
 
 enum { BLOCK = 128 }; /* steps whose sum is formed on its own: the error of a long sum grows with the number of blocks, not of elements */
 
-/* A loop of accumulations along `dim`; long sums in blocks. */
-static void sum_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, bool is_long,
-                     ds_value *const *acc, ds_value **out) {
+/* for (at = low; at < high; at += step) accumulate */
+static void step_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, size_t chains,
+                      ds_value *const *acc, ds_value **out) {
     lowering *l = w->l;
     size_t count = w->op->result_count;
-    ds_value *inner[16], *next[16], *outer_acc[16];
-    ds_op *blocks = NULL;
-    if (is_long) {
-        ds_value *span = lw_binary(l, DS_LOOP_mul, step, lw_index(l, BLOCK));
-        blocks = lw_for(l, low, high, span, acc, count, outer_acc);
-        low = lw_for_position(blocks);
-        high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, span), high);
-        for (size_t r = 0; r < count; r++) next[r] = initial(l, w->op, r, acc[r]->type->kind == DS_TYPE_VECTOR);
-        acc = next;
-    }
-    ds_op *loop = lw_for(l, low, high, step, acc, count, inner);
-    p->at[dim] = lw_for_position(loop);
+    ds_value *inner[16], *next[16];
+    ds_op *loop = lw_for(l, low, high, lw_binary(l, DS_LOOP_mul, step, lw_index(l, (int64_t)chains)), acc, chains * count, inner);
     p->vector = lanes_here ? (int)dim : p->vector;
-    accumulate(w, p, false, inner, out);
+    for (size_t c = 0; c < chains; c++) {
+        p->at[dim] = lw_for_position(loop);
+        if (c) p->at[dim] = lw_binary(l, DS_LOOP_add, p->at[dim], lw_binary(l, DS_LOOP_mul, step, lw_index(l, (int64_t)c)));
+        accumulate(w, p, false, inner + c * count, next + c * count);
+    }
     if (lanes_here) p->vector = -1;
-    lw_end(l, loop, out, count);
-    for (size_t r = 0; r < count; r++) out[r] = ds_op_result(loop, r);
-    if (!blocks) return;
+    lw_end(l, loop, next, chains * count);
+    for (size_t r = 0; r < chains * count; r++) out[r] = ds_op_result(loop, r);
+}
+
+enum { CHAINS = 4 }; /* one accumulator would wait for the last step's result */
+
+/* The same with some chains of steps, combined in pairs. */
+static void chained_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, bool is_long,
+                         ds_value *const *acc, ds_value **out) {
+    lowering *l = w->l;
+    size_t count = w->op->result_count;
+    if (!is_long || !lanes_here || CHAINS * count > 16) {
+        step_loop(w, p, dim, lanes_here, low, high, step, 1, acc, out);
+        return;
+    }
+    ds_value *all[16], *wide = lw_binary(l, DS_LOOP_mul, step, lw_index(l, CHAINS)), *span = lw_binary(l, DS_LOOP_sub, high, low);
+    ds_value *whole = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, span, wide), wide));
+    for (size_t r = 0; r < CHAINS * count; r++) all[r] = r < count ? acc[r] : initial(l, w->op, r % count, true);
+    step_loop(w, p, dim, lanes_here, low, whole, step, CHAINS, all, all);
+    for (size_t half = CHAINS / 2; half; half /= 2)
+        for (size_t c = 0; c < half; c++) {
+            lane_value fresh[16];
+            for (size_t r = 0; r < count; r++) fresh[r] = (lane_value){all[(c + half) * count + r], NULL};
+            combine(l, w->op, p, all + c * count, fresh, all + c * count);
+        }
+    step_loop(w, p, dim, lanes_here, whole, high, step, 1, all, out);
+}
+
+/* A loop of accumulations along `dim`; sums of very many in blocks. */
+static void sum_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, bool is_long,
+                     bool in_blocks, ds_value *const *acc, ds_value **out) {
+    lowering *l = w->l;
+    size_t count = w->op->result_count;
+    if (!in_blocks) {
+        chained_loop(w, p, dim, lanes_here, low, high, step, is_long, acc, out);
+        return;
+    }
+    ds_value *next[16], *outer_acc[16], *span = lw_binary(l, DS_LOOP_mul, step, lw_index(l, BLOCK));
+    ds_op *blocks = lw_for(l, low, high, span, acc, count, outer_acc);
+    low = lw_for_position(blocks);
+    high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, span), high);
+    for (size_t r = 0; r < count; r++) next[r] = initial(l, w->op, r, acc[r]->type->kind == DS_TYPE_VECTOR);
+    chained_loop(w, p, dim, lanes_here, low, high, step, is_long, next, out);
     lane_value fresh[16];
     for (size_t r = 0; r < count; r++) fresh[r] = (lane_value){out[r], NULL};
     combine(l, w->op, p, outer_acc, fresh, out);
@@ -424,8 +458,8 @@ static void over_loops(walk *w, lane_point *p, size_t dim, bool over_vector, ds_
     if (rest) whole = lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, high, step), step);
     memcpy(next, acc, count * sizeof *next);
     if (innermost && !(lanes_here && known && fixed < lanes)) {
-        bool is_long = is_float_sum(w->op) && (!known || fixed > 2 * BLOCK * (lanes_here ? lanes : 1));
-        sum_loop(w, p, dim, lanes_here, low, whole, step, is_long, acc, next);
+        bool in_blocks = is_float_sum(w->op) && (!known || fixed > 2 * BLOCK * (lanes_here ? lanes : 1));
+        sum_loop(w, p, dim, lanes_here, low, whole, step, !known || fixed >= 2 * CHAINS * lanes, in_blocks, acc, next);
     } else if (!innermost) {
         ds_op *loop = lw_for(l, low, whole, step, acc, count, inner);
         p->at[dim] = lw_for_position(loop);
