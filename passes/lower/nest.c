@@ -196,6 +196,7 @@ typedef struct {
     lowering *l;
     const nest *n;
     const ds_op *op;
+    bool transposes; /* the last kept dim is walked one by one inside the lanes' loop */
 } walk;
 
 /* Fixes the leading dims that the kernel's common loops walk. */
@@ -246,7 +247,7 @@ static void kept_loops(walk *w, lane_point *p, size_t fixed, bool vector, bool p
     lowering *l = w->l;
     const nest *n = w->n;
     ds_op *loops[LOWER_MAX_DIMS] = {NULL}, *pieces = NULL;
-    size_t end = n->kept, depth = 0;
+    size_t end = n->kept - w->transposes, depth = 0;
     p->rank = n->rank, p->vector = -1, p->mask = NULL;
     if (fixed == end) {
         if (parallel) lower_parallel(l, ds_expr_const(l->cx, 1), work, 1, &pieces);
@@ -254,7 +255,7 @@ static void kept_loops(walk *w, lane_point *p, size_t fixed, bool vector, bool p
         if (parallel) lower_parallel_end(l, pieces);
         return;
     }
-    for (size_t i = fixed + 1; i < end; i++) work *= lower_estimate(n->extent[i]);
+    for (size_t i = fixed + 1; i < n->kept; i++) work *= lower_estimate(n->extent[i]);
     for (size_t i = fixed; i < end; i++) {
         bool innermost = i + 1 == end, in_pieces = parallel && i == fixed;
         ds_value *low = lw_index(l, 0), *high = NULL;
@@ -297,6 +298,29 @@ static void map_point(walk *w, lane_point *p, void *user) {
         lw_store(w->l, yields[r].v, buffer_of(w->l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], p);
 }
 
+/* Lanes that read far apart: a loop over the dim along which the operand is contiguous, so that lines are read while they are in the cache.
+ */
+static void map_column(walk *w, lane_point *p, void *user) {
+    lowering *l = w->l;
+    size_t dim = w->n->kept - 1;
+    ds_op *loop = lw_for(l, lw_index(l, 0), lw_extent(l, w->n->extent[dim]), lw_index(l, 1), NULL, 0, NULL);
+    p->at[dim] = lw_for_position(loop);
+    map_point(w, p, user);
+    lw_end(l, loop, NULL, 0);
+}
+
+/* The dim along which an operand is contiguous, where the lanes' dim (the last) reads it far apart; SIZE_MAX when there is none. */
+static size_t transposed_dim(lowering *l, const nest *n, const ds_op *op) {
+    const ds_expr *coefficient, *rest;
+    for (size_t i = 0; n->rank > 1 && i < op->operand_count; i++) {
+        if (!ds_expr_linear(l->cx, n->offset[i], n->rank - 1, &coefficient, &rest)) continue;
+        if (ds_expr_equals(coefficient, 0) || ds_expr_equals(coefficient, 1)) continue;
+        for (size_t d = 0; d + 1 < n->rank; d++)
+            if (vector_dim_works(l, n, d, i) && lower_estimate(n->extent[d]) >= 4) return d;
+    }
+    return SIZE_MAX;
+}
+
 static double region_work(const ds_block *block) {
     double work = 1;
     for (const ds_op *op = block->first; op; op = op->next) work += op->kind >= DS_LOOP_exp && op->kind <= DS_LOOP_erf ? 10 : 1;
@@ -328,8 +352,17 @@ void lower_map(lowering *l, const ds_op *op, const lower_rows *rows, bool parall
     nest_arrange(l, &n, op, rows);
     fix_rows(l, &n, rows, &p, &fixed);
     bool vector = n.rank > fixed && vector_dim_works(l, &n, n.rank - 1, op->operand_count);
-    walk w = {l, &n, op};
-    kept_loops(&w, &p, fixed, vector, parallel, region_work(ds_op_block(op, 0)), map_point, NULL);
+    walk w = {l, &n, op, false};
+    size_t across = vector && !rows ? transposed_dim(l, &n, op) : SIZE_MAX;
+    if (across != SIZE_MAX) {
+        size_t order[LOWER_MAX_DIMS], count = 0;
+        for (size_t i = 0; i < n.rank; i++)
+            if (i != across) order[count++] = i;
+        order[count] = across;
+        nest_reorder(l, &n, order);
+        w.transposes = true;
+    }
+    kept_loops(&w, &p, fixed, vector, parallel, region_work(ds_op_block(op, 0)), w.transposes ? map_column : map_point, NULL);
 }
 
 /* ---- reductions ---- */
@@ -547,7 +580,7 @@ void lower_reduce(lowering *l, const ds_op *op, const lower_rows *rows, bool par
     fix_rows(l, &n, rows, &p, &fixed);
     reduce_state state = {prefer_over_vector(l, &n, op, fixed), op->result_count};
     bool vector = !state.over_vector && n.kept > fixed && vector_dim_works(l, &n, n.kept - 1, op->operand_count);
-    walk w = {l, &n, op};
+    walk w = {l, &n, op, false};
     kept_loops(&w, &p, fixed, vector, parallel, work, reduce_point, &state);
 }
 
@@ -618,7 +651,7 @@ void lower_concat(lowering *l, const ds_op *op) {
         ds_value *arg = ds_block_add_arg(l->m, in.block, ds_type_scalar(l->cx, to->elem), NULL);
         ds_op_create(&in, DS_GRAPH_yield, &arg, 1, NULL, 0, 0);
         ds_mapping_set(&l->buffers, &copy->results[0], buffer_of(l, &op->results[0]));
-        walk w = {l, &n, copy};
+        walk w = {l, &n, copy, false};
         kept_loops(&w, &p, 0, vector, false, 1, map_point, NULL);
         ds_op_erase(copy);
         lw_end(l, once, NULL, 0);
