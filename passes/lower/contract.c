@@ -35,8 +35,7 @@ typedef struct {
     size_t rows, columns;                /* of the register tile, columns in vectors */
     bool packed;                         /* B lies in panels */
     size_t ahead;                        /* lines of B's next columns that a tile prefetches for every four steps */
-    bool columns_last;                   /* all rows go over some columns, then over the next ones */
-    ds_value *low;                       /* first row of the piece */
+    ds_value *low, *turn;                /* first row of the piece; tiles that went over its columns before it, or NULL: none */
     lane_point p;
 } tiling;
 
@@ -216,15 +215,10 @@ static ds_value *next_columns(tiling *t, ds_value *m, ds_value *first) {
     lowering *l = t->l;
     double k = 1;
     for (size_t i = t->kept; i < t->rank; i++) k *= lower_estimate(t->extent[i]);
-    ds_value *turn = lw_index(l, 0);
-    for (size_t i = 0; t->columns_last && i < t->kept; i++)
-        if (i != t->m && i != t->n)
-            turn = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, turn, lw_extent(l, t->extent[i])), t->p.at[i]);
-    if (t->m != SIZE_MAX) {
-        ds_value *rows = lw_index(l, (int64_t)t->rows);
-        if (t->columns_last) turn = lw_binary(l, DS_LOOP_mul, turn, lw_extent(l, blocks(t, t->extent[t->m], (int64_t)t->rows)));
-        turn = lw_binary(l, DS_LOOP_add, turn, lw_binary(l, DS_LOOP_div, t->columns_last ? m : lw_binary(l, DS_LOOP_sub, m, t->low), rows));
-    }
+    ds_value *turn = t->turn ? t->turn : lw_index(l, 0);
+    if (t->m != SIZE_MAX)
+        turn =
+            lw_binary(l, DS_LOOP_add, turn, lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, m, t->low), lw_index(l, (int64_t)t->rows)));
     int64_t share = (int64_t)(k / STEPS) * (int64_t)t->ahead * (LINE / 4), last = (int64_t)(lines_taken(t) / (double)t->ahead);
     turn = lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_min, turn, lw_index(l, last)), lw_index(l, share));
     return lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_add, first, lw_index(l, (int64_t)k * (int64_t)(t->columns * l->lanes))), turn);
@@ -342,18 +336,23 @@ static void emit_columns(tiling *t, ds_value *low, ds_value *high, ds_value *fro
     }
 }
 
-/* B is read from memory and by every point of the outer dims: then these go round for one chunk of columns after the other. */
-static bool columns_outermost(tiling *t, double k) {
-    if (k * lower_estimate(t->extent[t->n]) * 4 <= (double)t->l->target->l2_bytes / 2) return false;
-    for (size_t i = 0; i < t->kept; i++)
-        if (i != t->m && i != t->n && !ds_expr_equals(coefficient(t, B, i), 0)) return false;
-    return true;
-}
-
 /* Equal chunks of at most `chunk` of `count` blocks. */
 static double even(double count, double chunk) {
     double chunks = (double)(int64_t)((count + chunk - 1) / chunk);
     return (double)(int64_t)((count + chunks - 1) / chunks);
+}
+
+/* How many units of rows (a chunk of m at one point of the outer dims) go over some columns before all go over the next ones. All of B
+ * fits half the L2 cache: one. Else as many as have their part of A there, so that B comes from afar once for all of them. */
+static const ds_expr *group_of_units(tiling *t, double k, double m_chunk, const ds_expr *units) {
+    int64_t count;
+    double room = (double)t->l->target->l2_bytes / 2, group = 2 * room / (k * m_chunk * (double)t->rows * 4);
+    const ds_expr *one = ds_expr_const(t->l->cx, 1);
+    if (k * lower_estimate(t->extent[t->n]) * 4 <= room) return one;
+    for (size_t i = 0; i < t->kept; i++)
+        if (i != t->m && i != t->n && !ds_expr_equals(coefficient(t, B, i), 0)) return one;
+    if (!ds_expr_is_const(units, &count)) return units;
+    return ds_expr_const(t->l->cx, (int64_t)even((double)count, group < 1 ? 1 : group));
 }
 
 /* How many row tiles and column blocks a piece has: rows whose part of A fits half the L2 cache, then columns, then fewer rows, so that
@@ -384,16 +383,32 @@ static void choose_piece(tiling *t, double k, double *out_rows, double *out_colu
 }
 
 /* Prefetches so much that the tiles of some columns fetch the next ones once. */
-static void choose_ahead(tiling *t, double k, double m_chunk) {
+static void choose_ahead(tiling *t, double k, double turns) {
     bool fixed = t->packed && ds_expr_is_const(t->extent[t->n], NULL) && k >= STEPS;
-    double turns = m_chunk;
     for (size_t i = 0; i < t->rank; i++) fixed = fixed && (i < t->kept || ds_expr_is_const(t->extent[i], NULL));
-    if (t->columns_last) {
-        turns = t->m == SIZE_MAX ? 1 : lower_estimate(blocks(t, t->extent[t->m], (int64_t)t->rows));
-        for (size_t i = 0; i < t->kept; i++)
-            if (i != t->m && i != t->n) turns *= lower_estimate(t->extent[i]);
-    }
     t->ahead = fixed && turns > 1 ? (size_t)((lines_taken(t) + turns - 1) / turns) : 0;
+}
+
+/* Takes the number of a piece apart: groups of units, then columns, then units of the group, these fastest. Leaves where the piece is in
+ * the point; the chunk of columns is returned, and whether there is such a unit: the last group may have fewer (NULL: surely). */
+static ds_value *find_piece(tiling *t, ds_value *number, const ds_expr *units, const ds_expr *group, const ds_expr *n_chunks,
+                            const ds_expr *m_chunks, double m_chunk, ds_value **out_m, ds_value **out_exists) {
+    lowering *l = t->l;
+    int64_t known, size;
+    ds_value *inside = lw_digit(l, &number, group), *n = lw_digit(l, &number, n_chunks);
+    ds_value *unit = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, number, lw_extent(l, group)), inside);
+    bool whole = !ds_expr_is_const(units, &known) || !ds_expr_is_const(group, &size) || known % size == 0;
+    *out_exists = NULL;
+    if (!whole) {
+        ds_value *exists = lw_binary(l, DS_LOOP_lt, unit, lw_extent(l, units));
+        *out_exists = lw_op(l, DS_LOOP_cast, &exists, 1, ds_type_scalar(l->cx, DS_index));
+        unit = lw_binary(l, DS_LOOP_min, unit, lw_index(l, known - 1));
+    }
+    t->turn = ds_expr_equals(group, 1) ? NULL : lw_binary(l, DS_LOOP_mul, inside, lw_index(l, (int64_t)m_chunk));
+    *out_m = lw_digit(l, &unit, m_chunks);
+    for (size_t i = t->kept; i-- > 0;)
+        if (i != t->m && i != t->n) t->p.at[i] = lw_digit(l, &unit, t->extent[i]);
+    return n;
 }
 
 /* Pieces: every point of the outer dims, times chunks of row tiles, times chunks of column blocks. */
@@ -406,20 +421,19 @@ static void emit_pieces(tiling *t) {
     choose_piece(t, k, &m_chunk, &n_chunk);
     double work = (double)(rows * width) * k * (1 + 8 / (m_chunk * (double)rows)) * m_chunk * n_chunk / 16;
     const ds_expr *m_chunks = blocks(t, m_extent, rows * (int64_t)m_chunk),
-                  *n_chunks = blocks(t, t->extent[t->n], width * (int64_t)n_chunk), *total = ds_expr_mul(l->cx, m_chunks, n_chunks);
+                  *n_chunks = blocks(t, t->extent[t->n], width * (int64_t)n_chunk), *units = m_chunks;
     for (size_t i = 0; i < t->kept; i++)
-        if (i != t->m && i != t->n) total = ds_expr_mul(l->cx, total, t->extent[i]);
+        if (i != t->m && i != t->n) units = ds_expr_mul(l->cx, units, t->extent[i]);
+    const ds_expr *group = group_of_units(t, k, m_chunk, units);
+    const ds_expr *total = ds_expr_mul(l->cx, ds_expr_mul(l->cx, ds_expr_ceildiv(l->cx, units, group), group), n_chunks);
+    choose_ahead(t, k, lower_estimate(group) * m_chunk);
     ds_op *pieces;
-    ds_value *rest = lower_parallel(l, total, work, 1, &pieces);
-    t->columns_last = columns_outermost(t, k);
-    choose_ahead(t, k, m_chunk);
-    ds_value *n_part = t->columns_last ? NULL : lw_digit(l, &rest, n_chunks), *m_part = lw_digit(l, &rest, m_chunks);
-    for (size_t i = t->kept; i-- > 0;)
-        if (i != t->m && i != t->n) t->p.at[i] = lw_digit(l, &rest, t->extent[i]);
-    if (t->columns_last) n_part = rest;
+    ds_value *m_part, *exists, *number = lower_parallel(l, total, work, 1, &pieces);
+    ds_value *n_part = find_piece(t, number, units, group, n_chunks, m_chunks, m_chunk, &m_part, &exists);
     ds_value *n_step = lw_index(l, (int64_t)n_chunk), *m_step = lw_index(l, (int64_t)m_chunk * rows);
     ds_value *from = lw_binary(l, DS_LOOP_mul, n_part, n_step),
              *to = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, from, n_step), lw_extent(l, blocks(t, t->extent[t->n], width)));
+    if (exists) to = lw_binary(l, DS_LOOP_mul, to, exists); /* else no columns */
     ds_value *low = lw_binary(l, DS_LOOP_mul, m_part, m_step),
              *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, m_step), lw_extent(l, m_extent));
     t->low = low;

@@ -586,7 +586,7 @@ void lower_reduce(lowering *l, const ds_op *op, const lower_rows *rows, bool par
 
 /* ---- encode, concat, index ---- */
 
-/* In a region that yields its f32 argument: yields zero for subnormals. */
+/* In a region that yields its f32 argument: yields zero for what is below 2^-100. */
 static void flush_region(lowering *l, ds_block *block) {
     ds_op *yield = block->last;
     ds_value *x = ds_op_operand(yield, 0);
@@ -595,7 +595,7 @@ static void flush_region(lowering *l, ds_block *block) {
     ds_value *limit = ds_op_result(ds_op_create(&b, DS_LOOP_constant, NULL, 0, &f32, 1, 0), 0),
              *zero = ds_op_result(ds_op_create(&b, DS_LOOP_constant, NULL, 0, &f32, 1, 0), 0),
              *size = ds_op_result(ds_op_create(&b, DS_LOOP_abs, &x, 1, &f32, 1, 0), 0);
-    ds_op_set_attr(l->m, limit->op, "value", ds_attr_float(l->cx, 0x1p-126));
+    ds_op_set_attr(l->m, limit->op, "value", ds_attr_float(l->cx, 0x1p-100));
     ds_op_set_attr(l->m, zero->op, "value", ds_attr_float(l->cx, 0));
     ds_value *pair[] = {size, limit}, *is_small = ds_op_result(ds_op_create(&b, DS_LOOP_lt, pair, 2, &b1, 1, 0), 0);
     ds_value *choice[] = {is_small, zero, x};
