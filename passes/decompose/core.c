@@ -479,8 +479,24 @@ ds_status dec_concat(dec *d, ds_value *const *inputs, size_t count, size_t axis,
     return DS_OK;
 }
 
+/* A bias without what training has driven below 2^-100: sums that consist of it alone would be subnormal, and slow from then on. */
+static ds_value *without_dust(dec *d, ds_value *bias) {
+    const ds_attr *value = ds_value_constant(bias);
+    int64_t count;
+    if (!value || bias->type->elem != DS_f32 || bias->type->rank != 1 || !ds_expr_is_const(bias->type->dims[0], &count)) return bias;
+    float *kept = ds_arena_alloc(d->m->arena, value->count);
+    bool dusty = false;
+    memcpy(kept, value->bytes, value->count);
+    for (int64_t i = 0; i < count; i++) {
+        if (kept[i] == 0 || fabsf(kept[i]) >= 0x1p-100F) continue;
+        kept[i] = 0, dusty = true;
+    }
+    return dusty ? dec_constant(d, DS_f32, 1, &count, kept, value->count) : bias;
+}
+
 ds_value *dec_channel_bias(dec *d, ds_value *v, ds_value *bias) {
     const ds_expr *e = dec_dim(d, 1);
+    bias = without_dust(d, bias);
     ds_value *inputs[] = {v, bias};
     const ds_attr *maps[] = {ds_attr_identity_map(d->cx, v->type->rank), dec_map_of(d, v->type->rank, &e, 1)};
     body r = map_begin(d, v->type->elem, v->type->rank, v->type->dims, inputs, maps, 2);
