@@ -5,11 +5,14 @@
  *
  * A producer is recomputed for several users only when it just moves elements; one user that reads elements repeatedly gets it merged
  * only when it is cheap. Access maps compose, so transposes, slices and broadcasts disappear into their users.
- * Needs:  graph ops.   Keeps: values up to nothing (same arithmetic, same order).   Breaks: nothing.   Cost: linear in ops and region
- * sizes.
+ * Scalar constants move into the regions that read them.
+ * Needs:  graph ops.   Keeps: values (same arithmetic, same order; f32 divided by a constant is multiplied by its inverse).   Breaks:
+ * nothing.   Cost: linear in ops and region sizes.
  */
+#include <math.h>
 #include <string.h>
 
+#include "ir/eval.h"
 #include "passes/passes.h"
 
 enum { MAX_OPERANDS = 24, MAX_REGION = 160 };
@@ -168,9 +171,68 @@ static bool merge_producer(ds_rewriter *rw, ds_op *op) {
     return false;
 }
 
+/* Divisions of f32 by v, a constant c, become products with 1 / c, a tenth of the time; it may differ in the last place. */
+static void divide_by_constant(ds_module *m, ds_op *constant, double c) {
+    ds_value *v = ds_op_result(constant, 0);
+    ds_builder b = {m, constant->block, constant, constant->loc};
+    ds_op *inverse = NULL;
+    if (v->type->elem != DS_f32 || !(fabs(c) > 1e-30) || !(fabs(c) < 1e30)) return;
+    for (ds_use *use = v->uses, *next; use; use = next) {
+        ds_op *op = use->owner;
+        next = use->next;
+        if (op->kind != DS_LOOP_div || ds_op_operand(op, 1) != v || ds_op_operand(op, 0) == v) continue;
+        if (!inverse) {
+            inverse = ds_op_create(&b, DS_LOOP_constant, NULL, 0, &v->type, 1, 0);
+            ds_op_set_attr(m, inverse, "value", ds_attr_float(m->cx, (double)(float)(1 / c)));
+        }
+        ds_value *factors[] = {ds_op_operand(op, 0), ds_op_result(inverse, 0)};
+        ds_builder at = {m, op->block, op, op->loc};
+        ds_value_replace_uses(&op->results[0], ds_op_result(ds_op_create(&at, DS_LOOP_mul, factors, 2, &v->type, 1, 0), 0));
+        ds_op_erase(op);
+    }
+}
+
+/* An operand that is one constant float becomes a constant of the region. */
+static bool constant_into_region(ds_rewriter *rw, ds_op *op) {
+    ds_module *m = rw->module;
+    for (size_t i = 0; i < op->operand_count; i++) {
+        ds_value *v = ds_op_operand(op, i);
+        const ds_attr *value = ds_value_constant(v), *old_maps = ds_op_attr(op, "maps"), *old_pads = ds_op_attr(op, "pads");
+        ds_elem elem = v->type->elem;
+        ds_block *body = ds_op_block(op, 0);
+        if (!value || has_pad(op, i) || (elem != DS_f32 && elem != DS_f64) || value->count != ds_elem_facts(elem)->bits / 8) continue;
+        uint64_t bits = 0;
+        memcpy(&bits, value->bytes, value->count); /* little-endian, as files are */
+        double c = ds_float_decode(elem, bits);
+        const ds_type *scalar = ds_type_scalar(m->cx, elem);
+        ds_builder b = {m, body, body->first, op->loc};
+        ds_op *constant = ds_op_create(&b, DS_LOOP_constant, NULL, 0, &scalar, 1, 0);
+        ds_op_set_attr(m, constant, "value", ds_attr_float(m->cx, c));
+        ds_value_replace_uses(body->args[i], ds_op_result(constant, 0));
+        divide_by_constant(m, constant, c);
+        ds_value **operands = NULL;
+        const ds_attr **maps = NULL, **pads = NULL;
+        for (size_t k = 0; k < op->operand_count; k++) {
+            if (k == i) continue;
+            body->args[arrlenu(operands)] = body->args[k], body->args[k]->index = (uint32_t)arrlenu(operands);
+            arrput(operands, ds_op_operand(op, k)), arrput(maps, old_maps->items[k]);
+            arrput(pads, old_pads ? old_pads->items[k] : ds_attr_unit(m->cx));
+        }
+        body->arg_count = arrlenu(operands);
+        ds_op_set_operands(m, op, operands, arrlenu(operands));
+        ds_op_set_attr(m, op, "maps", ds_attr_array(m->cx, maps, arrlenu(maps)));
+        if (old_pads) ds_op_set_attr(m, op, "pads", ds_attr_array(m->cx, pads, arrlenu(pads)));
+        arrfree(operands), arrfree(maps), arrfree(pads);
+        return true;
+    }
+    return false;
+}
+
 static bool is_control_flow(const ds_op *op) { return op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if; }
 
 static const ds_rule rules[] = {
+    {"constant-into-map", DS_GRAPH_map, constant_into_region},
+    {"constant-into-reduce", DS_GRAPH_reduce, constant_into_region},
     {"merge-into-map", DS_GRAPH_map, merge_producer},
     {"merge-into-reduce", DS_GRAPH_reduce, merge_producer},
 };

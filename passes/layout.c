@@ -60,8 +60,8 @@ static ds_value *encode(layout *l, ds_op *before, ds_value *v, const ds_attr *en
     return ds_op_result(ds_op_create(&b, DS_GRAPH_encode, &v, 1, &type, 1, 0), 0);
 }
 
-/* The right-hand side of a product. Weights that training has driven below 2^-100 become zero: what they add is below 1e-30 of the input, and
- * their products and sums are subnormal, which takes a hundred times longer. */
+/* The right-hand side of a product. Weights that training has driven below 2^-100 become zero: what they add is below 1e-30 of the input,
+ * and their products and sums are subnormal, which takes a hundred times longer. */
 static ds_value *encode_weights(layout *l, ds_op *before, ds_value *v, const ds_attr *encoding) {
     ds_value *encoded = encode(l, before, v, encoding);
     if (encoded != v && v->type->elem == DS_f32 && is_constant(l, v)) ds_op_set_attr(l->m, encoded->op, "flush", ds_attr_unit(l->cx));
