@@ -49,6 +49,7 @@ static void print_json(ds_module *m, const plan_step *steps, const ds_work *befo
     }
     cJSON_AddNumberToObject(all, "reorders", (double)count_reorders(steps));
     cJSON_AddStringToObject(all, "arena", ds_op_text(ds_module_find(m, "main"), "arena", ""));
+    cJSON_AddNumberToObject(all, "arena_least", (double)ds_op_int(ds_module_find(m, "main"), "arena_least", 0));
     list = cJSON_AddArrayToObject(all, "kernels");
     for (size_t i = 0; i < arrlenu(steps); i++) {
         cJSON_AddItemToArray(list, item = cJSON_CreateObject());
@@ -71,7 +72,7 @@ static void print_table(ds_module *m, const plan_step *steps, const ds_work *bef
     printf("%.0f graph operations became %.0f kernels, %zu of them reorders; %.1f -> %.1f MFLOP; %.2f -> %.2f MB read and written; arena "
            "%s bytes\n",
            before->ops, after->ops, count_reorders(steps), before->flops / 1e6, after->flops / 1e6, before->bytes / 1e6, after->bytes / 1e6,
-           ds_op_text(ds_module_find(m, "main"), "arena", "?"));
+           ds_op_text(ds_module_find(m, "main"), "arena", "?"), (long long)ds_op_int(ds_module_find(m, "main"), "arena_least", 0));
 }
 
 void report_print(const cli *c, ds_module *m, const ds_work *before) {

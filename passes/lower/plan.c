@@ -101,18 +101,28 @@ static int larger_first(const void *a, const void *b) {
     return x->first != y->first ? (x->first < y->first ? -1 : 1) : (x < y ? -1 : 1);
 }
 
+static int older_first(const void *a, const void *b) {
+    const storage *x = *(const storage *const *)a, *y = *(const storage *const *)b;
+    return x->first != y->first ? (x->first < y->first ? -1 : 1) : larger_first(a, b);
+}
+
+/* Those that much of the memory holds for long. */
+static int longer_first(const void *a, const void *b) {
+    const storage *x = *(const storage *const *)a, *y = *(const storage *const *)b;
+    double p = (double)x->bytes->value * (double)(x->last - x->first + 1), q = (double)y->bytes->value * (double)(y->last - y->first + 1);
+    return p != q ? (p > q ? -1 : 1) : larger_first(a, b);
+}
+
 static int lower_offset_first(const void *a, const void *b) {
     const storage *x = *(const storage *const *)a, *y = *(const storage *const *)b;
     return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1) : 0;
 }
 
-/* Static storages, largest first, each at the lowest offset that is free during its lifetime. Returns the bytes needed. */
-static int64_t place_static(planner *p) {
-    storage **order = NULL, **live = NULL;
+/* Each storage at the lowest offset that is free during its lifetime, in this order. Returns the bytes needed. */
+static int64_t place_in_order(storage **order, int (*before)(const void *, const void *)) {
+    storage **live = NULL;
     int64_t end = 0;
-    for (size_t i = 0; i < arrlenu(p->stores); i++)
-        if (p->stores[i].is_static && p->stores[i].output < 0) arrput(order, &p->stores[i]);
-    if (order) qsort(order, arrlenu(order), sizeof *order, larger_first);
+    if (order) qsort(order, arrlenu(order), sizeof *order, before);
     for (size_t i = 0; i < arrlenu(order); i++) {
         int64_t at = 0, bytes = order[i]->bytes->value;
         arrsetlen(live, 0);
@@ -127,8 +137,38 @@ static int64_t place_static(planner *p) {
         order[i]->offset = at;
         if (at + bytes > end) end = at + bytes;
     }
-    arrfree(order), arrfree(live);
+    arrfree(live);
     return (end + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* The most that is live at any time: no plan needs less. */
+static int64_t largest_live_set(storage *const *stores) {
+    int64_t most = 0;
+    for (size_t i = 0; i < arrlenu(stores); i++) {
+        int64_t sum = 0;
+        for (size_t k = 0; k < arrlenu(stores); k++)
+            if (stores[k]->first <= stores[i]->first && stores[i]->first <= stores[k]->last) sum += stores[k]->bytes->value;
+        if (sum > most) most = sum;
+    }
+    return most;
+}
+
+/* Places the static storages; of some orders the one that needs least. Returns the bytes needed. */
+static int64_t place_static(planner *p, int64_t *out_least) {
+    static int (*const orders[])(const void *, const void *) = {larger_first, longer_first, older_first};
+    storage **stores = NULL;
+    int64_t best = INT64_MAX;
+    size_t chosen = 0;
+    for (size_t i = 0; i < arrlenu(p->stores); i++)
+        if (p->stores[i].is_static && p->stores[i].output < 0) arrput(stores, &p->stores[i]);
+    *out_least = largest_live_set(stores);
+    for (size_t i = 0; i < DS_COUNT(orders) && best > *out_least; i++) {
+        int64_t need = place_in_order(stores, orders[i]);
+        if (need < best) best = need, chosen = i;
+    }
+    best = place_in_order(stores, orders[chosen]);
+    arrfree(stores);
+    return best;
 }
 
 /* Storages of symbolic size share a slot with others of the same size whose lives do not overlap. Returns the arena's end. */
@@ -417,13 +457,15 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
                     ds_expr_equals(ds_expr_sub(p.cx, p.stores[s].bytes, bytes_of(&p, outputs[i]->type)), 0);
         if (direct[i]) p.stores[s].output = (int)i;
     }
-    const ds_expr *arena = place_symbolic(&p, ds_expr_const(p.cx, place_static(&p)));
+    int64_t least;
+    const ds_expr *arena = place_symbolic(&p, ds_expr_const(p.cx, place_static(&p, &least)));
     ds_status status = plan_block(&p, body);
     for (size_t i = 0; status == DS_OK && i < arrlenu(outputs); i++)
         if (!direct[i]) emit_copy(&p, buffer_of(&p, outputs[i]), output_buffers[i], bytes_of(&p, outputs[i]->type));
     free(direct);
     ds_op_create(&p.b, DS_RETURN, NULL, 0, NULL, 0, 0);
     ds_op_set_attr(m, plan, "arena", ds_attr_expr(p.cx, arena));
+    ds_op_set_attr(m, plan, "arena_least", ds_attr_int(p.cx, least)); /* of the static part, for reports */
     ds_op_set_attr(m, plan, "lane_bytes", ds_attr_expr(p.cx, p.lane_bytes));
     arrfree(inputs), arrfree(outputs), arrfree(output_buffers), arrfree(p.stores), arrfree(p.store_of);
     ds_mapping_free(&p.buffers);
