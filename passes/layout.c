@@ -9,6 +9,8 @@
  * are dense, and get a graph.encode where their operand is not.
  * Needs:  graph ops.   Keeps: shapes, values.   Breaks: dense layouts.   Cost: linear.
  */
+#include <stdlib.h>
+
 #include "passes/contraction.h"
 #include "passes/passes.h"
 #include "passes/winograd.h"
@@ -304,13 +306,61 @@ static void lay_out_winograd(layout *l, ds_op *conv, int tile) {
     op->results[0].type = ds_type_with_encoding(l->cx, op->results[0].type, channels_last(l, 4));
 }
 
+/* ---- which convolutions take Winograd's form ---- */
+
+typedef struct {
+    ds_op *conv;
+    int tile;
+    ds_winograd_cost cost;
+    size_t index;
+} candidate;
+
+typedef struct {
+    layout *l;
+    candidate *found; /* stb_ds array */
+    double bytes;     /* of the model's constants */
+} winograd_search;
+
+static void find_candidate(void *user, ds_op *op) {
+    winograd_search *s = user;
+    const ds_attr *value = op->kind == DS_GRAPH_constant ? ds_op_attr(op, "value") : NULL;
+    candidate c = {.conv = op, .index = arrlenu(s->found)};
+    if (value) s->bytes += (double)value->count;
+    if (op->kind != DS_GRAPH_conv || !is_constant(s->l, ds_op_operand(op, 1))) return;
+    if ((c.tile = ds_winograd_tile(s->l->cx, op, 4, &c.cost))) arrput(s->found, c);
+}
+
+static int most_for_its_bytes(const void *a, const void *b) {
+    const candidate *x = a, *y = b;
+    double p = x->cost.saved * y->cost.bytes, q = y->cost.saved * x->cost.bytes;
+    return p != q ? (p > q ? -1 : 1) : x->index < y->index ? -1 : 1;
+}
+
+/* Transformed filters are 1.8 or 4 times as large: those that save most for their bytes, as long as all weights together grow by less than
+ * GROWTH. The tile is left on the op. */
+static void choose_winograd(layout *l, ds_block *block) {
+    static const double GROWTH = 0.48, LEAST = 1 << 21; /* of the model's weights (packing may add some); bytes that are always allowed */
+    winograd_search s = {.l = l};
+    ds_walk(block, find_candidate, &s);
+    if (s.found) qsort(s.found, arrlenu(s.found), sizeof *s.found, most_for_its_bytes);
+    double left = GROWTH * s.bytes > LEAST ? GROWTH * s.bytes : LEAST;
+    for (size_t i = 0; i < arrlenu(s.found); i++) {
+        candidate *c = &s.found[i];
+        if (c->cost.bytes > left && c->tile > 2) c->tile = ds_winograd_tile(l->cx, c->conv, 2, &c->cost);
+        if (!c->tile || c->cost.bytes > left) continue;
+        left -= c->cost.bytes;
+        ds_op_set_attr(l->m, c->conv, "tile", ds_attr_int(l->cx, c->tile));
+    }
+    arrfree(s.found);
+}
+
 static void lay_out_block(layout *l, ds_block *block) {
     for (ds_op *op = block->first, *next; op; op = next) {
         int tile;
         next = op->next;
         switch (op->kind) {
         case DS_GRAPH_conv:
-            tile = is_constant(l, ds_op_operand(op, 1)) ? ds_winograd_tile(l->cx, op) : 0;
+            tile = (int)ds_op_int(op, "tile", 0);
             if (tile) lay_out_winograd(l, op, tile);
             else lay_out_conv(l, op);
             break;
@@ -336,7 +386,10 @@ static void lay_out_block(layout *l, ds_block *block) {
 ds_status ds_pass_layout(ds_module *module, const ds_pass_options *options) {
     (void)options;
     layout l = {.m = module, .cx = module->cx};
-    for (ds_op *func = module->body.block->first; func; func = func->next) lay_out_block(&l, ds_op_block(func, 0));
+    for (ds_op *func = module->body.block->first; func; func = func->next) {
+        choose_winograd(&l, ds_op_block(func, 0));
+        lay_out_block(&l, ds_op_block(func, 0));
+    }
     arrfree(l.constant);
     return DS_OK;
 }

@@ -24,7 +24,7 @@ static bool has_form(ds_ir_context *cx, const ds_op *conv) {
     return !padding || padding->kind == DS_ATTR_ARRAY || padding->kind == DS_ATTR_UNIT;
 }
 
-int ds_winograd_tile(ds_ir_context *cx, const ds_op *conv) {
+int ds_winograd_tile(ds_ir_context *cx, const ds_op *conv, int largest, ds_winograd_cost *out) {
     const ds_type *y = conv->results[0].type, *w = ds_op_operand(conv, 1)->type, *x = ds_op_operand(conv, 0)->type;
     int64_t co, ci, rows, columns;
     if (y->elem != DS_f32 || !has_form(cx, conv)) return 0;
@@ -32,12 +32,15 @@ int ds_winograd_tile(ds_ir_context *cx, const ds_op *conv) {
     if (!ds_expr_is_const(x->dims[2], NULL) || !ds_expr_is_const(x->dims[3], NULL)) return 0;
     if (!ds_expr_is_const(y->dims[2], &rows) || !ds_expr_is_const(y->dims[3], &columns)) return 0;
     double pair = (double)((co + DS_PANEL - 1) / DS_PANEL * DS_PANEL) * (double)ci; /* filters come in whole panels */
-    double best = 0.8 * 9 * pair * ((double)rows * (double)columns + FILTER_COST);
+    double direct = 9 * pair * ((double)rows * (double)columns + FILTER_COST), best = 0.8 * direct;
     int chosen = 0;
-    for (int tile = 4; tile >= 2; tile -= 2) {
+    for (int tile = largest; tile >= 2; tile -= 2) {
         double tiles = (double)((rows + tile - 1) / tile) * (double)((columns + tile - 1) / tile), points = (tile + 2) * (tile + 2);
         double cost = points * (pair * (tiles + FILTER_COST) + tiles * (double)(co + ci) * POINT_COST);
-        if (cost < best) best = cost, chosen = tile;
+        if (cost < best) {
+            best = cost, chosen = tile;
+            *out = (ds_winograd_cost){.saved = direct - cost, .bytes = (points - 9) * pair * 4};
+        }
     }
     return chosen;
 }

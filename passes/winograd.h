@@ -9,8 +9,13 @@
 
 enum { DS_WINOGRAD_MOST = 6 }; /* the larger input tile's side; an input tile is 2 larger than its result's */
 
-/* The side of the result's tiles that costs least, 4 or 2; 0 when the conv does not have that form or is cheaper as it is. */
-int ds_winograd_tile(ds_ir_context *cx, const ds_op *conv);
+typedef struct {
+    double saved, bytes; /* multiply-adds fewer than the direct form's; bytes that the filter grows by */
+} ds_winograd_cost;
+
+/* The side of the result's tiles that costs least, 4 or 2, at most `largest`; 0 when the conv does not have that form or is cheaper as it
+ * is. */
+int ds_winograd_tile(ds_ir_context *cx, const ds_op *conv, int largest, ds_winograd_cost *out);
 /* Replaces the conv by graph.winograd; its filter becomes U[tile + 2, tile + 2, output channels, input channels]. Returns the new op. */
 ds_op *ds_winograd_rewrite(ds_module *m, ds_op *conv, int tile);
 

@@ -70,7 +70,7 @@ static void print_table(ds_module *m, const plan_step *steps, const ds_work *bef
         printf("%8.2f %10.1f %7s %6zu  %s, %s, %s\n", steps[i].flops / 1e6, steps[i].bytes / 1e3, ds_op_text(steps[i].op, "pieces", "1"),
                count_nodes(steps[i].op->loc), plan_kernel(&steps[i]), plan_what(&steps[i]), ds_loc_text(steps[i].op->loc));
     printf("%.0f graph operations became %.0f kernels, %zu of them reorders; %.1f -> %.1f MFLOP; %.2f -> %.2f MB read and written; arena "
-           "%s bytes\n",
+           "%s bytes, %lld of them live at one time\n",
            before->ops, after->ops, count_reorders(steps), before->flops / 1e6, after->flops / 1e6, before->bytes / 1e6, after->bytes / 1e6,
            ds_op_text(ds_module_find(m, "main"), "arena", "?"), (long long)ds_op_int(ds_module_find(m, "main"), "arena_least", 0));
 }
