@@ -6,8 +6,16 @@
 #include "ir/rewrite.h"
 #include "ir/target.h"
 
+/* A choice for kernels of one description (attribute `what`), in place of the cost model's; what == NULL: for all. */
+typedef struct {
+    const char *what;
+    unsigned rows, columns; /* of contractions' register tiles; columns in vectors */
+} ds_schedule;
+
 typedef struct {
     const ds_target *target;
+    const ds_schedule *schedules; /* measured by `dsc tune`, or NULL */
+    size_t schedule_count;
     bool print_after_all, print_changed, timing, verify_each, trace_rules;
     const char *print_after; /* one pass's name, or NULL */
     const char *passes;      /* comma-separated list that replaces the default, or NULL */

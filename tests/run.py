@@ -239,6 +239,7 @@ def commands(env, report):
         outputs.append((work / "out/output_0.pb").read_bytes())
     report.check("text and model give the same bits", outputs[0] == outputs[1])
     profiles(env, report, model, data, work)
+    schedules(env, report, model, data, work, outputs[0])
     left_out(env, report, model, data, work, numpy_helper.to_array(onnx.TensorProto.FromString(outputs[0])))
     result = sh("cmake", "--install", env.build, "--prefix", work / "installed")
     report.check("install", result.returncode == 0 and (work / "installed/include/libdsrt.h").exists(), result.stderr)
@@ -265,6 +266,23 @@ def profiles(env, report, model, data, work):
     report.check("the trace has every kernel", {e["cat"] for e in events} == {s["kernel"] for s in measured["steps"]})
     table = sh(env.dsc, "profile", model, "--inputs", data, "--seconds=0.05")
     report.check("profile prints a table", table.returncode == 0 and "roof" in table.stdout and "k0" in table.stdout, table.stderr)
+
+
+def schedules(env, report, model, data, work, expected):
+    """tune writes a file that other commands read; a tile changes the code, not the bits."""
+    tuned = work / "tuned.schedules"
+    result = sh(env.dsc, "tune", model, "--inputs", data, "--seconds=3", "-o", tuned)
+    report.check("tune", result.returncode == 0 and "tiles tried" in result.stdout and tuned.read_text().startswith("# dsc tune"), result.stderr)
+    planned = json.loads(sh(env.dsc, "compile", model, "--dim=batch=2", "--cpu=native", "--report", "--json", "-o", work / "r.o").stdout)
+    whats = sorted({k["what"] for k in planned["kernels"] if k["what"].startswith(("conv", "matmul"))})
+    tuned.write_text("# by hand\n" + "".join("tile 1x2 %s\n" % what for what in whats))
+    sizes = [json.loads(sh(env.dsc, "bench", model, "--inputs", data, "--seconds=0.01", *more).stdout)["code_bytes"] for more in ([], ["--schedules", tuned])]
+    report.check("a schedule changes the code", sizes[0] != sizes[1], sizes)
+    result = sh(env.dsc, "run", model, "--inputs", data, "--outputs", work / "out", "--dim=batch=2", "--schedules", tuned)
+    report.check("a schedule keeps the bits", result.returncode == 0 and (work / "out/output_0.pb").read_bytes() == expected, result.stderr)
+    tuned.write_text("tile big conv\n")
+    result = sh(env.dsc, "run", model, "--inputs", data, "--schedules", tuned)
+    report.check("a bad schedule is reported", result.returncode == 1 and "line 1" in result.stderr, result.stderr)
 
 
 def left_out(env, report, model, data, work, expected):

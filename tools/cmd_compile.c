@@ -87,7 +87,7 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
         fprintf(stderr, "dsc: error: compile needs -o OUTPUT\n");
         return DS_BAD_USAGE;
     }
-    DS_TRY(model_pass_options(c, cpu, &passes));
+    DS_TRY(model_pass_options(c, cx, cpu, &passes));
     const char *form = form_of(c, path), *prefix = cli_value(c, "prefix", default_prefix(cx, path));
     if (!is_identifier(prefix)) {
         fprintf(stderr, "dsc: error: --prefix '%s' is not a C identifier\n", prefix);

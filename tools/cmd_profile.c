@@ -192,5 +192,5 @@ static ds_status report(const cli *c, ds_module *m, const char *output, void *us
 
 ds_status cmd_profile(const cli *c, ds_ir_context *cx) {
     profile p = {.c = c, .cx = cx};
-    return measure_model(c, cx, report, &p);
+    return measure_model(c, cx, &(measure_request){.report = report, .user = &p});
 }

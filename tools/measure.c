@@ -89,9 +89,11 @@ static ds_status run_child(ds_ir_context *cx, const char **args, const char *out
     return status == 0 ? DS_OK : ds_report(cx->diag, DS_ERROR, DS_E_run, NULL, "the measured process failed");
 }
 
-static ds_status run_measured(const cli *c, workplace *w, ds_files *files, ds_module *m, const ds_pass_options *passes, bool profiled) {
+static ds_status run_measured(const cli *c, workplace *w, ds_files *files, ds_module *m, const ds_pass_options *passes,
+                              const measure_request *request) {
     ds_built built;
-    double start = now();
+    bool profiled = request->report != NULL;
+    double start = now(), seconds = request->seconds > 0 ? request->seconds : cli_number(c, "seconds", 2);
     const char **args = NULL, *so = made(w, "model.so"), *weights = made(w, "model.weights");
     ds_arena *arena = w->cx->arena;
     made(w, "model.h");
@@ -111,7 +113,7 @@ static ds_status run_measured(const cli *c, workplace *w, ds_files *files, ds_mo
                                  cpu.prefix,
                                  built.code.weight_bytes ? weights : "-",
                                  ds_arena_printf(arena, "%d", (int)cli_number(c, "threads", 1)),
-                                 ds_arena_printf(arena, "%g", cli_number(c, "seconds", 2)),
+                                 ds_arena_printf(arena, "%g", seconds),
                                  profiled ? "--profile" : members};
     for (size_t i = 0; i < DS_COUNT(fixed); i++) arrput(args, fixed[i]);
     if (status == DS_OK) status = write_inputs(c, w, files, &built.signature, &args);
@@ -123,18 +125,19 @@ static ds_status run_measured(const cli *c, workplace *w, ds_files *files, ds_mo
     return status;
 }
 
-ds_status measure_model(const cli *c, ds_ir_context *cx, measure_report *report, void *user) {
+ds_status measure_model(const cli *c, ds_ir_context *cx, const measure_request *request) {
     ds_files files = {0};
     ds_dim_value *dims = NULL;
     ds_module *m = NULL;
     ds_pass_options passes;
     workplace w = {.cx = cx, .folder = "/tmp/dsc-bench.XXXXXX"};
-    DS_TRY(model_pass_options(c, "native", &passes));
+    DS_TRY(model_pass_options(c, cx, "native", &passes));
+    if (request->schedule_count) passes.schedules = request->schedules, passes.schedule_count = request->schedule_count;
     if (!mkdtemp(w.folder)) return ds_report(cx->diag, DS_ERROR, DS_E_file, NULL, "cannot make a temporary folder: %s", strerror(errno));
     ds_status status = fix_dims(c, cx, &files, &dims);
     if (status == DS_OK) status = model_load(c, cx, &files, dims, arrlenu(dims), &m);
-    if (status == DS_OK) status = run_measured(c, &w, &files, m, &passes, report);
-    if (status == DS_OK && report) status = report(c, m, arrlast(w.files), user);
+    if (status == DS_OK) status = run_measured(c, &w, &files, m, &passes, request);
+    if (status == DS_OK && request->report) status = request->report(c, m, arrlast(w.files), request->user);
     for (size_t i = 0; i < arrlenu(w.files); i++) unlink(w.files[i]);
     rmdir(w.folder);
     arrfree(w.files), arrfree(dims);

@@ -7,7 +7,15 @@
 /* Reads what the measured process printed, while the module (plans) still exists. */
 typedef ds_status measure_report(const cli *c, ds_module *m, const char *output, void *user);
 
-/* Options as `dsc bench` takes them. With a report the model is traced and profiled, and nothing is printed here. */
-DS_MUST_USE ds_status measure_model(const cli *c, ds_ir_context *cx, measure_report *report, void *user);
+/* Options as `dsc bench` takes them. With a report the model is traced and profiled, for `seconds` (0: as --seconds says), and nothing is
+ * printed here. `schedules` replace those of --schedules where there are any. */
+typedef struct {
+    measure_report *report;
+    void *user;
+    double seconds;
+    const ds_schedule *schedules;
+    size_t schedule_count;
+} measure_request;
+DS_MUST_USE ds_status measure_model(const cli *c, ds_ir_context *cx, const measure_request *request);
 
 #endif

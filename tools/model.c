@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "tools/model.h"
+#include "tools/schedules.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ ds_status model_write_text(ds_module *m, const char *path) {
     return status;
 }
 
-ds_status model_pass_options(const cli *c, const char *default_cpu, ds_pass_options *o) {
+ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *default_cpu, ds_pass_options *o) {
     const char *cpu = cli_value(c, "cpu", default_cpu);
     *o = (ds_pass_options){.target = ds_target_find(cpu),
                            .print_after_all = cli_has(c, "print-ir-after-all"),
@@ -69,7 +70,7 @@ ds_status model_pass_options(const cli *c, const char *default_cpu, ds_pass_opti
                            .stop_after = cli_value(c, "stop-after", NULL),
                            .without = cli_value(c, "without", NULL),
                            .reproducer = cli_value(c, "reproducer", "dsc-reproducer.mlir")};
-    if (o->target) return DS_OK;
+    if (o->target) return cli_has(c, "schedules") ? schedules_read(cx, cli_value(c, "schedules", ""), o) : DS_OK;
     fprintf(stderr, "dsc: error: no ISA level is called '%s' (dsc info lists them)\n", cpu);
     return DS_BAD_USAGE;
 }
@@ -77,7 +78,7 @@ ds_status model_pass_options(const cli *c, const char *default_cpu, ds_pass_opti
 ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count, model *m) {
     ds_pass_options passes;
     *m = (model){0};
-    DS_TRY(model_pass_options(c, "native", &passes));
+    DS_TRY(model_pass_options(c, cx, "native", &passes));
     DS_TRY(model_load(c, cx, files, dims, dim_count, &m->module));
     DS_TRY(ds_passes_run(m->module, &passes));
     ds_cpu_options cpu = {.target = passes.target,

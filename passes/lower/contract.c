@@ -16,6 +16,7 @@ enum {
     PIECE_MACS = 1 << 20, /* the most a piece has; LEAST_MACS: the fewest, a microsecond */
     LEAST_MACS = 1 << 17,
     PIECES = 16, /* wanted, where that leaves them large enough */
+    MOST_ROWS = 14,
     MAX_ROWS = 8 /* rows of A whose stride is a multiple of 1 KB share few sets of the L1 cache; packing A would allow 14 */
 };
 
@@ -147,8 +148,22 @@ static double step_cycles(tiling *t, size_t rows, size_t columns, bool b_in_l1) 
     return (far > most ? far : most) + 0.3;
 }
 
+/* What was measured to be best, where it can be had. */
+static bool scheduled_tile(tiling *t) {
+    const ds_schedule *s = t->l->schedule;
+    int64_t m = 1;
+    if (!s || s->rows == 0 || s->rows > MOST_ROWS || s->columns == 0 || s->columns > 8 || s->columns % (DS_PANEL / t->l->lanes))
+        return false;
+    if (s->rows * s->columns + s->columns + 1 > t->l->target->registers || t->block % s->rows) return false;
+    if (t->m != SIZE_MAX && !ds_expr_is_const(t->extent[t->m], &m)) m = MOST_ROWS;
+    if (s->rows > m) return false;
+    t->rows = s->rows, t->columns = s->columns;
+    return true;
+}
+
 /* The tile that walks the space in the fewest cycles. */
 static void choose_tile(tiling *t) {
+    if (scheduled_tile(t)) return;
     unsigned registers = t->l->target->registers;
     int64_t m = 1, n = 0, lanes = (int64_t)t->l->lanes;
     if (t->m != SIZE_MAX && !ds_expr_is_const(t->extent[t->m], &m)) m = 64 * MAX_ROWS * 7; /* some large one */

@@ -252,8 +252,9 @@ static void fill_borders(lowering *l, ds_op *kernel, ds_op *parallel) {
     }
 }
 
-ds_status lower_kernel(ds_module *m, const ds_target *target, ds_op *kernel, const char *name, ds_op **out_func) {
-    lowering l = {.m = m, .cx = m->cx, .target = target, .lanes = lanes_of(target)};
+ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule *schedule, ds_op *kernel, const char *name,
+                       ds_op **out_func) {
+    lowering l = {.m = m, .cx = m->cx, .target = target, .schedule = schedule, .lanes = lanes_of(target)};
     ds_op *func = ds_func_create(m, name);
     ds_block *body = ds_op_block(kernel, 0);
     size_t shared = (size_t)ds_op_int(kernel, "shared", 0), count = 0;

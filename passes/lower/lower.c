@@ -20,6 +20,7 @@ typedef struct {
 typedef struct {
     ds_module *m;
     const ds_target *target;
+    const ds_pass_options *options;
     kernel_name *known; /* stb_ds string map: text -> name */
     unsigned next;
     const char *prefix;
@@ -56,11 +57,19 @@ static void split_kernel(ds_module *m, ds_op *kernel, ds_op **out_first, ds_op *
 
 static void forget_locations(void *user, ds_op *op) { (void)user, op->loc = NULL; }
 
+static const ds_schedule *find_schedule(const lowerer *w, const ds_op *kernel) {
+    for (size_t i = 0; i < w->options->schedule_count; i++) {
+        const ds_schedule *s = &w->options->schedules[i];
+        if (!s->what || !strcmp(s->what, ds_op_text(kernel, "what", ""))) return s;
+    }
+    return NULL;
+}
+
 static void lower_one(lowerer *w, ds_op *kernel) {
     const char *name = ds_arena_printf(w->m->arena, "%s%u", w->prefix, w->next);
     ds_op *func = NULL;
     lower_describe(w->m, kernel);
-    ds_status status = lower_kernel(w->m, w->target, kernel, name, &func);
+    ds_status status = lower_kernel(w->m, w->target, find_schedule(w, kernel), kernel, name, &func);
     if (status == DS_UNSUPPORTED) { /* no tiled form: the epilogue gets a kernel of its own */
         ds_op *unfinished = ds_module_find(w->m, name), *parts[2];
         if (unfinished) ds_op_erase(unfinished);
@@ -106,7 +115,7 @@ ds_status ds_pass_lower(ds_module *module, const ds_pass_options *options) {
         ds_op *func = ds_module_find(module, names[i]);
         if (!func) continue;
         /* recipes run on the machine that compiles, with the same arithmetic everywhere */
-        lowerer w = {.m = module, .target = i ? ds_target_at(0) : &target, .prefix = i ? "c" : "k"};
+        lowerer w = {.m = module, .options = options, .target = i ? ds_target_at(0) : &target, .prefix = i ? "c" : "k"};
         sh_new_strdup(w.known);
         lower_block(&w, ds_op_block(func, 0));
         shfree(w.known);

@@ -29,9 +29,10 @@ typedef struct {
     ds_ir_context *cx;
     const ds_target *target;
     ds_builder b;
-    size_t lanes;       /* of vectors, for every element type */
-    ds_mapping buffers; /* tensor value of the kernel -> buffer */
-    lane_value *values; /* stb_ds array by value id: scalars of the regions being lowered */
+    const ds_schedule *schedule; /* a choice that was measured, or NULL */
+    size_t lanes;                /* of vectors, for every element type */
+    ds_mapping buffers;          /* tensor value of the kernel -> buffer */
+    lane_value *values;          /* stb_ds array by value id: scalars of the regions being lowered */
     bool unsupported;
 } lowering;
 
@@ -94,7 +95,8 @@ void lower_parallel_end(lowering *l, ds_op *loop);
 double lower_estimate(const ds_expr *e); /* its value with a guess for symbols */
 
 /* kernel -> function @name of loop ops. */
-ds_status lower_kernel(ds_module *m, const ds_target *target, ds_op *kernel, const char *name, ds_op **out_func);
+ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule *schedule, ds_op *kernel, const char *name,
+                       ds_op **out_func);
 /* Says what a kernel does, for reports: attributes `what` (text), `flops` and `bytes` (of its operands and results). */
 void lower_describe(ds_module *m, ds_op *kernel);
 /* Function of kernels -> plan. */
