@@ -41,6 +41,19 @@ int64_t ds_layout_border(const ds_type *type, size_t dim, bool after) {
     return border ? border->items[after ? type->rank + dim : dim]->integer : 0;
 }
 
+int64_t ds_layout_within(const ds_type *type, ds_layout_place what) {
+    const ds_attr *within = ds_attr_find(type->encoding, "within");
+    return within ? within->items[what]->integer : what == DS_WITHIN_ID ? -1 : 0;
+}
+
+const ds_type *ds_layout_placed(ds_ir_context *cx, const ds_type *type, int64_t total, int64_t start, int64_t id) {
+    const int64_t place[] = {total, start, id};
+    ds_named_attr entries[3] = {{"map", layout_map(type)}, {"within", ds_attr_ints(cx, place, 3)}};
+    const ds_attr *border = ds_attr_find(type->encoding, "border");
+    if (border) entries[2] = (ds_named_attr){"border", border};
+    return ds_type_with_encoding(cx, type, ds_attr_dict(cx, entries, border ? 3 : 2));
+}
+
 const ds_type *ds_layout_with_border(ds_ir_context *cx, const ds_type *type, const int64_t *before, const int64_t *after) {
     const ds_attr *items[2 * DS_CONTRACTION_MAX];
     for (size_t i = 0; i < type->rank; i++) {
@@ -54,8 +67,9 @@ const ds_type *ds_layout_with_border(ds_ir_context *cx, const ds_type *type, con
 
 bool ds_layout_same_order(const ds_type *a, const ds_type *b) { return layout_map(a) == layout_map(b); }
 
-/* An extent with its border. */
+/* An extent with its border; of channels, all that are in the buffer. */
 static const ds_expr *widened(ds_ir_context *cx, const ds_type *type, size_t dim, const ds_expr *extent) {
+    if (dim == 1 && ds_layout_within(type, DS_WITHIN_ID) >= 0) return ds_expr_const(cx, ds_layout_within(type, DS_WITHIN_TOTAL));
     return ds_expr_add(cx, extent, ds_expr_const(cx, ds_layout_border(type, dim, false) + ds_layout_border(type, dim, true)));
 }
 
@@ -78,6 +92,11 @@ size_t ds_layout_extents(ds_ir_context *cx, const ds_type *type, const ds_expr *
     return map->count;
 }
 
+/* Where index 0 of a dim lies: behind the border, or behind the channels of other parts. */
+static int64_t first_place(const ds_type *type, size_t dim) {
+    return ds_layout_border(type, dim, false) + (dim == 1 ? ds_layout_within(type, DS_WITHIN_START) : 0);
+}
+
 const ds_expr *ds_layout_offset(ds_ir_context *cx, const ds_type *type, const ds_expr *const *index) {
     const ds_expr *extents[DS_CONTRACTION_MAX], *offset = ds_expr_const(cx, 0);
     const ds_attr *map = layout_map(type);
@@ -86,7 +105,7 @@ const ds_expr *ds_layout_offset(ds_ir_context *cx, const ds_type *type, const ds
     for (size_t i = 0; i < count; i++) {
         const ds_expr *at = map ? ds_expr_replace_dims(cx, map->exprs[i], index, type->rank) : index[i];
         if (map && map->exprs[i]->kind == DS_EXPR_DIM)
-            at = ds_expr_add(cx, at, ds_expr_const(cx, ds_layout_border(type, (size_t)map->exprs[i]->value, false)));
+            at = ds_expr_add(cx, at, ds_expr_const(cx, first_place(type, (size_t)map->exprs[i]->value)));
         offset = ds_expr_add(cx, ds_expr_mul(cx, offset, extents[i]), at);
     }
     return offset;
@@ -101,7 +120,7 @@ bool ds_layout_inverse(ds_ir_context *cx, const ds_type *type, const ds_expr **o
         if (!atom || atom->kind != DS_EXPR_DIM) return false;
         const ds_expr **to = &out[atom->value];
         *to = ds_expr_add(cx, *to, e->kind == DS_EXPR_FLOORDIV ? ds_expr_mul(cx, p, e->b) : p);
-        if (e->kind == DS_EXPR_DIM) *to = ds_expr_sub(cx, *to, ds_expr_const(cx, ds_layout_border(type, (size_t)atom->value, false)));
+        if (e->kind == DS_EXPR_DIM) *to = ds_expr_sub(cx, *to, ds_expr_const(cx, first_place(type, (size_t)atom->value)));
     }
     return true;
 }
@@ -117,7 +136,7 @@ bool ds_layout_is_dense(ds_ir_context *cx, const ds_type *type) {
     const ds_attr *map = layout_map(type);
     (void)cx;
     if (!map) return true;
-    if (ds_attr_find(type->encoding, "border")) return false;
+    if (ds_attr_find(type->encoding, "border") || ds_layout_within(type, DS_WITHIN_ID) >= 0) return false;
     int64_t last = -1;
     for (size_t i = 0; i < map->count; i++) {
         const ds_expr *e = map->exprs[i];

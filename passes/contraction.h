@@ -27,6 +27,10 @@ ds_op *ds_copy_map(ds_builder *b, ds_value *input, const ds_type *type, const ds
 int64_t ds_layout_border(const ds_type *type, size_t dim, bool after);
 /* The type with at least these borders (one pair of before and after for each dim) around dims whose order is the encoding's. */
 const ds_type *ds_layout_with_border(ds_ir_context *cx, const ds_type *type, const int64_t *before, const int64_t *after);
+/* A part of a larger buffer (encoding key `within`): its channels are those from `start` on of `total`; id: which buffer. */
+typedef enum { DS_WITHIN_TOTAL, DS_WITHIN_START, DS_WITHIN_ID } ds_layout_place;
+int64_t ds_layout_within(const ds_type *type, ds_layout_place what); /* not a part: 0, id -1 */
+const ds_type *ds_layout_placed(ds_ir_context *cx, const ds_type *type, int64_t total, int64_t start, int64_t id);
 bool ds_layout_same_order(const ds_type *a, const ds_type *b); /* the same but for borders */
 /* Extents of a tensor as it lies in memory: dims after the encoding's map. Returns how many; 0 when the map is of no form known here. */
 size_t ds_layout_extents(ds_ir_context *cx, const ds_type *type, const ds_expr **out_extents);

@@ -290,7 +290,7 @@ def left_out(env, report, model, data, work, expected):
     import numpy as np
     import onnx
     from onnx import numpy_helper
-    for name in ("simplify", "fuse", "layout", "clean", "hoist", "tile", "simplify,fuse,layout,clean,hoist,tile"):
+    for name in ("simplify", "fuse", "layout", "join", "clean", "hoist", "tile", "simplify,fuse,layout,join,clean,hoist,tile"):
         result = sh(env.dsc, "run", model, "--inputs", data, "--outputs", work / "out", "--without=" + name)
         got = numpy_helper.to_array(onnx.load_tensor(str(work / "out/output_0.pb")))
         report.check("without " + name, result.returncode == 0 and np.allclose(got, expected, rtol=1e-4, atol=1e-5), result.stderr)

@@ -26,6 +26,7 @@ typedef struct {
     ds_op *func;
     storage *stores; /* stb_ds array */
     int *store_of;   /* stb_ds array by value id: index into stores, or -1 */
+    int *shared;     /* stb_ds array by id of buffers that parts share: index into stores, or -1 */
     size_t position;
     ds_builder b;
     ds_mapping buffers;
@@ -56,12 +57,28 @@ static const ds_expr *bytes_of(planner *p, const ds_type *t) {
 
 static int store_index(planner *p, const ds_value *v) { return v->id < arrlenu(p->store_of) ? p->store_of[v->id] : -1; }
 
+static void set_store(planner *p, const ds_value *v, int store) {
+    while (arrlenu(p->store_of) <= v->id) arrput(p->store_of, -1);
+    p->store_of[v->id] = store;
+}
+
+/* Parts of one buffer have one storage; the first of them opens it. */
+static bool join_store(planner *p, const ds_value *v, int64_t id) {
+    while ((int64_t)arrlen(p->shared) <= id) arrput(p->shared, -1);
+    int *store = &p->shared[id];
+    bool known = *store >= 0;
+    if (!known) *store = (int)arrlen(p->stores);
+    set_store(p, v, *store);
+    return known;
+}
+
 static void add_store(planner *p, ds_value *v) {
+    int64_t id = v->type->kind == DS_TYPE_TENSOR ? ds_layout_within(v->type, DS_WITHIN_ID) : -1;
+    if (id >= 0 && join_store(p, v, id)) return;
     storage s = {.bytes = bytes_of(p, v->type), .first = p->position, .last = p->position, .output = -1};
     int64_t bytes;
     s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = is_late(s.bytes);
-    while (arrlenu(p->store_of) <= v->id) arrput(p->store_of, -1);
-    p->store_of[v->id] = (int)arrlen(p->stores);
+    set_store(p, v, (int)arrlen(p->stores));
     arrput(p->stores, s);
 }
 
@@ -75,7 +92,8 @@ static void scan_block(planner *p, ds_block *block);
 static void scan_op(planner *p, ds_op *op) {
     size_t start = ++p->position;
     if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_reshape) return;
-    for (size_t i = 0; i < op->result_count; i++) add_store(p, &op->results[i]);
+    if (op->kind == DS_GRAPH_join) join_store(p, &op->results[0], ds_op_int(op, "id", 0));
+    for (size_t i = 0; op->kind != DS_GRAPH_join && i < op->result_count; i++) add_store(p, &op->results[i]);
     for (size_t r = 0; op->kind != DS_GRAPH_kernel && r < op->region_count; r++) scan_block(p, ds_op_block(op, r));
     size_t end = ++p->position;
     if (op->region_count && op->kind != DS_GRAPH_kernel) { /* what a loop's body touches stays for the whole loop */
@@ -84,7 +102,10 @@ static void scan_op(planner *p, ds_op *op) {
             else if (p->stores[i].last > start) p->stores[i].last = end;
     }
     for (size_t i = 0; i < op->operand_count; i++) use_value(p, ds_op_operand(op, i), end);
-    for (size_t i = 0; i < op->result_count; i++) p->stores[store_index(p, &op->results[i])].last = end;
+    for (size_t i = 0; i < op->result_count; i++) {
+        storage *s = &p->stores[store_index(p, &op->results[i])];
+        if (s->last < end) s->last = end;
+    }
 }
 
 static void scan_block(planner *p, ds_block *block) {
@@ -387,6 +408,7 @@ static ds_status plan_block(planner *p, ds_block *block) {
         case DS_GRAPH_reshape:
         case DS_GRAPH_yield:
         case DS_RETURN: break;
+        case DS_GRAPH_join: ds_mapping_set(&p->buffers, &op->results[0], buffer_of(p, ds_op_operand(op, 0))); break;
         case DS_GRAPH_kernel: plan_kernel(p, op); break;
         case DS_GRAPH_if: DS_TRY(plan_if(p, op)); break;
         case DS_GRAPH_loop: DS_TRY(plan_loop(p, op)); break;
@@ -467,7 +489,7 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     ds_op_set_attr(m, plan, "arena", ds_attr_expr(p.cx, arena));
     ds_op_set_attr(m, plan, "arena_least", ds_attr_int(p.cx, least)); /* of the static part, for reports */
     ds_op_set_attr(m, plan, "lane_bytes", ds_attr_expr(p.cx, p.lane_bytes));
-    arrfree(inputs), arrfree(outputs), arrfree(output_buffers), arrfree(p.stores), arrfree(p.store_of);
+    arrfree(inputs), arrfree(outputs), arrfree(output_buffers), arrfree(p.stores), arrfree(p.store_of), arrfree(p.shared);
     ds_mapping_free(&p.buffers);
     ds_op_erase(func);
     return status;

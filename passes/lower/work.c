@@ -80,7 +80,11 @@ void lower_describe(ds_module *m, ds_op *kernel) {
         const ds_type *t = i < kernel->operand_count ? ds_op_operand(kernel, i)->type : kernel->results[i - kernel->operand_count].type;
         if (t->kind != DS_TYPE_TENSOR) continue;
         bytes = ds_expr_add(
-            cx, bytes, ds_expr_floordiv(cx, ds_expr_scale(cx, ds_layout_count(cx, t), ds_elem_facts(t->elem)->bits), ds_expr_const(cx, 8)));
+            cx, bytes,
+            ds_expr_floordiv(cx,
+                             ds_expr_scale(cx, ds_layout_within(t, DS_WITHIN_ID) < 0 ? ds_layout_count(cx, t) : ds_type_count(cx, t),
+                                           ds_elem_facts(t->elem)->bits),
+                             ds_expr_const(cx, 8)));
     }
     ds_op_set_attr(m, kernel, "what", describe(cx, kernel));
     ds_op_set_attr(m, kernel, "flops", ds_attr_expr(cx, flops));
@@ -95,7 +99,7 @@ typedef struct {
 static void add_work(void *user, ds_op *op) {
     work_sum *sum = user;
     if (op->result_count == 0 || op->results[0].type->kind != DS_TYPE_TENSOR || strncmp(ds_op_facts(op->kind)->name, "graph.", 6)) return;
-    if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_reshape || op->kind == DS_GRAPH_extract) return;
+    if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_reshape || op->kind == DS_GRAPH_join || op->kind == DS_GRAPH_extract) return;
     sum->total.ops++;
     sum->total.flops += lower_estimate(op_flops(sum->cx, op));
     for (size_t i = 0; i < op->operand_count + op->result_count; i++) {
