@@ -41,6 +41,12 @@ int64_t ds_layout_border(const ds_type *type, size_t dim, bool after) {
     return border ? border->items[after ? type->rank + dim : dim]->integer : 0;
 }
 
+bool ds_layout_has_view(const ds_value *v) {
+    for (const ds_use *use = v->uses; use; use = use->next)
+        if (use->owner->kind == DS_GRAPH_reshape) return true;
+    return false;
+}
+
 int64_t ds_layout_within(const ds_type *type, ds_layout_place what) {
     const ds_attr *within = ds_attr_find(type->encoding, "within");
     return within ? within->items[what]->integer : what == DS_WITHIN_ID ? -1 : 0;

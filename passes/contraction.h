@@ -27,6 +27,7 @@ ds_op *ds_copy_map(ds_builder *b, ds_value *input, const ds_type *type, const ds
 int64_t ds_layout_border(const ds_type *type, size_t dim, bool after);
 /* The type with at least these borders (one pair of before and after for each dim) around dims whose order is the encoding's. */
 const ds_type *ds_layout_with_border(ds_ir_context *cx, const ds_type *type, const int64_t *before, const int64_t *after);
+bool ds_layout_has_view(const ds_value *v); /* a reshape that relies on how v lies in memory */
 /* A part of a larger buffer (encoding key `within`): its channels are those from `start` on of `total`; id: which buffer. */
 typedef enum { DS_WITHIN_TOTAL, DS_WITHIN_START, DS_WITHIN_ID } ds_layout_place;
 int64_t ds_layout_within(const ds_type *type, ds_layout_place what); /* not a part: 0, id -1 */

@@ -22,12 +22,6 @@ static bool is_part(const ds_type *t) { return ds_layout_within(t, DS_WITHIN_ID)
 
 static int64_t channels_of(const ds_type *t) { return t->dims[CHANNEL]->value; }
 
-static bool has_view(const ds_value *v) {
-    for (const ds_use *use = v->uses; use; use = use->next)
-        if (use->owner->kind == DS_GRAPH_reshape) return true;
-    return false;
-}
-
 static bool has_border(const ds_type *t) { return ds_attr_find(t->encoding, "border") != NULL; }
 
 /* Channels last in memory, of known number. */
@@ -48,7 +42,7 @@ static bool is_joinable(const ds_op *op) {
 
 /* May the op that makes v write it into another buffer? */
 static bool can_move(const ds_op *concat, const ds_value *v) {
-    if (!v->op || v->op->block != concat->block || v->op->result_count != 1 || is_part(v->type) || has_view(v)) return false;
+    if (!v->op || v->op->block != concat->block || v->op->result_count != 1 || is_part(v->type) || ds_layout_has_view(v)) return false;
     return v->op->kind == DS_GRAPH_map || v->op->kind == DS_GRAPH_reduce || v->op->kind == DS_GRAPH_conv ||
            v->op->kind == DS_GRAPH_winograd || is_joinable(v->op);
 }
@@ -64,7 +58,7 @@ static bool is_in_place(const ds_op *op) {
             return false;
         start += channels_of(t);
     }
-    return !has_border(op->results[0].type) && !has_view(&op->results[0]);
+    return !has_border(op->results[0].type) && !ds_layout_has_view(&op->results[0]);
 }
 
 /* The same border around all that share a buffer: the widest that any of them needs. */

@@ -171,19 +171,13 @@ static void make_channels_last(layout *l, ds_value *v, const ds_op *user) {
     v->type = ds_type_with_encoding(l->cx, v->type, channels_last(l, v->type->rank));
 }
 
-static bool has_view(const ds_value *v) {
-    for (const ds_use *use = v->uses; use; use = use->next)
-        if (use->owner->kind == DS_GRAPH_reshape) return true;
-    return false;
-}
-
 /* The zeros that a window reads, kept around the input by the kernel that makes it. False when that kernel cannot. */
 static bool bordered_input(layout *l, ds_op *conv) {
     ds_value *x = ds_op_operand(conv, 0);
     const ds_attr *padding = ds_op_attr(conv, "padding");
     int64_t before[MAX_RANK] = {0}, after[MAX_RANK] = {0};
     size_t rank = x->type->rank, spatial = rank - 2;
-    if (rank != 4 || !x->op || x->op->block != conv->block || !is_channels_last(l, x->type) || is_constant(l, x) || has_view(x))
+    if (rank != 4 || !x->op || x->op->block != conv->block || !is_channels_last(l, x->type) || is_constant(l, x) || ds_layout_has_view(x))
         return false;
     switch (x->op->kind) {
     case DS_GRAPH_map:

@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from inputs import write_inputs  # noqa: E402
 
-PASSES = ["", "fuse", "tile", "layout", "hoist", "simplify,clean", "fuse,tile,layout,hoist,simplify,clean"]
+PASSES = ["", "fuse", "tile", "layout", "hoist", "simplify,clean", "fuse,tile,layout,join,hoist,simplify,clean"]
 
 
 def profile(dsc, model, inputs, without, args):
