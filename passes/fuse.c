@@ -228,12 +228,56 @@ static bool constant_into_region(ds_rewriter *rw, ds_op *op) {
     return false;
 }
 
+/* The op that makes v, of this kind, when nothing else reads v. */
+static ds_op *only_producer(const ds_value *v, ds_op_kind kind) {
+    return v->op && v->op->kind == kind && ds_value_has_one_use(v) ? v->op : NULL;
+}
+
+static bool is_copy(const ds_op *map) {
+    const ds_block *body = ds_op_block(map, 0);
+    return map->operand_count == 1 && map->result_count == 1 && !ds_op_attr(map, "pads") && body->first->kind == DS_GRAPH_yield &&
+           ds_op_operand(body->first, 0) == body->args[0];
+}
+
+/* Channels dealt out anew (ShuffleNet): [n, a * b, …] as [n, a, b, …], these two swapped, as [n, b * a, …] again: one map. */
+static bool shuffle_as_map(ds_rewriter *rw, ds_op *op) {
+    ds_module *m = rw->module;
+    ds_op *swap = only_producer(ds_op_operand(op, 0), DS_GRAPH_map),
+          *split = swap ? only_producer(ds_op_operand(swap, 0), DS_GRAPH_reshape) : NULL;
+    if (!split || !is_copy(swap)) return false;
+    ds_value *x = ds_op_operand(split, 0);
+    const ds_type *t = x->type, *parts = split->results[0].type;
+    const ds_attr *map = ds_op_map(swap, 0);
+    int64_t a, b, channels;
+    if (t->rank < 3 || t->rank > 8 || parts->rank != t->rank + 1 || op->results[0].type != t || t->encoding || parts->encoding)
+        return false;
+    if (!ds_expr_is_const(parts->dims[1], &a) || !ds_expr_is_const(parts->dims[2], &b) || !ds_expr_is_const(t->dims[1], &channels) ||
+        a * b != channels)
+        return false;
+    for (size_t i = 0; i < parts->rank; i++) {
+        size_t from = i == 1 ? 2 : i == 2 ? 1 : i;
+        if (map->exprs[i]->kind != DS_EXPR_DIM || map->exprs[i]->value != (int64_t)from) return false;
+        if (i != 1 && i != 2 && parts->dims[i] != t->dims[i ? i - 1 : 0]) return false;
+    }
+    const ds_expr *at[8], *c = ds_expr_dim(m->cx, 1), *inner = ds_expr_const(m->cx, a);
+    for (size_t i = 0; i < t->rank; i++) at[i] = ds_expr_dim(m->cx, i);
+    at[1] = ds_expr_add(m->cx, ds_expr_scale(m->cx, ds_expr_mod(m->cx, c, inner), b), ds_expr_floordiv(m->cx, c, inner));
+    ds_builder builder = {m, op->block, op, ds_loc_fused(m, op->loc, swap->loc)};
+    const ds_attr *maps = ds_attr_map(m->cx, t->rank, at, t->rank);
+    ds_op *shuffle = ds_op_create(&builder, DS_GRAPH_map, &x, 1, &t, 1, 1);
+    ds_op_set_attr(m, shuffle, "maps", ds_attr_array(m->cx, &maps, 1));
+    ds_builder in = {m, ds_op_block(shuffle, 0), NULL, op->loc};
+    ds_value *arg = ds_block_add_arg(m, in.block, ds_type_scalar(m->cx, t->elem), NULL);
+    ds_op_create(&in, DS_GRAPH_yield, &arg, 1, NULL, 0, 0);
+    ds_rewriter_replace(rw, op, ds_op_result(shuffle, 0));
+    return true;
+}
+
 static bool is_control_flow(const ds_op *op) { return op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if; }
 
 static const ds_rule rules[] = {
-    {"constant-into-map", DS_GRAPH_map, constant_into_region},
-    {"constant-into-reduce", DS_GRAPH_reduce, constant_into_region},
-    {"merge-into-map", DS_GRAPH_map, merge_producer},
+    {"constant-into-map", DS_GRAPH_map, constant_into_region}, {"constant-into-reduce", DS_GRAPH_reduce, constant_into_region},
+    {"shuffle-as-map", DS_GRAPH_reshape, shuffle_as_map},      {"merge-into-map", DS_GRAPH_map, merge_producer},
     {"merge-into-reduce", DS_GRAPH_reduce, merge_producer},
 };
 

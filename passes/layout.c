@@ -216,6 +216,13 @@ static void lay_out_conv(layout *l, ds_op *conv) {
 
 /* ---- spreading ---- */
 
+/* Every pixel is read at its own place. */
+static bool only_channels_move(layout *l, const ds_attr *map) {
+    for (size_t i = 0; i < map->count; i++)
+        if (i != 1 && map->exprs[i] != ds_expr_dim(l->cx, i) && !ds_expr_equals(map->exprs[i], 0)) return false;
+    return (size_t)map->integer == map->count;
+}
+
 /* Operand i lies channels-last, or is as large as the result and read with neighbouring channels from neighbouring places. */
 static bool leads_to_channels_last(layout *l, const ds_op *op, size_t i) {
     const ds_type *t = ds_op_operand(op, i)->type, *type = op->results[0].type;
@@ -223,7 +230,8 @@ static bool leads_to_channels_last(layout *l, const ds_op *op, size_t i) {
     bool is_last = t->rank == type->rank && is_channels_last(l, t);
     if (op->kind == DS_GRAPH_concat) return is_last;
     const ds_attr *map = ds_op_map(op, i);
-    if (is_last) return ds_expr_linear(l->cx, map->exprs[1], 1, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
+    if (is_last && ds_expr_linear(l->cx, map->exprs[1], 1, &coefficient, &rest)) return ds_expr_equals(coefficient, 1);
+    if (is_last) return op->kind == DS_GRAPH_map && only_channels_move(l, map);
     if (op->kind != DS_GRAPH_map || t->encoding || type->rank < 4 || ds_type_count(l->cx, t) != ds_type_count(l->cx, type)) return false;
     const ds_expr *where = ds_layout_offset(l->cx, t, map->exprs);
     bool spread = false; /* one pixel is dense as well */

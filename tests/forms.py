@@ -34,7 +34,84 @@ def conv(n, ci, co, height, width, pads):
     return "conv %s" % [n, ci, co, height, width, pads], [*constants, helper.make_node("Conv", ["x0", "w", "b"], ["c"], pads=pads), helper.make_node("Relu", ["c"], ["y"])], [x], [want], []
 
 
+def constants(**values):
+    return [helper.make_node("Constant", [], [name], value=numpy_helper.from_array(value)) for name, value in values.items()]
+
+
+def filtered(x, w, stride=1, dilation=1, pad=0):
+    """The depthwise convolution of x[n, c, h, w] with w[c, kh, kw]."""
+    reach = [(k - 1) * dilation + 1 for k in w.shape[1:]]
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, reach, (2, 3))[:, :, ::stride, ::stride, ::dilation, ::dilation]
+    return np.einsum("nchwij,cij->nchw", windows, w)
+
+
+def depthwise(n, c, height, width, kernel, stride, dilation, pad):
+    x, w, b = f32(n, c, height, width), f32(c, 1, kernel, kernel), f32(c)
+    want = np.maximum(filtered(x, w[:, 0], stride, dilation, pad) + b[:, None, None], 0).astype(np.float32)
+    node = helper.make_node("Conv", ["x0", "w", "b"], ["c"], group=c, pads=[pad] * 4, strides=[stride] * 2, dilations=[dilation] * 2)
+    return "depthwise %s" % [n, c, height, width, kernel, stride, dilation, pad], [*constants(w=w, b=b), node, helper.make_node("Relu", ["c"], ["y"])], [x], [want], []
+
+
+def attention(batch, heads, rows, columns, depth):
+    """Scale, mask, softmax between two products: rows that fill no block, more rows than one."""
+    q, k, v, mask = f32(batch, heads, rows, depth), f32(batch, heads, depth, columns), f32(batch, heads, columns, depth), f32(1, 1, rows, columns)
+    scores = q.astype(np.float64) @ k * 0.25 + mask
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    want = (weights / weights.sum(-1, keepdims=True) @ v).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["x0", "x1"], ["s"]), helper.make_node("Mul", ["s", "quarter"], ["t"]), helper.make_node("Add", ["t", "x3"], ["u"]),
+             helper.make_node("Softmax", ["u"], ["p"], axis=-1), helper.make_node("MatMul", ["p", "x2"], ["y"])]
+    return "attention %s" % [batch, heads, rows, columns, depth], [*constants(quarter=np.float32(0.25)), *nodes], [q, k, v, mask], [want], []
+
+
+def joined():
+    """Concats of what convolutions make, one inside the other, one read by a window with a border, one part twice."""
+    x, w = f32(1, 16, 9, 7), {name: f32(*shape) / 4 for name, shape in (("a", (8, 16, 1, 1)), ("b", (12, 8, 1, 1)), ("c", (4, 20, 3, 3)))}
+    product = lambda v, f: np.einsum("nchw,oc->nohw", v, f[:, :, 0, 0])
+    a = product(x.astype(np.float64), w["a"])
+    b = product(a, w["b"])
+    ab = np.concatenate([a, b], 1)
+    padded = np.pad(ab, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    c = np.einsum("nchwij,ocij->nohw", np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (2, 3)), w["c"])
+    want = np.concatenate([ab, c, a], 1).astype(np.float32)
+    nodes = [helper.make_node("Conv", ["x0", "a"], ["ra"]), helper.make_node("Conv", ["ra", "b"], ["rb"]), helper.make_node("Concat", ["ra", "rb"], ["ab"], axis=1),
+             helper.make_node("Conv", ["ab", "c"], ["rc"], pads=[1] * 4), helper.make_node("Concat", ["ab", "rc", "ra"], ["y"], axis=1)]
+    return "concats joined", [*constants(**w), *nodes], [x], [want], []
+
+
+def shuffled(groups, each):
+    x, w = f32(2, groups * each, 5, 3), f32(groups * each, groups * each, 1, 1)
+    mixed = np.einsum("nchw,oc->nohw", x.astype(np.float64), w[:, :, 0, 0])
+    want = mixed.reshape(2, groups, each, 5, 3).swapaxes(1, 2).reshape(x.shape).astype(np.float32)
+    nodes = [helper.make_node("Conv", ["x0", "w"], ["m"]), helper.make_node("Reshape", ["m", "split"], ["s"]),
+             helper.make_node("Transpose", ["s"], ["t"], perm=[0, 2, 1, 3, 4]), helper.make_node("Reshape", ["t", "whole"], ["y"])]
+    shapes = constants(w=w, split=np.array([2, groups, each, 5, 3]), whole=np.array(x.shape))
+    return "channels shuffled %s" % [groups, each], [*shapes, *nodes], [x], [want], []
+
+
+def upsampled(channels, out_channels):
+    """A transposed convolution whose windows touch, then nearest neighbours by whole numbers."""
+    x, w = f32(2, channels, 4, 5), f32(channels, out_channels, 2, 3)
+    want = np.einsum("nchw,coij->nohiwj", x.astype(np.float64), w).reshape(2, out_channels, 8, 15)
+    want = want.repeat(3, 2).repeat(2, 3).astype(np.float32)
+    nodes = [helper.make_node("ConvTranspose", ["x0", "w"], ["t"], strides=[2, 3]),
+             helper.make_node("Resize", ["t", "", "scales"], ["y"], mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric")]
+    return "upsampled %s" % [channels, out_channels], [*constants(w=w, scales=np.array([1, 1, 3, 2], np.float32)), *nodes], [x], [want], []
+
+
 def cases():
+    yield depthwise(1, 20, 11, 13, 3, 1, 1, 1)
+    yield depthwise(2, 3, 9, 3, 3, 2, 1, 1)
+    yield depthwise(1, 40, 12, 17, 5, 2, 1, 2)
+    yield depthwise(1, 17, 14, 15, 3, 1, 2, 2)
+    yield depthwise(1, 32, 16, 16, 7, 1, 1, 3)
+    yield symbolic(*depthwise(2, 18, 8, 9, 3, 1, 1, 1)[:4])
+    yield attention(2, 3, 37, 53, 16)
+    yield attention(1, 1, 200, 130, 24)
+    yield joined()
+    yield shuffled(3, 7)
+    yield upsampled(6, 5)
+    yield upsampled(3, 1)
     yield conv(1, 32, 48, 33, 31, [1, 1, 1, 1])
     yield conv(2, 16, 32, 24, 20, [0, 0, 0, 0])
     yield conv(3, 48, 16, 17, 16, [0, 1, 2, 3])
