@@ -242,9 +242,10 @@ static bool is_copy(const ds_op *map) {
 /* Channels dealt out anew (ShuffleNet): [n, a * b, …] as [n, a, b, …], these two swapped, as [n, b * a, …] again: one map. */
 static bool shuffle_as_map(ds_rewriter *rw, ds_op *op) {
     ds_module *m = rw->module;
-    ds_op *swap = only_producer(ds_op_operand(op, 0), DS_GRAPH_map),
-          *split = swap ? only_producer(ds_op_operand(swap, 0), DS_GRAPH_reshape) : NULL;
-    if (!split || !is_copy(swap)) return false;
+    ds_op *swap = only_producer(ds_op_operand(op, 0), DS_GRAPH_map);
+    if (!swap || !is_copy(swap)) return false;
+    ds_op *split = only_producer(ds_op_operand(swap, 0), DS_GRAPH_reshape);
+    if (!split) return false;
     ds_value *x = ds_op_operand(split, 0);
     const ds_type *t = x->type, *parts = split->results[0].type;
     const ds_attr *map = ds_op_map(swap, 0);
