@@ -20,6 +20,7 @@ bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out);
 /* ---- layouts ---- */
 
 /* A graph.map that copies: each point of `type` is the input at `map`; with `padded`, zero where that lies outside. */
+bool ds_is_copy_map(const ds_op *op); /* a map that yields its one operand, read inside only */
 ds_op *ds_copy_map(ds_builder *b, ds_value *input, const ds_type *type, const ds_attr *map, bool padded);
 
 /* Encodings have a `map` (order and blocking of dims) and maybe a `border`: elements kept around a tensor in memory, all zero, so that

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "ir/eval.h"
+#include "passes/contraction.h"
 #include "passes/passes.h"
 
 enum { MAX_OPERANDS = 24, MAX_REGION = 160 };
@@ -233,17 +234,11 @@ static ds_op *only_producer(const ds_value *v, ds_op_kind kind) {
     return v->op && v->op->kind == kind && ds_value_has_one_use(v) ? v->op : NULL;
 }
 
-static bool is_copy(const ds_op *map) {
-    const ds_block *body = ds_op_block(map, 0);
-    return map->operand_count == 1 && map->result_count == 1 && !ds_op_attr(map, "pads") && body->first->kind == DS_GRAPH_yield &&
-           ds_op_operand(body->first, 0) == body->args[0];
-}
-
 /* Channels dealt out anew (ShuffleNet): [n, a * b, …] as [n, a, b, …], these two swapped, as [n, b * a, …] again: one map. */
 static bool shuffle_as_map(ds_rewriter *rw, ds_op *op) {
     ds_module *m = rw->module;
     ds_op *swap = only_producer(ds_op_operand(op, 0), DS_GRAPH_map);
-    if (!swap || !is_copy(swap)) return false;
+    if (!swap || !ds_is_copy_map(swap)) return false;
     ds_op *split = only_producer(ds_op_operand(swap, 0), DS_GRAPH_reshape);
     if (!split) return false;
     ds_value *x = ds_op_operand(split, 0);
@@ -264,12 +259,7 @@ static bool shuffle_as_map(ds_rewriter *rw, ds_op *op) {
     for (size_t i = 0; i < t->rank; i++) at[i] = ds_expr_dim(m->cx, i);
     at[1] = ds_expr_add(m->cx, ds_expr_scale(m->cx, ds_expr_mod(m->cx, c, inner), b), ds_expr_floordiv(m->cx, c, inner));
     ds_builder builder = {m, op->block, op, ds_loc_fused(m, op->loc, swap->loc)};
-    const ds_attr *maps = ds_attr_map(m->cx, t->rank, at, t->rank);
-    ds_op *shuffle = ds_op_create(&builder, DS_GRAPH_map, &x, 1, &t, 1, 1);
-    ds_op_set_attr(m, shuffle, "maps", ds_attr_array(m->cx, &maps, 1));
-    ds_builder in = {m, ds_op_block(shuffle, 0), NULL, op->loc};
-    ds_value *arg = ds_block_add_arg(m, in.block, ds_type_scalar(m->cx, t->elem), NULL);
-    ds_op_create(&in, DS_GRAPH_yield, &arg, 1, NULL, 0, 0);
+    ds_op *shuffle = ds_copy_map(&builder, x, t, ds_attr_map(m->cx, t->rank, at, t->rank), false);
     ds_rewriter_replace(rw, op, ds_op_result(shuffle, 0));
     return true;
 }

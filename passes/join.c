@@ -92,15 +92,9 @@ static ds_value *copied(joiner *j, ds_op *before, ds_value *v, const ds_type *ty
 
 static void join_one(joiner *j, ds_op *op) {
     ds_value **parts = NULL, *result = &op->results[0];
-    if (!is_part(result->type) && is_in_place(op)) {
-        const ds_type *first = ds_op_operand(op, 0)->type;
-        const ds_attr *border = ds_attr_find(first->encoding, "border");
-        int64_t before[MAX_RANK], after[MAX_RANK];
-        for (size_t d = 0; d < first->rank; d++) before[d] = ds_layout_border(first, d, false), after[d] = ds_layout_border(first, d, true);
-        if (border) result->type = ds_layout_with_border(j->cx, result->type, before, after);
-        result->type = ds_layout_placed(j->cx, result->type, ds_layout_within(first, DS_WITHIN_TOTAL),
-                                        ds_layout_within(first, DS_WITHIN_START), ds_layout_within(first, DS_WITHIN_ID));
-    } else if (!is_part(result->type)) share_border(j, op);
+    if (!is_part(result->type) && is_in_place(op)) /* it begins where its first part does */
+        result->type = ds_type_with_encoding(j->cx, result->type, ds_op_operand(op, 0)->type->encoding);
+    else if (!is_part(result->type)) share_border(j, op);
     bool part = is_part(result->type);
     int64_t total = part ? ds_layout_within(result->type, DS_WITHIN_TOTAL) : channels_of(result->type),
             start = part ? ds_layout_within(result->type, DS_WITHIN_START) : 0,

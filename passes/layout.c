@@ -274,12 +274,10 @@ static bool follow_view(layout *l, ds_op *op) {
 static void copies_to_views(layout *l, ds_block *block) {
     for (ds_op *op = block->first, *next; op; op = next) {
         next = op->next;
-        if (op->kind != DS_GRAPH_map || op->operand_count != 1 || op->result_count != 1 || ds_op_attr(op, "pads")) continue;
+        if (!ds_is_copy_map(op) || op->results[0].type->rank > MAX_RANK) continue;
         ds_value *from = ds_op_operand(op, 0);
-        const ds_op *yield = ds_op_block(op, 0)->first;
         const ds_type *to = op->results[0].type;
         const ds_expr *point[MAX_RANK];
-        if (yield->kind != DS_GRAPH_yield || ds_op_operand(yield, 0) != ds_op_block(op, 0)->args[0] || to->rank > MAX_RANK) continue;
         for (size_t i = 0; i < to->rank; i++) point[i] = ds_expr_equals(to->dims[i], 1) ? ds_expr_const(l->cx, 0) : ds_expr_dim(l->cx, i);
         const ds_expr *where = ds_layout_offset(l->cx, from->type, ds_op_map(op, 0)->exprs);
         if (!where || ds_layout_count(l->cx, from->type) != ds_layout_count(l->cx, to)) continue;

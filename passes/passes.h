@@ -24,6 +24,9 @@ typedef struct {
     const char *reproducer;  /* where the IR before a failing pass is written, or NULL */
 } ds_pass_options;
 
+/* Weights and biases below this count as zero: products and sums that consist of such are subnormal, and slow. */
+#define DS_LEAST_WEIGHT 0x1p-100
+
 typedef ds_status ds_pass(ds_module *module, const ds_pass_options *options);
 
 #define PASS(name, optional, doc) ds_pass ds_pass_##name;

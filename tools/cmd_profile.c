@@ -24,7 +24,6 @@ typedef struct {
 } level;
 
 typedef struct {
-    const cli *c;
     ds_ir_context *cx;
     step *steps;   /* stb_ds array, by number */
     level *levels; /* stb_ds array, small buffers first */
@@ -191,6 +190,6 @@ static ds_status report(const cli *c, ds_module *m, const char *output, void *us
 }
 
 ds_status cmd_profile(const cli *c, ds_ir_context *cx) {
-    profile p = {.c = c, .cx = cx};
+    profile p = {.cx = cx};
     return measure_model(c, cx, &(measure_request){.report = report, .user = &p});
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "tools/measure.h"
 #include "tools/plan.h"
@@ -14,11 +13,11 @@
 
 enum { MAX_TRIALS = 64 };
 
-/* What one kernel took: with the cost model's tile, and with the best one so far. */
+/* What one kernel took, in milliseconds a run: with the best tile so far, and in the last trial. */
 typedef struct {
     const char *what;
-    double first, best, now; /* milliseconds a run */
-    unsigned rows, columns;  /* of the best; 0: the cost model's */
+    double best, now;
+    unsigned rows, columns; /* of the best; 0: the cost model's */
 } entry;
 
 typedef struct {
@@ -26,12 +25,6 @@ typedef struct {
     entry *entries; /* stb_ds array */
     double run;     /* of the last trial, milliseconds */
 } tuning;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static entry *entry_of(tuning *t, const char *what) {
     for (size_t i = 0; i < arrlenu(t->entries); i++)
@@ -94,7 +87,7 @@ static size_t chosen(const tuning *t, ds_schedule *out) {
     return count;
 }
 
-/* The choices together against none, twice each in turn; whether they are faster. */
+/* The choices together against none, twice each in turn. */
 static ds_status confirm(const cli *c, tuning *t, double seconds, const ds_schedule *schedules, size_t count, double *out_before,
                          double *out_after) {
     *out_before = *out_after = 1e30;
@@ -108,13 +101,13 @@ static ds_status confirm(const cli *c, tuning *t, double seconds, const ds_sched
 }
 
 static ds_status tune(const cli *c, tuning *t, const ds_target *target, const char *path) {
-    double budget = cli_number(c, "seconds", 60), start = now(), each = budget / 60 < 0.2 ? 0.2 : budget / 60, before, after;
+    double budget = cli_number(c, "seconds", 60), start = measure_now(), each = budget / 60 < 0.2 ? 0.2 : budget / 60, before, after;
     ds_schedule trials[MAX_TRIALS];
     size_t count = candidates(target, trials), done = 0, kept;
     DS_TRY(try_tile(c, t, each, NULL, 0));
-    double trial = now() - start;
-    for (size_t i = 0; i < arrlenu(t->entries); i++) t->entries[i].first = t->entries[i].best = t->entries[i].now;
-    for (; done < count && now() - start + 5 * trial < budget; done++) { /* four are left for the confirmation */
+    double trial = measure_now() - start;
+    for (size_t i = 0; i < arrlenu(t->entries); i++) t->entries[i].best = t->entries[i].now;
+    for (; done < count && measure_now() - start + 5 * trial < budget; done++) { /* four are left for the confirmation */
         DS_TRY(try_tile(c, t, each, &trials[done], 1));
         keep_better(t, &trials[done]);
     }
@@ -122,8 +115,8 @@ static ds_status tune(const cli *c, tuning *t, const ds_target *target, const ch
     kept = chosen(t, best);
     DS_TRY(confirm(c, t, each, best, kept, &before, &after));
     if (after >= before) kept = 0;
-    printf("%zu of %zu tiles tried in %.0f s; %.3f ms -> %.3f ms a run; %zu choices written to %s\n", done, count, now() - start, before,
-           kept ? after : before, kept, path);
+    printf("%zu of %zu tiles tried in %.0f s; %.3f ms -> %.3f ms a run; %zu choices written to %s\n", done, count, measure_now() - start,
+           before, kept ? after : before, kept, path);
     return schedules_write(
         t->cx, path, ds_arena_printf(t->cx->arena, "dsc tune: %s, %.3f ms -> %.3f ms a run", target->name, before, after), best, kept);
 }

@@ -15,7 +15,7 @@
 
 extern char **environ;
 
-static double now(void) {
+double measure_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
@@ -93,7 +93,7 @@ static ds_status run_measured(const cli *c, workplace *w, ds_files *files, ds_mo
                               const measure_request *request) {
     ds_built built;
     bool profiled = request->report != NULL;
-    double start = now(), seconds = request->seconds > 0 ? request->seconds : cli_number(c, "seconds", 2);
+    double start = measure_now(), seconds = request->seconds > 0 ? request->seconds : cli_number(c, "seconds", 2);
     const char **args = NULL, *so = made(w, "model.so"), *weights = made(w, "model.weights");
     ds_arena *arena = w->cx->arena;
     made(w, "model.h");
@@ -107,7 +107,7 @@ static ds_status run_measured(const cli *c, workplace *w, ds_files *files, ds_mo
     ds_status status = ds_build(m, &cpu, &built);
     if (status == DS_OK) status = ds_output_write(m, &built, DS_FORM_SHARED, &o);
     const char *members = ds_arena_printf(arena, "\"compile_s\": %.3f, \"code_bytes\": %" PRIu64 ", \"weight_bytes\": %" PRIu64,
-                                          now() - start, built.code.code_bytes, built.code.weight_bytes);
+                                          measure_now() - start, built.code.code_bytes, built.code.weight_bytes);
     const char *const fixed[] = {model_beside(w->cx, "dsc-bench"),
                                  so,
                                  cpu.prefix,

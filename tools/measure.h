@@ -4,6 +4,7 @@
 
 #include "tools/model.h"
 
+double measure_now(void); /* seconds */
 /* Reads what the measured process printed, while the module (plans) still exists. */
 typedef ds_status measure_report(const cli *c, ds_module *m, const char *output, void *user);
 

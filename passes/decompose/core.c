@@ -479,7 +479,8 @@ ds_status dec_concat(dec *d, ds_value *const *inputs, size_t count, size_t axis,
     return DS_OK;
 }
 
-/* A bias without what training has driven below 2^-100: sums that consist of it alone would be subnormal, and slow from then on. */
+/* A bias without what training has driven below DS_LEAST_WEIGHT: sums that consist of it alone would be subnormal, and slow from then on.
+ */
 static ds_value *without_dust(dec *d, ds_value *bias) {
     const ds_attr *value = ds_value_constant(bias);
     int64_t count;
@@ -488,7 +489,7 @@ static ds_value *without_dust(dec *d, ds_value *bias) {
     bool dusty = false;
     memcpy(kept, value->bytes, value->count);
     for (int64_t i = 0; i < count; i++) {
-        if (kept[i] == 0 || fabsf(kept[i]) >= 0x1p-100F) continue;
+        if (kept[i] == 0 || fabsf(kept[i]) >= (float)DS_LEAST_WEIGHT) continue;
         kept[i] = 0, dusty = true;
     }
     return dusty ? dec_constant(d, DS_f32, 1, &count, kept, value->count) : bias;

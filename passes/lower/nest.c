@@ -586,7 +586,7 @@ void lower_reduce(lowering *l, const ds_op *op, const lower_rows *rows, bool par
 
 /* ---- encode, concat, index ---- */
 
-/* In a region that yields its f32 argument: yields zero for what is below 2^-100. */
+/* In a region that yields its f32 argument: yields zero for what is below DS_LEAST_WEIGHT. */
 static void flush_region(lowering *l, ds_block *block) {
     ds_op *yield = block->last;
     ds_value *x = ds_op_operand(yield, 0);
@@ -595,7 +595,7 @@ static void flush_region(lowering *l, ds_block *block) {
     ds_value *limit = ds_op_result(ds_op_create(&b, DS_LOOP_constant, NULL, 0, &f32, 1, 0), 0),
              *zero = ds_op_result(ds_op_create(&b, DS_LOOP_constant, NULL, 0, &f32, 1, 0), 0),
              *size = ds_op_result(ds_op_create(&b, DS_LOOP_abs, &x, 1, &f32, 1, 0), 0);
-    ds_op_set_attr(l->m, limit->op, "value", ds_attr_float(l->cx, 0x1p-100));
+    ds_op_set_attr(l->m, limit->op, "value", ds_attr_float(l->cx, DS_LEAST_WEIGHT));
     ds_op_set_attr(l->m, zero->op, "value", ds_attr_float(l->cx, 0));
     ds_value *pair[] = {size, limit}, *is_small = ds_op_result(ds_op_create(&b, DS_LOOP_lt, pair, 2, &b1, 1, 0), 0);
     ds_value *choice[] = {is_small, zero, x};
@@ -644,12 +644,8 @@ void lower_concat(lowering *l, const ds_op *op) {
         nest_tidy(l, &n);
         lane_point p = {.vector = -1};
         bool vector = n.rank > 0 && vector_dim_works(l, &n, n.rank - 1, 1);
-        /* a copy is a map whose region yields its argument */
         ds_builder b = {l->m, op->block, (ds_op *)(uintptr_t)op, op->loc};
-        ds_op *copy = ds_op_create(&b, DS_GRAPH_map, &input, 1, &to, 1, 1);
-        ds_builder in = {l->m, ds_op_block(copy, 0), NULL, op->loc};
-        ds_value *arg = ds_block_add_arg(l->m, in.block, ds_type_scalar(l->cx, to->elem), NULL);
-        ds_op_create(&in, DS_GRAPH_yield, &arg, 1, NULL, 0, 0);
+        ds_op *copy = ds_copy_map(&b, input, to, ds_attr_identity_map(l->cx, to->rank), false);
         ds_mapping_set(&l->buffers, &copy->results[0], buffer_of(l, &op->results[0]));
         walk w = {l, &n, copy, false};
         kept_loops(&w, &p, 0, vector, false, 1, map_point, NULL);

@@ -179,15 +179,16 @@ static int64_t place_static(planner *p, int64_t *out_least) {
     static int (*const orders[])(const void *, const void *) = {larger_first, longer_first, older_first};
     storage **stores = NULL;
     int64_t best = INT64_MAX;
-    size_t chosen = 0;
+    size_t chosen = 0, last = 0;
     for (size_t i = 0; i < arrlenu(p->stores); i++)
         if (p->stores[i].is_static && p->stores[i].output < 0) arrput(stores, &p->stores[i]);
     *out_least = largest_live_set(stores);
     for (size_t i = 0; i < DS_COUNT(orders) && best > *out_least; i++) {
         int64_t need = place_in_order(stores, orders[i]);
         if (need < best) best = need, chosen = i;
+        last = i;
     }
-    best = place_in_order(stores, orders[chosen]);
+    if (chosen != last) best = place_in_order(stores, orders[chosen]);
     arrfree(stores);
     return best;
 }
