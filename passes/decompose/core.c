@@ -127,12 +127,18 @@ static body region_begin(dec *d, ds_op *op, ds_elem elem, ds_value *const *input
     return r;
 }
 
-body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, const ds_attr *const *maps,
-               size_t count) {
-    const ds_type *type = ds_type_tensor(d->cx, elem, rank, dims, NULL);
-    ds_op *op = ds_op_create(&d->b, DS_GRAPH_map, inputs, count, &type, 1, 1);
+body map_begin_many(dec *d, ds_elem elem, size_t results, size_t rank, const ds_expr *const *dims, ds_value *const *inputs,
+                    const ds_attr *const *maps, size_t count) {
+    const ds_type *types[DEC_MAX_RESULTS];
+    for (size_t i = 0; i < results; i++) types[i] = ds_type_tensor(d->cx, elem, rank, dims, NULL);
+    ds_op *op = ds_op_create(&d->b, DS_GRAPH_map, inputs, count, types, results, 1);
     ds_op_set_attr(d->m, op, "maps", ds_attr_array(d->cx, maps, count));
     return region_begin(d, op, elem, inputs, count);
+}
+
+body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, const ds_attr *const *maps,
+               size_t count) {
+    return map_begin_many(d, elem, 1, rank, dims, inputs, maps, count);
 }
 
 body map_over(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, size_t count) {
@@ -142,6 +148,12 @@ body map_over(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_
 }
 
 body map_same(dec *d, ds_elem elem, ds_value *input) { return map_over(d, elem, input->type->rank, input->type->dims, &input, 1); }
+
+void map_end_many(body *r, ds_value *const *results, size_t count, ds_value **out) {
+    ds_value *yields[DEC_MAX_RESULTS];
+    for (size_t i = 0; i < count; i++) yields[i] = cast_to(r, results[i], r->elem), out[i] = ds_op_result(r->op, i);
+    ds_op_create(&r->b, DS_GRAPH_yield, yields, count, NULL, 0, 0);
+}
 
 static void yield(body *r, ds_value *v) { ds_op_create(&r->b, DS_GRAPH_yield, &v, 1, NULL, 0, 0); }
 

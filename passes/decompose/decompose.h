@@ -71,6 +71,10 @@ typedef struct {
 ds_elem dec_compute_elem(ds_elem elem);
 body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, const ds_attr *const *maps,
                size_t count);
+/* Several results of one shape. */
+body map_begin_many(dec *d, ds_elem elem, size_t results, size_t rank, const ds_expr *const *dims, ds_value *const *inputs,
+                    const ds_attr *const *maps, size_t count);
+void map_end_many(body *r, ds_value *const *results, size_t count, ds_value **out);
 ds_value *map_end(body *r, ds_value *result); /* converts to the result's element type */
 /* All inputs broadcast to the given shape. */
 body map_over(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, size_t count);

@@ -360,8 +360,7 @@ static ds_status plan_loop(planner *p, ds_op *op) {
     ds_op_set_attr(p->m, loop, "extent", ds_op_attr(op, "extent"));
     ds_builder outer = p->b;
     DS_TRY(plan_region(p, loop, 0, body));
-    const ds_expr *turn = ds_expr_symbol(p->cx, ds_op_text(op, "counter", "")), *extent = ds_attr_to_expr(p->cx, ds_op_attr(op, "extent"));
-    if (ds_op_attr(op, "backward")) turn = ds_expr_sub(p->cx, ds_expr_sub(p->cx, extent, ds_expr_const(p->cx, 1)), turn);
+    const ds_expr *turn = ds_expr_symbol(p->cx, ds_op_text(op, "counter", ""));
     for (size_t i = carried; i < op->result_count; i++) {
         const ds_expr *bytes = bytes_of(p, ds_op_operand(yield, i)->type);
         ds_value *all = ds_mapping_get(&p->buffers, &op->results[i]);
