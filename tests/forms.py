@@ -64,6 +64,51 @@ def attention(batch, heads, rows, columns, depth):
     return "attention %s" % [batch, heads, rows, columns, depth], [*constants(quarter=np.float32(0.25)), *nodes], [q, k, v, mask], [want], []
 
 
+def sigmoid(v):
+    return 1 / (1 + np.exp(-v))
+
+
+def lstm_step(xw, h, c, r, peep):
+    i, o, f, g = np.split(xw + h @ r.T, 4, -1)
+    c = sigmoid(f + peep[2] * c) * c + sigmoid(i + peep[0] * c) * np.tanh(g)
+    return sigmoid(o + peep[1] * c) * np.tanh(c), c
+
+
+def gru_step(xw, h, c, r, bias):
+    size = h.shape[-1]
+    z, s = np.split(sigmoid(xw[:, : 2 * size] + h @ r[: 2 * size].T + bias[: 2 * size]), 2, -1)
+    inner = s * (h @ r[2 * size :].T + bias[2 * size :])
+    return (1 - z) * np.tanh(xw[:, 2 * size :] + inner) + z * h, c
+
+
+def recurrent(kind, lengths, layout, activations=None):
+    """Both directions, with sequences of their own lengths: LSTM with peepholes, GRU with linear_before_reset, RNN with an activation each."""
+    seq, batch, size, hidden = 7, len(lengths), 5, 18
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
+    x, h0, c0 = f32(seq, batch, size), f32(2, batch, hidden), f32(2, batch, hidden)
+    w, r, b, p = f32(2, gates * hidden, size) / 2, f32(2, gates * hidden, hidden) / 4, f32(2, 2 * gates * hidden) / 2, f32(2, 3 * hidden) / 2
+    y, last = np.zeros((seq, 2, batch, hidden)), h0.astype(np.float64)
+    for k in range(2):
+        bias, own = np.split(b[k].astype(np.float64), 2)
+        for n, length in enumerate(lengths):
+            h, c = last[k, n : n + 1], c0[k, n : n + 1].astype(np.float64)
+            for t in range(length)[:: 1 - 2 * k]:
+                xw = x[t, n : n + 1] @ w[k].T + bias
+                if kind == "LSTM": h, c = lstm_step(xw + own, h, c, r[k], np.split(p[k], 3))
+                elif kind == "GRU": h, c = gru_step(xw, h, c, r[k], own)
+                else: h = (np.tanh, lambda v: np.maximum(v, 0))[k](xw + own + h @ r[k].T)
+                y[t, k, n] = h
+            last[k, n] = h
+    names = ["x0", "w", "r", "b", "x1", "x2"] + (["x3", "p"] if kind == "LSTM" else [])
+    inputs, outputs = [x, np.array(lengths, np.int32), h0] + ([c0] if kind == "LSTM" else []), [y, last]
+    if layout:
+        inputs = [np.ascontiguousarray(v.swapaxes(0, 1)) if v.ndim == 3 else v for v in inputs]
+        outputs = [y.transpose(2, 0, 1, 3), last.swapaxes(0, 1)]
+    flags = {"linear_before_reset": 1} if kind == "GRU" else {"activations": activations} if activations else {}
+    node = helper.make_node(kind, names, ["y", "last"], hidden_size=hidden, direction="bidirectional", layout=layout, **flags)
+    return "%s %s layout %d" % (kind, lengths, layout), [*constants(w=w, r=r, b=b, p=p), node], inputs, [np.ascontiguousarray(v.astype(np.float32)) for v in outputs], []
+
+
 def joined():
     """Concats of what convolutions make, one inside the other, one read by a window with a border, one part twice."""
     x, w = f32(1, 16, 9, 7), {name: f32(*shape) / 4 for name, shape in (("a", (8, 16, 1, 1)), ("b", (12, 8, 1, 1)), ("c", (4, 20, 3, 3)))}
@@ -108,6 +153,11 @@ def cases():
     yield symbolic(*depthwise(2, 18, 8, 9, 3, 1, 1, 1)[:4])
     yield attention(2, 3, 37, 53, 16)
     yield attention(1, 1, 200, 130, 24)
+    yield recurrent("LSTM", [7, 3], 0)
+    yield recurrent("LSTM", [7], 1)
+    yield recurrent("GRU", [4, 7, 1], 1)
+    yield recurrent("GRU", [7, 7], 0)
+    yield recurrent("RNN", [2, 7], 0, ["Tanh", "Relu"])
     yield joined()
     yield shuffled(3, 7)
     yield upsampled(6, 5)
