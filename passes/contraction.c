@@ -20,6 +20,25 @@ bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out) 
     return true;
 }
 
+bool ds_is_depthwise(ds_ir_context *cx, const ds_op *op) {
+    ds_contraction c;
+    return op->kind == DS_GRAPH_conv && ds_contraction_of(cx, op, &c) && c.rank > 1 && c.role[1] == DS_DIM_BATCH &&
+           ds_expr_equals(c.extent[c.rank], 1);
+}
+
+bool ds_row_window_of(ds_ir_context *cx, const ds_op *conv, ds_row_window *out) {
+    const ds_attr *over = ds_op_attr(conv, "over");
+    const ds_expr *stride, *dilation, *rest;
+    int64_t step, size, start;
+    if (conv->kind != DS_GRAPH_conv || conv->results[0].type->rank < 3 || over->count < 2) return false;
+    const ds_expr *row = ds_op_map(conv, 0)->exprs[2];
+    if (!ds_expr_linear(cx, row, 2, &stride, &rest) || !ds_expr_is_const(stride, &out->stride)) return false;
+    if (!ds_expr_linear(cx, rest, conv->results[0].type->rank + 1, &dilation, &rest) || !ds_expr_is_const(dilation, &step)) return false;
+    if (!ds_expr_is_const(ds_attr_to_expr(cx, over->items[1]), &size) || !ds_expr_is_const(rest, &start)) return false;
+    out->before = -start, out->reach = (size - 1) * step + 1;
+    return true;
+}
+
 /* ---- layouts ---- */
 
 bool ds_is_copy_map(const ds_op *op) {

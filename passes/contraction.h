@@ -17,6 +17,15 @@ typedef struct {
 /* False when it has too many dimensions. */
 bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out);
 
+/* A grouped convolution with one input channel for each output channel. */
+bool ds_is_depthwise(ds_ir_context *cx, const ds_op *op);
+
+/* Row y of a convolution's result is made from `reach` rows of its input, from y * stride - before on. False when that is not static. */
+typedef struct {
+    int64_t stride, before, reach;
+} ds_row_window;
+bool ds_row_window_of(ds_ir_context *cx, const ds_op *conv, ds_row_window *out);
+
 /* ---- layouts ---- */
 
 /* A graph.map that copies: each point of `type` is the input at `map`; with `padded`, zero where that lies outside. */

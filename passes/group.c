@@ -8,6 +8,7 @@
  * them stays in the scratch memory of one lane.
  * A product whose rows go through such ops into a second product (attention) is one kernel, too: `block` rows are at work at a time, so
  * that the first product's result stays in the L2 cache of one lane.
+ * So are a depthwise convolution of a large image and the convolutions before and after it: `strip` rows are at work at a time.
  * Needs:  graph ops.   Keeps: values.   Breaks: nothing.   Cost: linear.
  */
 #include <string.h>
@@ -211,6 +212,107 @@ static int64_t attention_block(const ds_type *t, size_t l2_bytes) {
     return block < ROW_UNIT ? ROW_UNIT : block;
 }
 
+/* ---- strips ---- */
+
+typedef struct {
+    int64_t rows, band; /* rows of a strip; of a piece, a multiple */
+} strip_plan;
+
+/* A convolution whose rows can be made a few at a time: of static f32 images in channels-last order, with what it needs around them. */
+static bool makes_rows(grouper *g, const ds_op *op) {
+    const ds_type *t = op->results[0].type, *w = op->kind == DS_GRAPH_conv ? ds_op_operand(op, 1)->type : NULL;
+    const ds_attr *padding = ds_op_attr(op, "padding"), *order = ds_attr_find(t->encoding, "map");
+    ds_contraction c;
+    ds_row_window reads;
+    if (!w || t->elem != DS_f32 || t->rank != 4 || !order || !ds_attr_find(w->encoding, "map")) return false;
+    static const int64_t channels_last[] = {0, 2, 3, 1};
+    for (size_t i = 0; i < 4; i++)
+        if ((i && !ds_expr_is_const(t->dims[i], NULL)) || order->count != 4 || order->exprs[i]->kind != DS_EXPR_DIM ||
+            order->exprs[i]->value != channels_last[i])
+            return false;
+    if ((padding && padding->kind == DS_ATTR_ARRAY) || t->dims[2]->value < 4 || t->dims[3]->value < 4) return false;
+    if (!ds_row_window_of(g->cx, op, &reads) || reads.reach < reads.stride || reads.before < 0) return false;
+    if (ds_is_depthwise(g->cx, op)) return true;
+    return ds_contraction_of(g->cx, op, &c) && c.role[1] == DS_DIM_N && c.role[2] == DS_DIM_M && c.role[3] == DS_DIM_M;
+}
+
+/* Adds a convolution and its epilogue to a chain. Returns the convolution that alone reads the result, if there is one. */
+static ds_op *extend_chain(ds_op *conv, ds_op **ops, size_t *count) {
+    ops[(*count)++] = conv;
+    ds_op *epilogue = epilogue_of(&conv->results[0]);
+    if (epilogue) ops[(*count)++] = epilogue;
+    const ds_value *v = &ops[*count - 1]->results[0];
+    if (!ds_value_has_one_use(v) || ds_layout_within(v->type, DS_WITHIN_ID) >= 0) return NULL;
+    ds_op *reader = v->uses->owner;
+    return reader->kind == DS_GRAPH_conv && reader->block == conv->block && ds_op_operand(reader, 0) == v ? reader : NULL;
+}
+
+/* Of one image, borders included. */
+static double image_bytes(grouper *g, const ds_value *v) {
+    const ds_expr *extent[4];
+    double bytes = 4;
+    ds_layout_extents(g->cx, v->type, extent);
+    for (size_t i = 1; i < 4; i++) bytes *= (double)extent[i]->value;
+    return bytes;
+}
+
+enum { BAND_OVERLAPS = 14, MOST_BANDS = 16, MOST_STRIP = 8 }; /* a band has this many times the rows that it makes anew at its top */
+
+/* Strips whose buffers fit a quarter of the L2 cache. False when there would be one band only: two lanes are better. */
+static bool plan_strips(grouper *g, const ds_value *kept, const ds_value *last, const ds_op *window, strip_plan *out) {
+    ds_row_window reads;
+    const ds_type *t = window->results[0].type;
+    int64_t height = t->dims[2]->value, bands = MOST_BANDS;
+    ds_row_window_of(g->cx, window, &reads);
+    double row = last ? 4 * (double)(t->dims[1]->value * t->dims[3]->value) : 0, room = (double)g->target->l2_bytes / 4;
+    if (kept) {
+        double one = image_bytes(g, kept) / (double)kept->type->dims[2]->value;
+        row += one * (double)reads.stride, room -= one * (double)(reads.reach - reads.stride);
+        if (reads.reach > reads.stride) bands = height * reads.stride / ((reads.reach - reads.stride) * BAND_OVERLAPS);
+    }
+    int64_t most = room < row ? 1 : (int64_t)(room / row);
+    if (bands < 1) bands = 1;
+    if (bands > MOST_BANDS) bands = MOST_BANDS;
+    int64_t band = (height + bands - 1) / bands;
+    if (most > MOST_STRIP) most = MOST_STRIP;
+    if (most > band) most = band;
+    out->rows = most;
+    for (int64_t rows = most; rows * 2 >= most; rows--)
+        if (band % rows == 0) {
+            out->rows = rows;
+            break;
+        }
+    out->band = (band + out->rows - 1) / out->rows * out->rows;
+    return out->band < height || (ds_expr_is_const(t->dims[0], NULL) && t->dims[0]->value > 1);
+}
+
+/* [convolution,] depthwise convolution [, 1x1 convolution]: as many ops, or 0 when the cache holds what flows between them anyway. */
+static size_t collect_strips(grouper *g, ds_op *first, ds_op **ops, strip_plan *out) {
+    size_t count = 0;
+    ds_row_window reads;
+    const ds_value *kept = NULL, *last = NULL;
+    ds_op *window = first;
+    if (!makes_rows(g, first)) return 0;
+    if (!ds_is_depthwise(g->cx, first)) {
+        window = extend_chain(first, ops, &count);
+        if (!window || !ds_is_depthwise(g->cx, window) || !makes_rows(g, window)) return 0;
+        kept = ds_op_operand(window, 0);
+        ds_row_window_of(g->cx, window, &reads);
+        if (ds_layout_border(kept->type, 2, false) != reads.before) return 0;
+    }
+    ds_op *after = extend_chain(window, ops, &count);
+    if (after && !ds_is_depthwise(g->cx, after) && makes_rows(g, after) && ds_row_window_of(g->cx, after, &reads) && reads.reach == 1 &&
+        reads.stride == 1 && reads.before == 0) {
+        last = ds_op_operand(after, 0);
+        extend_chain(after, ops, &count);
+    }
+    double most = kept ? image_bytes(g, kept) : 0;
+    if (last && image_bytes(g, last) > most) most = image_bytes(g, last);
+    if (most > (double)g->target->l2_bytes / 2 && plan_strips(g, kept, last, window, out)) return count;
+    *out = (strip_plan){0};
+    return 0;
+}
+
 /* ---- building ---- */
 
 static size_t operand_index(ds_value ***operands, ds_value *v) {
@@ -282,7 +384,9 @@ static void group_block(grouper *g, ds_block *block) {
         ds_op *ops[MAX_GROUP] = {op};
         size_t count = 1, shared = 0;
         int64_t block_rows = 0;
-        if (is_contraction(op) && (count = collect_attention(g, op, ops, &shared))) {
+        strip_plan strips = {0};
+        if (is_contraction(op) && (count = collect_strips(g, op, ops, &strips))) next = after_group(ops, count, next);
+        else if (is_contraction(op) && (count = collect_attention(g, op, ops, &shared))) {
             block_rows = attention_block(op->results[0].type, g->target->l2_bytes);
             next = after_group(ops, count, next);
         } else if (is_contraction(op)) {
@@ -299,6 +403,10 @@ static void group_block(grouper *g, ds_block *block) {
         }
         ds_op *kernel = make_kernel(g, ops, count, shared);
         if (block_rows) ds_op_set_attr(g->m, kernel, "block", ds_attr_int(g->cx, block_rows));
+        if (strips.rows) {
+            ds_op_set_attr(g->m, kernel, "strip", ds_attr_int(g->cx, strips.rows));
+            ds_op_set_attr(g->m, kernel, "band", ds_attr_int(g->cx, strips.band));
+        }
     }
 }
 

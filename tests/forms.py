@@ -53,6 +53,30 @@ def depthwise(n, c, height, width, kernel, stride, dilation, pad):
     return "depthwise %s" % [n, c, height, width, kernel, stride, dilation, pad], [*constants(w=w, b=b), node, helper.make_node("Relu", ["c"], ["y"])], [x], [want], []
 
 
+def bottleneck(n, channels, wide, height, width, kernel, stride, parts):
+    """Images that are too large for the cache between a 1x1, a depthwise and another 1x1 convolution (some of them), with a residual."""
+    first, last = "first" in parts, "last" in parts
+    inner = wide if first else channels
+    x, w1, b1, w2, b2, w3 = f32(n, channels, height, width), f32(wide, channels) / 2, f32(wide), f32(inner, kernel, kernel) / kernel, f32(inner), f32(channels, inner) / 4
+    values = constants(w1=w1[:, :, None, None], b1=b1, w2=w2[:, None], b2=b2, w3=w3[:, :, None, None], half=np.float32(0.5))
+    nodes, v, name = [], x.astype(np.float64), "x0"
+    if first:
+        v, name = np.maximum(np.einsum("nchw,oc->nohw", v, w1) + b1[:, None, None], 0), "a"
+        nodes += [helper.make_node("Conv", ["x0", "w1", "b1"], ["c1"]), helper.make_node("Relu", ["c1"], ["a"])]
+    else:
+        v, name = v * 0.5, "a"
+        nodes += [helper.make_node("Mul", ["x0", "half"], ["a"])]
+    v = np.maximum(filtered(v, w2, stride, 1, kernel // 2) + b2[:, None, None], 0)
+    nodes += [helper.make_node("Conv", [name, "w2", "b2"], ["c2"], group=inner, pads=[kernel // 2] * 4, strides=[stride] * 2), helper.make_node("Relu", ["c2"], ["d"])]
+    if last:
+        v = np.einsum("nchw,oc->nohw", v, w3)
+        nodes += [helper.make_node("Conv", ["d", "w3"], ["e"])]
+        if stride == 1:
+            v = v + x
+            nodes += [helper.make_node("Add", ["e", "x0"], ["y"])]
+    return "bottleneck %s" % [n, channels, wide, height, width, kernel, stride, parts], [*values, *nodes], [x], [v.astype(np.float32)], []
+
+
 def attention(batch, heads, rows, columns, depth):
     """Scale, mask, softmax between two products: rows that fill no block, more rows than one."""
     q, k, v, mask = f32(batch, heads, rows, depth), f32(batch, heads, depth, columns), f32(batch, heads, columns, depth), f32(1, 1, rows, columns)
@@ -151,6 +175,10 @@ def cases():
     yield depthwise(1, 17, 14, 15, 3, 1, 2, 2)
     yield depthwise(1, 32, 16, 16, 7, 1, 1, 3)
     yield symbolic(*depthwise(2, 18, 8, 9, 3, 1, 1, 1)[:4])
+    yield bottleneck(1, 12, 40, 71, 60, 3, 1, ["first", "last"])
+    yield bottleneck(2, 8, 36, 70, 58, 5, 2, ["first", "last"])
+    yield bottleneck(1, 8, 64, 98, 51, 3, 2, ["first"])
+    yield bottleneck(2, 48, 0, 65, 61, 3, 1, ["last"])
     yield attention(2, 3, 37, 53, 16)
     yield attention(1, 1, 200, 130, 24)
     yield recurrent("LSTM", [7, 3], 0)

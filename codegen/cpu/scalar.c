@@ -112,11 +112,12 @@ static LLVMValueRef rounding(emitter *e, const char *op, ds_elem elem, LLVMValue
     return em_call_intrinsic(e, name, LLVMTypeOf(x[0]), x, 1);
 }
 
-/* min and max that let NaN win */
-static LLVMValueRef float_extreme(emitter *e, LLVMRealPredicate keep_first, LLVMValueRef *x) {
-    LLVMValueRef first = LLVMBuildFCmp(e->b, keep_first, x[0], x[1], ""), nan = LLVMBuildFCmp(e->b, LLVMRealUNO, x[0], x[0], "");
-    LLVMValueRef extreme = LLVMBuildSelect(e->b, first, x[0], x[1], ""); /* one instruction on x86 */
-    return LLVMBuildSelect(e->b, nan, x[0], extreme, "");
+/* min and max that let NaN win; which of two zeros is the larger does not matter. x86 asks whether the first operand is NaN: not the one
+ * that a reduction waits for. */
+static LLVMValueRef float_extreme(emitter *e, const char *intrinsic, LLVMValueRef *x) {
+    LLVMValueRef extreme = em_call_intrinsic(e, intrinsic, LLVMTypeOf(x[0]), (LLVMValueRef[]){x[1], x[0]}, 2);
+    LLVMSetFastMathFlags(extreme, LLVMFastMathNoSignedZeros);
+    return extreme;
 }
 
 static LLVMValueRef float_op(emitter *e, const ds_op *op, ds_elem elem, LLVMValueRef *x) {
@@ -130,8 +131,8 @@ static LLVMValueRef float_op(emitter *e, const ds_op *op, ds_elem elem, LLVMValu
     case DS_LOOP_abs: return em_call_intrinsic(e, "llvm.fabs", LLVMTypeOf(x[0]), x, 1);
     case DS_LOOP_sqrt: return em_call_intrinsic(e, "llvm.sqrt", LLVMTypeOf(x[0]), x, 1);
     case DS_LOOP_fma: return em_call_intrinsic(e, e->target->has_fma ? "llvm.fma" : "llvm.fmuladd", LLVMTypeOf(x[0]), x, 3);
-    case DS_LOOP_min: return float_extreme(e, LLVMRealOLT, x);
-    case DS_LOOP_max: return float_extreme(e, LLVMRealOGT, x);
+    case DS_LOOP_min: return float_extreme(e, "llvm.minimum", x);
+    case DS_LOOP_max: return float_extreme(e, "llvm.maximum", x);
     case DS_LOOP_floor: return rounding(e, "floor", elem, x);
     case DS_LOOP_ceil: return rounding(e, "ceil", elem, x);
     case DS_LOOP_trunc: return rounding(e, "trunc", elem, x);

@@ -480,3 +480,29 @@ bool lower_contraction_rows(lowering *l, const ds_op *op, const ds_op *epilogue,
     emit_columns(&t, low, high, lw_index(l, 0), lw_extent(l, blocks(&t, t.extent[t.n], width)));
     return true;
 }
+
+bool lower_conv_rows(lowering *l, const ds_op *op, const ds_op *epilogue, ds_value *image, ds_value *low, ds_value *high, int64_t unit) {
+    tiling t = {.l = l, .op = op, .epilogue = epilogue, .p = {.vector = -1}};
+    int64_t width = op->results[0].type->dims[3]->value;
+    if (l->lanes < 2 || !open_space(&t)) return false;
+    t.pinned[0] = true, t.pinned[2] = t.pinned[2] || !unit;
+    t.fixed = 1;
+    if (!arrange(&t)) return false;
+    bool merged = t.m == t.fixed && t.kept == 3; /* rows and columns are one dim */
+    if (merged) t.block = unit * width;
+    choose_tile(&t);
+    t.p.rank = t.rank, t.p.at[0] = image;
+    const ds_expr *n_blocks = blocks(&t, t.extent[t.n], (int64_t)(t.columns * l->lanes));
+    if (merged) {
+        ds_value *step = lw_index(l, width);
+        t.low = lw_binary(l, DS_LOOP_mul, low, step);
+        emit_columns(&t, t.low, lw_binary(l, DS_LOOP_mul, high, step), lw_index(l, 0), lw_extent(l, n_blocks));
+        return true;
+    }
+    if (t.kept != 4 || t.m != 2) return false;
+    ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
+    t.p.at[1] = lw_for_position(loop);
+    emit_columns(&t, lw_index(l, 0), lw_extent(l, t.extent[2]), lw_index(l, 0), lw_extent(l, n_blocks));
+    lw_end(l, loop, NULL, 0);
+    return true;
+}

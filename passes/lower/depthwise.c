@@ -9,7 +9,7 @@
 
 #include "passes/lower/lower.h"
 
-enum { MAX_RESULTS = 8, MAX_WINDOW = 32, MAX_UNROLLED = 25, MAX_EPILOGUE = 32, CHANNEL = 1 };
+enum { MAX_RESULTS = 12, MAX_WINDOW = 32, MAX_UNROLLED = 25, MAX_EPILOGUE = 32, CHANNEL = 1 };
 
 typedef struct {
     lowering *l;
@@ -193,10 +193,17 @@ static void emit_row(depthwise *d) {
     lw_end(l, loop, NULL, 0);
 }
 
+static bool begin(depthwise *d) {
+    if (d->op->results[0].type->elem != DS_f32 || !open_depthwise(d)) return false;
+    choose_count(d);
+    d->p.at[d->c.rank] = lw_index(d->l, 0); /* the one channel of a group */
+    d->p.rank = d->window + 1;
+    return true;
+}
+
 bool lower_depthwise(lowering *l, const ds_op *op, const ds_op *epilogue) {
     depthwise d = {.l = l, .op = op, .epilogue = epilogue, .p = {.vector = CHANNEL}};
-    if (op->results[0].type->elem != DS_f32 || !open_depthwise(&d)) return false;
-    choose_count(&d);
+    if (!begin(&d)) return false;
     const ds_expr *rows = ds_expr_const(l->cx, 1);
     double work = lower_estimate(d.c.extent[d.along]) * lower_estimate(d.c.extent[CHANNEL]) / 4;
     for (size_t i = d.c.rank; i <= d.window; i++) work *= lower_estimate(d.c.extent[i]);
@@ -206,9 +213,17 @@ bool lower_depthwise(lowering *l, const ds_op *op, const ds_op *epilogue) {
     ds_value *rest = lower_parallel(l, rows, work, 1, &pieces);
     for (size_t i = d.along; i-- > 0;)
         if (i != CHANNEL) d.p.at[i] = lw_digit(l, &rest, d.c.extent[i]);
-    d.p.at[d.c.rank] = lw_index(l, 0); /* the one channel of a group */
-    d.p.rank = d.window + 1;
     emit_row(&d);
     lower_parallel_end(l, pieces);
+    return true;
+}
+
+bool lower_depthwise_rows(lowering *l, const ds_op *op, const ds_op *epilogue, ds_value *image, ds_value *low, ds_value *high) {
+    depthwise d = {.l = l, .op = op, .epilogue = epilogue, .p = {.vector = CHANNEL}};
+    if (!begin(&d) || d.along != 3) return false;
+    ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
+    d.p.at[0] = image, d.p.at[2] = lw_for_position(loop);
+    emit_row(&d);
+    lw_end(l, loop, NULL, 0);
     return true;
 }

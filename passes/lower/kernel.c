@@ -56,12 +56,9 @@ static void lower_op(lowering *l, ds_op *op, const lower_rows *rows, bool parall
     }
 }
 
-static bool is_yielded(const ds_op *yield, const ds_value *v, size_t *out_index) {
+static bool is_yielded(const ds_op *yield, const ds_value *v) {
     for (size_t i = 0; i < yield->operand_count; i++)
-        if (ds_op_operand(yield, i) == v) {
-            *out_index = i;
-            return true;
-        }
+        if (ds_op_operand(yield, i) == v) return true;
     return false;
 }
 
@@ -115,13 +112,12 @@ static bool lower_row_blocks(lowering *l, const ds_op *kernel, size_t shared, in
     ds_op *pieces;
     ds_value *rest = lower_parallel(l, total, 1e9, 1, &pieces), *size = lw_index(l, block);
     lower_rows rows = {.shared = shared};
-    size_t result;
     ds_value *low = lw_binary(l, DS_LOOP_mul, lw_digit(l, &rest, count), size),
              *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, size), lw_extent(l, extent));
     for (size_t i = shared - 1; i-- > 0;) rows.at[i] = lw_digit(l, &rest, type->dims[i]);
     for (const ds_op *op = body->first; op->kind != DS_GRAPH_yield; op = op->next) {
         ds_value *buffer = ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)&op->results[0]);
-        if (buffer == &op->results[0] || is_yielded(body->last, &op->results[0], &result)) continue; /* in registers, or a result */
+        if (buffer == &op->results[0] || is_yielded(body->last, &op->results[0])) continue; /* in registers, or a result */
         const ds_expr *row = ds_expr_const(l->cx, 1);
         for (size_t i = shared; i < op->results[0].type->rank; i++) row = ds_expr_mul(l->cx, row, op->results[0].type->dims[i]);
         ds_value *shift[] = {buffer, lw_binary(l, DS_LOOP_mul, low, lw_extent(l, row))};
@@ -168,23 +164,31 @@ static void forget_rows(lowering *l, ds_op *op, size_t operand, size_t shared) {
     arrfree(maps);
 }
 
+/* Arguments for the kernel's operands and results. */
+static void bind_operands(lowering *l, ds_op *kernel) {
+    ds_block *body = ds_op_block(kernel, 0), *out = ds_op_block(l->b.block->region->op, 0);
+    ds_op *yield = body->last;
+    for (size_t i = 0; i < body->arg_count; i++)
+        ds_mapping_set(&l->buffers, body->args[i], ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, body->args[i]->type->elem), NULL));
+    for (size_t i = 0; i < yield->operand_count; i++)
+        ds_mapping_set(&l->buffers, ds_op_operand(yield, i),
+                       ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, ds_op_operand(yield, i)->type->elem), NULL));
+}
+
+static void set_scratch(lowering *l, const ds_expr **bytes) {
+    ds_op_set_attr(l->m, l->b.block->region->op, "scratch", ds_attr_exprs(l->cx, bytes, arrlenu(bytes)));
+    arrfree(bytes);
+}
+
 static void bind_buffers(lowering *l, ds_op *kernel, size_t shared, int64_t rows) {
     ds_block *body = ds_op_block(kernel, 0), *out = ds_op_block(l->b.block->region->op, 0);
     ds_op *yield = body->last;
     const ds_expr **scratch = NULL;
-    ds_value *results[64];
-    for (size_t i = 0; i < body->arg_count; i++)
-        ds_mapping_set(&l->buffers, body->args[i], ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, body->args[i]->type->elem), NULL));
-    for (size_t i = 0; i < yield->operand_count; i++)
-        results[i] = ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, ds_op_operand(yield, i)->type->elem), NULL);
+    bind_operands(l, kernel);
     for (ds_op *op = body->first; op != yield; op = op->next)
         for (size_t r = 0; r < op->result_count; r++) {
             ds_value *v = &op->results[r];
-            size_t index;
-            if (is_yielded(yield, v, &index)) {
-                ds_mapping_set(&l->buffers, v, results[index]);
-                continue;
-            }
+            if (is_yielded(yield, v)) continue;
             bool in_registers = rows ? op->kind == DS_GRAPH_matmul && op->next->kind == DS_GRAPH_map && is_epilogue(op, op->next) : !shared;
             if (in_registers) continue;
             const ds_type *t = row_type(l, v->type, shared);
@@ -195,14 +199,29 @@ static void bind_buffers(lowering *l, ds_op *kernel, size_t shared, int64_t rows
                     if (ds_op_operand(use->owner, i) == v) forget_rows(l, use->owner, i, rows ? shared - 1 : shared);
             v->type = rows ? row_type(l, v->type, shared - 1) : t;
         }
-    ds_op_set_attr(l->m, l->b.block->region->op, "scratch", ds_attr_exprs(l->cx, scratch, arrlenu(scratch)));
-    arrfree(scratch);
+    set_scratch(l, scratch);
+}
+
+/* What flows between a chain's convolutions has room for the rows of a strip; their sums stay in registers where a map follows. */
+static void bind_strips(lowering *l, ds_op *kernel, int64_t strip) {
+    bind_operands(l, kernel);
+    const ds_expr **scratch = NULL;
+    for (ds_op *op = ds_op_block(kernel, 0)->first; op->next->kind != DS_GRAPH_yield; op = op->next) {
+        ds_value *v = &op->results[0];
+        const ds_expr *extent[4];
+        if (op->next->kind == DS_GRAPH_map) continue;
+        ds_layout_extents(l->cx, v->type, extent);
+        ds_mapping_set(&l->buffers, v,
+                       ds_block_add_arg(l->m, ds_op_block(l->b.block->region->op, 0), ds_type_buffer(l->cx, v->type->elem), NULL));
+        int64_t bytes = lower_strip_rows(l->cx, v, strip) * (int64_t)(ds_elem_facts(v->type->elem)->bits / 8);
+        arrput(scratch, ds_expr_scale(l->cx, ds_expr_mul(l->cx, extent[2], extent[3]), bytes));
+    }
+    set_scratch(l, scratch);
 }
 
 /* ---- borders ---- */
 
-/* Zeros from element `from` on, `count` of them. */
-static void fill_zeros(lowering *l, ds_value *buffer, ds_value *from, ds_value *count) {
+void lower_zeros(lowering *l, ds_value *buffer, ds_value *from, ds_value *count) {
     ds_value *end = lw_binary(l, DS_LOOP_add, from, count),
              *scalar = lw_op(l, DS_LOOP_constant, NULL, 0, ds_type_scalar(l->cx, buffer->type->elem));
     bool is_float = ds_elem_is_float(buffer->type->elem);
@@ -229,8 +248,8 @@ static void fill_border(lowering *l, ds_value *buffer, const ds_type *t) {
     ds_value *left = lw_extent(l, ds_expr_scale(l->cx, extent[3], ds_layout_border(t, 3, false)));
     ds_value *right = lw_extent(l, ds_expr_scale(l->cx, extent[3], ds_layout_border(t, 3, true)));
     ds_value *whole[] = {outside, length, left};
-    fill_zeros(l, buffer, start, lw_op(l, DS_LOOP_select, whole, 3, length->type));
-    fill_zeros(l, buffer, lw_binary(l, DS_LOOP_sub, lw_binary(l, DS_LOOP_add, start, length), right), right);
+    lower_zeros(l, buffer, start, lw_op(l, DS_LOOP_select, whole, 3, length->type));
+    lower_zeros(l, buffer, lw_binary(l, DS_LOOP_sub, lw_binary(l, DS_LOOP_add, start, length), right), right);
     lw_end(l, rows, NULL, 0);
 }
 
@@ -258,14 +277,16 @@ ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule 
     ds_op *func = ds_func_create(m, name);
     ds_block *body = ds_op_block(kernel, 0);
     size_t shared = (size_t)ds_op_int(kernel, "shared", 0), count = 0;
-    int64_t rows = ds_op_int(kernel, "block", 0);
+    int64_t rows = ds_op_int(kernel, "block", 0), strip = ds_op_int(kernel, "strip", 0);
     func->loc = kernel->loc;
     l.b = (ds_builder){m, ds_op_block(func, 0), NULL, kernel->loc};
     for (ds_op *op = body->first; op->kind != DS_GRAPH_yield; op = op->next) count++;
     ds_op *first = body->first, *second = first->next;
-    bind_buffers(&l, kernel, shared, rows);
+    if (strip) bind_strips(&l, kernel, strip);
+    else bind_buffers(&l, kernel, shared, rows);
     bool lowered = true;
-    if (rows) lowered = lower_row_blocks(&l, kernel, shared, rows);
+    if (strip) lowered = lower_strips(&l, kernel, strip, ds_op_int(kernel, "band", strip));
+    else if (rows) lowered = lower_row_blocks(&l, kernel, shared, rows);
     else if (shared) lower_rows_group(&l, kernel, shared);
     else if (count == 1) lower_op(&l, first, NULL, true);
     else if (first->kind == DS_GRAPH_winograd) lower_winograd(&l, first, second);

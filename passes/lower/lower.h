@@ -84,8 +84,15 @@ bool lower_contraction(lowering *l, const ds_op *op, const ds_op *epilogue);
 /* Rows low … high - 1 of a product of matrices at the first rows->shared - 1 dims' given places; `block` is a multiple of a tile's rows. */
 bool lower_contraction_rows(lowering *l, const ds_op *op, const ds_op *epilogue, const lower_rows *rows, ds_value *low, ds_value *high,
                             int64_t block);
-/* lower_contraction for a depthwise convolution in channels-last layout. */
+/* Rows low … high - 1 of image `image` of a channels-last convolution; low is a multiple of `unit` rows, or anything (0). */
+bool lower_conv_rows(lowering *l, const ds_op *op, const ds_op *epilogue, ds_value *image, ds_value *low, ds_value *high, int64_t unit);
+/* lower_contraction and lower_conv_rows for a depthwise convolution in channels-last layout. */
 bool lower_depthwise(lowering *l, const ds_op *op, const ds_op *epilogue);
+bool lower_depthwise_rows(lowering *l, const ds_op *op, const ds_op *epilogue, ds_value *image, ds_value *low, ds_value *high);
+/* A kernel of convolutions around a depthwise one: strips of `strip` rows, bands of `band` rows (a multiple). */
+bool lower_strips(lowering *l, const ds_op *kernel, int64_t strip, int64_t band);
+int64_t lower_strip_rows(ds_ir_context *cx, const ds_value *v, int64_t strip);    /* that the buffer of v, which flows inside it, has */
+void lower_zeros(lowering *l, ds_value *buffer, ds_value *from, ds_value *count); /* `count` zeros from element `from` on */
 void lower_winograd(lowering *l, const ds_op *op, const ds_op *epilogue);
 
 /* Opens the parallel loop of a kernel over `extent` iterations of about `work` scalar operations each: new ops go inside a loop over

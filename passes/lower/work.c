@@ -42,11 +42,6 @@ static void shape_text(ds_string *text, const ds_type *t) {
     }
 }
 
-static bool is_depthwise(ds_ir_context *cx, const ds_op *op) {
-    ds_contraction c;
-    return op->kind == DS_GRAPH_conv && ds_contraction_of(cx, op, &c) && c.rank > 1 && c.role[1] == DS_DIM_BATCH;
-}
-
 /* "conv 1x64x56x56 channels-last over 64x3x3 + map": ops in order; extents and layout of the first one's result. */
 static const ds_attr *describe(ds_ir_context *cx, const ds_op *kernel) {
     ds_string text = {0};
@@ -55,9 +50,9 @@ static const ds_attr *describe(ds_ir_context *cx, const ds_op *kernel) {
         if (op->kind == DS_GRAPH_constant) continue;
         const ds_attr *over = ds_op_attr(op, "over");
         ds_string_printf(&text, "%s%s", text.length ? " + " : "", strchr(ds_op_facts(op->kind)->name, '.') + 1);
+        if (ds_is_depthwise(cx, op)) ds_string_printf(&text, " depthwise");
         if (op != body->first) continue;
         if (op->kind == DS_GRAPH_winograd) ds_string_printf(&text, " F(%d)", (int)ds_op_int(op, "tile", 4));
-        if (is_depthwise(cx, op)) ds_string_printf(&text, " depthwise");
         shape_text(&text, op->results[0].type);
         if (ds_attr_find(op->results[0].type->encoding, "map")) ds_string_printf(&text, " channels-last");
         for (size_t i = 0; over && i < over->count; i++) {
