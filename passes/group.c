@@ -233,6 +233,8 @@ static bool makes_rows(grouper *g, const ds_op *op) {
     if ((padding && padding->kind == DS_ATTR_ARRAY) || t->dims[2]->value < 4 || t->dims[3]->value < 4) return false;
     if (!ds_row_window_of(g->cx, op, &reads) || reads.reach < reads.stride || reads.before < 0) return false;
     if (ds_is_depthwise(g->cx, op)) return true;
+    uint64_t count; /* of weights: they are read for every strip */
+    if (!ds_type_static_count(w, &count) || count * 4 > g->target->l1_bytes) return false;
     return ds_contraction_of(g->cx, op, &c) && c.role[1] == DS_DIM_N && c.role[2] == DS_DIM_M && c.role[3] == DS_DIM_M;
 }
 
