@@ -178,6 +178,45 @@ static bool ends_attention(grouper *g, ds_op *const *ops, size_t count, const ds
            reads_row(ds_op_map(op, 0), left->type, rows);
 }
 
+/* Is `op` a map that multiplies each row of operand *out_value by an element of the other operand? */
+static bool scales_rows(const ds_op *op, size_t rows, size_t *out_value) {
+    if (op->kind != DS_GRAPH_map || op->operand_count != 2 || op->result_count != 1 || ds_op_attr(op, "pads")) return false;
+    const ds_block *body = ds_op_block(op, 0);
+    const ds_op *product = body->first, *yield = product->next;
+    if (product->kind != DS_LOOP_mul || !yield || yield->kind != DS_GRAPH_yield || ds_op_operand(yield, 0) != &product->results[0] ||
+        ds_op_operand(product, 0) == ds_op_operand(product, 1))
+        return false;
+    for (size_t v = 0; v < 2; v++) {
+        const ds_value *value = ds_op_operand(op, v), *scale = ds_op_operand(op, 1 - v);
+        *out_value = v;
+        if (value->type == op->results[0].type && ds_map_is_identity(ds_op_map(op, v), value->type) && scale->type->rank == rows + 1 &&
+            ds_expr_equals(scale->type->dims[rows], 1) && reads_row(ds_op_map(op, 1 - v), scale->type, rows))
+            return true;
+    }
+    return false;
+}
+
+/* Rows that are scaled before a product with fewer columns are scaled behind it: (s x) w = s (x w). Replaces the last two ops. */
+static void scale_behind(grouper *g, ds_op **ops, size_t count, size_t rows) {
+    ds_op *scale = ops[count - 2], *product = ops[count - 1];
+    size_t v;
+    const ds_type *type = product->results[0].type;
+    if (!scales_rows(scale, rows, &v) || ds_op_operand(product, 0) != &scale->results[0] || !ds_value_has_one_use(&scale->results[0]) ||
+        type->dims[rows]->value >= scale->results[0].type->dims[rows]->value)
+        return;
+    ds_op_set_operand(product, 0, ds_op_operand(scale, v));
+    ds_builder b = {g->m, product->block, product->next, scale->loc};
+    ds_mapping mapping = {0};
+    ds_mapping_set(&mapping, ds_op_operand(scale, v), &product->results[0]);
+    ds_op *behind = ds_op_clone(&b, scale, &mapping);
+    ds_mapping_free(&mapping);
+    behind->results[0].type = type;
+    ds_value_replace_uses(&product->results[0], &behind->results[0]);
+    ds_op_set_operand(behind, v, &product->results[0]);
+    ds_op_erase(scale);
+    ops[count - 2] = product, ops[count - 1] = behind;
+}
+
 /* A product, what is done to its rows (scale, mask, softmax), and the product with the result: as many ops, or 0. */
 static size_t collect_attention(grouper *g, ds_op *first, ds_op **ops, size_t *out_rows) {
     size_t count = 0, reductions = 0, rows;
@@ -189,6 +228,7 @@ static size_t collect_attention(grouper *g, ds_op *first, ds_op **ops, size_t *o
             for (size_t k = 0; k + 1 < count; k++)
                 for (size_t i = 0; i < ops[k]->result_count; i++)
                     if (used_outside(&ops[k]->results[i], ops, count)) return 0;
+            scale_behind(g, ops, count, rows);
             *out_rows = rows;
             return count;
         }
