@@ -13,6 +13,9 @@ typedef struct {
     char **names; /* stb_ds array, by value id: what a value is called */
     int next;     /* number of the next unnamed value */
     int depth;
+    ds_op_line **lines; /* where to note the ops' lines, or NULL */
+    size_t seen;        /* bytes whose line ends are counted */
+    unsigned line;
 } printer;
 
 static bool bare_identifier(const char *s) {
@@ -431,7 +434,13 @@ static void print_return(printer *p, const ds_op *op) {
     print_operand_types(p, op);
 }
 
+static void note_line(printer *p, const ds_op *op) {
+    for (; p->seen < p->out->length; p->seen++) p->line += p->out->data[p->seen] == '\n';
+    hmput(*p->lines, op, p->line);
+}
+
 static void print_op(printer *p, const ds_op *op) {
+    if (p->lines) note_line(p, op);
     indent(p);
     if (op->kind == DS_FUNC) {
         print_func(p, op);
@@ -452,8 +461,10 @@ static void printer_free(printer *p) {
     arrfree(p->names);
 }
 
-void ds_op_print(ds_string *out, const ds_op *op) {
-    printer p = {.out = out};
+void ds_op_print(ds_string *out, const ds_op *op) { ds_op_print_lines(out, op, NULL); }
+
+void ds_op_print_lines(ds_string *out, const ds_op *op, ds_op_line **lines) {
+    printer p = {.out = out, .lines = lines, .line = 1};
     print_op(&p, op);
     printer_free(&p);
 }

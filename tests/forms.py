@@ -77,6 +77,14 @@ def bottleneck(n, channels, wide, height, width, kernel, stride, parts):
     return "bottleneck %s" % [n, channels, wide, height, width, kernel, stride, parts], [*values, *nodes], [x], [v.astype(np.float32)], []
 
 
+def multiplied(channels, height, width):
+    """Two results for every channel of a depthwise convolution, between large images: no strips."""
+    x, w1, w2 = f32(1, 8, height, width), f32(channels, 8) / 2, f32(2 * channels, 3, 3) / 3
+    values = constants(w1=w1[:, :, None, None], w2=w2[:, None])
+    want = filtered(np.repeat(np.einsum("nchw,oc->nohw", x.astype(np.float64), w1), 2, 1), w2, 1, 1, 1).astype(np.float32)
+    return "depthwise, twice the channels", [*values, helper.make_node("Conv", ["x0", "w1"], ["a"]), helper.make_node("Conv", ["a", "w2"], ["y"], group=channels, pads=[1] * 4)], [x], [want], []
+
+
 def attention(batch, heads, rows, columns, depth):
     """Scale, mask, softmax between two products: rows that fill no block, more rows than one."""
     q, k, v, mask = f32(batch, heads, rows, depth), f32(batch, heads, depth, columns), f32(batch, heads, columns, depth), f32(1, 1, rows, columns)
@@ -179,6 +187,7 @@ def cases():
     yield bottleneck(2, 8, 36, 70, 58, 5, 2, ["first", "last"])
     yield bottleneck(1, 8, 64, 98, 51, 3, 2, ["first"])
     yield bottleneck(2, 48, 0, 65, 61, 3, 1, ["last"])
+    yield multiplied(48, 64, 60)
     yield attention(2, 3, 37, 53, 16)
     yield attention(1, 1, 200, 130, 24)
     yield recurrent("LSTM", [7, 3], 0)

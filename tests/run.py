@@ -210,6 +210,19 @@ def forms(env, report):
     small_graphs.run(env.dsc, env.work / "forms", report)
 
 
+def debug_information(env, report, model, work):
+    """Lines of the debug information are those of loop ops in the listing; a program in memory runs with it."""
+    listing = work / "m.loops.mlir"
+    result = sh(env.dsc, "compile", model, "--debug=%s" % listing, "-o", work / "debug.so")
+    dump = sh("readelf", "--debug-dump=decodedline", work / "debug.so").stdout
+    text = listing.read_text().splitlines() if listing.exists() else []
+    numbers = {int(n) for n in re.findall(r"^\S+ +(\d+) +0x", dump, re.M)}
+    ops = sum('"loop.' in text[n - 1] for n in numbers if n <= len(text))
+    report.check("debug information", result.returncode == 0 and ops > 50 and max(numbers) <= len(text), "%s: %d lines, %d of loop ops" % (result.stderr, len(numbers), ops))
+    same = sh(env.dsc, "run", model, "--debug=%s" % listing, "--inputs", work / "npy", "--outputs", work / "npy")
+    report.check("debug information in memory", same.returncode == 0 and listing.exists(), same.stderr)
+
+
 def commands(env, report):
     """Every form of output, install, and the value-by-value comparison."""
     work = env.work / "commands"
@@ -220,6 +233,7 @@ def commands(env, report):
         result = sh(env.dsc, "compile", model, "-o", path)
         report.check("emit " + form, result.returncode == 0 and path.read_bytes().startswith(magic), result.stderr)
     programs(env, report, model, work)
+    debug_information(env, report, model, work)
     result = sh(env.dsc, "compile", model, "--weights=file", "-o", work / "w.o")
     report.check("weights in a file", result.returncode == 0 and (work / "w.weights").stat().st_size > 10000, result.stderr)
     result = sh("env", "PATH=%s:%s" % (Path(sys.executable).parent, os.environ["PATH"]), env.dsc, "check", model, "--reference=onnxruntime")

@@ -67,6 +67,7 @@ static ds_status write_binary(const cli *c, ds_module *m, ds_cpu_options *option
         status = DS_BAD_USAGE;
         for (size_t i = 0; i < DS_COUNT(forms); i++)
             if (!strcmp(form, forms[i].name)) status = ds_output_write(m, &built, forms[i].form, &o);
+        if (status == DS_OK) status = model_write_listing(c, m->cx, &built.code);
         if (status == DS_BAD_USAGE) fprintf(stderr, "dsc: error: --emit has no form '%s'\n", form);
     }
     ds_built_free(&built);
@@ -104,6 +105,7 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
                               .jobs = (int)cli_number(c, "jobs", 0),
                               .want_text = !strcmp(form, "llvm"),
                               .want_assembly = !strcmp(form, "asm"),
+                              .listing = cli_value(c, "debug", NULL),
                               .traced = cli_has(c, "trace"),
                               .embedded_weights = true};
     if (status == DS_OK && !strcmp(form, "mlir")) status = model_write_text(m, path);

@@ -57,6 +57,12 @@ ds_status model_write_text(ds_module *m, const char *path) {
     return status;
 }
 
+ds_status model_write_listing(const cli *c, ds_ir_context *cx, const ds_compiled *code) {
+    const char *path = cli_value(c, "debug", NULL);
+    ds_span span = {code->listing.data, code->listing.length};
+    return path ? ds_file_write(cx->diag, path, &span, 1) : DS_OK;
+}
+
 ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *default_cpu, ds_pass_options *o) {
     const char *cpu = cli_value(c, "cpu", default_cpu);
     *o = (ds_pass_options){.target = ds_target_find(cpu),
@@ -84,8 +90,10 @@ ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
     ds_cpu_options cpu = {.target = passes.target,
                           .prefix = "ds_model_entry",
                           .optimise = (int)cli_number(c, "optimise", 2),
+                          .listing = cli_value(c, "debug", NULL),
                           .jobs = (int)cli_number(c, "jobs", 0)};
     DS_TRY(ds_build(m->module, &cpu, &m->built));
+    DS_TRY(model_write_listing(c, cx, &m->built.code));
     return ds_jit_create(cx->diag, &m->built.code, cpu.prefix, &m->jit);
 }
 

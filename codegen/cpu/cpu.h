@@ -20,6 +20,7 @@ typedef struct {
     int optimise;                  /* 0 … 3 */
     int jobs;                      /* threads that compile; 0: one a core */
     bool want_text, want_assembly; /* instead of objects: LLVM IR, or assembly, as text in object.bytes */
+    const char *listing;           /* the file of ds_compiled.listing: debug information refers to its lines; NULL: none */
     bool traced;                   /* kernels are announced to context.trace */
     bool embedded_weights;         /* weights are linked in as <prefix>_weights; else they come through the context */
 } ds_cpu_options;
@@ -35,6 +36,7 @@ typedef struct {
     ds_weight *weights; /* stb_ds array */
     uint64_t weight_bytes;
     uint64_t code_bytes;
+    ds_string listing; /* the functions as text */
 } ds_compiled;
 
 /* Compiles plan function `name` ("main" or "constants") and the kernels it calls. */

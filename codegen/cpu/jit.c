@@ -6,6 +6,7 @@
 
 #include <llvm-c/Core.h>
 #include <llvm-c/LLJIT.h>
+#include <llvm-c/LLJITUtils.h>
 #include <llvm-c/Orc.h>
 
 struct ds_jit {
@@ -26,6 +27,10 @@ ds_status ds_jit_create(ds_diag *diag, const ds_compiled *compiled, const char *
     *out = jit;
     LLVMErrorRef error = LLVMOrcCreateLLJIT(&jit->lljit, NULL);
     if (error) return failed(diag, error);
+    if (compiled->listing.length) { /* debuggers are told through GDB's JIT interface */
+        error = LLVMOrcLLJITEnableDebugSupport(jit->lljit);
+        if (error) return failed(diag, error);
+    }
     LLVMOrcJITDylibRef lib = LLVMOrcLLJITGetMainJITDylib(jit->lljit);
     LLVMOrcDefinitionGeneratorRef process; /* memcpy and memset */
     error = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(jit->lljit), NULL, NULL);

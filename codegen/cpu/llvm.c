@@ -38,6 +38,7 @@ typedef struct {
     const ds_cpu_options *options;
     const ds_op **functions; /* stb_ds array: kernels, then the plan */
     const ds_weight *weights;
+    ds_op_line *lines; /* stb_ds hash map, or NULL */
     ds_object *objects;
     const char **errors;
     size_t next;
@@ -141,7 +142,7 @@ static const char *finish(emitter *e, const ds_cpu_options *o, LLVMTargetMachine
 
 static const char *compile_one(batch *b, size_t i, LLVMTargetMachineRef machine) {
     const ds_op *func = b->functions[i];
-    emitter e = {.target = b->options->target, .prefix = b->options->prefix, .llvm = LLVMContextCreate()};
+    emitter e = {.target = b->options->target, .prefix = b->options->prefix, .llvm = LLVMContextCreate(), .lines = b->lines};
     e.module = LLVMModuleCreateWithNameInContext(ds_op_text(func, "name", ""), e.llvm);
     e.b = LLVMCreateBuilderInContext(e.llvm);
     char *triple = LLVMGetTargetMachineTriple(machine);
@@ -151,7 +152,8 @@ static const char *compile_one(batch *b, size_t i, LLVMTargetMachineRef machine)
     LLVMDisposeTargetData(layout);
     LLVMDisposeMessage(triple);
     if (ds_op_attr(func, "inputs")) em_plan(&e, b->module, func, b->weights, b->options);
-    else em_kernel(&e, b->module->cx, func);
+    else em_kernel(&e, b->module->cx, func, b->options->listing);
+    em_debug_end(&e);
     const char *error = e.error ? e.error : finish(&e, b->options, machine, &b->objects[i]);
     arrfree(e.values), arrfree(e.symbols);
     LLVMDisposeBuilder(e.b);
@@ -172,6 +174,15 @@ static void *worker(void *arg) {
     }
     if (machine) LLVMDisposeTargetMachine(machine);
     return NULL;
+}
+
+/* Kernels, then the plan, as they are compiled. */
+static void print_listing(batch *b, ds_string *out) {
+    for (size_t i = 0; i < arrlenu(b->functions); i++) {
+        const char *nodes = b->functions[i]->loc ? ds_loc_text(b->functions[i]->loc) : "";
+        ds_string_printf(out, "%s// %s\n", i ? "\n" : "", nodes);
+        ds_op_print_lines(out, b->functions[i], &b->lines);
+    }
 }
 
 /* ---- everything a plan needs ---- */
@@ -206,6 +217,7 @@ ds_status ds_cpu_compile(ds_module *m, const char *name, const ds_cpu_options *o
     pthread_once(&once, initialise);
     collect(m, ds_op_block(plan, 0), &b, out);
     arrput(b.functions, plan);
+    if (options->listing) print_listing(&b, &out->listing);
     size_t count = arrlenu(b.functions), jobs = options->jobs > 0 ? (size_t)options->jobs : (size_t)sysconf(_SC_NPROCESSORS_ONLN);
     arrsetlen(out->objects, count);
     memset(out->objects, 0, count * sizeof *out->objects);
@@ -232,10 +244,12 @@ ds_status ds_cpu_compile(ds_module *m, const char *name, const ds_cpu_options *o
     }
     free(b.errors);
     arrfree(b.functions);
+    hmfree(b.lines);
     return status;
 }
 
 void ds_compiled_free(ds_compiled *c) {
     for (size_t i = 0; i < arrlenu(c->objects); i++) free(c->objects[i].bytes);
     arrfree(c->objects), arrfree(c->weights);
+    ds_string_free(&c->listing);
 }

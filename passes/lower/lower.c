@@ -27,32 +27,33 @@ typedef struct {
     ds_status status;
 } lowerer;
 
-/* A kernel of two ops back into two kernels of one. */
-static void split_kernel(ds_module *m, ds_op *kernel, ds_op **out_first, ds_op **out_second) {
+/* A kernel back into kernels of one op each, in order (a stb_ds array). */
+static ds_op **split_kernel(ds_module *m, ds_op *kernel) {
     ds_block *body = ds_op_block(kernel, 0);
-    ds_op *parts[] = {body->first, body->first->next}, *made[2];
     ds_mapping outer = {0};
+    ds_op **made = NULL;
     for (size_t i = 0; i < body->arg_count; i++) ds_mapping_set(&outer, body->args[i], ds_op_operand(kernel, i));
-    for (size_t k = 0; k < 2; k++) {
+    for (ds_op *part = body->first; part != body->last; part = part->next) {
         ds_value *operands[64];
-        size_t count = parts[k]->operand_count;
-        for (size_t i = 0; i < count; i++) operands[i] = ds_mapping_get(&outer, ds_op_operand(parts[k], i));
-        ds_builder b = {m, kernel->block, kernel, parts[k]->loc};
-        made[k] = ds_op_create(&b, DS_GRAPH_kernel, operands, count, &parts[k]->results[0].type, 1, 1);
-        ds_op_set_attr(m, made[k], "shared", ds_attr_int(m->cx, 0));
+        size_t count = part->operand_count;
+        for (size_t i = 0; i < count; i++) operands[i] = ds_mapping_get(&outer, ds_op_operand(part, i));
+        ds_builder b = {m, kernel->block, kernel, part->loc};
+        ds_op *one = ds_op_create(&b, DS_GRAPH_kernel, operands, count, &part->results[0].type, 1, 1);
+        ds_op_set_attr(m, one, "shared", ds_attr_int(m->cx, 0));
         ds_mapping inner = {0};
         for (size_t i = 0; i < count; i++)
-            ds_mapping_set(&inner, ds_op_operand(parts[k], i), ds_block_add_arg(m, ds_op_block(made[k], 0), operands[i]->type, NULL));
-        ds_builder in = {m, ds_op_block(made[k], 0), NULL, parts[k]->loc};
-        ds_value *v = ds_op_result(ds_op_clone(&in, parts[k], &inner), 0);
+            ds_mapping_set(&inner, ds_op_operand(part, i), ds_block_add_arg(m, ds_op_block(one, 0), operands[i]->type, NULL));
+        ds_builder in = {m, ds_op_block(one, 0), NULL, part->loc};
+        ds_value *v = ds_op_result(ds_op_clone(&in, part, &inner), 0);
         ds_op_create(&in, DS_GRAPH_yield, &v, 1, NULL, 0, 0);
         ds_mapping_free(&inner);
-        ds_mapping_set(&outer, &parts[k]->results[0], ds_op_result(made[k], 0));
+        ds_mapping_set(&outer, &part->results[0], ds_op_result(one, 0));
+        arrput(made, one);
     }
+    ds_value_replace_uses(&kernel->results[0], ds_mapping_get(&outer, ds_op_operand(body->last, 0)));
     ds_mapping_free(&outer);
-    ds_value_replace_uses(&kernel->results[0], ds_op_result(made[1], 0));
     ds_op_erase(kernel);
-    *out_first = made[0], *out_second = made[1];
+    return made;
 }
 
 static void forget_locations(void *user, ds_op *op) { (void)user, op->loc = NULL; }
@@ -70,12 +71,12 @@ static void lower_one(lowerer *w, ds_op *kernel) {
     ds_op *func = NULL;
     lower_describe(w->m, kernel);
     ds_status status = lower_kernel(w->m, w->target, find_schedule(w, kernel), kernel, name, &func);
-    if (status == DS_UNSUPPORTED) { /* no tiled form: the epilogue gets a kernel of its own */
-        ds_op *unfinished = ds_module_find(w->m, name), *parts[2];
+    if (status == DS_UNSUPPORTED) { /* no tiled form: every op gets a kernel of its own */
+        ds_op *unfinished = ds_module_find(w->m, name), **parts;
         if (unfinished) ds_op_erase(unfinished);
-        split_kernel(w->m, kernel, &parts[0], &parts[1]);
-        lower_one(w, parts[0]);
-        lower_one(w, parts[1]);
+        parts = split_kernel(w->m, kernel);
+        for (size_t i = 0; i < arrlenu(parts); i++) lower_one(w, parts[i]);
+        arrfree(parts);
         return;
     }
     const ds_loc *loc = func->loc;

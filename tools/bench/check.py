@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Has a row become slower beside its peers? And the table of a recorded run.
 
-    check.py results.json [--against N]    the last run against the one N before it (default 1): a row whose ratio to the best peer fell
-                                           by more than 10 % fails
-    check.py results.json --table          the last run as the table of README.md
+    check.py results.json [--against N]          the last run against the one N before it (default 1): a row whose ratio to the best
+                                                 peer fell by more than 10 % fails
+    check.py results.json --table [--runs N]     the last N runs (default 1) as the table of README.md: of each row the run with the
+                                                 median ratio
 
 Run by hand, after `peers.py ... --record results.json` on a quiet machine: a timing is no test.
 """
@@ -18,6 +19,16 @@ TOLERANCE = 0.10
 
 def ratios(run):
     return {(row["model"], row["threads"]): row["ratio"] for row in run["rows"] if "ratio" in row}
+
+
+def middle(runs):
+    """One run made of the rows that have the median ratio of these."""
+    rows = {}
+    for run in runs:
+        for row in run["rows"]:
+            rows.setdefault((row["model"], row["threads"]), []).append(row)
+    order = lambda row: row.get("ratio", 0)
+    return {**runs[-1], "rows": [sorted(same, key=order)[len(same) // 2] for same in rows.values()]}
 
 
 def compare(old, new):
@@ -59,10 +70,11 @@ def main():
     parser.add_argument("results")
     parser.add_argument("--against", type=int, default=1)
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--runs", type=int, default=1)
     args = parser.parse_args()
     runs = json.loads(Path(args.results).read_text())
     if args.table:
-        return table(runs[-1])
+        return table(middle(runs[-args.runs :]))
     if len(runs) <= args.against:
         sys.exit("%s holds %d runs" % (args.results, len(runs)))
     return compare(runs[-1 - args.against], runs[-1])
