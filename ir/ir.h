@@ -178,12 +178,12 @@ void ds_walk(ds_block *block, void (*visit)(void *user, ds_op *op), void *user);
 DS_MUST_USE ds_status ds_module_verify(ds_module *module);
 void ds_module_print(ds_string *out, ds_module *module);
 void ds_op_print(ds_string *out, const ds_op *op); /* one op and its regions, outer values as %name or %v<id> */
-/* Also notes on which line of `out` (from 1) each op begins: a stb_ds hash map. */
+/* Also notes the line on which each op begins, `line` for the first, in a stb_ds hash map. Returns the line behind the last. */
 typedef struct {
     const ds_op *key;
     unsigned value;
 } ds_op_line;
-void ds_op_print_lines(ds_string *out, const ds_op *op, ds_op_line **lines);
+unsigned ds_op_print_lines(ds_string *out, const ds_op *op, unsigned line, ds_op_line **lines);
 void ds_type_print(ds_string *out, const ds_type *type);
 void ds_attr_print(ds_string *out, const ds_attr *attr);
 /* Reads MLIR text. Large constants are looked up in the safetensors file that the module attribute ds.weights names, beside `path`. */

@@ -434,13 +434,15 @@ static void print_return(printer *p, const ds_op *op) {
     print_operand_types(p, op);
 }
 
-static void note_line(printer *p, const ds_op *op) {
+static void count_lines(printer *p) {
     for (; p->seen < p->out->length; p->seen++) p->line += p->out->data[p->seen] == '\n';
-    hmput(*p->lines, op, p->line);
 }
 
 static void print_op(printer *p, const ds_op *op) {
-    if (p->lines) note_line(p, op);
+    if (p->lines) {
+        count_lines(p);
+        hmput(*p->lines, op, p->line);
+    }
     indent(p);
     if (op->kind == DS_FUNC) {
         print_func(p, op);
@@ -461,12 +463,18 @@ static void printer_free(printer *p) {
     arrfree(p->names);
 }
 
-void ds_op_print(ds_string *out, const ds_op *op) { ds_op_print_lines(out, op, NULL); }
-
-void ds_op_print_lines(ds_string *out, const ds_op *op, ds_op_line **lines) {
-    printer p = {.out = out, .lines = lines, .line = 1};
+void ds_op_print(ds_string *out, const ds_op *op) {
+    printer p = {.out = out};
     print_op(&p, op);
     printer_free(&p);
+}
+
+unsigned ds_op_print_lines(ds_string *out, const ds_op *op, unsigned line, ds_op_line **lines) {
+    printer p = {.out = out, .lines = lines, .line = line, .seen = out->length};
+    print_op(&p, op);
+    count_lines(&p);
+    printer_free(&p);
+    return p.line;
 }
 
 void ds_module_print(ds_string *out, ds_module *module) {

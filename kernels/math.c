@@ -96,7 +96,7 @@ INLINE VD FN(ds_exp_f64_of)(VD x) {
 }
 
 /* Results below 2^-125 are zero: masked logits of -100 would else fill a softmax with subnormals, on which products and sums take a hundred
- * times longer. Large ones overflow in the last product. */
+ * times longer. Large ones overflow in the last sum. */
 INLINE VF FN(ds_exp_f32_of)(VF x) {
     VF zero = (VF)((VI)x & 0), limited = FN(pickf)((VI)(x > 89.0f), zero + 89.0f, x);
     VF shift = zero + 12582911.0f, biased = limited * 1.44269504f + shift, n = biased - shift; /* 1.5 * 2^23 - 1 */

@@ -96,6 +96,16 @@ const ds_type *ds_layout_with_border(ds_ir_context *cx, const ds_type *type, con
     return ds_type_with_encoding(cx, type, ds_attr_dict(cx, entries, 2));
 }
 
+bool ds_layout_is_channels_last(const ds_type *type) {
+    const ds_attr *map = layout_map(type);
+    if (!map || type->rank < 2 || map->count != type->rank) return false;
+    for (size_t i = 0; i < map->count; i++) {
+        size_t dim = i == 0 ? 0 : i + 1 < type->rank ? i + 1 : 1;
+        if (map->exprs[i]->kind != DS_EXPR_DIM || map->exprs[i]->value != (int64_t)dim) return false;
+    }
+    return true;
+}
+
 bool ds_layout_same_order(const ds_type *a, const ds_type *b) { return layout_map(a) == layout_map(b); }
 
 /* An extent with its border; of channels, all that are in the buffer. */

@@ -42,6 +42,7 @@ bool ds_layout_has_view(const ds_value *v); /* a reshape that relies on how v li
 typedef enum { DS_WITHIN_TOTAL, DS_WITHIN_START, DS_WITHIN_ID } ds_layout_place;
 int64_t ds_layout_within(const ds_type *type, ds_layout_place what); /* not a part: 0, id -1 */
 const ds_type *ds_layout_placed(ds_ir_context *cx, const ds_type *type, int64_t total, int64_t start, int64_t id);
+bool ds_layout_is_channels_last(const ds_type *type);          /* dims 0, 2, 3, …, 1 in memory */
 bool ds_layout_same_order(const ds_type *a, const ds_type *b); /* the same but for borders */
 /* Extents of a tensor as it lies in memory: dims after the encoding's map. Returns how many; 0 when the map is of no form known here. */
 size_t ds_layout_extents(ds_ir_context *cx, const ds_type *type, const ds_expr **out_extents);

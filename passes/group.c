@@ -261,15 +261,12 @@ typedef struct {
 /* A convolution whose rows can be made a few at a time: of static f32 images in channels-last order, with what it needs around them. */
 static bool makes_rows(grouper *g, const ds_op *op) {
     const ds_type *t = op->results[0].type, *w = op->kind == DS_GRAPH_conv ? ds_op_operand(op, 1)->type : NULL;
-    const ds_attr *padding = ds_op_attr(op, "padding"), *order = ds_attr_find(t->encoding, "map");
+    const ds_attr *padding = ds_op_attr(op, "padding");
     ds_contraction c;
     ds_row_window reads;
-    if (!w || t->elem != DS_f32 || t->rank != 4 || !order || !ds_attr_find(w->encoding, "map")) return false;
-    static const int64_t channels_last[] = {0, 2, 3, 1};
-    for (size_t i = 0; i < 4; i++)
-        if ((i && !ds_expr_is_const(t->dims[i], NULL)) || order->count != 4 || order->exprs[i]->kind != DS_EXPR_DIM ||
-            order->exprs[i]->value != channels_last[i])
-            return false;
+    if (!w || t->elem != DS_f32 || t->rank != 4 || !ds_layout_is_channels_last(t) || !ds_attr_find(w->encoding, "map")) return false;
+    for (size_t i = 1; i < 4; i++)
+        if (!ds_expr_is_const(t->dims[i], NULL)) return false;
     if ((padding && padding->kind == DS_ATTR_ARRAY) || t->dims[2]->value < 4 || t->dims[3]->value < 4) return false;
     if (!ds_row_window_of(g->cx, op, &reads) || reads.reach < reads.stride || reads.before < 0) return false;
     if (ds_is_depthwise(g->cx, op)) return true;

@@ -31,10 +31,6 @@ static const ds_attr *channels_last(layout *l, size_t rank) {
     return ds_layout_encoding(l->cx, rank, e, rank);
 }
 
-static bool is_channels_last(layout *l, const ds_type *t) {
-    return t->encoding && ds_attr_find(t->encoding, "map") == ds_attr_find(channels_last(l, t->rank), "map");
-}
-
 static bool is_constant(layout *l, const ds_value *v) {
     if (!v->op) return false;
     if (v->op->kind == DS_GRAPH_constant) return true;
@@ -177,7 +173,8 @@ static bool bordered_input(layout *l, ds_op *conv) {
     const ds_attr *padding = ds_op_attr(conv, "padding");
     int64_t before[MAX_RANK] = {0}, after[MAX_RANK] = {0};
     size_t rank = x->type->rank, spatial = rank - 2;
-    if (rank != 4 || !x->op || x->op->block != conv->block || !is_channels_last(l, x->type) || is_constant(l, x) || ds_layout_has_view(x))
+    if (rank != 4 || !x->op || x->op->block != conv->block || !ds_layout_is_channels_last(x->type) || is_constant(l, x) ||
+        ds_layout_has_view(x))
         return false;
     switch (x->op->kind) {
     case DS_GRAPH_map:
@@ -202,7 +199,7 @@ static void lay_out_conv(layout *l, ds_op *conv) {
     const ds_attr *padding = ds_op_attr(conv, "padding");
     if (!has_few_channels(x)) make_channels_last(l, x, conv);
     if (padding && padding->kind == DS_ATTR_ARRAY) x = bordered_input(l, conv) ? x : padded_input(l, conv);
-    else if (!is_channels_last(l, x->type) && !has_few_channels(x)) x = encode(l, conv, x, channels_last(l, rank));
+    else if (!ds_layout_is_channels_last(x->type) && !has_few_channels(x)) x = encode(l, conv, x, channels_last(l, rank));
     ds_op_set_operand(conv, 0, x);
     const ds_attr *wm = ds_op_map(conv, 1);
     if (ds_expr_equals(wm->exprs[1], 0)) { /* depthwise: (window, co) */
@@ -227,7 +224,7 @@ static bool only_channels_move(layout *l, const ds_attr *map) {
 static bool leads_to_channels_last(layout *l, const ds_op *op, size_t i) {
     const ds_type *t = ds_op_operand(op, i)->type, *type = op->results[0].type;
     const ds_expr *coefficient, *rest;
-    bool is_last = t->rank == type->rank && is_channels_last(l, t);
+    bool is_last = t->rank == type->rank && ds_layout_is_channels_last(t);
     if (op->kind == DS_GRAPH_concat) return is_last;
     const ds_attr *map = ds_op_map(op, i);
     if (is_last && ds_expr_linear(l->cx, map->exprs[1], 1, &coefficient, &rest)) return ds_expr_equals(coefficient, 1);
@@ -261,7 +258,8 @@ static const ds_expr *next_extent(const ds_type *t, size_t *at) {
 static bool follow_view(layout *l, ds_op *op) {
     const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
     size_t i = 2, k = 2;
-    if (from->rank < 3 || to->rank < 3 || to->rank > MAX_RANK || !is_channels_last(l, from) || ds_attr_find(from->encoding, "border"))
+    if (from->rank < 3 || to->rank < 3 || to->rank > MAX_RANK || !ds_layout_is_channels_last(from) ||
+        ds_attr_find(from->encoding, "border"))
         return false;
     if (from->dims[0] != to->dims[0] || from->dims[1] != to->dims[1]) return false;
     for (const ds_expr *a, *b; (a = next_extent(from, &i), b = next_extent(to, &k), a || b);)
@@ -300,7 +298,7 @@ static void lay_out_winograd(layout *l, ds_op *conv, int tile) {
     for (size_t i = 0; i < 4; i++) d[i] = ds_expr_dim(l->cx, i);
     const ds_expr *panels[] = {d[0], d[1], ds_expr_floordiv(l->cx, d[2], panel), d[3], ds_expr_mod(l->cx, d[2], panel)};
     make_channels_last(l, ds_op_operand(op, 0), op);
-    if (!is_channels_last(l, ds_op_operand(op, 0)->type))
+    if (!ds_layout_is_channels_last(ds_op_operand(op, 0)->type))
         ds_op_set_operand(op, 0, encode(l, op, ds_op_operand(op, 0), channels_last(l, 4)));
     ds_op_set_operand(op, 1, encode_weights(l, op, ds_op_operand(op, 1), ds_layout_encoding(l->cx, 4, panels, 5)));
     op->results[0].type = ds_type_with_encoding(l->cx, op->results[0].type, channels_last(l, 4));

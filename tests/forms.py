@@ -59,15 +59,14 @@ def bottleneck(n, channels, wide, height, width, kernel, stride, parts):
     inner = wide if first else channels
     x, w1, b1, w2, b2, w3 = f32(n, channels, height, width), f32(wide, channels) / 2, f32(wide), f32(inner, kernel, kernel) / kernel, f32(inner), f32(channels, inner) / 4
     values = constants(w1=w1[:, :, None, None], b1=b1, w2=w2[:, None], b2=b2, w3=w3[:, :, None, None], half=np.float32(0.5))
-    nodes, v, name = [], x.astype(np.float64), "x0"
     if first:
-        v, name = np.maximum(np.einsum("nchw,oc->nohw", v, w1) + b1[:, None, None], 0), "a"
-        nodes += [helper.make_node("Conv", ["x0", "w1", "b1"], ["c1"]), helper.make_node("Relu", ["c1"], ["a"])]
+        v = np.maximum(np.einsum("nchw,oc->nohw", x.astype(np.float64), w1) + b1[:, None, None], 0)
+        nodes = [helper.make_node("Conv", ["x0", "w1", "b1"], ["c1"]), helper.make_node("Relu", ["c1"], ["a"])]
     else:
-        v, name = v * 0.5, "a"
-        nodes += [helper.make_node("Mul", ["x0", "half"], ["a"])]
+        v = x * 0.5
+        nodes = [helper.make_node("Mul", ["x0", "half"], ["a"])]
     v = np.maximum(filtered(v, w2, stride, 1, kernel // 2) + b2[:, None, None], 0)
-    nodes += [helper.make_node("Conv", [name, "w2", "b2"], ["c2"], group=inner, pads=[kernel // 2] * 4, strides=[stride] * 2), helper.make_node("Relu", ["c2"], ["d"])]
+    nodes += [helper.make_node("Conv", ["a", "w2", "b2"], ["c2"], group=inner, pads=[kernel // 2] * 4, strides=[stride] * 2), helper.make_node("Relu", ["c2"], ["d"])]
     if last:
         v = np.einsum("nchw,oc->nohw", v, w3)
         nodes += [helper.make_node("Conv", ["d", "w3"], ["e"])]

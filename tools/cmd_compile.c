@@ -36,7 +36,7 @@ static const char *form_of(const cli *c, const char *path) {
     return given ? given : "obj";
 }
 
-static ds_status write_code_text(ds_module *m, const ds_cpu_options *options, const char *path) {
+static ds_status write_code_text(const cli *c, ds_module *m, const ds_cpu_options *options, const char *path) {
     ds_compiled code;
     ds_string text = {0};
     ds_status status = ds_cpu_compile(m, "main", options, &code);
@@ -44,6 +44,7 @@ static ds_status write_code_text(ds_module *m, const ds_cpu_options *options, co
         ds_string_append(&text, code.objects[i].bytes, code.objects[i].length);
     ds_span span = {text.data, text.length};
     if (status == DS_OK) status = ds_file_write(m->cx->diag, path, &span, 1);
+    if (status == DS_OK) status = model_write_listing(c, m->cx, &code);
     ds_string_free(&text);
     ds_compiled_free(&code);
     return status;
@@ -109,7 +110,7 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
                               .traced = cli_has(c, "trace"),
                               .embedded_weights = true};
     if (status == DS_OK && !strcmp(form, "mlir")) status = model_write_text(m, path);
-    else if (status == DS_OK && (options.want_text || options.want_assembly)) status = write_code_text(m, &options, path);
+    else if (status == DS_OK && (options.want_text || options.want_assembly)) status = write_code_text(c, m, &options, path);
     else if (status == DS_OK) status = write_binary(c, m, &options, form, path);
     ds_module_destroy(m);
     ds_files_close(&files);

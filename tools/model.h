@@ -14,9 +14,9 @@ const char *model_beside(ds_ir_context *cx, const char *name);
 /* Imports MODEL (.onnx, or .mlir text) as the options say. */
 DS_MUST_USE ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count,
                                  ds_module **out);
-/* Pass options from the command line, with the schedules of --schedules; DS_BAD_USAGE for an unknown --cpu. */
 /* Writes the listing that debug information refers to where --debug wants it. */
 DS_MUST_USE ds_status model_write_listing(const cli *c, ds_ir_context *cx, const ds_compiled *code);
+/* Pass options from the command line, with the schedules of --schedules; DS_BAD_USAGE for an unknown --cpu. */
 DS_MUST_USE ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *default_cpu, ds_pass_options *out);
 
 /* Prints the IR to `path` (- for standard output), large constants to <stem>.safetensors beside it. */

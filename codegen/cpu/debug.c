@@ -14,13 +14,13 @@ static unsigned line_of(emitter *e, const ds_op *op) {
     return at < 0 ? 0 : lines[at].value;
 }
 
-void em_debug_function(emitter *e, const char *listing, const ds_op *func) {
+void em_debug_function(emitter *e, const ds_op *func) {
     static const char producer[] = "dsc", folder[] = ".";
     const char *name = LLVMGetValueName(e->function);
-    if (!e->lines) return;
+    if (!e->listing) return;
     set_flag(e, "Debug Info Version", LLVMDebugMetadataVersion());
     e->debug = LLVMCreateDIBuilder(e->module);
-    LLVMMetadataRef file = LLVMDIBuilderCreateFile(e->debug, listing, strlen(listing), folder, strlen(folder));
+    LLVMMetadataRef file = LLVMDIBuilderCreateFile(e->debug, e->listing, strlen(e->listing), folder, strlen(folder));
     LLVMDIBuilderCreateCompileUnit(e->debug, LLVMDWARFSourceLanguageC11, file, producer, strlen(producer), 1, "", 0, 0, "", 0,
                                    LLVMDWARFEmissionLineTablesOnly, 0, 0, 0, "", 0, "", 0);
     LLVMMetadataRef type = LLVMDIBuilderCreateSubroutineType(e->debug, file, NULL, 0, LLVMDIFlagZero);

@@ -23,7 +23,8 @@ typedef struct {
     emit_symbol *symbols; /* stb_ds array: extents known here */
     unsigned math_lanes;  /* bit set of the widths of vector maths that are needed */
     bool needs_scalar, needs_irregular;
-    const ds_op_line *lines; /* stb_ds hash map: where ops are in the listing; NULL: no debug information */
+    const char *listing;     /* its file; NULL: no debug information */
+    const ds_op_line *lines; /* stb_ds hash map: where ops are in the listing */
     LLVMDIBuilderRef debug;
     LLVMMetadataRef subprogram;
     const char *error; /* first thing that could not be emitted */
@@ -55,13 +56,13 @@ void em_define_symbol(emitter *e, const char *name, LLVMValueRef value);
 /* ---- functions ---- */
 
 void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op); /* loop.tile */
-void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func, const char *listing);
+void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func);
 void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *weights, const ds_cpu_options *options);
 
 /* ---- debug information (debug.c): the listing is the source; nothing happens without one ---- */
 
-void em_debug_function(emitter *e, const char *listing, const ds_op *func); /* after e->function is made */
-void em_debug_at(emitter *e, const ds_op *op);                              /* what follows is the op's */
+void em_debug_function(emitter *e, const ds_op *func); /* after e->function is made */
+void em_debug_at(emitter *e, const ds_op *op);         /* what follows is the op's */
 void em_debug_end(emitter *e);
 
 static inline LLVMValueRef em_value(emitter *e, const ds_value *v) { return e->values[v->id]; }

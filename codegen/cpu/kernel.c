@@ -296,7 +296,7 @@ static LLVMValueRef slot(emitter *e, LLVMValueRef frame, size_t index, LLVMTypeR
     return v;
 }
 
-void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func, const char *listing) {
+void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func) {
     LLVMTypeRef pointer = LLVMPointerTypeInContext(e->llvm, 0), i64 = em_int(e, 64), params[] = {pointer, i64, i64};
     const ds_attr *symbols = ds_op_attr(func, "symbols"), *scratch = ds_op_attr(func, "scratch");
     const ds_block *body = ds_op_block(func, 0);
@@ -304,7 +304,7 @@ void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func, const char *lis
     snprintf(name, sizeof name, "%s_%s", e->prefix, ds_op_text(func, "name", ""));
     e->function = LLVMAddFunction(e->module, name, LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), params, 3, 0));
     LLVMSetVisibility(e->function, LLVMHiddenVisibility);
-    em_debug_function(e, listing, func);
+    em_debug_function(e, func);
     LLVMPositionBuilderAtEnd(e->b, em_block(e, "entry"));
     LLVMValueRef frame = LLVMGetParam(e->function, 0);
     size_t buffers = body->arg_count - scratch->count, at = buffers;

@@ -142,7 +142,8 @@ static const char *finish(emitter *e, const ds_cpu_options *o, LLVMTargetMachine
 
 static const char *compile_one(batch *b, size_t i, LLVMTargetMachineRef machine) {
     const ds_op *func = b->functions[i];
-    emitter e = {.target = b->options->target, .prefix = b->options->prefix, .llvm = LLVMContextCreate(), .lines = b->lines};
+    const ds_cpu_options *o = b->options;
+    emitter e = {.target = o->target, .prefix = o->prefix, .llvm = LLVMContextCreate(), .listing = o->listing, .lines = b->lines};
     e.module = LLVMModuleCreateWithNameInContext(ds_op_text(func, "name", ""), e.llvm);
     e.b = LLVMCreateBuilderInContext(e.llvm);
     char *triple = LLVMGetTargetMachineTriple(machine);
@@ -151,10 +152,10 @@ static const char *compile_one(batch *b, size_t i, LLVMTargetMachineRef machine)
     LLVMSetModuleDataLayout(e.module, layout);
     LLVMDisposeTargetData(layout);
     LLVMDisposeMessage(triple);
-    if (ds_op_attr(func, "inputs")) em_plan(&e, b->module, func, b->weights, b->options);
-    else em_kernel(&e, b->module->cx, func, b->options->listing);
+    if (ds_op_attr(func, "inputs")) em_plan(&e, b->module, func, b->weights, o);
+    else em_kernel(&e, b->module->cx, func);
     em_debug_end(&e);
-    const char *error = e.error ? e.error : finish(&e, b->options, machine, &b->objects[i]);
+    const char *error = e.error ? e.error : finish(&e, o, machine, &b->objects[i]);
     arrfree(e.values), arrfree(e.symbols);
     LLVMDisposeBuilder(e.b);
     LLVMDisposeModule(e.module);
@@ -178,10 +179,11 @@ static void *worker(void *arg) {
 
 /* Kernels, then the plan, as they are compiled. */
 static void print_listing(batch *b, ds_string *out) {
+    unsigned line = 1;
     for (size_t i = 0; i < arrlenu(b->functions); i++) {
         const char *nodes = b->functions[i]->loc ? ds_loc_text(b->functions[i]->loc) : "";
-        ds_string_printf(out, "%s// %s\n", i ? "\n" : "", nodes);
-        ds_op_print_lines(out, b->functions[i], &b->lines);
+        ds_string_printf(out, "// %s\n", nodes);
+        line = ds_op_print_lines(out, b->functions[i], line + 1, &b->lines);
     }
 }
 

@@ -158,8 +158,8 @@ void map_end_many(body *r, ds_value *const *results, size_t count, ds_value **ou
 static void yield(body *r, ds_value *v) { ds_op_create(&r->b, DS_GRAPH_yield, &v, 1, NULL, 0, 0); }
 
 ds_value *map_end(body *r, ds_value *result) {
-    yield(r, cast_to(r, result, r->elem));
-    return dec_simplify(r->d, ds_op_result(r->op, 0));
+    map_end_many(r, &result, 1, &result);
+    return dec_simplify(r->d, result);
 }
 
 void map_pad(body *r, size_t input, double value) {

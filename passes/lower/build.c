@@ -7,6 +7,8 @@ ds_value *lw_op(lowering *l, ds_op_kind kind, ds_value *const *operands, size_t 
     return ds_op_result(ds_op_create(&l->b, kind, operands, count, &type, 1, 0), 0);
 }
 
+ds_value *lw_buffer(const lowering *l, const ds_value *tensor) { return ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)tensor); }
+
 static const ds_type *index_type(lowering *l) { return ds_type_scalar(l->cx, DS_index); }
 static bool is_vector(const ds_value *v) { return v->type->kind == DS_TYPE_VECTOR; }
 
@@ -240,7 +242,7 @@ static lane_value lower_position(lowering *l, const ds_expr *e, const lane_point
 
 /* Reads a tensor at positions that the region computed. Consecutive where only the last one moves, and by one. */
 static lane_value lower_extract(lowering *l, const ds_op *op, const lane_point *p) {
-    ds_value *tensor = ds_op_operand(op, 0), *buffer = ds_mapping_get(&l->buffers, tensor);
+    ds_value *tensor = ds_op_operand(op, 0), *buffer = lw_buffer(l, tensor);
     const ds_expr *dims[LOWER_MAX_DIMS], *coefficient, *rest;
     ds_value *at[LOWER_MAX_DIMS];
     size_t rank = op->operand_count - 1, moving = 0, which = 0;

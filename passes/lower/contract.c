@@ -248,8 +248,8 @@ static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool 
     int64_t width = (int64_t)(t->columns * l->lanes);
     ds_value *first = lw_binary(l, DS_LOOP_mul, q, lw_index(l, width)),
              *last = edge_rows ? lw_binary(l, DS_LOOP_sub, lw_extent(l, t->extent[t->m]), lw_index(l, 1)) : NULL;
-    operands[count++] = ds_mapping_get(&l->buffers, ds_op_operand(t->op, 0));
-    operands[count++] = ds_mapping_get(&l->buffers, ds_op_operand(t->op, 1));
+    operands[count++] = lw_buffer(l, ds_op_operand(t->op, 0));
+    operands[count++] = lw_buffer(l, ds_op_operand(t->op, 1));
     for (size_t r = 0; r < rows; r++) {
         row[r] = r ? lw_binary(l, DS_LOOP_add, m, lw_index(l, (int64_t)r)) : m;
         if (edge_rows && r) row[r] = lw_binary(l, DS_LOOP_min, row[r], last);
@@ -282,7 +282,7 @@ static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool 
     if (t->ahead) ds_op_set_attr(l->m, tile, "ahead", ds_attr_int(l->cx, (int64_t)t->ahead));
     for (size_t i = 0; i < rows * columns; i++) acc[i] = ds_op_result(tile, i);
     const ds_op *root = t->epilogue ? t->epilogue : t->op;
-    ds_value *out = ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)&root->results[0]);
+    ds_value *out = lw_buffer(l, &root->results[0]);
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < columns; j++) {
             lane_point p = t->p;
@@ -294,7 +294,7 @@ static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool 
                     ds_value *operand = ds_op_operand(t->epilogue, i);
                     args[i] = operand == &t->op->results[0]
                                   ? result
-                                  : (lane_value){lw_load(l, ds_mapping_get(&l->buffers, operand), t->offset[EXTRA + i], &p, NULL), NULL};
+                                  : (lane_value){lw_load(l, lw_buffer(l, operand), t->offset[EXTRA + i], &p, NULL), NULL};
                 }
                 lw_region(l, ds_op_block(t->epilogue, 0), args, t->old, &p, &result);
             }

@@ -40,9 +40,9 @@ static bool open_depthwise(depthwise *d) {
     const ds_op *op = d->op, *root = d->epilogue ? d->epilogue : op;
     const ds_attr *padding = ds_op_attr(op, "padding");
     int64_t unit;
-    if (op->kind != DS_GRAPH_conv || (padding && padding->kind == DS_ATTR_ARRAY) || d->l->lanes < 2) return false;
-    if (!ds_contraction_of(cx, op, &d->c) || d->c.rank < 3 || d->c.rank + d->c.over_count > LOWER_MAX_DIMS) return false;
-    if (d->c.role[CHANNEL] != DS_DIM_BATCH || !ds_expr_equals(d->c.extent[d->c.rank], 1)) return false;
+    if ((padding && padding->kind == DS_ATTR_ARRAY) || d->l->lanes < 2) return false;
+    if (!ds_is_depthwise(cx, op) || !ds_contraction_of(cx, op, &d->c)) return false;
+    if (d->c.rank < 3 || d->c.rank + d->c.over_count > LOWER_MAX_DIMS) return false;
     if (d->epilogue && d->epilogue->operand_count > MAX_EPILOGUE) return false;
     d->along = d->c.rank - 1, d->window = d->c.rank + d->c.over_count - 1;
     for (size_t i = 0; i <= d->window; i++) d->position[i] = ds_expr_dim(cx, i);
@@ -82,9 +82,9 @@ static void window_row(depthwise *d, ds_value **acc) {
     lane_point p = d->p;
     for (int64_t k = 0; k < d->width; k++) {
         p.at[d->window] = lw_index(l, k);
-        filter[k] = lw_load(l, ds_mapping_get(&l->buffers, ds_op_operand(d->op, 1)), d->b, &p, NULL);
+        filter[k] = lw_load(l, lw_buffer(l, ds_op_operand(d->op, 1)), d->b, &p, NULL);
     }
-    ds_value *input = ds_mapping_get(&l->buffers, ds_op_operand(d->op, 0));
+    ds_value *input = lw_buffer(l, ds_op_operand(d->op, 0));
     p.at[d->window] = lw_index(l, 0);
     if (!d->overlaps) { /* every result has a position of its own */
         for (size_t r = 0; r < d->count; r++)
@@ -142,7 +142,7 @@ static void emit_channels(depthwise *d) {
     for (size_t r = 0; r < d->count; r++) acc[r] = lw_splat(l, zero);
     window_rows(d, d->c.rank + 1, window <= MAX_UNROLLED, acc);
     const ds_op *root = d->epilogue ? d->epilogue : d->op;
-    ds_value *out = ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)&root->results[0]);
+    ds_value *out = lw_buffer(l, &root->results[0]);
     for (size_t r = 0; r < d->count; r++) {
         lane_point p = d->p;
         lane_value args[MAX_EPILOGUE], result = {acc[r], NULL};
@@ -150,9 +150,7 @@ static void emit_channels(depthwise *d) {
         p.at[d->along] = d->overlaps && r ? lw_binary(l, DS_LOOP_add, d->at[0], lw_index(l, (int64_t)r)) : d->at[r];
         for (size_t i = 0; d->epilogue && i < d->epilogue->operand_count; i++) {
             ds_value *operand = ds_op_operand(d->epilogue, i);
-            args[i] = operand == &d->op->results[0]
-                          ? result
-                          : (lane_value){lw_load(l, ds_mapping_get(&l->buffers, operand), d->extra[i], &p, NULL), NULL};
+            args[i] = operand == &d->op->results[0] ? result : (lane_value){lw_load(l, lw_buffer(l, operand), d->extra[i], &p, NULL), NULL};
         }
         if (d->epilogue) lw_region(l, ds_op_block(d->epilogue, 0), args, d->position, &p, &result);
         lw_store(l, result.v, out, d->out, &p);

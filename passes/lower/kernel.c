@@ -31,7 +31,7 @@ static ds_op *as_reduction(lowering *l, ds_op *op) {
         ds_value *v = ds_op_result(ds_op_create(&in, r ? DS_LOOP_add : DS_LOOP_mul, args, 2, &scalar, 1, 0), 0);
         ds_op_create(&in, DS_GRAPH_yield, &v, 1, NULL, 0, 0);
     }
-    ds_mapping_set(&l->buffers, &reduce->results[0], ds_mapping_get(&l->buffers, &op->results[0]));
+    ds_mapping_set(&l->buffers, &reduce->results[0], lw_buffer(l, &op->results[0]));
     return reduce;
 }
 
@@ -116,7 +116,7 @@ static bool lower_row_blocks(lowering *l, const ds_op *kernel, size_t shared, in
              *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, size), lw_extent(l, extent));
     for (size_t i = shared - 1; i-- > 0;) rows.at[i] = lw_digit(l, &rest, type->dims[i]);
     for (const ds_op *op = body->first; op->kind != DS_GRAPH_yield; op = op->next) {
-        ds_value *buffer = ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)&op->results[0]);
+        ds_value *buffer = lw_buffer(l, &op->results[0]);
         if (buffer == &op->results[0] || is_yielded(body->last, &op->results[0])) continue; /* in registers, or a result */
         const ds_expr *row = ds_expr_const(l->cx, 1);
         for (size_t i = shared; i < op->results[0].type->rank; i++) row = ds_expr_mul(l->cx, row, op->results[0].type->dims[i]);
@@ -204,17 +204,14 @@ static void bind_buffers(lowering *l, ds_op *kernel, size_t shared, int64_t rows
 
 /* What flows between a chain's convolutions has room for the rows of a strip; their sums stay in registers where a map follows. */
 static void bind_strips(lowering *l, ds_op *kernel, int64_t strip) {
-    bind_operands(l, kernel);
+    ds_block *out = ds_op_block(l->b.block->region->op, 0);
     const ds_expr **scratch = NULL;
+    bind_operands(l, kernel);
     for (ds_op *op = ds_op_block(kernel, 0)->first; op->next->kind != DS_GRAPH_yield; op = op->next) {
         ds_value *v = &op->results[0];
-        const ds_expr *extent[4];
         if (op->next->kind == DS_GRAPH_map) continue;
-        ds_layout_extents(l->cx, v->type, extent);
-        ds_mapping_set(&l->buffers, v,
-                       ds_block_add_arg(l->m, ds_op_block(l->b.block->region->op, 0), ds_type_buffer(l->cx, v->type->elem), NULL));
-        int64_t bytes = lower_strip_rows(l->cx, v, strip) * (int64_t)(ds_elem_facts(v->type->elem)->bits / 8);
-        arrput(scratch, ds_expr_scale(l->cx, ds_expr_mul(l->cx, extent[2], extent[3]), bytes));
+        ds_mapping_set(&l->buffers, v, ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, v->type->elem), NULL));
+        arrput(scratch, ds_expr_const(l->cx, lower_strip_bytes(l, v, strip)));
     }
     set_scratch(l, scratch);
 }

@@ -39,6 +39,7 @@ typedef struct {
 /* ---- small builders ---- */
 
 ds_value *lw_op(lowering *l, ds_op_kind kind, ds_value *const *operands, size_t count, const ds_type *type);
+ds_value *lw_buffer(const lowering *l, const ds_value *tensor); /* of a value of the kernel */
 ds_value *lw_index(lowering *l, int64_t v);
 ds_value *lw_apply(lowering *l, const ds_expr *e, ds_value *const *dims, size_t count); /* dims that occur must have values */
 ds_value *lw_extent(lowering *l, const ds_expr *e);
@@ -91,7 +92,7 @@ bool lower_depthwise(lowering *l, const ds_op *op, const ds_op *epilogue);
 bool lower_depthwise_rows(lowering *l, const ds_op *op, const ds_op *epilogue, ds_value *image, ds_value *low, ds_value *high);
 /* A kernel of convolutions around a depthwise one: strips of `strip` rows, bands of `band` rows (a multiple). */
 bool lower_strips(lowering *l, const ds_op *kernel, int64_t strip, int64_t band);
-int64_t lower_strip_rows(ds_ir_context *cx, const ds_value *v, int64_t strip);    /* that the buffer of v, which flows inside it, has */
+int64_t lower_strip_bytes(lowering *l, const ds_value *v, int64_t strip);         /* of the buffer of v, which flows inside it */
 void lower_zeros(lowering *l, ds_value *buffer, ds_value *from, ds_value *count); /* `count` zeros from element `from` on */
 void lower_winograd(lowering *l, const ds_op *op, const ds_op *epilogue);
 

@@ -16,8 +16,6 @@ typedef struct {
     const ds_expr *offset[LOWER_MAX_OPERANDS]; /* operands, then results */
 } nest;
 
-static ds_value *buffer_of(lowering *l, const ds_value *tensor) { return ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)tensor); }
-
 /* ---- building the space ---- */
 
 static void nest_substitute(lowering *l, nest *n, const ds_expr *const *to) {
@@ -173,7 +171,7 @@ static bool is_zero(const ds_attr *pad) { return !pad || (pad->number == 0 && pa
 
 static lane_value read_operand(lowering *l, const nest *n, const ds_op *op, size_t i, const lane_point *p) {
     ds_value *tensor = ds_op_operand(op, i), *valid = has_pad(op, i) ? inside(l, n, op, i, p) : NULL;
-    ds_value *v = lw_load(l, buffer_of(l, tensor), n->offset[i], p, valid);
+    ds_value *v = lw_load(l, lw_buffer(l, tensor), n->offset[i], p, valid);
     const ds_attr *pads = ds_op_attr(op, "pads"), *pad = pads ? pads->items[i] : NULL;
     if (valid && !is_zero(pad)) {
         ds_value *outside = pad_constant(l, pad, tensor->type->elem);
@@ -295,7 +293,7 @@ static void map_point(walk *w, lane_point *p, void *user) {
     read_operands(w->l, w->n, w->op, p, args);
     lw_region(w->l, ds_op_block(w->op, 0), args, w->n->old, p, yields);
     for (size_t r = 0; r < w->op->result_count; r++)
-        lw_store(w->l, yields[r].v, buffer_of(w->l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], p);
+        lw_store(w->l, yields[r].v, lw_buffer(w->l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], p);
 }
 
 /* Lanes that read far apart: a loop over the dim along which the operand is contiguous, so that lines are read while they are in the cache.
@@ -554,7 +552,7 @@ static void reduce_point(walk *w, lane_point *p, void *user) {
     if (folds) fold_lanes(l, w->op, acc);
     p->vector = vector, p->mask = mask;
     for (size_t r = 0; r < state->results; r++)
-        lw_store(l, acc[r], buffer_of(l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], p);
+        lw_store(l, acc[r], lw_buffer(l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], p);
 }
 
 /* True when the lanes should walk the last reduced dim: the first operand is contiguous there and not along the result's last dim. */
@@ -615,7 +613,7 @@ void lower_encode(lowering *l, const ds_op *op) {
     bool padded = ds_layout_count(l->cx, to) != ds_type_count(l->cx, to);
     ds_op *map = ds_copy_map(&b, input, flat, ds_attr_map(l->cx, rank, logical, from->rank), padded);
     if (ds_op_attr(op, "flush")) flush_region(l, ds_op_block(map, 0));
-    ds_mapping_set(&l->buffers, &map->results[0], buffer_of(l, &op->results[0]));
+    ds_mapping_set(&l->buffers, &map->results[0], lw_buffer(l, &op->results[0]));
     lower_map(l, map, NULL, true);
     ds_op_erase(map);
 }
@@ -646,7 +644,7 @@ void lower_concat(lowering *l, const ds_op *op) {
         bool vector = n.rank > 0 && vector_dim_works(l, &n, n.rank - 1, 1);
         ds_builder b = {l->m, op->block, (ds_op *)(uintptr_t)op, op->loc};
         ds_op *copy = ds_copy_map(&b, input, to, ds_attr_identity_map(l->cx, to->rank), false);
-        ds_mapping_set(&l->buffers, &copy->results[0], buffer_of(l, &op->results[0]));
+        ds_mapping_set(&l->buffers, &copy->results[0], lw_buffer(l, &op->results[0]));
         walk w = {l, &n, copy, false};
         kept_loops(&w, &p, 0, vector, false, 1, map_point, NULL);
         ds_op_erase(copy);
@@ -664,7 +662,7 @@ void lower_index(lowering *l, const ds_op *op) {
     for (size_t i = 0; i < values->count; i++) {
         ds_value *v = lw_extent(l, ds_attr_to_expr(l->cx, values->items[i]));
         v = lw_op(l, DS_LOOP_cast, &v, 1, ds_type_scalar(l->cx, op->results[0].type->elem));
-        lw_store(l, v, buffer_of(l, &op->results[0]), ds_expr_const(l->cx, (int64_t)i), &p);
+        lw_store(l, v, lw_buffer(l, &op->results[0]), ds_expr_const(l->cx, (int64_t)i), &p);
     }
     lower_parallel_end(l, pieces);
 }

@@ -27,9 +27,16 @@ static void rows_in_memory(lowering *l, const ds_type *t, int64_t *out_rows, int
     *out_rows = extent[1]->value, *out_length = extent[2]->value * extent[3]->value;
 }
 
-int64_t lower_strip_rows(ds_ir_context *cx, const ds_value *v, int64_t strip) {
+/* Rows that the buffer of v has: what its reader needs for a strip. */
+static int64_t buffer_rows(lowering *l, const ds_value *v, int64_t strip) {
     ds_row_window reads;
-    return ds_row_window_of(cx, v->uses->owner, &reads) ? (strip - 1) * reads.stride + reads.reach : strip;
+    return ds_row_window_of(l->cx, v->uses->owner, &reads) ? (strip - 1) * reads.stride + reads.reach : strip;
+}
+
+int64_t lower_strip_bytes(lowering *l, const ds_value *v, int64_t strip) {
+    int64_t rows, length;
+    rows_in_memory(l, v->type, &rows, &length);
+    return buffer_rows(l, v, strip) * length * (int64_t)(ds_elem_facts(v->type->elem)->bits / 8);
 }
 
 /* The value of the chain that the window reads: the one with borders and rows that are kept. NULL when it comes from outside. */
@@ -46,7 +53,7 @@ static void zero_columns(strips *s, ds_value *buffer) {
     int64_t rows, length, channels = v->type->dims[1]->value, left = ds_layout_border(v->type, 3, false) * channels,
                           right = ds_layout_border(v->type, 3, true) * channels;
     rows_in_memory(l, v->type, &rows, &length);
-    ds_op *loop = lw_for(l, lw_index(l, 0), lw_index(l, lower_strip_rows(l->cx, v, s->strip)), lw_index(l, 1), NULL, 0, NULL);
+    ds_op *loop = lw_for(l, lw_index(l, 0), lw_index(l, buffer_rows(l, v, s->strip)), lw_index(l, 1), NULL, 0, NULL);
     ds_value *start = times(l, lw_for_position(loop), length);
     if (left) lower_zeros(l, buffer, start, lw_index(l, left));
     if (right) lower_zeros(l, buffer, plus(l, start, length - right), lw_index(l, right));
@@ -98,10 +105,9 @@ static void shift_to(strips *s, const ds_value *v, ds_value *buffer, ds_value *f
 
 static bool lower_strip(strips *s) {
     lowering *l = s->l;
-    ds_mapping *buffers = &l->buffers;
     const ds_value *kept = kept_value(s);
     ds_value *from = s->from, *to = s->to;
-    ds_value *kept_buffer = kept ? ds_mapping_get(buffers, (ds_value *)(uintptr_t)kept) : NULL;
+    ds_value *kept_buffer = kept ? lw_buffer(l, kept) : NULL;
     if (kept) {
         prepare_window(s, kept_buffer, &from, &to);
         shift_to(s, kept, kept_buffer, times(l, s->from, s->reads.stride));
@@ -110,7 +116,7 @@ static bool lower_strip(strips *s) {
         const ds_op *next = op->next, *epilogue = next->kind == DS_GRAPH_map ? next : NULL, *last = epilogue ? epilogue : op;
         if (op == s->window) from = s->from, to = s->to;
         if (last->next->kind != DS_GRAPH_yield && &last->results[0] != kept)
-            shift_to(s, &last->results[0], ds_mapping_get(buffers, (ds_value *)(uintptr_t)&last->results[0]), s->from);
+            shift_to(s, &last->results[0], lw_buffer(l, &last->results[0]), s->from);
         if (op == s->window ? !lower_depthwise_rows(l, op, epilogue, s->image, from, to)
                             : !lower_conv_rows(l, op, epilogue, s->image, from, to, kept && op->prev == NULL ? 0 : s->strip))
             return false;
@@ -129,7 +135,7 @@ bool lower_strips(lowering *l, const ds_op *kernel, int64_t strip, int64_t band)
     ds_op *pieces;
     ds_value *rest = lower_parallel(l, ds_expr_mul(l->cx, bands, type->dims[0]), 1e9, 1, &pieces);
     s.low = times(l, lw_digit(l, &rest, bands), band), s.image = lw_digit(l, &rest, type->dims[0]);
-    if (kept_value(&s)) zero_columns(&s, ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)kept_value(&s)));
+    if (kept_value(&s)) zero_columns(&s, lw_buffer(l, kept_value(&s)));
     ds_value *high = at_most(l, plus(l, s.low, band), type->dims[2]->value);
     ds_op *loop = lw_for(l, s.low, high, lw_index(l, strip), NULL, 0, NULL);
     s.from = lw_for_position(loop), s.to = lw_binary(l, DS_LOOP_min, plus(l, s.from, strip), high);

@@ -255,8 +255,7 @@ static void store_point(winograd *w, lane_point *p, ds_value *sum) {
     for (size_t i = 0; w->epilogue && i < w->epilogue->operand_count; i++) {
         ds_value *operand = ds_op_operand(w->epilogue, i);
         const ds_expr *offset = ds_layout_offset(l->cx, operand->type, ds_op_map(w->epilogue, i)->exprs);
-        args[i] =
-            operand == &w->op->results[0] ? result : (lane_value){lw_load(l, ds_mapping_get(&l->buffers, operand), offset, p, NULL), NULL};
+        args[i] = operand == &w->op->results[0] ? result : (lane_value){lw_load(l, lw_buffer(l, operand), offset, p, NULL), NULL};
     }
     if (w->epilogue) lw_region(l, ds_op_block(w->epilogue, 0), args, dims, p, &result);
     const ds_op *root = w->epilogue ? w->epilogue : w->op;
@@ -367,8 +366,8 @@ static void open_winograd(winograd *w) {
     w->total = ds_expr_scale(l->cx, y->dims[0], w->tiles[0] * w->tiles[1]);
     choose_sizes(w);
     const ds_op *root = w->epilogue ? w->epilogue : w->op;
-    w->x = ds_mapping_get(&l->buffers, ds_op_operand(w->op, 0)), w->u = ds_mapping_get(&l->buffers, ds_op_operand(w->op, 1));
-    w->y = ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)&root->results[0]);
+    w->x = lw_buffer(l, ds_op_operand(w->op, 0)), w->u = lw_buffer(l, ds_op_operand(w->op, 1));
+    w->y = lw_buffer(l, &root->results[0]);
     w->v = add_scratch(l, w->points * w->block * w->stride * 4);
     w->m = add_scratch(l, w->points * w->block * width_of(w) * 4);
 }
