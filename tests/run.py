@@ -219,6 +219,9 @@ def debug_information(env, report, model, work):
     numbers = {int(n) for n in re.findall(r"^\S+ +(\d+) +0x", dump, re.M)}
     ops = sum('"loop.' in text[n - 1] for n in numbers if n <= len(text))
     report.check("debug information", result.returncode == 0 and ops > 50 and max(numbers) <= len(text), "%s: %d lines, %d of loop ops" % (result.stderr, len(numbers), ops))
+    listing.unlink()
+    result = sh(env.dsc, "compile", model, "--debug=%s" % listing, "-o", work / "debug.s")
+    report.check("debug information of assembly", result.returncode == 0 and listing.read_text().splitlines() == text, result.stderr)
     same = sh(env.dsc, "run", model, "--debug=%s" % listing, "--inputs", work / "npy", "--outputs", work / "npy")
     report.check("debug information in memory", same.returncode == 0 and listing.exists(), same.stderr)
 
