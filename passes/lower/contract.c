@@ -1,7 +1,8 @@
 /* Contractions as register tiles: rows x columns vectors of sums, walked over blocks of m and n; the epilogue runs on the tile.
  *
- * The register tile and the strides of packed operands are static. Extents that are not multiples of the tile get one edge: rows past
- * the end repeat the last row (and store it again, with the same value), columns past the end are masked.
+ * The register tile and the strides of packed operands are static. Extents that are not multiples of the tile get one edge: a tile of the
+ * rows that are left (where that is not known: rows past the end repeat the last one, and store it again, with the same value); columns
+ * past the end are masked.
  */
 #include <string.h>
 
@@ -180,7 +181,7 @@ static void choose_tile(tiling *t) {
             bool b_in_l1 = k * (double)width * 4 < (double)t->l->target->l1_bytes / 2;
             double cycles = (double)(n / width) * step_cycles(t, rows, columns, b_in_l1);
             if (rest) cycles += step_cycles(t, rows, (size_t)((rest + lanes - 1) / lanes), b_in_l1);
-            cycles *= (double)((m + (int64_t)rows - 1) / (int64_t)rows);
+            cycles *= (double)((m + (int64_t)rows - 1) / (int64_t)rows); /* an edge of fewer rows saves less than it should */
             if (best == 0 || cycles < best) best = cycles, t->rows = rows, t->columns = columns;
         }
 }
@@ -239,20 +240,20 @@ static ds_value *next_columns(tiling *t, ds_value *m, ds_value *first) {
     return lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_add, first, lw_index(l, (int64_t)k * (int64_t)(t->columns * l->lanes))), turn);
 }
 
-/* One register tile at rows m…, columns q*width…; `columns` of it exist, masked to n < extent where `masked`. */
-static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool edge_rows, bool masked) {
+/* One register tile of `rows` at m…, columns q*width…; `columns` of it exist, masked to n < extent where `masked`. */
+static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_value *q, size_t columns, bool masked) {
     lowering *l = t->l;
     ds_value *operands[64], *row[16], *column[16], *mask[16] = {NULL}, *acc[128];
     const ds_type *vector = ds_type_vector(l->cx, DS_f32, l->lanes), *types[128];
-    size_t count = 0, rows = t->rows;
+    size_t count = 0;
     int64_t width = (int64_t)(t->columns * l->lanes);
     ds_value *first = lw_binary(l, DS_LOOP_mul, q, lw_index(l, width)),
-             *last = edge_rows ? lw_binary(l, DS_LOOP_sub, lw_extent(l, t->extent[t->m]), lw_index(l, 1)) : NULL;
+             *last = past_end ? lw_binary(l, DS_LOOP_sub, lw_extent(l, t->extent[t->m]), lw_index(l, 1)) : NULL;
     operands[count++] = lw_buffer(l, ds_op_operand(t->op, 0));
     operands[count++] = lw_buffer(l, ds_op_operand(t->op, 1));
     for (size_t r = 0; r < rows; r++) {
         row[r] = r ? lw_binary(l, DS_LOOP_add, m, lw_index(l, (int64_t)r)) : m;
-        if (edge_rows && r) row[r] = lw_binary(l, DS_LOOP_min, row[r], last);
+        if (past_end && r) row[r] = lw_binary(l, DS_LOOP_min, row[r], last);
         operands[count++] = index_at(t, A, row[r], first);
     }
     for (size_t j = 0; j < columns; j++) {
@@ -302,11 +303,12 @@ static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool 
         }
 }
 
+/* Whole tiles, then the edge: of as many rows as are left, or (unknown extents) of rows that repeat the last one. */
 static void emit_rows(tiling *t, ds_value *low, ds_value *high, ds_value *q, size_t columns, bool masked) {
     lowering *l = t->l;
     int64_t extent, rows = (int64_t)t->rows;
     if (t->m == SIZE_MAX) {
-        emit_tile(t, lw_index(l, 0), q, columns, false, masked);
+        emit_tile(t, lw_index(l, 0), 1, false, q, columns, masked);
         return;
     }
     bool known = ds_expr_is_const(t->extent[t->m], &extent), edge = !known || extent % rows;
@@ -318,12 +320,12 @@ static void emit_rows(tiling *t, ds_value *low, ds_value *high, ds_value *q, siz
     }
     if (!known || extent >= rows) {
         ds_op *loop = lw_for(l, low, whole, step, NULL, 0, NULL);
-        emit_tile(t, lw_for_position(loop), q, columns, false, masked);
+        emit_tile(t, lw_for_position(loop), t->rows, false, q, columns, masked);
         lw_end(l, loop, NULL, 0);
     }
     if (edge) {
         ds_op *loop = lw_for(l, whole, high, step, NULL, 0, NULL);
-        emit_tile(t, lw_for_position(loop), q, columns, true, masked);
+        emit_tile(t, lw_for_position(loop), known ? (size_t)(extent % rows) : t->rows, !known, q, columns, masked);
         lw_end(l, loop, NULL, 0);
     }
 }

@@ -107,6 +107,8 @@ ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule 
                        ds_op **out_func);
 /* Says what a kernel does, for reports: attributes `what` (text), `flops` and `bytes` (of its operands and results). */
 void lower_describe(ds_module *m, ds_op *kernel);
+/* May a kernel of one result write it over this operand, when nothing else needs that any more? */
+bool lower_may_overwrite(ds_ir_context *cx, const ds_op *kernel, size_t operand);
 /* Function of kernels -> plan. */
 ds_status lower_plan(ds_module *m, ds_op *func);
 

@@ -15,7 +15,7 @@ typedef struct {
     size_t first, last; /* positions of the definition and of the last use */
     int64_t offset;     /* static storage */
     const ds_expr *where;
-    bool is_static, late;
+    bool is_static, late, merged; /* merged: its values lie in another storage */
     int output; /* the result it is written to, or -1 */
     ds_value *buffer;
 } storage;
@@ -112,6 +112,27 @@ static void scan_block(planner *p, ds_block *block) {
     for (ds_op *op = block->first; op; op = op->next) scan_op(p, op);
 }
 
+/* A kernel's result takes the storage of an operand that ends there, where it may be written over it. */
+static void overwrite_operand(planner *p, const ds_op *kernel) {
+    int to = store_index(p, &kernel->results[0]);
+    storage *result = &p->stores[to];
+    for (size_t i = 0; i < kernel->operand_count; i++) {
+        int from = store_index(p, root_of(ds_op_operand(kernel, i)));
+        storage *s = from >= 0 ? &p->stores[from] : NULL;
+        if (!s || from == to || s->late || s->output >= 0 || result->output >= 0 || s->bytes != result->bytes ||
+            s->last != result->first + 1 || !lower_may_overwrite(p->cx, kernel, i))
+            continue;
+        s->last = result->last, result->merged = true;
+        set_store(p, &kernel->results[0], from);
+        return;
+    }
+}
+
+static void overwrite_operands(planner *p, const ds_block *block) {
+    for (const ds_op *op = block->first; op; op = op->next)
+        if (op->kind == DS_GRAPH_kernel && op->result_count == 1) overwrite_operand(p, op);
+}
+
 /* ---- the arena ---- */
 
 static bool overlap(const storage *a, const storage *b) { return a->first <= b->last && b->first <= a->last; }
@@ -181,7 +202,7 @@ static int64_t place_static(planner *p, int64_t *out_least) {
     int64_t best = INT64_MAX;
     size_t chosen = 0, last = 0;
     for (size_t i = 0; i < arrlenu(p->stores); i++)
-        if (p->stores[i].is_static && p->stores[i].output < 0) arrput(stores, &p->stores[i]);
+        if (p->stores[i].is_static && p->stores[i].output < 0 && !p->stores[i].merged) arrput(stores, &p->stores[i]);
     *out_least = largest_live_set(stores);
     for (size_t i = 0; i < DS_COUNT(orders) && best > *out_least; i++) {
         int64_t need = place_in_order(stores, orders[i]);
@@ -199,7 +220,7 @@ static const ds_expr *place_symbolic(planner *p, const ds_expr *end) {
     const ds_expr *align = ds_expr_const(p->cx, ALIGN);
     for (size_t i = 0; i < arrlenu(p->stores); i++) {
         storage *s = &p->stores[i];
-        if (s->is_static || s->late || s->output >= 0) continue;
+        if (s->is_static || s->late || s->merged || s->output >= 0) continue;
         size_t k = 0;
         while (k < arrlenu(owners) && (owners[k]->bytes != s->bytes || owners[k]->last >= s->first)) k++;
         if (k < arrlenu(owners)) {
@@ -479,6 +500,7 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
                     ds_expr_equals(ds_expr_sub(p.cx, p.stores[s].bytes, bytes_of(&p, outputs[i]->type)), 0);
         if (direct[i]) p.stores[s].output = (int)i;
     }
+    overwrite_operands(&p, body);
     int64_t least;
     const ds_expr *arena = place_symbolic(&p, ds_expr_const(p.cx, place_static(&p, &least)));
     ds_status status = plan_block(&p, body);

@@ -1,0 +1,42 @@
+/* Which kernels may write a result over an operand: each point of the result is written once, by the lane that has read the operand there,
+ * and nothing of the operand is read later. */
+#include "passes/lower/lower.h"
+
+static bool reads_same_point(const ds_op *map, const ds_value *v) {
+    for (size_t i = 0; i < map->operand_count; i++)
+        if (ds_op_operand(map, i) == v && !ds_map_is_identity(ds_op_map(map, i), v->type)) return false;
+    return true;
+}
+
+/* Ops that share rows have read all of a row when the last one writes it; else only the last op may read v. */
+static bool reads_no_more(const ds_value *v, const ds_op *last, size_t shared) {
+    for (const ds_use *use = v->uses; use; use = use->next) {
+        const ds_op *op = use->owner;
+        if (op->block != last->block || (op != last && !shared)) return false;
+        for (size_t i = 0; op != last && i < op->operand_count; i++) {
+            const ds_attr *map = ds_op_map(op, i);
+            if (ds_op_operand(op, i) != v) continue;
+            for (size_t d = 0; d < shared; d++)
+                if (map->exprs[d]->kind != DS_EXPR_DIM || map->exprs[d]->value != (int64_t)d) return false;
+        }
+    }
+    return true;
+}
+
+/* Tiles that overlap, or repeat rows past an end that is not known, write some points twice. */
+static bool writes_once(ds_ir_context *cx, const ds_op *kernel) {
+    const ds_op *first = ds_op_block(kernel, 0)->first;
+    if (ds_op_attr(kernel, "block") || ds_op_attr(kernel, "strip")) return false;
+    if (first->kind == DS_GRAPH_matmul || first->kind == DS_GRAPH_conv)
+        return !ds_is_depthwise(cx, first) && ds_type_is_static(first->results[0].type);
+    return first->kind == DS_GRAPH_winograd || first->kind == DS_GRAPH_map || first->kind == DS_GRAPH_reduce;
+}
+
+bool lower_may_overwrite(ds_ir_context *cx, const ds_op *kernel, size_t operand) {
+    const ds_block *body = ds_op_block(kernel, 0);
+    const ds_value *v = body->args[operand];
+    const ds_op *yield = body->last, *last = yield->prev;
+    if (yield->operand_count != 1 || !last || last->kind != DS_GRAPH_map || ds_op_operand(yield, 0) != &last->results[0]) return false;
+    if (last->result_count != 1 || v->type != last->results[0].type || ds_layout_within(v->type, DS_WITHIN_ID) >= 0) return false;
+    return v->uses && reads_same_point(last, v) && reads_no_more(v, last, (size_t)ds_op_int(kernel, "shared", 0)) && writes_once(cx, kernel);
+}
