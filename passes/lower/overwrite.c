@@ -38,5 +38,6 @@ bool lower_may_overwrite(ds_ir_context *cx, const ds_op *kernel, size_t operand)
     const ds_op *yield = body->last, *last = yield->prev;
     if (yield->operand_count != 1 || !last || last->kind != DS_GRAPH_map || ds_op_operand(yield, 0) != &last->results[0]) return false;
     if (last->result_count != 1 || v->type != last->results[0].type || ds_layout_within(v->type, DS_WITHIN_ID) >= 0) return false;
-    return v->uses && reads_same_point(last, v) && reads_no_more(v, last, (size_t)ds_op_int(kernel, "shared", 0)) && writes_once(cx, kernel);
+    return v->uses && reads_same_point(last, v) && reads_no_more(v, last, (size_t)ds_op_int(kernel, "shared", 0)) &&
+           writes_once(cx, kernel);
 }

@@ -16,7 +16,7 @@ typedef struct {
     int64_t offset;     /* static storage */
     const ds_expr *where;
     bool is_static, late, merged; /* merged: its values lie in another storage */
-    int output; /* the result it is written to, or -1 */
+    int output;                   /* the result it is written to, or -1 */
     ds_value *buffer;
 } storage;
 
