@@ -193,6 +193,60 @@ static bool bordered_input(layout *l, ds_op *conv) {
     return true;
 }
 
+/* ---- groups ---- */
+
+/* How many groups are computed as one with zeros in between, where that fills vectors which would be partly empty: it costs nothing. */
+static int64_t groups_at_once(int64_t groups, int64_t outputs) {
+    int64_t best = 1, vectors = (outputs + DS_PANEL - 1) / DS_PANEL;
+    for (int64_t n = 2; n <= groups && (outputs * n + DS_PANEL - 1) / DS_PANEL <= vectors; n++)
+        if (groups % n == 0) best = n;
+    return best;
+}
+
+/* w[groups, outputs, inputs, window…] of `w`, where a group is `merged` of w's: zero from one of these to another. */
+static ds_value *grouped_weights(layout *l, ds_op *conv, ds_value *w, int64_t outputs, int64_t merged) {
+    int64_t inputs = w->type->dims[1]->value, rank = (int64_t)w->type->rank + 1;
+    const ds_expr *dims[MAX_RANK], *at[MAX_RANK], *o = ds_expr_dim(l->cx, 1), *i = ds_expr_dim(l->cx, 2);
+    dims[0] = ds_expr_const(l->cx, w->type->dims[0]->value / (outputs * merged));
+    dims[1] = ds_expr_const(l->cx, outputs * merged), dims[2] = ds_expr_const(l->cx, inputs * merged);
+    for (size_t d = 3; d < (size_t)rank; d++) dims[d] = w->type->dims[d - 1], at[d - 1] = ds_expr_dim(l->cx, d);
+    const ds_type *type = ds_type_tensor(l->cx, w->type->elem, (size_t)rank, dims, NULL);
+    ds_builder b = {l->m, conv->block, conv, conv->loc};
+    if (merged == 1) return ds_op_result(ds_op_create(&b, DS_GRAPH_reshape, &w, 1, &type, 1, 0), 0);
+    /* an input of another group is read outside the tensor: as zero */
+    at[0] = ds_expr_add(l->cx, ds_expr_scale(l->cx, ds_expr_dim(l->cx, 0), outputs * merged), o);
+    at[1] = ds_expr_sub(l->cx, i, ds_expr_scale(l->cx, ds_expr_floordiv(l->cx, o, ds_expr_const(l->cx, outputs)), inputs));
+    return ds_op_result(ds_copy_map(&b, w, type, ds_attr_map(l->cx, (size_t)rank, at, (size_t)rank - 1), true), 0);
+}
+
+/* A grouped convolution that is not depthwise: weights get a dim for the group, and panels of each group's output channels. */
+static void pack_groups(layout *l, ds_op *conv) {
+    ds_value *w = ds_op_operand(conv, 1);
+    const ds_type *wt = w->type;
+    size_t rank = conv->results[0].type->rank;
+    int64_t channels, all, inputs;
+    if (wt->elem != DS_f32 || rank + 1 > MAX_RANK || !ds_expr_is_const(wt->dims[0], &all) || !ds_expr_is_const(wt->dims[1], &inputs) ||
+        !ds_expr_is_const(ds_op_operand(conv, 0)->type->dims[1], &channels) || channels % inputs || all % (channels / inputs))
+        return;
+    int64_t groups = channels / inputs, outputs = all / groups, merged = is_constant(l, w) ? groups_at_once(groups, outputs) : 1;
+    const ds_expr *size = ds_expr_const(l->cx, outputs * merged), *co = ds_expr_dim(l->cx, 1), *panel = ds_expr_const(l->cx, DS_PANEL),
+                  *xm[MAX_RANK], *wm[MAX_RANK], *order[MAX_RANK + 1];
+    for (size_t i = 0; i < rank; i++) xm[i] = ds_op_map(conv, 0)->exprs[i], wm[i + 1] = ds_op_map(conv, 1)->exprs[i];
+    xm[1] = ds_expr_add(l->cx, ds_expr_scale(l->cx, ds_expr_floordiv(l->cx, co, size), inputs * merged), ds_expr_dim(l->cx, rank));
+    wm[0] = ds_expr_floordiv(l->cx, co, size), wm[1] = ds_expr_mod(l->cx, co, size), wm[2] = ds_expr_dim(l->cx, rank);
+    order[0] = ds_expr_dim(l->cx, 0), order[1] = ds_expr_floordiv(l->cx, ds_expr_dim(l->cx, 1), panel);
+    for (size_t i = 3; i <= rank; i++) order[i - 1] = ds_expr_dim(l->cx, i);
+    order[rank] = ds_expr_dim(l->cx, 2), order[rank + 1] = ds_expr_mod(l->cx, ds_expr_dim(l->cx, 1), panel);
+    size_t dims = (size_t)ds_op_map(conv, 0)->integer;
+    const ds_attr *maps[] = {ds_attr_map(l->cx, dims, xm, rank), ds_attr_map(l->cx, dims, wm, rank + 1)}, *over[MAX_RANK];
+    for (size_t i = 0; i < ds_op_attr(conv, "over")->count; i++) over[i] = ds_op_attr(conv, "over")->items[i];
+    over[0] = ds_attr_expr(l->cx, ds_expr_const(l->cx, inputs * merged));
+    ds_op_set_attr(l->m, conv, "maps", ds_attr_array(l->cx, maps, 2));
+    ds_op_set_attr(l->m, conv, "over", ds_attr_array(l->cx, over, ds_op_attr(conv, "over")->count));
+    ds_value *grouped = grouped_weights(l, conv, w, outputs, merged);
+    ds_op_set_operand(conv, 1, encode_weights(l, conv, grouped, ds_layout_encoding(l->cx, rank + 1, order, rank + 2)));
+}
+
 static void lay_out_conv(layout *l, ds_op *conv) {
     ds_value *x = ds_op_operand(conv, 0), *w = ds_op_operand(conv, 1);
     size_t rank = x->type->rank;
@@ -202,8 +256,10 @@ static void lay_out_conv(layout *l, ds_op *conv) {
     else if (!ds_layout_is_channels_last(x->type) && !has_few_channels(x)) x = encode(l, conv, x, channels_last(l, rank));
     ds_op_set_operand(conv, 0, x);
     const ds_attr *wm = ds_op_map(conv, 1);
-    if (ds_expr_equals(wm->exprs[1], 0)) { /* depthwise: (window, co) */
-        const ds_expr *e[MAX_RANK];
+    ds_contraction c;
+    bool grouped = ds_contraction_of(l->cx, conv, &c) && c.role[1] == DS_DIM_BATCH;
+    if (grouped && !ds_is_depthwise(l->cx, conv)) pack_groups(l, conv);
+    else if (ds_expr_equals(wm->exprs[1], 0)) { /* depthwise: (window, co) */ const ds_expr *e[MAX_RANK];
         for (size_t i = 0; i + 2 < rank; i++) e[i] = ds_expr_dim(l->cx, i + 2);
         e[rank - 2] = ds_expr_dim(l->cx, 1), e[rank - 1] = ds_expr_dim(l->cx, 0);
         ds_op_set_operand(conv, 1, encode_weights(l, conv, w, ds_layout_encoding(l->cx, rank, e, rank)));

@@ -84,6 +84,56 @@ def multiplied(channels, height, width):
     return "depthwise, twice the channels", [*values, helper.make_node("Conv", ["x0", "w1"], ["a"]), helper.make_node("Conv", ["a", "w2"], ["y"], group=channels, pads=[1] * 4)], [x], [want], []
 
 
+def correlated(x, w, groups, stride, dilation, pads):
+    """The convolution of x[n, c, …] with w[o, c / groups, …] in any number of dimensions; pads: one pair a dimension."""
+    rank = x.ndim - 2
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), *pads))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, [(k - 1) * dilation + 1 for k in w.shape[2:]], tuple(range(2, 2 + rank)))
+    windows = windows[(slice(None),) * 2 + (slice(None, None, stride),) * rank + (slice(None, None, dilation),) * rank]
+    split = windows.reshape(x.shape[0], groups, -1, *windows.shape[2:])
+    filters = w.reshape(groups, -1, *w.shape[1:])
+    letters = "uvw"[:rank], "xyz"[:rank]
+    sums = np.einsum("ngi%s%s,goi%s->ngo%s" % (*letters, letters[1], letters[0]), split, filters)
+    return sums.reshape(x.shape[0], w.shape[0], *sums.shape[3:])
+
+
+def grouped(groups, inputs, outputs, size, kernel, stride=1, given=False):
+    """Convolutions in groups: whole and partly filled panels, one input channel, weights that are an input."""
+    x, w, b = f32(2, groups * inputs, *size), f32(groups * outputs, inputs, *[kernel] * len(size)), f32(groups * outputs)
+    want = correlated(x, w, groups, stride, 1, [(kernel // 2,) * 2] * len(size)) + b.reshape(-1, *[1] * len(size))
+    node = helper.make_node("Conv", ["x0", "x1" if given else "w", "b"], ["c"], group=groups, pads=[kernel // 2] * 2 * len(size), strides=[stride] * len(size))
+    return "grouped %s" % [groups, inputs, outputs, size, kernel, stride, given], [*constants(w=w, b=b), node, helper.make_node("Relu", ["c"], ["y"])], [x, w] if given else [x], [np.maximum(want, 0).astype(np.float32)], []
+
+
+def transposed(groups, inputs, outputs, size, kernel, stride, dilation, pads, extra=0):
+    """Transposed convolution: the input with zeros between its elements, convolved with the window turned around."""
+    rank = len(size)
+    x, w, b = f32(2, groups * inputs, *size), f32(groups * inputs, outputs, *[kernel] * rank), f32(groups * outputs)
+    wide = np.zeros((2, groups * inputs, *[(n - 1) * stride + 1 for n in size]))
+    wide[(slice(None),) * 2 + (slice(None, None, stride),) * rank] = x
+    turned = np.flip(w, tuple(range(2, 2 + rank))).reshape(groups, inputs, outputs, *w.shape[2:]).swapaxes(1, 2).reshape(groups * outputs, inputs, *w.shape[2:])
+    reach = (kernel - 1) * dilation
+    full = correlated(wide, turned, groups, 1, dilation, [(reach, reach + extra)] * rank)
+    cut = (slice(None),) * 2 + tuple(slice(pads[0], full.shape[2 + d] - pads[1]) for d in range(rank))
+    want = full[cut] + b.reshape(-1, *[1] * rank)
+    attributes = {"strides": [stride] * rank, "dilations": [dilation] * rank, "pads": [pads[0]] * rank + [pads[1]] * rank, "output_padding": [extra] * rank}
+    node = helper.make_node("ConvTranspose", ["x0", "w", "b"], ["y"], group=groups, **attributes)
+    return "transposed %s" % [groups, inputs, outputs, size, kernel, stride, dilation, pads, extra], [*constants(w=w, b=b), node], [x], [want.astype(np.float32)], []
+
+
+def overwritten(rows, columns):
+    """Results that may be written over what they are made from: a product of an odd number of rows with a residual, then softmax."""
+    x, w = f32(rows, columns), f32(columns, columns) / 8
+    v = np.maximum(x, 0).astype(np.float64)
+    for _ in range(2):
+        v = v @ w + v
+    v = np.exp(v - v.max(-1, keepdims=True))
+    v /= v.sum(-1, keepdims=True)
+    nodes = [helper.make_node("Relu", ["x0"], ["v"]), helper.make_node("MatMul", ["v", "w"], ["a"]), helper.make_node("Add", ["a", "v"], ["b"]), helper.make_node("MatMul", ["b", "w"], ["c"]),
+             helper.make_node("Add", ["b", "c"], ["d"]), helper.make_node("Softmax", ["d"], ["e"]), helper.make_node("Transpose", ["e"], ["y"])]
+    return "overwritten %s" % [rows, columns], [*constants(w=w), *nodes], [x], [v.T.astype(np.float32)], []
+
+
 def attention(batch, heads, rows, columns, depth):
     """Scale, mask, softmax between two products: rows that fill no block, more rows than one."""
     q, k, v, mask = f32(batch, heads, rows, depth), f32(batch, heads, depth, columns), f32(batch, heads, columns, depth), f32(1, 1, rows, columns)
@@ -187,6 +237,26 @@ def cases():
     yield bottleneck(1, 8, 64, 98, 51, 3, 2, ["first"])
     yield bottleneck(2, 48, 0, 65, 61, 3, 1, ["last"])
     yield multiplied(48, 64, 60)
+    yield grouped(8, 4, 4, [13, 11], 3)
+    yield grouped(3, 5, 24, [9, 12], 3, 2)
+    yield grouped(4, 16, 16, [7, 9], 1)
+    yield grouped(6, 1, 3, [10, 8], 3)
+    yield grouped(2, 7, 5, [6, 8], 3, given=True)
+    yield grouped(4, 8, 8, [40], 5)
+    yield grouped(2, 3, 20, [5, 6, 7], 3)
+    yield symbolic(*grouped(8, 4, 4, [13, 11], 3)[:4])
+    yield transposed(1, 12, 20, [7, 9], 4, 2, 1, [1, 1])
+    yield transposed(1, 5, 7, [6, 5], 3, 2, 1, [1, 1], 1)
+    yield transposed(2, 6, 4, [5, 6], 5, 3, 1, [2, 0])
+    yield transposed(9, 1, 1, [8, 7], 4, 2, 1, [1, 2])
+    yield transposed(1, 4, 6, [11], 16, 8, 1, [9, 4])
+    yield transposed(1, 4, 6, [6, 7], 3, 1, 2, [2, 1])
+    yield transposed(1, 4, 6, [6, 7], 3, 2, 3, [0, 1], 1)
+    yield transposed(1, 6, 5, [4, 5], 1, 2, 1, [0, 0], 1)
+    yield transposed(1, 6, 5, [3, 4, 5], 2, 2, 1, [0, 0])
+    yield symbolic(*transposed(1, 12, 20, [7, 9], 3, 2, 1, [1, 0])[:4])
+    yield overwritten(37, 64)
+    yield symbolic(*overwritten(29, 40)[:4])
     yield attention(2, 3, 37, 53, 16)
     yield attention(1, 1, 200, 130, 24)
     yield recurrent("LSTM", [7, 3], 0)

@@ -90,6 +90,35 @@ RULE(qlinear_matmul) {
 
 /* ---- convolution ---- */
 
+ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const ds_window *win) {
+    size_t rank = x->type->rank, spatial = rank - 2;
+    int64_t outputs = w->type->dims[0]->value, inputs = w->type->dims[1]->value;
+    /* dims: n, co, out…; over: ci, window… */
+    const ds_expr *dims[DEC_MAX_RANK] = {x->type->dims[0], w->type->dims[0]}, *over[DEC_MAX_RANK] = {w->type->dims[1]}, *xm[DEC_MAX_RANK],
+                  *wm[DEC_MAX_RANK], *edges[2 * DEC_MAX_RANK];
+    const ds_expr *ci = dec_dim(d, rank), *co = dec_dim(d, 1);
+    bool padded = false;
+    xm[0] = dec_dim(d, 0), wm[0] = co, wm[1] = ci;
+    xm[1] = group == 1 ? ci
+            : inputs == 1 && group == outputs
+                ? co
+                : ds_expr_add(d->cx, ds_expr_scale(d->cx, ds_expr_floordiv(d->cx, co, dec_const(d, outputs / group)), inputs), ci);
+    if (group > 1 && inputs == 1) wm[1] = dec_const(d, 0);
+    for (size_t i = 0; i < spatial; i++) {
+        dims[i + 2] = win->out[i], over[i + 1] = dec_const(d, win->kernel[i]);
+        xm[i + 2] = ds_window_index(d, win, i, i + 2, rank + 1 + i);
+        wm[i + 2] = dec_dim(d, rank + 1 + i);
+        edges[i] = win->before[i], edges[spatial + i] = win->after[i];
+        padded = padded || !ds_expr_equals(win->before[i], 0) || !ds_expr_equals(win->after[i], 0);
+    }
+    ds_value *v = dec_contract(d, DS_GRAPH_conv, elem, rank, dims, over, spatial + 1, x, dec_map_of(d, rank + spatial + 1, xm, rank), w,
+                               dec_map_of(d, rank + spatial + 1, wm, rank));
+    ds_op *conv = v->op;
+    while (conv && conv->kind != DS_GRAPH_conv && conv->operand_count) conv = ds_op_operand(conv, 0)->op;
+    if (conv && conv->kind == DS_GRAPH_conv && padded) ds_op_set_attr(d->m, conv, "padding", ds_attr_exprs(d->cx, edges, 2 * spatial));
+    return v;
+}
+
 static ds_status convolution(dec *d, ds_op *op, ds_value *x, ds_value *w, ds_elem elem, ds_value **out) {
     const ds_type *xt = x->type, *wt = w->type;
     size_t rank = xt->rank, spatial = rank - 2;
@@ -108,32 +137,7 @@ static ds_status convolution(dec *d, ds_op *op, ds_value *x, ds_value *w, ds_ele
                         (long long)have);
     DS_TRY(dec_same(d, xt->dims[1], dec_const(d, channels * group), &same));
     DS_TRY(ds_window_of(d, op, xt, kernel, spatial, &win));
-    /* dims: n, co, out…; over: ci, window… */
-    const ds_expr *dims[DEC_MAX_RANK] = {xt->dims[0], wt->dims[0]}, *over[DEC_MAX_RANK] = {dec_const(d, channels)}, *xm[DEC_MAX_RANK],
-                  *wm[DEC_MAX_RANK];
-    const ds_expr *ci = dec_dim(d, rank), *co = dec_dim(d, 1);
-    xm[0] = dec_dim(d, 0), wm[0] = co, wm[1] = ci;
-    xm[1] = group == 1 ? ci
-            : channels == 1 && group == fixed
-                ? co
-                : ds_expr_add(d->cx, ds_expr_scale(d->cx, ds_expr_floordiv(d->cx, co, dec_const(d, fixed / group)), channels), ci);
-    if (group > 1 && channels == 1) wm[1] = dec_const(d, 0);
-    for (size_t i = 0; i < spatial; i++) {
-        dims[i + 2] = win.out[i], over[i + 1] = dec_const(d, kernel[i]);
-        xm[i + 2] = ds_window_index(d, &win, i, i + 2, rank + 1 + i);
-        wm[i + 2] = dec_dim(d, rank + 1 + i);
-    }
-    *out = dec_contract(d, DS_GRAPH_conv, elem, rank, dims, over, spatial + 1, x, dec_map_of(d, rank + spatial + 1, xm, rank), w,
-                        dec_map_of(d, rank + spatial + 1, wm, rank));
-    bool padded = false;
-    for (size_t i = 0; i < spatial; i++) padded = padded || !ds_expr_equals(win.before[i], 0) || !ds_expr_equals(win.after[i], 0);
-    ds_op *conv = (*out)->op;
-    while (conv && conv->kind != DS_GRAPH_conv && conv->operand_count) conv = ds_op_operand(conv, 0)->op;
-    if (conv && conv->kind == DS_GRAPH_conv && padded) {
-        const ds_expr *edges[2 * DEC_MAX_RANK];
-        for (size_t i = 0; i < spatial; i++) edges[i] = win.before[i], edges[spatial + i] = win.after[i];
-        ds_op_set_attr(d->m, conv, "padding", ds_attr_exprs(d->cx, edges, 2 * spatial));
-    }
+    *out = dec_convolve(d, elem, x, w, group, &win);
     return DS_OK;
 }
 
@@ -180,172 +184,6 @@ RULE(qlinear_conv) {
                        &v));
     if (dec_in(d, 8)) v = dec_channel_bias(d, v, dec_in(d, 8));
     d->out[0] = requantise(d, v, dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7), 1);
-    return DS_OK;
-}
-
-/* Windows that overlap, summed: tap t of the window at input position q reaches output position p = q*stride - before + t*dilation.
- * So output p reads position (p + before - t*dilation) / stride for each tap, where that is a whole number of 0 … size-1. Coordinate
- * `p_dim` of the point is p, `t_dim` is t; `valid` collects the condition. Returns the position, clamped. */
-static ds_value *reached_from(body *r, size_t dims, size_t p_dim, size_t t_dim, int64_t stride, int64_t dilation, const ds_expr *before,
-                              const ds_expr *size, ds_value **valid) {
-    dec *d = r->d;
-    const ds_expr *e = ds_expr_add(d->cx, ds_expr_sub(d->cx, dec_dim(d, p_dim), ds_expr_scale(d->cx, dec_dim(d, t_dim), dilation)), before);
-    ds_value *q = at_point(r, dims, e), *s = num(r, DS_index, (double)stride), *in = op2(r, DS_LOOP_floordiv, q, s);
-    ds_value *ok = AND(EQ(MUL(in, s), q), AND(LE(num(r, DS_index, 0), in), LT(in, extent(r, size))));
-    *valid = *valid ? AND(*valid, ok) : ok;
-    return clamp_index(r, in, size);
-}
-
-/* product[n, in…, g, window…, co] = sum over ci of x[n, g*cin/group + ci, in…] * w[g*cin/group + ci, co, window…] */
-static ds_status input_products(dec *d, ds_value *x, ds_value *w, int64_t group, ds_value **out) {
-    const ds_type *xt = x->type, *wt = w->type;
-    size_t rank = xt->rank, spatial = rank - 2, g_at = 1 + spatial, k_at = g_at + 1, co_at = k_at + spatial, p_rank = co_at + 1;
-    int64_t cin = wt->dims[0]->value;
-    const ds_expr *dims[DEC_MAX_RANK], *xm[DEC_MAX_RANK], *wm[DEC_MAX_RANK], *over = dec_const(d, cin / group);
-    ds_elem wide = dec_compute_elem(xt->elem);
-    if (p_rank + 1 > DEC_MAX_RANK) return dec_refuse(d, "this many dimensions");
-    dims[0] = xt->dims[0], dims[g_at] = dec_const(d, group), dims[co_at] = wt->dims[1];
-    for (size_t i = 0; i < spatial; i++) dims[1 + i] = xt->dims[2 + i], dims[k_at + i] = wt->dims[2 + i], xm[2 + i] = dec_dim(d, 1 + i);
-    xm[0] = dec_dim(d, 0);
-    if (group == 1) { /* window and output channels as one dim */
-        size_t permutation[DEC_MAX_RANK] = {0}, m_rank = 1 + spatial + 1;
-        const ds_expr *columns = wt->dims[1], *flat[2], *short_dims[DEC_MAX_RANK];
-        for (size_t i = 0; i < spatial; i++) permutation[1 + i] = 2 + i, columns = ds_expr_mul(d->cx, columns, wt->dims[2 + i]);
-        permutation[1 + spatial] = 1;
-        flat[0] = wt->dims[0], flat[1] = columns;
-        for (size_t i = 0; i <= spatial; i++) short_dims[i] = dims[i];
-        short_dims[m_rank - 1] = columns;
-        xm[1] = wm[0] = dec_dim(d, m_rank), wm[1] = dec_dim(d, m_rank - 1);
-        ds_value *rows = dec_reshape(d, dec_transpose(d, w, permutation), 2, flat);
-        ds_value *short_product = dec_contract(d, DS_GRAPH_matmul, wide, m_rank, short_dims, &over, 1, x,
-                                               dec_map_of(d, m_rank + 1, xm, rank), rows, dec_map_of(d, m_rank + 1, wm, 2));
-        *out = dec_reshape(d, short_product, p_rank, dims);
-        return DS_OK;
-    }
-    const ds_expr *channel = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, g_at), cin / group), dec_dim(d, p_rank));
-    xm[1] = wm[0] = channel, wm[1] = dec_dim(d, co_at);
-    for (size_t i = 0; i < spatial; i++) wm[2 + i] = dec_dim(d, k_at + i);
-    *out = dec_contract(d, DS_GRAPH_matmul, wide, p_rank, dims, &over, 1, x, dec_map_of(d, p_rank + 1, xm, rank), w,
-                        dec_map_of(d, p_rank + 1, wm, rank));
-    return DS_OK;
-}
-
-/* Windows that touch but do not overlap: out[n, co, p…] is the product at (p + before) / stride, tap (p + before) mod stride. */
-static ds_value *spread_products(dec *d, ds_value *product, size_t rank, int64_t cout, const ds_expr *const *out, const int64_t *before,
-                                 const int64_t *stride) {
-    size_t spatial = rank - 2, k_at = spatial + 2;
-    const ds_expr *dims[DEC_MAX_RANK] = {product->type->dims[0], dec_const(d, cout)}, *at[DEC_MAX_RANK];
-    at[0] = dec_dim(d, 0), at[1 + spatial] = dec_const(d, 0), at[k_at + spatial] = dec_dim(d, 1);
-    for (size_t i = 0; i < spatial; i++) {
-        const ds_expr *p = ds_expr_add(d->cx, dec_dim(d, 2 + i), dec_const(d, before[i])), *s = dec_const(d, stride[i]);
-        dims[2 + i] = out[i], at[1 + i] = ds_expr_floordiv(d->cx, p, s), at[k_at + i] = ds_expr_mod(d->cx, p, s);
-    }
-    const ds_attr *map = dec_map_of(d, rank, at, product->type->rank);
-    body r = map_begin(d, product->type->elem, rank, dims, &product, &map, 1);
-    return map_end(&r, r.x[0]);
-}
-
-/* Transposed convolution: every input position times the whole window by one matrix product, then each output sums the taps that
- * reach it: out[p] = sum over t of product[(p + before - t*dilation) / stride] where that divides. */
-RULE(conv_transpose) {
-    ds_value *x = dec_in(d, 0), *w = dec_in(d, 1);
-    const ds_type *xt = x->type, *wt = w->type;
-    size_t rank = xt->rank, spatial = rank - 2;
-    int64_t kernel[DEC_MAX_RANK], group = ds_op_int(op, "group", 1), cin, cout, extra[DEC_MAX_RANK] = {0}, pads[2 * DEC_MAX_RANK] = {0},
-                                  stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK], shape[DEC_MAX_RANK];
-    const char *pad = ds_op_text(op, "auto_pad", "NOTSET");
-    if (rank < 3 || rank > 5 || wt->rank != rank || !ds_expr_is_const(wt->dims[0], &cin) || !ds_expr_is_const(wt->dims[1], &cout) ||
-        group < 1 || cin % group)
-        return dec_fail(d, DS_E_shape, "weight and input do not fit together");
-    for (size_t i = 0; i < spatial; i++) {
-        stride[i] = dilation[i] = 1;
-        if (!ds_expr_is_const(wt->dims[i + 2], &kernel[i])) return dec_refuse(d, "a weight of unknown shape");
-    }
-    ds_op_ints(op, "strides", stride, DEC_MAX_RANK);
-    ds_op_ints(op, "dilations", dilation, DEC_MAX_RANK);
-    ds_op_ints(op, "pads", pads, 2 * DEC_MAX_RANK);
-    ds_op_ints(op, "output_padding", extra, DEC_MAX_RANK);
-    size_t has_shape = ds_op_ints(op, "output_shape", shape, DEC_MAX_RANK);
-    const ds_expr *out[DEC_MAX_RANK], *before[DEC_MAX_RANK];
-    for (size_t i = 0; i < spatial; i++) {
-        if (stride[i] < 1 || dilation[i] < 1) return dec_fail(d, DS_E_attribute, "strides and dilations must be positive");
-        int64_t reach = (kernel[i] - 1) * dilation[i] + 1 + extra[i];
-        const ds_expr *full =
-            ds_expr_add(d->cx, ds_expr_scale(d->cx, ds_expr_sub(d->cx, xt->dims[i + 2], dec_const(d, 1)), stride[i]), dec_const(d, reach));
-        bool same = !strncmp(pad, "SAME", 4);
-        if (has_shape || same) {
-            out[i] = has_shape ? dec_const(d, shape[has_shape - spatial + i]) : ds_expr_scale(d->cx, xt->dims[i + 2], stride[i]);
-            const ds_expr *total = ds_expr_max(d->cx, ds_expr_sub(d->cx, full, out[i]), dec_const(d, 0)),
-                          *half = ds_expr_floordiv(d->cx, total, dec_const(d, 2));
-            before[i] = !strcmp(pad, "SAME_UPPER") ? half : ds_expr_sub(d->cx, total, half);
-        } else out[i] = ds_expr_sub(d->cx, full, dec_const(d, pads[i] + pads[i + spatial])), before[i] = dec_const(d, pads[i]);
-    }
-    ds_value *product = NULL;
-    DS_TRY(input_products(d, x, w, group, &product));
-    bool apart = group == 1 && !has_shape && strncmp(pad, "SAME", 4); /* every result is reached by one product */
-    for (size_t i = 0; i < spatial; i++)
-        apart = apart && kernel[i] == stride[i] && dilation[i] == 1 && extra[i] == 0 && pads[i] >= 0 && pads[i + spatial] >= 0;
-    if (apart) {
-        ds_value *sum = dec_convert(d, spread_products(d, product, rank, cout, out, pads, stride), xt->elem);
-        d->out[0] = dec_in(d, 2) ? dec_channel_bias(d, sum, dec_in(d, 2)) : sum;
-        return DS_OK;
-    }
-    size_t g_at = 1 + spatial, k_at = g_at + 1, co_at = k_at + spatial, p_rank = co_at + 1;
-    ds_elem wide = dec_compute_elem(xt->elem);
-    /* out[n, g*cout + co, p…] */
-    const ds_expr *result[DEC_MAX_RANK] = {xt->dims[0], dec_const(d, group * cout)}, *window[DEC_MAX_RANK];
-    for (size_t i = 0; i < spatial; i++) result[i + 2] = out[i], window[i] = dec_const(d, kernel[i]);
-    body b = reduce_begin(d, wide, rank, result, window, spatial, NULL, NULL, 0), *r = &b;
-    ds_value *at[DEC_MAX_RANK], *valid = NULL;
-    at[0] = position(r, 0);
-    at[g_at] = op2(r, DS_LOOP_floordiv, position(r, 1), num(r, DS_index, (double)cout));
-    at[co_at] = op2(r, DS_LOOP_mod, position(r, 1), num(r, DS_index, (double)cout));
-    for (size_t i = 0; i < spatial; i++) {
-        at[1 + i] = reached_from(r, rank + spatial, i + 2, rank + i, stride[i], dilation[i], before[i], xt->dims[i + 2], &valid);
-        at[k_at + i] = position(r, rank + i);
-    }
-    ds_value *v = extract(r, product, at, p_rank);
-    ds_value *sum = reduce_end(r, op3(r, DS_LOOP_select, valid, v, like(r, v, 0)), DS_LOOP_add);
-    sum = dec_convert(d, sum, xt->elem);
-    d->out[0] = dec_in(d, 2) ? dec_channel_bias(d, sum, dec_in(d, 2)) : sum;
-    return DS_OK;
-}
-
-/* Col2Im: columns [n, c * window, positions] back into an image, overlaps summed. */
-RULE(col2im) {
-    ds_value *x = dec_in(d, 0);
-    const ds_expr *image[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *window[DEC_MAX_RANK], *split[2 * DEC_MAX_RANK], *taps_count = dec_const(d, 1);
-    int64_t stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK], pads[2 * DEC_MAX_RANK] = {0};
-    size_t spatial, n;
-    DS_TRY(dec_ints(d, dec_in(d, 1), image, DEC_MAX_RANK, &spatial));
-    DS_TRY(dec_ints(d, dec_in(d, 2), window, DEC_MAX_RANK, &n));
-    if (n != spatial || x->type->rank != 3 || 2 + 2 * spatial > DEC_MAX_RANK)
-        return dec_fail(d, DS_E_shape, "image, block and columns do not fit together");
-    for (size_t i = 0; i < spatial; i++) stride[i] = dilation[i] = 1;
-    ds_op_ints(op, "strides", stride, spatial);
-    ds_op_ints(op, "dilations", dilation, spatial);
-    ds_op_ints(op, "pads", pads, 2 * spatial);
-    for (size_t i = 0; i < spatial; i++) {
-        if (stride[i] < 1 || dilation[i] < 1) return dec_fail(d, DS_E_attribute, "strides and dilations must be positive");
-        const ds_expr *reach = ds_expr_scale(d->cx, ds_expr_sub(d->cx, window[i], dec_const(d, 1)), dilation[i]);
-        const ds_expr *room = ds_expr_sub(d->cx, ds_expr_add(d->cx, image[i], dec_const(d, pads[i] + pads[i + spatial] - 1)), reach);
-        split[2 + i] = window[i];
-        split[2 + spatial + i] = ds_expr_add(d->cx, ds_expr_floordiv(d->cx, room, dec_const(d, stride[i])), dec_const(d, 1));
-        taps_count = ds_expr_mul(d->cx, taps_count, window[i]);
-        dims[2 + i] = image[i];
-    }
-    dims[0] = split[0] = x->type->dims[0];
-    dims[1] = split[1] = ds_expr_floordiv(d->cx, x->type->dims[1], taps_count);
-    ds_value *columns = dec_reshape(d, x, 2 + 2 * spatial, split), *at[DEC_MAX_RANK], *valid = NULL;
-    body b = reduce_begin(d, dec_compute_elem(x->type->elem), 2 + spatial, dims, window, spatial, NULL, NULL, 0), *r = &b;
-    at[0] = position(r, 0), at[1] = position(r, 1);
-    for (size_t i = 0; i < spatial; i++) {
-        at[2 + i] = position(r, 2 + spatial + i);
-        at[2 + spatial + i] = reached_from(r, 2 + 2 * spatial, 2 + i, 2 + spatial + i, stride[i], dilation[i], dec_const(d, pads[i]),
-                                           split[2 + spatial + i], &valid);
-    }
-    ds_value *v = extract(r, columns, at, 2 + 2 * spatial);
-    d->out[0] = dec_convert(d, reduce_end(r, SELECT(valid, v, like(r, v, 0)), DS_LOOP_add), x->type->elem);
     return DS_OK;
 }
 

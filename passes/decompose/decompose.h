@@ -161,6 +161,8 @@ typedef struct {
 } ds_window;
 ds_status ds_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *kernel, size_t spatial, ds_window *out_window);
 const ds_expr *ds_window_index(dec *d, const ds_window *w, size_t i, size_t out_dim, size_t window_dim);
+/* The convolution of x[n, group*inputs, in…] with w[outputs, inputs, kernel…], both of static channels. */
+ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const ds_window *window);
 /* Lowers the onnx ops of a block; used for the regions of control flow. */
 ds_status dec_block(dec *d, ds_block *block);
 /* Small results whose elements are all known become constants or graph.index ops. */

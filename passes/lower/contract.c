@@ -84,6 +84,24 @@ static bool can_merge(tiling *t, size_t dim) {
     return true;
 }
 
+/* A grouped convolution (weights have a dim more): output channels become two dims, the group and the channel in it. */
+static void split_groups(tiling *t) {
+    ds_ir_context *cx = t->l->cx;
+    const ds_value *w = ds_op_operand(t->op, 1);
+    const ds_expr *to[LOWER_MAX_DIMS], *at[LOWER_MAX_DIMS], *size = w->type->dims[1], *channel = ds_expr_dim(cx, 2);
+    for (size_t i = 0; i < t->rank; i++) to[i] = ds_expr_dim(cx, i < 2 ? i : i + 1);
+    for (size_t i = 2; i < w->type->rank; i++) at[i] = ds_expr_replace_dims(cx, ds_op_map(t->op, 1)->exprs[i], to, t->rank);
+    at[0] = to[1], at[1] = channel;
+    to[1] = ds_expr_mul(cx, to[1], size);
+    const ds_expr *a = ds_expr_replace_dims(cx, t->offset[A], to, t->rank); /* of a group's first channel: the same for all of it */
+    to[1] = ds_expr_add(cx, to[1], channel);
+    substitute(t, to);
+    t->offset[A] = a, t->offset[B] = ds_layout_offset(cx, w->type, at);
+    for (size_t i = t->rank++; i > 2; i--) t->extent[i] = t->extent[i - 1], t->role[i] = t->role[i - 1], t->pinned[i] = t->pinned[i - 1];
+    t->extent[1] = w->type->dims[0], t->extent[2] = size, t->role[2] = DS_DIM_N, t->pinned[2] = t->pinned[1];
+    t->kept++;
+}
+
 static bool open_space(tiling *t) {
     lowering *l = t->l;
     ds_contraction c;
@@ -107,16 +125,27 @@ static bool open_space(tiling *t) {
     }
     for (const ds_op *op = t->epilogue ? ds_op_block(t->epilogue, 0)->first : NULL; op; op = op->next)
         if (op->kind == DS_LOOP_position) t->pinned[ds_op_int(op, "dim", 0)] = true;
-    return t->offset[A] && t->offset[B] && t->offset[OUT];
+    if (!t->offset[A] || !t->offset[B] || !t->offset[OUT]) return false;
+    if (t->op->kind == DS_GRAPH_conv && ds_op_operand(t->op, 1)->type->rank > c.rank) {
+        if (t->rank == LOWER_MAX_DIMS) return false;
+        split_groups(t);
+    }
+    return true;
 }
 
 /* Result dims in memory order, then the window, then the first reduced dim (channels) innermost; ones dropped, neighbours merged. */
 static bool arrange(tiling *t) {
-    size_t order[LOWER_MAX_DIMS], out_rank = t->kept, count = t->kept;
-    const ds_attr *map = ds_attr_find(t->op->results[0].type->encoding, "map");
-    for (size_t i = 0; i < out_rank; i++) order[i] = map ? (size_t)map->exprs[i]->value : i;
-    for (size_t i = out_rank + 1; i < t->rank; i++) order[count++] = i;
-    if (count < t->rank) order[count++] = out_rank;
+    const ds_type *out = t->op->results[0].type;
+    size_t order[LOWER_MAX_DIMS], first_over = t->kept, count = 0;
+    bool split = t->kept > out->rank; /* the channels: see split_groups */
+    const ds_attr *map = ds_attr_find(out->encoding, "map");
+    for (size_t i = 0; i < out->rank; i++) {
+        size_t dim = map ? (size_t)map->exprs[i]->value : i;
+        order[count++] = split && dim > 1 ? dim + 1 : dim;
+        if (split && dim == 1) order[count++] = 2;
+    }
+    for (size_t i = first_over + 1; i < t->rank; i++) order[count++] = i;
+    if (count < t->rank) order[count++] = first_over;
     reorder(t, order);
     for (size_t i = t->fixed; i < t->rank;) {
         if (ds_expr_equals(t->extent[i], 1) && (i >= t->kept || i + 1 < t->kept || t->role[i] != DS_DIM_N)) drop(t, i, false);
