@@ -290,32 +290,49 @@ INLINE VD FN(ds_atanh_f64_of)(VD x) { return 0.5 * FN(ds_log1p_f64_of)(2 * x / (
 
 /* ---- erf: its series up to 0.35, then 1 - e^-Q(x) with Q fitted for an error of 1e-8; 2.6 ULP. The double version is exact. ---- */
 
-INLINE VF FN(ds_erf_f32_of)(VF x) {
-    VF a = FN(absf)(x), zero = (VF)((VI)x & 0), z = x * x;
-    VF p = z * 0.0052239776f - 0.0268661706f;
-    p = p * z + 0.1128379167f;
-    p = p * z - 0.3761263890f;
-    p = p * z + 0.1283791671f; /* x + x * 0.128… keeps the leading term exact */
-    VF t = FN(pickf)((VI)(a > 4.0f), zero + 4.0f, a), q = t * 2.6209361749351956e-05f - 0.00026354927103966475f;
+/* -log(1 - erf(t)) for t >= 0 */
+INLINE VF FN(decrease)(VF t) {
+    VF q = t * 2.6209361749351956e-05f - 0.00026354927103966475f;
     q = q * t + 0.0008759955526329577f;
     q = q * t + 0.0008146266336552799f;
     q = q * t - 0.01985481195151806f;
     q = q * t + 0.10306301712989807f;
     q = q * t + 0.6365601420402527f;
     q = q * t + 1.128383994102478f;
-    VF big = 1 - FN(decay)(q * t);
+    return q * t;
+}
+
+INLINE VF FN(ds_erf_f32_of)(VF x) {
+    VF a = FN(absf)(x), zero = (VF)((VI)x & 0), z = x * x;
+    VF p = z * 0.0052239776f - 0.0268661706f;
+    p = p * z + 0.1128379167f;
+    p = p * z - 0.3761263890f;
+    p = p * z + 0.1283791671f; /* x + x * 0.128… keeps the leading term exact */
+    VF big = 1 - FN(decay)(FN(decrease)(FN(pickf)((VI)(a > 4.0f), zero + 4.0f, a)));
     big = (VF)((VI)big | ((VI)x & (i32)0x80000000));
     return FN(pickf)((VI)(x == x), FN(pickf)((VI)(a < 0.35f), x + x * p, big), x);
 }
-/* Maclaurin series up to 2.5, continued fraction of erfc above */
+/* Its error is below 1e-8: where it is small, relative accuracy is less. */
+INLINE VF FN(ds_erfc_f32_of)(VF x) {
+    VF q = FN(decrease)(FN(absf)(x)), zero = (VF)((VI)x & 0), e = FN(pickf)((VI)(q > 80.0f), zero, FN(decay)(q));
+    return FN(pickf)((VI)(x == x), FN(pickf)((VI)(x < 0), 2 - e, e), x);
+}
+
+/* The continued fraction of erfc, from 2 to `most`. */
+INLINE VD FN(fraction)(VD a, double most) {
+    VD limited = FN(pick)((VL)(a > most), a * 0 + most, FN(pick)((VL)(a < 2), a * 0 + 2.0, a)), f = limited;
+    for (int k = 60; k >= 1; k--) f = limited + 0.5 * k / f;
+    return FN(ds_exp_f64_of)(-limited * limited) / (1.7724538509055160273 * f);
+}
+
+/* Maclaurin series up to 2.5, 1 - erfc above */
 INLINE VD FN(ds_erf_f64_of)(VD x) {
     VD a = FN(absd)(x), z = x * x, term = x, sum = x;
     for (int n = 1; n < 48; n++) term = term * -z / n, sum = sum + term / (2 * n + 1);
-    VD limited = FN(pick)((VL)(a > 7), a * 0 + 7.0, FN(pick)((VL)(a < 2), a * 0 + 2.0, a)), f = limited;
-    for (int k = 60; k >= 1; k--) f = limited + 0.5 * k / f;
-    VD c = 1 - FN(ds_exp_f64_of)(-limited * limited) / (1.7724538509055160273 * f);
-    return FN(pick)((VL)(a < 2.5), sum * 1.1283791670955126, FN(signed_like)(c, x));
+    return FN(pick)((VL)(a < 2.5), sum * 1.1283791670955126, FN(signed_like)(1 - FN(fraction)(a, 7.0), x));
 }
+
+INLINE VD FN(ds_erfc_f64_of)(VD x) { return FN(pick)((VL)(x < 2.5), 1 - FN(ds_erf_f64_of)(x), FN(fraction)(x, 27.5)); }
 
 /* x^y = e^(y log|x|), with the sign of x for odd y; IEEE special cases */
 INLINE VD FN(ds_pow_f64_of)(VD x, VD y) {
@@ -388,7 +405,7 @@ ENTRY1(ds_exp_f64, VD, VD) ENTRY1(ds_exp_f32, VF, VF) ENTRY1(ds_log_f64, VD, VD)
 ENTRY1(ds_log1p_f64, VD, VD) ENTRY1(ds_sin_f64, VD, VD) ENTRY1(ds_cos_f64, VD, VD) ENTRY1(ds_tan_f64, VD, VD)
 ENTRY1(ds_atan_f64, VD, VD) ENTRY1(ds_asin_f64, VD, VD) ENTRY1(ds_acos_f64, VD, VD) ENTRY1(ds_sinh_f64, VD, VD)
 ENTRY1(ds_cosh_f64, VD, VD) ENTRY1(ds_tanh_f64, VD, VD) ENTRY1(ds_asinh_f64, VD, VD) ENTRY1(ds_acosh_f64, VD, VD)
-ENTRY1(ds_atanh_f64, VD, VD) ENTRY1(ds_erf_f32, VF, VF) ENTRY1(ds_erf_f64, VD, VD) ENTRY2(ds_pow_f64, VD, VD)
+ENTRY1(ds_atanh_f64, VD, VD) ENTRY1(ds_erf_f32, VF, VF) ENTRY1(ds_erf_f64, VD, VD) ENTRY1(ds_erfc_f32, VF, VF) ENTRY1(ds_erfc_f64, VD, VD) ENTRY2(ds_pow_f64, VD, VD)
 ENTRY2(ds_rem_f64, VD, VD) ENTRY2(ds_pow_f32, VF, VF) ENTRY2(ds_rem_f32, VF, VF) ENTRY1(ds_decode_f16, VF, VH)
 ENTRY1(ds_encode_f16, VH, VF) ENTRY1(ds_decode_bf16, VF, VH) ENTRY1(ds_encode_bf16, VH, VF) ENTRY1(ds_log1p_f32, VF, VF)
 ENTRY1(ds_sin_f32, VF, VF) ENTRY1(ds_cos_f32, VF, VF) ENTRY1(ds_tan_f32, VF, VF) ENTRY1(ds_asin_f32, VF, VF)

@@ -40,3 +40,50 @@ func.func @two_readers(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
   }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
   func.return %1, %2 : tensor<4xf32>, tensor<4xf32>
 }
+
+// Views that only add or drop extents of 1 disappear: the map takes the shape of the view behind it and reads what the one before it reads.
+// CHECK-LABEL: @unit_views
+// CHECK-NOT: "graph.reshape"
+// CHECK: maps = [affine_map<(d0, d1) -> (d0, d1)>]} : (tensor<4x3xf32>) -> tensor<4x3xf32>
+// CHECK-NEXT: func.return
+func.func @unit_views(%x: tensor<4x3xf32>) -> tensor<4x3xf32> {
+  %0 = "graph.reshape"(%x) : (tensor<4x3xf32>) -> tensor<1x4x1x3xf32>
+  %1 = "graph.map"(%0) ({
+  ^bb0(%a: f32):
+    %e = "loop.exp"(%a) : (f32) -> f32
+    "graph.yield"(%e) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1, d2, d3) -> (0, d1, d2, d3)>]} : (tensor<1x4x1x3xf32>) -> tensor<1x4x1x3xf32>
+  %2 = "graph.reshape"(%1) : (tensor<1x4x1x3xf32>) -> tensor<4x3xf32>
+  func.return %2 : tensor<4x3xf32>
+}
+
+// 1 + erf(x) = erfc(-x)
+// CHECK-LABEL: @complement
+// CHECK-NOT: "loop.erf"
+// CHECK: "loop.erfc"
+func.func @complement(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    %c = "loop.constant"() {value = 1.0 : f64} : () -> f32
+    %e = "loop.erf"(%a) : (f32) -> f32
+    %s = "loop.add"(%e, %c) : (f32, f32) -> f32
+    "graph.yield"(%s) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %0 : tensor<4xf32>
+}
+
+// Slices put together again are what they were cut from; those that do not cover it stay.
+// CHECK-LABEL: @slices
+// CHECK: "graph.concat"(%arg0, %{{[^,]*}}) {axis = 0} : (tensor<6xf32>, tensor<4xf32>)
+func.func @slices(%x: tensor<6xf32>) -> tensor<10xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<6xf32>) -> tensor<2xf32>
+  %1 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0 + 2)>]} : (tensor<6xf32>) -> tensor<4xf32>
+  %2 = "graph.concat"(%0, %1, %1) {axis = 0} : (tensor<2xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<10xf32>
+  func.return %2 : tensor<10xf32>
+}
