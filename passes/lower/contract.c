@@ -36,8 +36,11 @@ typedef struct {
     size_t m, n;                         /* tile dims; m == SIZE_MAX: one row */
     size_t rows, columns;                /* of the register tile, columns in vectors */
     bool packed;                         /* B lies in panels */
-    size_t ahead;                        /* lines of B's next columns that a tile prefetches for every four steps */
-    ds_value *low, *turn;                /* first row of the piece; tiles that went over its columns before it, or NULL: none */
+    size_t ahead;                        /* lines that a tile prefetches for every STEPS steps: see place_ahead */
+    size_t turns, own_turns;             /* tiles that go over the same columns; the first ones fetch the next columns */
+    int64_t behind;                      /* elements behind B that each of the others moves on; 0: they fetch nothing */
+    bool by_group;                       /* which are the others: those of every other group of units */
+    ds_value *low, *turn, *group;        /* first row of the piece; tiles that went over its columns before it (NULL: none); its group */
     lane_point p;
 } tiling;
 
@@ -178,6 +181,12 @@ static double step_cycles(tiling *t, size_t rows, size_t columns, bool b_in_l1) 
     return (far > most ? far : most) + 0.3;
 }
 
+static double sum_length(tiling *t) {
+    double k = 1;
+    for (size_t i = t->kept; i < t->rank; i++) k *= lower_estimate(t->extent[i]);
+    return k;
+}
+
 /* What was measured to be best, where it can be had. */
 static bool scheduled_tile(tiling *t) {
     const ds_schedule *s = t->l->schedule;
@@ -198,8 +207,7 @@ static void choose_tile(tiling *t) {
     int64_t m = 1, n = 0, lanes = (int64_t)t->l->lanes;
     if (t->m != SIZE_MAX && !ds_expr_is_const(t->extent[t->m], &m)) m = 64 * MAX_ROWS * 7; /* some large one */
     if (!ds_expr_is_const(t->extent[t->n], &n)) n = 64 * 3 * 4 * lanes;
-    double best = 0, k = 1;
-    for (size_t i = t->kept; i < t->rank; i++) k *= lower_estimate(t->extent[i]);
+    double best = 0, k = sum_length(t);
     size_t unit = DS_PANEL / (size_t)lanes; /* columns come in whole panels */
     for (size_t columns = unit; columns <= 8; columns += unit)
         for (size_t rows = 1; rows <= MAX_ROWS && (int64_t)rows <= m; rows++) {
@@ -254,19 +262,33 @@ enum { STEPS = 4, LINE = 64 }; /* of the tile's unrolled loop (codegen/cpu/tile.
 /* Lines of B that one tile takes in for every STEPS steps. */
 static double lines_taken(const tiling *t) { return (double)(STEPS * t->columns * t->l->lanes * 4) / LINE; }
 
-/* Where this tile's share of the next columns begins, in elements of B. Constant weights come from afar: while some columns are at work,
- * each tile fetches a part of the next ones, which follow them in memory, into the L2 cache. */
-static ds_value *next_columns(tiling *t, ds_value *m, ds_value *first) {
+/* Where what this tile fetches into the L2 cache begins, in elements of B. Constant weights come from afar: while some columns are at work,
+ * the first tiles fetch a part each of the next ones, which follow them in memory. The others fetch what lies behind B: the weights of the
+ * kernels that come next, some of which have no time to fetch their own. */
+static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *first) {
     lowering *l = t->l;
-    double k = 1;
-    for (size_t i = t->kept; i < t->rank; i++) k *= lower_estimate(t->extent[i]);
-    ds_value *turn = t->turn ? t->turn : lw_index(l, 0);
+    int64_t k = (int64_t)sum_length(t), width = (int64_t)(t->columns * l->lanes), share = k / STEPS * (int64_t)t->ahead * (LINE / 4);
+    ds_value *turn = t->turn ? t->turn : lw_index(l, 0), *own = lw_index(l, (int64_t)t->own_turns);
     if (t->m != SIZE_MAX)
         turn =
             lw_binary(l, DS_LOOP_add, turn, lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, m, t->low), lw_index(l, (int64_t)t->rows)));
-    int64_t share = (int64_t)(k / STEPS) * (int64_t)t->ahead * (LINE / 4), last = (int64_t)(lines_taken(t) / (double)t->ahead);
-    turn = lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_min, turn, lw_index(l, last)), lw_index(l, share));
-    return lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_add, first, lw_index(l, (int64_t)k * (int64_t)(t->columns * l->lanes))), turn);
+    ds_value *part = lw_binary(l, DS_LOOP_min, turn, lw_index(l, (int64_t)t->own_turns - 1)),
+             *next = lw_binary(l, DS_LOOP_add, first, lw_index(l, k * width));
+    next = lw_binary(l, DS_LOOP_add, next, lw_binary(l, DS_LOOP_mul, part, lw_index(l, share)));
+    if (t->behind == 0) return next;
+    ds_value *group = t->group, *two = lw_index(l, 2), *is_own = lw_binary(l, DS_LOOP_lt, turn, own);
+    size_t others = t->by_group ? t->turns : t->turns - t->own_turns;
+    if (t->by_group) {
+        is_own = lw_binary(l, DS_LOOP_eq, lw_binary(l, DS_LOOP_mod, group, two), lw_index(l, 0));
+        group = lw_binary(l, DS_LOOP_div, group, two);
+    } else turn = lw_binary(l, DS_LOOP_sub, turn, own);
+    ds_value *tile = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, group, lw_extent(l, blocks(t, t->extent[t->n], width))), q);
+    tile = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, tile, lw_index(l, (int64_t)others)), turn);
+    int64_t count = ds_layout_count(l->cx, ds_op_operand(t->op, 1)->type)->value, line = LINE / 4;
+    ds_value *behind = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, tile, lw_index(l, t->behind)),
+                                 lw_index(l, (count + line - 1) / line * line)),
+             *choice[] = {is_own, next, behind};
+    return lw_op(l, DS_LOOP_select, choice, 3, next->type);
 }
 
 /* One register tile of `rows` at m…, columns q*width…; `columns` of it exist, masked to n < extent where `masked`. */
@@ -299,7 +321,7 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
     }
     bool masked_loads = masked && !t->packed;
     for (size_t j = 0; masked_loads && j < columns; j++) operands[count++] = mask[j];
-    if (t->ahead) operands[count] = next_columns(t, m, operands[2 + rows]), count++;
+    if (t->ahead) operands[count] = place_ahead(t, m, q, operands[2 + rows]), count++;
     for (size_t i = 0; i < rows * columns; i++) types[i] = vector;
     ds_op *tile = ds_op_create(&l->b, DS_LOOP_tile, operands, count, types, rows * columns, 0);
     ds_op_set_attr(l->m, tile, "rows", ds_attr_int(l->cx, (int64_t)rows));
@@ -428,11 +450,28 @@ static void choose_piece(tiling *t, double k, double *out_rows, double *out_colu
     *out_rows = even(m_tiles, m_chunk), *out_columns = even(n_blocks, n_chunk);
 }
 
-/* Prefetches so much that the tiles of some columns fetch the next ones once. */
-static void choose_ahead(tiling *t, double k, double turns) {
+enum { MOST_AHEAD = 4 };
+
+/* Prefetches so much that the tiles of some columns fetch the next ones once, and what lies behind all columns as far as they can. Where B
+ * stays in the L2 cache (groups of one unit), every other unit has nothing else to fetch. */
+static void choose_ahead(tiling *t, const ds_expr *units, const ds_expr *group, double m_chunk) {
+    ds_ir_context *cx = t->l->cx;
+    double k = sum_length(t), columns = lower_estimate(blocks(t, t->extent[t->n], (int64_t)(t->columns * t->l->lanes)));
+    double turns = lower_estimate(group) * m_chunk, groups = lower_estimate(ds_expr_ceildiv(cx, units, group));
     bool fixed = t->packed && ds_expr_is_const(t->extent[t->n], NULL) && k >= STEPS;
     for (size_t i = 0; i < t->rank; i++) fixed = fixed && (i < t->kept || ds_expr_is_const(t->extent[i], NULL));
-    t->ahead = fixed && turns > 1 ? (size_t)((lines_taken(t) + turns - 1) / turns) : 0;
+    if (!fixed || turns <= 1) return;
+    bool known = ds_expr_is_const(units, NULL) && ds_expr_is_const(ds_layout_count(cx, ds_op_operand(t->op, 1)->type), NULL);
+    double own = lines_taken(t), behind = known ? (double)t->l->weights_behind / LINE : 0, spare = 0;
+    t->by_group = ds_expr_equals(group, 1) && groups > 1, t->turns = (size_t)turns;
+    for (t->ahead = (size_t)((own + turns - 1) / turns);; t->ahead++) {
+        t->own_turns = (size_t)((own + (double)t->ahead - 1) / (double)t->ahead);
+        spare = t->by_group ? (double)(int64_t)(groups / 2) * turns : groups * (turns - (double)t->own_turns);
+        if (t->ahead >= MOST_AHEAD || spare * columns * k / STEPS * (double)t->ahead >= behind) break;
+    }
+    if (behind == 0 || spare < 1) return;
+    double most = k / STEPS * (double)t->ahead, each = behind / (spare * columns);
+    t->behind = (int64_t)((each < most ? each : most) * (LINE / 4));
 }
 
 /* Takes the number of a piece apart: groups of units, then columns, then units of the group, these fastest. Leaves where the piece is in
@@ -442,6 +481,7 @@ static ds_value *find_piece(tiling *t, ds_value *number, const ds_expr *units, c
     lowering *l = t->l;
     int64_t known, size;
     ds_value *inside = lw_digit(l, &number, group), *n = lw_digit(l, &number, n_chunks);
+    t->group = number;
     ds_value *unit = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, number, lw_extent(l, group)), inside);
     bool whole = !ds_expr_is_const(units, &known) || !ds_expr_is_const(group, &size) || known % size == 0;
     *out_exists = NULL;
@@ -461,8 +501,7 @@ static ds_value *find_piece(tiling *t, ds_value *number, const ds_expr *units, c
 static void emit_pieces(tiling *t) {
     lowering *l = t->l;
     const ds_expr *m_extent = t->m == SIZE_MAX ? ds_expr_const(l->cx, 1) : t->extent[t->m];
-    double k = 1, m_chunk, n_chunk;
-    for (size_t i = t->kept; i < t->rank; i++) k *= lower_estimate(t->extent[i]);
+    double k = sum_length(t), m_chunk, n_chunk;
     int64_t rows = (int64_t)t->rows, width = (int64_t)(t->columns * l->lanes);
     choose_piece(t, k, &m_chunk, &n_chunk);
     double work = (double)(rows * width) * k * (1 + 8 / (m_chunk * (double)rows)) * m_chunk * n_chunk / 16;
@@ -472,7 +511,7 @@ static void emit_pieces(tiling *t) {
         if (i != t->m && i != t->n) units = ds_expr_mul(l->cx, units, t->extent[i]);
     const ds_expr *group = group_of_units(t, k, m_chunk, units);
     const ds_expr *total = ds_expr_mul(l->cx, ds_expr_mul(l->cx, ds_expr_ceildiv(l->cx, units, group), group), n_chunks);
-    choose_ahead(t, k, lower_estimate(group) * m_chunk);
+    choose_ahead(t, units, group, m_chunk);
     ds_op *pieces;
     ds_value *m_part, *exists, *number = lower_parallel(l, total, work, 1, &pieces);
     ds_value *n_part = find_piece(t, number, units, group, n_chunks, m_chunks, m_chunk, &m_part, &exists);

@@ -23,6 +23,7 @@ typedef struct {
     bool overlaps;
     lane_point p;
     ds_value *at[MAX_RESULTS]; /* positions along the row */
+    ds_value *low, *high;      /* channels: low is a multiple of the lanes */
 } depthwise;
 
 static bool constant_step(depthwise *d, const ds_expr *e, size_t dim, int64_t *out) {
@@ -157,19 +158,21 @@ static void emit_channels(depthwise *d) {
     }
 }
 
-/* All channels of one tile: whole vectors, then one masked. */
+/* The channels of one tile: whole vectors, then one masked. */
 static void emit_tile(depthwise *d) {
     lowering *l = d->l;
     const ds_expr *channels = d->c.extent[CHANNEL], *lanes = ds_expr_const(l->cx, (int64_t)l->lanes);
-    ds_value *end = lw_extent(l, channels), *step = lw_index(l, (int64_t)l->lanes), *low = lw_index(l, 0),
+    ds_value *step = lw_index(l, (int64_t)l->lanes),
              *whole = lw_extent(l, ds_expr_mul(l->cx, ds_expr_floordiv(l->cx, channels, lanes), lanes));
     int64_t known = -1;
     ds_expr_is_const(channels, &known);
     for (int masked = 0; masked < 2; masked++) {
         if (known >= 0 && (masked ? known % (int64_t)l->lanes == 0 : known < (int64_t)l->lanes)) continue;
-        ds_op *loop = lw_for(l, masked ? whole : low, masked ? end : whole, step, NULL, 0, NULL);
+        ds_value *from = masked ? lw_binary(l, DS_LOOP_max, d->low, whole) : d->low,
+                 *to = masked ? d->high : lw_binary(l, DS_LOOP_min, d->high, whole);
+        ds_op *loop = lw_for(l, from, to, step, NULL, 0, NULL);
         d->p.at[CHANNEL] = lw_for_position(loop);
-        d->p.mask = masked ? lw_mask(l, d->p.at[CHANNEL], end) : NULL;
+        d->p.mask = masked ? lw_mask(l, d->p.at[CHANNEL], d->high) : NULL;
         emit_channels(d);
         lw_end(l, loop, NULL, 0);
     }
@@ -199,6 +202,38 @@ static bool begin(depthwise *d) {
     return true;
 }
 
+static void all_channels(depthwise *d) { d->low = lw_index(d->l, 0), d->high = lw_extent(d->l, d->c.extent[CHANNEL]); }
+
+/* Leaves the place of row number `rest` (of all images) in the point. */
+static void find_row(depthwise *d, ds_value *rest) {
+    for (size_t i = d->along; i-- > 0;)
+        if (i != CHANNEL) d->p.at[i] = lw_digit(d->l, &rest, d->c.extent[i]);
+}
+
+enum { FEW_ROWS = 8, CHANNEL_PIECES = 16 };
+
+/* Few rows of many channels: pieces of channels, as those of the product that made them (its weights are many). */
+static bool emit_channel_pieces(depthwise *d, const ds_expr *rows, double row_work) {
+    lowering *l = d->l;
+    int64_t channels, count, lanes = (int64_t)l->lanes;
+    if (!ds_expr_is_const(d->c.extent[CHANNEL], &channels) || !ds_expr_is_const(rows, &count) || count > FEW_ROWS ||
+        channels < CHANNEL_PIECES * lanes)
+        return false;
+    int64_t vectors = (channels + lanes - 1) / lanes, chunk = (vectors + CHANNEL_PIECES - 1) / CHANNEL_PIECES * lanes;
+    const ds_expr *chunks = ds_expr_const(l->cx, (channels + chunk - 1) / chunk);
+    ds_op *pieces;
+    ds_value *piece = lower_parallel(l, chunks, row_work * (double)count * (double)chunk / (double)channels, 1, &pieces),
+             *size = lw_index(l, chunk);
+    d->low = lw_binary(l, DS_LOOP_mul, piece, size);
+    d->high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, d->low, size), lw_index(l, channels));
+    ds_op *loop = lw_for(l, lw_index(l, 0), lw_index(l, count), lw_index(l, 1), NULL, 0, NULL);
+    find_row(d, lw_for_position(loop));
+    emit_row(d);
+    lw_end(l, loop, NULL, 0);
+    lower_parallel_end(l, pieces);
+    return true;
+}
+
 bool lower_depthwise(lowering *l, const ds_op *op, const ds_op *epilogue) {
     depthwise d = {.l = l, .op = op, .epilogue = epilogue, .p = {.vector = CHANNEL}};
     if (!begin(&d)) return false;
@@ -207,10 +242,10 @@ bool lower_depthwise(lowering *l, const ds_op *op, const ds_op *epilogue) {
     for (size_t i = d.c.rank; i <= d.window; i++) work *= lower_estimate(d.c.extent[i]);
     for (size_t i = 0; i < d.along; i++)
         if (i != CHANNEL) rows = ds_expr_mul(l->cx, rows, d.c.extent[i]);
+    if (emit_channel_pieces(&d, rows, work)) return true;
     ds_op *pieces;
-    ds_value *rest = lower_parallel(l, rows, work, 1, &pieces);
-    for (size_t i = d.along; i-- > 0;)
-        if (i != CHANNEL) d.p.at[i] = lw_digit(l, &rest, d.c.extent[i]);
+    find_row(&d, lower_parallel(l, rows, work, 1, &pieces));
+    all_channels(&d);
     emit_row(&d);
     lower_parallel_end(l, pieces);
     return true;
@@ -221,6 +256,7 @@ bool lower_depthwise_rows(lowering *l, const ds_op *op, const ds_op *epilogue, d
     if (!begin(&d) || d.along != 3) return false;
     ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
     d.p.at[0] = image, d.p.at[2] = lw_for_position(loop);
+    all_channels(&d);
     emit_row(&d);
     lw_end(l, loop, NULL, 0);
     return true;

@@ -3,6 +3,7 @@
  * Arguments: a buffer for every operand, every result, and every value that flows between the kernel's ops (scratch of one lane, attribute
  * `scratch`: bytes of each). Attribute `pieces`: how many independent pieces the function's loop.parallel has.
  */
+
 #include <string.h>
 
 #include "passes/lower/lower.h"
@@ -193,7 +194,9 @@ static void bind_buffers(lowering *l, ds_op *kernel, size_t shared, int64_t rows
             if (in_registers) continue;
             const ds_type *t = row_type(l, v->type, shared);
             ds_mapping_set(&l->buffers, v, ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, v->type->elem), NULL));
-            arrput(scratch, ds_expr_scale(l->cx, ds_type_count(l->cx, t), (rows ? rows : 1) * (int64_t)(ds_elem_facts(t->elem)->bits / 8)));
+            const ds_expr *count = ds_expr_add(l->cx, ds_expr_scale(l->cx, ds_type_count(l->cx, t), rows ? rows : 1),
+                                               ds_expr_const(l->cx, (int64_t)l->lanes)); /* see is_temporary in nest.c */
+            arrput(scratch, ds_expr_scale(l->cx, count, (int64_t)(ds_elem_facts(t->elem)->bits / 8)));
             for (ds_use *use = v->uses; use; use = use->next)
                 for (size_t i = 0; i < use->owner->operand_count; i++)
                     if (ds_op_operand(use->owner, i) == v) forget_rows(l, use->owner, i, rows ? shared - 1 : shared);
@@ -268,9 +271,53 @@ static void fill_borders(lowering *l, ds_op *kernel, ds_op *parallel) {
     }
 }
 
+/* ---- what follows ---- */
+
+/* The weights of a contraction: the argument of main that a kernel's first op takes as its right-hand side, or NULL. */
+static const ds_value *weights_of(const ds_op *kernel) {
+    const ds_block *body = ds_op_block(kernel, 0);
+    if (body->first->kind != DS_GRAPH_matmul && body->first->kind != DS_GRAPH_conv) return NULL;
+    for (size_t i = 0; i < body->arg_count; i++)
+        if (body->args[i] == ds_op_operand(body->first, 1) && !ds_op_operand(kernel, i)->op) return ds_op_operand(kernel, i);
+    return NULL;
+}
+
+/* A contraction of many rows. (Of one row, every weight is used once: their way from memory is what takes time.) */
+static bool fetches_its_own(ds_ir_context *cx, const ds_op *kernel, const ds_value *weights) {
+    const ds_op *first = ds_op_block(kernel, 0)->first;
+    const ds_type *t = first->results[0].type;
+    size_t longer = 0;
+    for (size_t i = 0; i < t->rank; i++) longer += !ds_expr_equals(t->dims[i], 1);
+    return weights_of(kernel) == weights && longer > 1 && !ds_is_depthwise(cx, first);
+}
+
+enum { FIRST_COLUMNS = 1 << 16 };
+
+/* Weights lie in the order of their first use. How many bytes of those behind this kernel's should be in the cache when it is through: all
+ * up to the next contraction of many rows, which fetches its own but for the first columns. At most three quarters of the L2 cache. */
+static int64_t weights_behind(ds_ir_context *cx, const ds_op *kernel, const ds_target *target) {
+    const ds_value *own = weights_of(kernel);
+    const ds_block *body = kernel->block;
+    int64_t bytes = 0, most = (int64_t)target->l2_bytes * 3 / 4;
+    size_t i = 0;
+    while (i < body->arg_count && body->args[i] != own) i++;
+    for (i++; i < body->arg_count && bytes < most; i++) {
+        const ds_value *v = body->args[i];
+        const ds_op *user = v->uses ? v->uses->owner : NULL;
+        uint64_t count;
+        if (!user || user->kind != DS_GRAPH_kernel || !ds_type_static_count(v->type, &count)) break;
+        bytes += (int64_t)count * 4;
+        if (!fetches_its_own(cx, user, v)) continue;
+        if ((int64_t)count * 4 > FIRST_COLUMNS) bytes -= (int64_t)count * 4 - FIRST_COLUMNS;
+        break;
+    }
+    return bytes < most ? bytes : most;
+}
+
 ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule *schedule, ds_op *kernel, const char *name,
                        ds_op **out_func) {
     lowering l = {.m = m, .cx = m->cx, .target = target, .schedule = schedule, .lanes = lanes_of(target)};
+    l.weights_behind = weights_behind(m->cx, kernel, target);
     ds_op *func = ds_func_create(m, name);
     ds_block *body = ds_op_block(kernel, 0);
     size_t shared = (size_t)ds_op_int(kernel, "shared", 0), count = 0;

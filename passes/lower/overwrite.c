@@ -23,21 +23,37 @@ static bool reads_no_more(const ds_value *v, const ds_op *last, size_t shared) {
     return true;
 }
 
+/* Vectors fill a contraction's rows: a masked store holds up loads of what lies behind its lanes, which would be the next row's. */
+static bool has_whole_vectors(ds_ir_context *cx, const ds_type *type) {
+    const ds_expr *extents[DS_CONTRACTION_MAX];
+    int64_t last;
+    size_t count = ds_layout_extents(cx, type, extents);
+    return count && ds_expr_is_const(extents[count - 1], &last) && last % DS_PANEL == 0;
+}
+
 /* Tiles that overlap, or repeat rows past an end that is not known, write some points twice. */
 static bool writes_once(ds_ir_context *cx, const ds_op *kernel) {
     const ds_op *first = ds_op_block(kernel, 0)->first;
     if (ds_op_attr(kernel, "block") || ds_op_attr(kernel, "strip")) return false;
-    if (first->kind == DS_GRAPH_matmul || first->kind == DS_GRAPH_conv)
-        return !ds_is_depthwise(cx, first) && ds_type_is_static(first->results[0].type);
-    return first->kind == DS_GRAPH_winograd || first->kind == DS_GRAPH_map || first->kind == DS_GRAPH_reduce;
+    bool product = first->kind == DS_GRAPH_matmul || first->kind == DS_GRAPH_conv;
+    if (product && (ds_is_depthwise(cx, first) || !ds_type_is_static(first->results[0].type))) return false;
+    if (product || first->kind == DS_GRAPH_winograd) return has_whole_vectors(cx, first->results[0].type);
+    return first->kind == DS_GRAPH_map || first->kind == DS_GRAPH_reduce;
+}
+
+/* What took part in products is written as fast as anything; a map's time is that of memory, and lines that another kernel has read may be
+ * in other cores' caches, too. */
+static bool is_worth_it(const ds_op *kernel, const ds_value *operand) {
+    ds_op_kind kind = ds_op_block(kernel, 0)->first->kind;
+    return kind != DS_GRAPH_map || ds_value_has_one_use(operand);
 }
 
 bool lower_may_overwrite(ds_ir_context *cx, const ds_op *kernel, size_t operand) {
     const ds_block *body = ds_op_block(kernel, 0);
-    const ds_value *v = body->args[operand];
+    const ds_value *v = body->args[operand], *outside = ds_op_operand(kernel, operand);
     const ds_op *yield = body->last, *last = yield->prev;
     if (yield->operand_count != 1 || !last || last->kind != DS_GRAPH_map || ds_op_operand(yield, 0) != &last->results[0]) return false;
     if (last->result_count != 1 || v->type != last->results[0].type || ds_layout_within(v->type, DS_WITHIN_ID) >= 0) return false;
     return v->uses && reads_same_point(last, v) && reads_no_more(v, last, (size_t)ds_op_int(kernel, "shared", 0)) &&
-           writes_once(cx, kernel);
+           writes_once(cx, kernel) && is_worth_it(kernel, outside);
 }
