@@ -7,10 +7,12 @@
  * the same leading dimensions (softmax, layer normalisation) share the loops over those: `shared` says how many; what flows between
  * them stays in the scratch memory of one lane.
  * A product whose rows go through such ops into a second product (attention) is one kernel, too: `block` rows are at work at a time, so
- * that the first product's result stays in the L2 cache of one lane.
+ * that the first product's result stays in the L2 cache of one lane. So are two products with a map between them (the layers of a
+ * transformer's block) whose weights fit that cache.
  * So are a depthwise convolution of a large image and the convolutions before and after it: `strip` rows are at work at a time.
  * Needs:  graph ops.   Keeps: values.   Breaks: nothing.   Cost: linear.
  */
+#include <math.h>
 #include <string.h>
 
 #include "passes/contraction.h"
@@ -157,14 +159,14 @@ static size_t collect_rows(grouper *g, ds_op *first, ds_op **ops) {
 
 static bool used_outside(const ds_value *v, ds_op *const *ops, size_t count);
 
-/* A product of matrices, batch by batch: result[…, m, n] with `rows` dims before n. */
+/* A product of matrices, batch by batch (or more rows by rows): result[…, m, n] with `rows` dims before n. */
 static bool is_row_product(grouper *g, const ds_op *op, size_t *out_rows) {
     ds_contraction c;
     const ds_type *t = op->results[0].type;
     if (op->kind != DS_GRAPH_matmul || t->elem != DS_f32 || t->encoding || !ds_type_is_static(t) || t->rank < 2) return false;
     if (!ds_contraction_of(g->cx, op, &c) || c.over_count != 1 || c.role[t->rank - 1] != DS_DIM_N) return false;
     for (size_t i = 0; i + 2 < t->rank; i++)
-        if (c.role[i] != DS_DIM_BATCH && !ds_expr_equals(t->dims[i], 1)) return false;
+        if (c.role[i] != DS_DIM_BATCH && c.role[i] != DS_DIM_M && !ds_expr_equals(t->dims[i], 1)) return false;
     *out_rows = t->rank - 1;
     return c.role[t->rank - 2] == DS_DIM_M && !ds_expr_equals(t->dims[t->rank - 2], 1);
 }
@@ -250,6 +252,40 @@ static int64_t attention_block(const ds_type *t, size_t l2_bytes) {
     if (block > rows) block = rows + ROW_UNIT - 1;
     block = block / ROW_UNIT * ROW_UNIT;
     return block < ROW_UNIT ? ROW_UNIT : block;
+}
+
+/* ---- two products in a row ---- */
+
+/* Of constant weights that every block of rows reads anew. */
+static double weight_bytes(const ds_op *product) {
+    const ds_value *w = ds_op_operand(product, 1);
+    uint64_t count;
+    return !w->op && ds_type_static_count(w->type, &count) ? 4 * (double)count : INFINITY;
+}
+
+/* [product, map, product [, map]] (the two layers of a transformer's block) whose weights fit the L2 cache while what flows between them
+ * does not: as many ops, or 0. */
+static size_t collect_layers(grouper *g, ds_op *first, ds_op **ops, size_t *out_rows) {
+    size_t count = 0, rows, own;
+    uint64_t between;
+    if (!is_row_product(g, first, &rows) || !ds_type_static_count(first->results[0].type, &between)) return 0;
+    ops[count++] = first;
+    ds_op *epilogue = epilogue_of(&first->results[0]);
+    if (!epilogue) return 0;
+    ops[count++] = epilogue;
+    const ds_value *v = &epilogue->results[0];
+    ds_op *second = ds_value_has_one_use(v) ? v->uses->owner : NULL;
+    if (!second || second->block != first->block || second->kind != DS_GRAPH_matmul || !is_row_product(g, second, &own) || own != rows ||
+        !same_rows(v->type, second->results[0].type, rows) || ds_op_operand(second, 0) != v ||
+        !reads_row(ds_op_map(second, 0), v->type, rows))
+        return 0;
+    double room = (double)g->target->l2_bytes;
+    if (weight_bytes(first) + weight_bytes(second) > room / 2 || (double)between * 4 < room) return 0;
+    ops[count++] = second;
+    ds_op *last = epilogue_of(&second->results[0]);
+    if (last && same_rows(last->results[0].type, v->type, rows)) ops[count++] = last;
+    *out_rows = rows;
+    return count;
 }
 
 /* ---- strips ---- */
@@ -425,7 +461,8 @@ static void group_block(grouper *g, ds_block *block) {
         int64_t block_rows = 0;
         strip_plan strips = {0};
         if (is_contraction(op) && (count = collect_strips(g, op, ops, &strips))) next = after_group(ops, count, next);
-        else if (is_contraction(op) && (count = collect_attention(g, op, ops, &shared))) {
+        else if (is_contraction(op) &&
+                 ((count = collect_layers(g, op, ops, &shared)) || (count = collect_attention(g, op, ops, &shared)))) {
             block_rows = attention_block(op->results[0].type, g->target->l2_bytes);
             next = after_group(ops, count, next);
         } else if (is_contraction(op)) {
