@@ -1,4 +1,5 @@
-/* layout: how tensors lie in memory. Images around convolutions become channels-last, right-hand sides of products are packed.
+/* layout: how tensors lie in memory. Images around convolutions become channels-last, right-hand sides of products are packed. What an
+ * image is multiplied by, one number for each channel, moves into the weights of the convolution that reads it, where these are fewer.
  *
  *   before   %y = "graph.conv"(%x, %w) : (tensor<1x64x56x56xf32>, tensor<64x64x3x3xf32>) -> tensor<1x64x56x56xf32>
  *   after    %p = "graph.map"(%x) {pads = [0.0], …} : … -> tensor<1x64x58x58xf32, {map = (n, c, h, w) -> (n, h, w, c)}>
@@ -247,7 +248,69 @@ static void pack_groups(layout *l, ds_op *conv) {
     ds_op_set_operand(conv, 1, encode_weights(l, conv, grouped, ds_layout_encoding(l->cx, rank + 1, order, rank + 2)));
 }
 
+/* ---- gates ---- */
+
+/* Does this map only move along the channels of a result of one image? */
+static bool reads_channel(const ds_attr *map) {
+    for (size_t i = 0; i < map->count; i++)
+        if (!ds_expr_equals(map->exprs[i], 0) && !(i == 1 && map->exprs[i]->kind == DS_EXPR_DIM && map->exprs[i]->value == 1)) return false;
+    return map->count > 1 && !ds_expr_equals(map->exprs[1], 0);
+}
+
+/* The map that multiplies a convolution's input by one number for each channel (squeeze and excite), where the weights are less than half
+ * as many: they take the factor instead. */
+static ds_op *gate_of(layout *l, ds_op *conv, size_t *out_gate) {
+    const ds_value *x = ds_op_operand(conv, 0), *w = ds_op_operand(conv, 1);
+    ds_op *map = x->op;
+    uint64_t elements, weights;
+    if (!map || map->kind != DS_GRAPH_map || map->operand_count != 2 || map->result_count != 1 || ds_op_attr(map, "pads") ||
+        map->block != conv->block || !ds_value_has_one_use(x) || x->type->elem != DS_f32 || !is_constant(l, w))
+        return NULL;
+    const ds_op *product = ds_op_block(map, 0)->first, *yield = product->next;
+    if (product->kind != DS_LOOP_mul || !yield || yield->kind != DS_GRAPH_yield || ds_op_operand(yield, 0) != &product->results[0] ||
+        ds_op_operand(product, 0) == ds_op_operand(product, 1))
+        return NULL;
+    if (!ds_type_static_count(x->type, &elements) || !ds_type_static_count(w->type, &weights) || weights * 2 > elements ||
+        !ds_expr_equals(x->type->dims[0], 1) || w->type->dims[1] != x->type->dims[1])
+        return NULL;
+    for (*out_gate = 0; *out_gate < 2; ++*out_gate) {
+        const ds_value *image = ds_op_operand(map, 1 - *out_gate), *gate = ds_op_operand(map, *out_gate);
+        if (image->type->rank == x->type->rank && ds_map_is_identity(ds_op_map(map, 1 - *out_gate), image->type) &&
+            ds_type_count(l->cx, image->type) == ds_type_count(l->cx, x->type) && gate->type->elem == DS_f32 &&
+            reads_channel(ds_op_map(map, *out_gate)))
+            return map;
+    }
+    return NULL;
+}
+
+/* Weights in panels, times the gate of their input channel: a map over the panels as they lie in memory. */
+static void gate_weights(layout *l, ds_op *conv, const ds_op *map, size_t gate) {
+    ds_value *w = ds_op_operand(conv, 1);
+    const ds_expr *extents[MAX_RANK + 1], *at[MAX_RANK];
+    size_t rank = ds_layout_extents(l->cx, w->type, extents);
+    const ds_attr *from = ds_op_map(map, gate), *identity = ds_attr_identity_map(l->cx, rank);
+    size_t channel = 0; /* where input channels lie */
+    while (ds_attr_find(w->type->encoding, "map")->exprs[channel] != ds_expr_dim(l->cx, 1)) channel++;
+    for (size_t i = 0; i < from->count; i++) at[i] = i == 1 ? ds_expr_dim(l->cx, channel) : ds_expr_const(l->cx, 0);
+    const ds_type *packed = w->type, *flat = ds_type_tensor(l->cx, DS_f32, rank, extents, NULL);
+    ds_builder b = {l->m, conv->block, conv, conv->loc};
+    ds_value *in[] = {ds_op_result(ds_op_create(&b, DS_GRAPH_reshape, &w, 1, &flat, 1, 0), 0), ds_op_operand(map, gate)};
+    const ds_attr *maps[] = {identity, ds_attr_map(l->cx, rank, at, from->count)};
+    ds_op *scale = ds_op_create(&b, DS_GRAPH_map, in, 2, &flat, 1, 1);
+    ds_op_set_attr(l->m, scale, "maps", ds_attr_array(l->cx, maps, 2));
+    ds_builder body = {l->m, ds_op_block(scale, 0), NULL, conv->loc};
+    const ds_type *scalar = ds_type_scalar(l->cx, DS_f32);
+    ds_value *args[] = {ds_block_add_arg(l->m, body.block, scalar, NULL), ds_block_add_arg(l->m, body.block, scalar, NULL)};
+    ds_value *v = ds_op_result(ds_op_create(&body, DS_LOOP_mul, args, 2, &scalar, 1, 0), 0);
+    ds_op_create(&body, DS_GRAPH_yield, &v, 1, NULL, 0, 0);
+    v = ds_op_result(scale, 0);
+    ds_op_set_operand(conv, 1, ds_op_result(ds_op_create(&b, DS_GRAPH_reshape, &v, 1, &packed, 1, 0), 0));
+}
+
 static void lay_out_conv(layout *l, ds_op *conv) {
+    size_t gate;
+    ds_op *gated = gate_of(l, conv, &gate);
+    if (gated) ds_op_set_operand(conv, 0, ds_op_operand(gated, 1 - gate));
     ds_value *x = ds_op_operand(conv, 0), *w = ds_op_operand(conv, 1);
     size_t rank = x->type->rank;
     const ds_attr *padding = ds_op_attr(conv, "padding");
@@ -264,6 +327,7 @@ static void lay_out_conv(layout *l, ds_op *conv) {
         e[rank - 2] = ds_expr_dim(l->cx, 1), e[rank - 1] = ds_expr_dim(l->cx, 0);
         ds_op_set_operand(conv, 1, encode_weights(l, conv, w, ds_layout_encoding(l->cx, rank, e, rank)));
     } else pack_right_side(l, conv);
+    if (gated) gate_weights(l, conv, gated, gate);
     conv->results[0].type = ds_type_with_encoding(l->cx, conv->results[0].type, channels_last(l, rank));
 }
 
@@ -276,8 +340,10 @@ static bool only_channels_move(layout *l, const ds_attr *map) {
     return (size_t)map->integer == map->count;
 }
 
-/* Operand i lies channels-last, or is as large as the result and read with neighbouring channels from neighbouring places. */
+/* Operand i lies channels-last, or is as large as the result and read with neighbouring channels from neighbouring places. Constants do not
+ * lead: they cost nothing in any layout. */
 static bool leads_to_channels_last(layout *l, const ds_op *op, size_t i) {
+    if (is_constant(l, ds_op_operand(op, i))) return false;
     const ds_type *t = ds_op_operand(op, i)->type, *type = op->results[0].type;
     const ds_expr *coefficient, *rest;
     bool is_last = t->rank == type->rank && ds_layout_is_channels_last(t);
