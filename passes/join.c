@@ -4,7 +4,8 @@
  *   after    %a = … -> tensor<1x64x55x55xf32, {map = …, within = [128, 0, 0]}>    %c = "graph.join"(%a, %b) {id = 0}
  *
  * A part that cannot be written there (it is in another concat's buffer, has a view, or comes from outside) is copied. Where a network
- * concatenates more and more (DenseNet), an earlier concat is the beginning of a later one's buffer.
+ * concatenates more and more (DenseNet), an earlier concat is the beginning of a later one's buffer. A range of an image's channels is
+ * not copied, either: it is a part of that image's buffer.
  * Needs:  channels-last layouts.   Keeps: values.   Breaks: nothing.   Cost: linear in operands.
  */
 #include "passes/contraction.h"
@@ -115,13 +116,64 @@ static void join_one(joiner *j, ds_op *op) {
     arrfree(parts);
 }
 
+/* ---- ranges of channels ---- */
+
+/* A map that copies a range of the channels of an image that a kernel makes. */
+static bool is_range(const ds_op *op, int64_t *out_start) {
+    if (!ds_is_copy_map(op) || op->results[0].type->rank != 4 || is_part(op->results[0].type)) return false;
+    const ds_value *v = ds_op_operand(op, 0);
+    const ds_attr *map = ds_op_map(op, 0);
+    const ds_expr *c = map->exprs[CHANNEL];
+    if (!v->op || v->op->block != op->block || v->op->result_count != 1 || !has_form(v->type) || !has_form(op->results[0].type) ||
+        map->count != 4)
+        return false;
+    for (size_t i = 0; i < 4; i++) {
+        bool same = map->exprs[i]->kind == DS_EXPR_DIM && map->exprs[i]->value == (int64_t)i;
+        if (i == CHANNEL ? false : !same || v->type->dims[i] != op->results[0].type->dims[i]) return false;
+    }
+    *out_start = c->kind == DS_EXPR_DIM ? 0 : c->value;
+    bool moves = c->kind == DS_EXPR_DIM ||
+                 (c->kind == DS_EXPR_POLY && c->term_count == 1 && c->terms[0].coefficient == 1 && c->terms[0].atom_count == 1 &&
+                  c->terms[0].atoms[0]->kind == DS_EXPR_DIM && c->terms[0].atoms[0]->value == CHANNEL);
+    return moves && (is_part(v->type) || (!ds_layout_has_view(v) && v->op->kind != DS_GRAPH_concat && can_move(op, v)));
+}
+
+/* The image gets the border that windows over the range want. */
+static void widen_for_range(joiner *j, ds_op *op) {
+    int64_t before[4], after[4], start;
+    const ds_type *t = op->results[0].type;
+    if (!is_range(op, &start) || !has_border(t)) return;
+    ds_value *v = ds_op_operand(op, 0);
+    for (size_t d = 0; d < 4; d++) before[d] = ds_layout_border(t, d, false), after[d] = ds_layout_border(t, d, true);
+    v->type = ds_layout_with_border(j->cx, v->type, before, after);
+}
+
+static void range_as_part(joiner *j, ds_op *op) {
+    int64_t start;
+    if (!is_range(op, &start)) return;
+    ds_value *v = ds_op_operand(op, 0), *result = &op->results[0];
+    if (!is_part(v->type)) v->type = ds_layout_placed(j->cx, v->type, channels_of(v->type), 0, j->next++);
+    const ds_type *plain = ds_type_tensor(j->cx, v->type->elem, 4, result->type->dims, v->type->encoding);
+    int64_t id = ds_layout_within(v->type, DS_WITHIN_ID);
+    result->type =
+        ds_layout_placed(j->cx, plain, ds_layout_within(v->type, DS_WITHIN_TOTAL), ds_layout_within(v->type, DS_WITHIN_START) + start, id);
+    replace_by_join(j, op, &v, id);
+}
+
 ds_status ds_pass_join(ds_module *module, const ds_pass_options *options) {
     joiner j = {.m = module, .cx = module->cx};
     (void)options;
-    for (ds_op *func = module->body.block->first; func; func = func->next)
-        for (ds_op *op = ds_op_block(func, 0)->last, *prev; op; op = prev) { /* later ones first: earlier ones may lie in them */
+    for (ds_op *func = module->body.block->first; func; func = func->next) {
+        ds_block *block = ds_op_block(func, 0);
+        for (ds_op *op = block->last; op; op = op->prev) widen_for_range(&j, op);
+        for (ds_op *op = block->last, *prev; op; op = prev) { /* later ones first: earlier ones may lie in them */
             prev = op->prev;
             if (is_joinable(op)) join_one(&j, op);
         }
+        for (ds_op *op = block->first, *next; op; op = next) {
+            next = op->next;
+            range_as_part(&j, op);
+        }
+    }
     return DS_OK;
 }
