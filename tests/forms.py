@@ -1,4 +1,5 @@
 """Forms of operators that the official suite lacks, as small graphs against NumPy, through programs that `dsc compile --emit=exe` makes."""
+import math
 import re
 import subprocess
 
@@ -119,6 +120,54 @@ def transposed(groups, inputs, outputs, size, kernel, stride, dilation, pads, ex
     attributes = {"strides": [stride] * rank, "dilations": [dilation] * rank, "pads": [pads[0]] * rank + [pads[1]] * rank, "output_padding": [extra] * rank}
     node = helper.make_node("ConvTranspose", ["x0", "w", "b"], ["y"], group=groups, **attributes)
     return "transposed %s" % [groups, inputs, outputs, size, kernel, stride, dilation, pads, extra], [*constants(w=w, b=b), node], [x], [want.astype(np.float32)], []
+
+
+def ranges(first, second, extra):
+    """Parts of an image's channels, one of them convolved with a border, and put together again: nothing is copied."""
+    channels = first + second
+    x, w1, w2, w3 = f32(2, 12, 15, 13), f32(channels, 12, 1, 1) / 3, f32(extra, second, 3, 3) / np.float32(second ** 0.5), f32(7, channels + extra, 1, 1) / 4
+    one = [(0, 0)] * 2
+    v = np.maximum(correlated(x, w1, 1, 1, 1, one), 0)
+    a, b = v[:, :first], v[:, first:]
+    c = np.maximum(correlated(b, w2, 1, 1, 1, [(1, 1)] * 2), 0)
+    want = correlated(np.concatenate([v, c], 1), w3, 1, 1, 1, one) + a.mean(1, keepdims=True)
+    nodes = [helper.make_node("Conv", ["x0", "w1"], ["c1"]), helper.make_node("Relu", ["c1"], ["v"]), helper.make_node("Split", ["v", "sizes"], ["a", "b"], axis=1),
+             helper.make_node("Conv", ["b", "w2"], ["c2"], pads=[1] * 4), helper.make_node("Relu", ["c2"], ["c"]), helper.make_node("Concat", ["a", "b", "c"], ["d"], axis=1), helper.make_node("Conv", ["d", "w3"], ["e"]),
+             helper.make_node("ReduceMean", ["a", "axis"], ["f"]), helper.make_node("Add", ["e", "f"], ["g"]), helper.make_node("Split", ["g"], ["h", "i"], axis=3, num_outputs=2), helper.make_node("Concat", ["h", "i"], ["y"], axis=3)]
+    values = constants(w1=w1, w2=w2, w3=w3, sizes=np.array([first, second], np.int64), axis=np.array([1], np.int64))
+    return "ranges %s" % [first, second, extra], [*values, *nodes], [x], [want.astype(np.float32)], []
+
+
+def gated(channels, outputs, size):
+    """Squeeze and excite: one factor for each channel of a convolution's input."""
+    x, w1, w2 = f32(1, channels, size, size), f32(channels, channels, 1, 1) / 4, f32(outputs, channels, 3, 3) / np.float32(channels ** 0.5)
+    factor = sigmoid(np.einsum("nchw,oc->no", x.astype(np.float64) / (size * size), w1[:, :, 0, 0]))
+    want = correlated(x * factor[:, :, None, None], w2, 1, 1, 1, [(1, 1)] * 2)
+    nodes = [helper.make_node("GlobalAveragePool", ["x0"], ["p"]), helper.make_node("Conv", ["p", "w1"], ["s"]), helper.make_node("Sigmoid", ["s"], ["g"]), helper.make_node("Mul", ["x0", "g"], ["m"]), helper.make_node("Conv", ["m", "w2"], ["y"], pads=[1] * 4)]
+    return "gated %s" % [channels, outputs, size], [*constants(w1=w1, w2=w2), *nodes], [x], [want.astype(np.float32)], []
+
+
+def layers(batch, rows, columns, between):
+    """Two products with GELU between them, as exporters write it, whose intermediate is larger than the cache."""
+    x, w1, w2 = f32(batch, rows, columns), f32(columns, between) / np.float32(columns ** 0.5), f32(between, columns) / np.float32(between ** 0.5)
+    u = x.astype(np.float64) @ w1
+    erf = np.vectorize(math.erf)(u / np.sqrt(2))
+    want = (u * (1 + erf) * 0.5) @ w2 + x
+    nodes = [helper.make_node("MatMul", ["x0", "w1"], ["u"]), helper.make_node("Div", ["u", "root"], ["d"]), helper.make_node("Erf", ["d"], ["e"]), helper.make_node("Add", ["e", "one"], ["f"]), helper.make_node("Mul", ["u", "f"], ["g"]),
+             helper.make_node("Mul", ["g", "half"], ["h"]), helper.make_node("MatMul", ["h", "w2"], ["p"]), helper.make_node("Add", ["p", "x0"], ["y"])]
+    return "layers %s" % [batch, rows, columns, between], [*constants(w1=w1, w2=w2, root=np.float32(2 ** 0.5), one=np.float32(1), half=np.float32(0.5)), *nodes], [x], [want.astype(np.float32)], []
+
+
+def windows(count, heads, rows, depth):
+    """Attention in windows, with a mask that is added in a view with one more dim."""
+    q, k, v, mask = f32(count, heads, rows, depth), f32(count, heads, rows, depth), f32(count, heads, rows, depth), np.where(rng.random((count, rows, rows)) < 0.3, np.float32(-100), np.float32(0))
+    s = np.einsum("bhid,bhjd->bhij", q.astype(np.float64), k) + mask[:, None]
+    p = np.exp(s - s.max(-1, keepdims=True))
+    want = (p / p.sum(-1, keepdims=True)) @ v
+    nodes = [helper.make_node("Transpose", ["x1"], ["t"], perm=[0, 1, 3, 2]), helper.make_node("MatMul", ["x0", "t"], ["s"]), helper.make_node("Reshape", ["s", "five"], ["a"]), helper.make_node("Reshape", ["x3", "shape"], ["m"]),
+             helper.make_node("Add", ["a", "m"], ["b"]), helper.make_node("Reshape", ["b", "four"], ["c"]), helper.make_node("Softmax", ["c"], ["p"]), helper.make_node("MatMul", ["p", "x2"], ["y"])]
+    values = constants(five=np.array([1, count, heads, rows, rows], np.int64), four=np.array([count, heads, rows, rows], np.int64), shape=np.array([1, count, 1, rows, rows], np.int64))
+    return "windows %s" % [count, heads, rows, depth], [*values, *nodes], [q, k, v, mask], [want.astype(np.float32)], []
 
 
 def overwritten(rows, columns):
@@ -255,6 +304,12 @@ def cases():
     yield transposed(1, 6, 5, [4, 5], 1, 2, 1, [0, 0], 1)
     yield transposed(1, 6, 5, [3, 4, 5], 2, 2, 1, [0, 0])
     yield symbolic(*transposed(1, 12, 20, [7, 9], 3, 2, 1, [1, 0])[:4])
+    yield ranges(16, 16, 16)
+    yield ranges(5, 14, 9)
+    yield gated(24, 10, 20)
+    yield gated(40, 6, 12)
+    yield layers(2, 360, 24, 400)
+    yield windows(6, 2, 17, 8)
     yield overwritten(37, 64)
     yield symbolic(*overwritten(29, 40)[:4])
     yield attention(2, 3, 37, 53, 16)

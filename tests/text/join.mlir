@@ -34,3 +34,31 @@ func.func @from_outside(%x: tensor<1x4x3x3xf32, {map = affine_map<(d0, d1, d2, d
   %0 = "graph.concat"(%x, %x) {axis = 1} : (tensor<1x4x3x3xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>, tensor<1x4x3x3xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>) -> tensor<1x8x3x3xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
   func.return %0 : tensor<1x8x3x3xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
 }
+
+// A range of the channels of what a kernel makes is a part of its buffer.
+// CHECK-LABEL: @range
+// CHECK: "graph.map"(%arg0)
+// CHECK: within = [12, 0, 2]
+// CHECK-NOT: "graph.map"
+// CHECK: "graph.join"(%{{.*}}) {id = 2} : {{.*}} -> tensor<1x8x3x3xf32, {{.*}}within = [12, 4, 2]
+// CHECK: "graph.reduce"
+func.func @range(%x: tensor<1x12x3x3xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>) -> tensor<1x8xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    %e = "loop.exp"(%a) : (f32) -> f32
+    "graph.yield"(%e) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>]} : (tensor<1x12x3x3xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>) -> tensor<1x12x3x3xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
+  %1 = "graph.map"(%0) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1 + 4, d2, d3)>]} : (tensor<1x12x3x3xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>) -> tensor<1x8x3x3xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
+  %2 = "graph.reduce"(%1) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }, {
+  ^bb0(%a: f32, %b: f32):
+    %s = "loop.add"(%a, %b) : (f32, f32) -> f32
+    "graph.yield"(%s) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>], over = ["3", "3"], init = [0.0 : f64]} : (tensor<1x8x3x3xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>) -> tensor<1x8xf32>
+  func.return %2 : tensor<1x8xf32>
+}
