@@ -23,7 +23,7 @@ bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out) 
 bool ds_is_depthwise(ds_ir_context *cx, const ds_op *op) {
     ds_contraction c;
     return op->kind == DS_GRAPH_conv && ds_contraction_of(cx, op, &c) && c.rank > 1 && c.role[1] == DS_DIM_BATCH &&
-           ds_expr_equals(c.extent[c.rank], 1);
+           ds_expr_equals(c.extent[c.rank], 1) && ds_op_map(op, 0)->exprs[1] == ds_expr_dim(cx, 1);
 }
 
 bool ds_row_window_of(ds_ir_context *cx, const ds_op *conv, ds_row_window *out) {

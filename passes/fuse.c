@@ -286,19 +286,13 @@ static bool shuffle_as_map(ds_rewriter *rw, ds_op *op) {
 }
 
 /* A copy of elements start, start + 1, … of `from` along one axis, as many as the copy has; else false. */
-static bool is_slice(const ds_value *v, size_t axis, const ds_value *from, int64_t start) {
+static bool is_slice(ds_ir_context *cx, const ds_value *v, size_t axis, const ds_value *from, int64_t start) {
     const ds_op *op = v->op;
+    const ds_expr *step, *rest;
     if (!op || !ds_is_copy_map(op) || ds_op_operand(op, 0) != from || from->type->rank != v->type->rank) return false;
-    const ds_attr *map = ds_op_map(op, 0);
-    for (size_t i = 0; i < map->count; i++) {
-        const ds_expr *e = map->exprs[i], *dim = e;
-        if (i == axis && start) {
-            if (e->kind != DS_EXPR_POLY || e->value != start || e->term_count != 1 || e->terms[0].coefficient != 1 ||
-                e->terms[0].atom_count != 1)
-                return false;
-            dim = e->terms[0].atoms[0];
-        }
-        if (dim->kind != DS_EXPR_DIM || dim->value != (int64_t)i || (i != axis && v->type->dims[i] != from->type->dims[i])) return false;
+    for (size_t i = 0; i < v->type->rank; i++) {
+        if (!ds_expr_linear(cx, ds_op_map(op, 0)->exprs[i], i, &step, &rest) || !ds_expr_equals(step, 1)) return false;
+        if (!ds_expr_equals(rest, i == axis ? start : 0) || (i != axis && v->type->dims[i] != from->type->dims[i])) return false;
     }
     return true;
 }
@@ -313,7 +307,7 @@ static bool concat_of_slices(ds_rewriter *rw, ds_op *op) {
         ds_value *from = ds_op_operand(first, 0);
         if (from->type->rank <= axis || !ds_expr_is_const(from->type->dims[axis], &all)) continue;
         size_t k = i;
-        for (; k < op->operand_count && start < all && is_slice(ds_op_operand(op, k), axis, from, start); k++) {
+        for (; k < op->operand_count && start < all && is_slice(rw->module->cx, ds_op_operand(op, k), axis, from, start); k++) {
             if (!ds_expr_is_const(ds_op_operand(op, k)->type->dims[axis], &extent)) break;
             start += extent;
         }

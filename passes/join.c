@@ -119,30 +119,26 @@ static void join_one(joiner *j, ds_op *op) {
 /* ---- ranges of channels ---- */
 
 /* A map that copies a range of the channels of an image that a kernel makes. */
-static bool is_range(const ds_op *op, int64_t *out_start) {
-    if (!ds_is_copy_map(op) || op->results[0].type->rank != 4 || is_part(op->results[0].type)) return false;
+static bool is_range(joiner *j, const ds_op *op, int64_t *out_start) {
+    const ds_type *t = op->results[0].type;
+    if (!ds_is_copy_map(op) || !has_form(t) || is_part(t)) return false;
     const ds_value *v = ds_op_operand(op, 0);
     const ds_attr *map = ds_op_map(op, 0);
-    const ds_expr *c = map->exprs[CHANNEL];
-    if (!v->op || v->op->block != op->block || v->op->result_count != 1 || !has_form(v->type) || !has_form(op->results[0].type) ||
-        map->count != 4)
-        return false;
-    for (size_t i = 0; i < 4; i++) {
-        bool same = map->exprs[i]->kind == DS_EXPR_DIM && map->exprs[i]->value == (int64_t)i;
-        if (i == CHANNEL ? false : !same || v->type->dims[i] != op->results[0].type->dims[i]) return false;
+    const ds_expr *step, *start;
+    if (!has_form(v->type) || !(is_part(v->type) || can_move(op, v))) return false;
+    for (size_t i = 0; i < map->count; i++) {
+        if (!ds_expr_linear(j->cx, map->exprs[i], i, &step, &start) || !ds_expr_equals(step, 1) || !ds_expr_is_const(start, out_start))
+            return false;
+        if (i != CHANNEL && (*out_start != 0 || v->type->dims[i] != t->dims[i])) return false;
     }
-    *out_start = c->kind == DS_EXPR_DIM ? 0 : c->value;
-    bool moves = c->kind == DS_EXPR_DIM ||
-                 (c->kind == DS_EXPR_POLY && c->term_count == 1 && c->terms[0].coefficient == 1 && c->terms[0].atom_count == 1 &&
-                  c->terms[0].atoms[0]->kind == DS_EXPR_DIM && c->terms[0].atoms[0]->value == CHANNEL);
-    return moves && (is_part(v->type) || (!ds_layout_has_view(v) && v->op->kind != DS_GRAPH_concat && can_move(op, v)));
+    return ds_expr_linear(j->cx, map->exprs[CHANNEL], CHANNEL, &step, &start) && ds_expr_is_const(start, out_start);
 }
 
 /* The image gets the border that windows over the range want. */
 static void widen_for_range(joiner *j, ds_op *op) {
     int64_t before[4], after[4], start;
     const ds_type *t = op->results[0].type;
-    if (!is_range(op, &start) || !has_border(t)) return;
+    if (!is_range(j, op, &start) || !has_border(t)) return;
     ds_value *v = ds_op_operand(op, 0);
     for (size_t d = 0; d < 4; d++) before[d] = ds_layout_border(t, d, false), after[d] = ds_layout_border(t, d, true);
     v->type = ds_layout_with_border(j->cx, v->type, before, after);
@@ -150,7 +146,7 @@ static void widen_for_range(joiner *j, ds_op *op) {
 
 static void range_as_part(joiner *j, ds_op *op) {
     int64_t start;
-    if (!is_range(op, &start)) return;
+    if (!is_range(j, op, &start)) return;
     ds_value *v = ds_op_operand(op, 0), *result = &op->results[0];
     if (!is_part(v->type)) v->type = ds_layout_placed(j->cx, v->type, channels_of(v->type), 0, j->next++);
     const ds_type *plain = ds_type_tensor(j->cx, v->type->elem, 4, result->type->dims, v->type->encoding);

@@ -227,7 +227,8 @@ static void pack_groups(layout *l, ds_op *conv) {
     size_t rank = conv->results[0].type->rank;
     int64_t channels, all, inputs;
     if (wt->elem != DS_f32 || rank + 1 > MAX_RANK || !ds_expr_is_const(wt->dims[0], &all) || !ds_expr_is_const(wt->dims[1], &inputs) ||
-        !ds_expr_is_const(ds_op_operand(conv, 0)->type->dims[1], &channels) || channels % inputs || all % (channels / inputs))
+        !ds_expr_is_const(ds_op_operand(conv, 0)->type->dims[1], &channels) || inputs < 1 || channels < inputs || all < 1 ||
+        channels % inputs || all % (channels / inputs))
         return;
     int64_t groups = channels / inputs, outputs = all / groups, merged = is_constant(l, w) ? groups_at_once(groups, outputs) : 1;
     const ds_expr *size = ds_expr_const(l->cx, outputs * merged), *co = ds_expr_dim(l->cx, 1), *panel = ds_expr_const(l->cx, DS_PANEL),
@@ -318,15 +319,15 @@ static void lay_out_conv(layout *l, ds_op *conv) {
     if (padding && padding->kind == DS_ATTR_ARRAY) x = bordered_input(l, conv) ? x : padded_input(l, conv);
     else if (!ds_layout_is_channels_last(x->type) && !has_few_channels(x)) x = encode(l, conv, x, channels_last(l, rank));
     ds_op_set_operand(conv, 0, x);
-    const ds_attr *wm = ds_op_map(conv, 1);
     ds_contraction c;
-    bool grouped = ds_contraction_of(l->cx, conv, &c) && c.role[1] == DS_DIM_BATCH;
-    if (grouped && !ds_is_depthwise(l->cx, conv)) pack_groups(l, conv);
-    else if (ds_expr_equals(wm->exprs[1], 0)) { /* depthwise: (window, co) */ const ds_expr *e[MAX_RANK];
+    bool in_groups = ds_contraction_of(l->cx, conv, &c) && c.role[1] == DS_DIM_BATCH;
+    if (ds_is_depthwise(l->cx, conv)) { /* weights: window, co */
+        const ds_expr *e[MAX_RANK];
         for (size_t i = 0; i + 2 < rank; i++) e[i] = ds_expr_dim(l->cx, i + 2);
         e[rank - 2] = ds_expr_dim(l->cx, 1), e[rank - 1] = ds_expr_dim(l->cx, 0);
         ds_op_set_operand(conv, 1, encode_weights(l, conv, w, ds_layout_encoding(l->cx, rank, e, rank)));
-    } else pack_right_side(l, conv);
+    } else if (in_groups) pack_groups(l, conv);
+    else pack_right_side(l, conv);
     if (gated) gate_weights(l, conv, gated, gate);
     conv->results[0].type = ds_type_with_encoding(l->cx, conv->results[0].type, channels_last(l, rank));
 }

@@ -290,6 +290,7 @@ def cases():
     yield grouped(3, 5, 24, [9, 12], 3, 2)
     yield grouped(4, 16, 16, [7, 9], 1)
     yield grouped(6, 1, 3, [10, 8], 3)
+    yield grouped(3, 1, 20, [9, 7], 3)
     yield grouped(2, 7, 5, [6, 8], 3, given=True)
     yield grouped(4, 8, 8, [40], 5)
     yield grouped(2, 3, 20, [5, 6, 7], 3)

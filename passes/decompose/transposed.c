@@ -7,7 +7,7 @@
 
 #include "passes/decompose/decompose.h"
 
-enum { MAX_PHASES = 16 }; /* that have a convolution of their own */
+enum { MAX_PHASES = 16, MOST_PHASES = 4096 }; /* that have a convolution of their own; that are channels of one */
 
 typedef struct {
     size_t rank, spatial;
@@ -38,12 +38,15 @@ static bool is_even(const transposed *t) {
 }
 
 static bool has_phases(const transposed *t) {
+    int64_t count = 1;
+    if (t->inputs < 1 || t->outputs < 1 || t->outputs > INT32_MAX / t->group) return false;
     for (size_t i = 0; i < t->spatial; i++) {
         int64_t before;
         if (!ds_expr_is_const(t->before[i], &before) || before < 0 || t->kernel[i] < t->stride[i]) return false;
-        if ((t->dilation[i] > 1 && t->stride[i] > 1) || t->stride[i] > INT16_MAX) return false;
+        if ((t->dilation[i] > 1 && t->stride[i] > 1) || t->stride[i] > MOST_PHASES / count) return false;
+        count *= t->stride[i];
     }
-    return is_even(t) || phase_count(t) <= MAX_PHASES;
+    return is_even(t) || count <= MAX_PHASES;
 }
 
 /* The weight [group*inputs, outputs, kernel…] as that of a convolution for phases first … first + count - 1, whose channels are the
