@@ -47,6 +47,13 @@ bool ds_is_copy_map(const ds_op *op) {
     return body->first->kind == DS_GRAPH_yield && ds_op_operand(body->first, 0) == body->args[0];
 }
 
+bool ds_is_product_map(const ds_op *op) {
+    if (op->kind != DS_GRAPH_map || op->operand_count != 2 || op->result_count != 1 || ds_op_attr(op, "pads")) return false;
+    const ds_op *product = ds_op_block(op, 0)->first, *yield = product->next;
+    return product->kind == DS_LOOP_mul && yield && yield->kind == DS_GRAPH_yield && ds_op_operand(yield, 0) == &product->results[0] &&
+           ds_op_operand(product, 0) != ds_op_operand(product, 1);
+}
+
 ds_op *ds_copy_map(ds_builder *b, ds_value *input, const ds_type *type, const ds_attr *map, bool padded) {
     ds_module *m = b->module;
     ds_op *op = ds_op_create(b, DS_GRAPH_map, &input, 1, &type, 1, 1);

@@ -29,7 +29,8 @@ bool ds_row_window_of(ds_ir_context *cx, const ds_op *conv, ds_row_window *out);
 /* ---- layouts ---- */
 
 /* A graph.map that copies: each point of `type` is the input at `map`; with `padded`, zero where that lies outside. */
-bool ds_is_copy_map(const ds_op *op); /* a map that yields its one operand, read inside only */
+bool ds_is_copy_map(const ds_op *op);    /* a map that yields its one operand, read inside only */
+bool ds_is_product_map(const ds_op *op); /* a map that yields the product of its two operands, read inside only */
 ds_op *ds_copy_map(ds_builder *b, ds_value *input, const ds_type *type, const ds_attr *map, bool padded);
 
 /* Encodings have a `map` (order and blocking of dims) and maybe a `border`: elements kept around a tensor in memory, all zero, so that

@@ -182,12 +182,7 @@ static bool ends_attention(grouper *g, ds_op *const *ops, size_t count, const ds
 
 /* Is `op` a map that multiplies each row of operand *out_value by an element of the other operand? */
 static bool scales_rows(const ds_op *op, size_t rows, size_t *out_value) {
-    if (op->kind != DS_GRAPH_map || op->operand_count != 2 || op->result_count != 1 || ds_op_attr(op, "pads")) return false;
-    const ds_block *body = ds_op_block(op, 0);
-    const ds_op *product = body->first, *yield = product->next;
-    if (product->kind != DS_LOOP_mul || !yield || yield->kind != DS_GRAPH_yield || ds_op_operand(yield, 0) != &product->results[0] ||
-        ds_op_operand(product, 0) == ds_op_operand(product, 1))
-        return false;
+    if (!ds_is_product_map(op)) return false;
     for (size_t v = 0; v < 2; v++) {
         const ds_value *value = ds_op_operand(op, v), *scale = ds_op_operand(op, 1 - v);
         *out_value = v;

@@ -264,12 +264,8 @@ static ds_op *gate_of(layout *l, ds_op *conv, size_t *out_gate) {
     const ds_value *x = ds_op_operand(conv, 0), *w = ds_op_operand(conv, 1);
     ds_op *map = x->op;
     uint64_t elements, weights;
-    if (!map || map->kind != DS_GRAPH_map || map->operand_count != 2 || map->result_count != 1 || ds_op_attr(map, "pads") ||
-        map->block != conv->block || !ds_value_has_one_use(x) || x->type->elem != DS_f32 || !is_constant(l, w))
-        return NULL;
-    const ds_op *product = ds_op_block(map, 0)->first, *yield = product->next;
-    if (product->kind != DS_LOOP_mul || !yield || yield->kind != DS_GRAPH_yield || ds_op_operand(yield, 0) != &product->results[0] ||
-        ds_op_operand(product, 0) == ds_op_operand(product, 1))
+    if (!map || !ds_is_product_map(map) || map->block != conv->block || !ds_value_has_one_use(x) || x->type->elem != DS_f32 ||
+        !is_constant(l, w))
         return NULL;
     if (!ds_type_static_count(x->type, &elements) || !ds_type_static_count(w->type, &weights) || weights * 2 > elements ||
         !ds_expr_equals(x->type->dims[0], 1) || w->type->dims[1] != x->type->dims[1])
