@@ -31,11 +31,14 @@ struct ds_model {
 
 static void *aligned(uint64_t bytes) { return bytes > SIZE_MAX - 128 ? NULL : aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64); }
 
-/* The arena of many runs: its pages are made here, so that the first run takes no faults. */
+enum { POPULATE_LIMIT = 4 << 20 }; /* bytes: a millisecond; a run that needs more memory is long beside its own faults */
+
+/* The arena of many runs: its first pages are made here, so that the first run takes fewer faults. */
 static void *arena_alloc(uint64_t bytes) {
     unsigned char *arena = aligned(bytes);
 #ifdef MADV_POPULATE_WRITE
-    uintptr_t page = 4096, first = ((uintptr_t)arena + page - 1) / page * page, end = ((uintptr_t)arena + (uintptr_t)bytes) / page * page;
+    uint64_t made = bytes < POPULATE_LIMIT ? bytes : POPULATE_LIMIT;
+    uintptr_t page = 4096, first = ((uintptr_t)arena + page - 1) / page * page, end = ((uintptr_t)arena + (uintptr_t)made) / page * page;
     if (arena && end > first) (void)madvise((void *)first, end - first, MADV_POPULATE_WRITE); /* older kernels refuse; then it faults */
 #endif
     return arena;
