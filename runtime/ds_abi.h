@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define DS_ABI 2
+#define DS_ABI 3
 
 /* What a call returns. */
 enum {
@@ -28,12 +28,21 @@ enum {
     DS_NO_WEIGHTS = 7      /* the weights are in a file of their own and context.weights is null */
 };
 
-/* A thread pool as the model sees it: runs fn(arg, piece, lane) for every piece in 0 … pieces-1, lane < concurrency, and returns when all
- * are done. */
+/* How far one lane has come in the steps that it shares with the others of its job; all zero but `lane` at first. */
+typedef struct ds_place {
+    int64_t lane;
+    uint64_t steps, pieces;
+} ds_place;
+
+/* A thread pool as the model sees it. */
 typedef struct ds_pool {
-    uint32_t concurrency;
-    uint32_t simultaneous; /* nonzero: that many pieces run at the same time */
+    uint32_t concurrency; /* lanes */
+    /* Runs fn(arg, piece, lane) for every piece in 0 … pieces-1, lane < concurrency, and returns when all are done. */
     void (*parallel_for)(struct ds_pool *pool, int64_t pieces, void (*fn)(void *arg, int64_t piece, int64_t lane), void *arg);
+    /* For pieces of one parallel_for over as many as there are lanes: each calls it with the same pieces and fn, step by step, and its own
+     * place. Every piece of the step runs once, in one lane or another; returns when all are done, without waiting for lanes that are
+     * late. Null: the pool cannot, and the model calls parallel_for for every step. */
+    void (*share)(struct ds_pool *pool, ds_place *place, int64_t pieces, void (*fn)(void *arg, int64_t piece, int64_t lane), void *arg);
 } ds_pool;
 
 /* One call's surroundings. Set size and abi, arena and arena_bytes; the rest may be zero. */

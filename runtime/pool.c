@@ -1,19 +1,21 @@
-/* Fork-join. Each lane has a range of the pieces, in order, so that from job to job it meets data that its own cache holds; who is
- * through with its own takes from the others. The caller waits for pieces, not for workers: one that sleeps through a job is not missed.
- * Workers spin briefly for the next job, then sleep on a condition variable. */
+/* Fork-join, and steps inside one job. Each lane has a range of the pieces, in order, so that from step to step it meets data that its own
+ * cache holds; who is through with its own takes from the others. All wait for pieces, not for threads: one that sleeps through a job or a
+ * step is not missed. Workers spin briefly for the next job, then sleep on a condition variable. */
 #include "libdsrt.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 enum { SPINS = 4000 }; /* of a pause each: 10 to 200 microseconds */
 
-/* What is left of a lane's range: first piece past its end in the high half, next one in the low half. Whoever draws a piece below the
- * end keeps the job from ending, so fn and arg are that job's. */
+/* What is left of a lane's range of a job: first piece past its end in the high half, next one in the low half. Whoever draws a piece
+ * below the end keeps the job from ending, so fn and arg are that job's. And of the last step that was drawn from: the step's number in the
+ * high half, the next piece in the low half; nobody has to set out a step, since all know its ranges. */
 typedef struct {
-    _Alignas(64) atomic_ullong left;
+    _Alignas(64) atomic_ullong left, drawn;
 } lane_range;
 
 typedef struct {
@@ -27,7 +29,8 @@ typedef struct {
     void (*_Atomic fn)(void *, int64_t, int64_t);
     void *_Atomic arg;
     _Alignas(64) atomic_uint generation, sleeping;
-    _Alignas(64) atomic_llong done; /* pieces */
+    _Alignas(64) atomic_llong done;    /* pieces of the job */
+    _Alignas(64) atomic_ullong shared; /* pieces done of all its steps */
 } pool_state;
 
 typedef struct {
@@ -42,6 +45,9 @@ static void pause_briefly(void) {
     __asm__ volatile("yield");
 #endif
 }
+
+/* Where lane i's range of so many pieces begins; a single piece is the caller's. */
+static uint64_t range_start(uint64_t pieces, uint64_t lane, uint64_t lanes) { return (pieces * lane + lanes - 1) / lanes; }
 
 /* Runs what is left of one range; returns how many pieces that were. */
 static int64_t run_range(pool_state *s, uint32_t range, uint32_t lane) {
@@ -97,9 +103,13 @@ static void publish(pool_state *s) {
 static void run_job(pool_state *s, int64_t pieces) {
     uint64_t lanes = s->started + 1;
     atomic_store_explicit(&s->done, 0, memory_order_relaxed);
-    for (uint64_t i = 0; i < lanes; i++)
-        atomic_store_explicit(&s->ranges[i].left, ((uint64_t)pieces * (i + 1) / lanes) << 32 | (uint64_t)pieces * i / lanes,
+    atomic_store_explicit(&s->shared, 0, memory_order_relaxed);
+    for (uint64_t i = 0; i < lanes; i++) {
+        atomic_store_explicit(&s->ranges[i].drawn, 0, memory_order_relaxed);
+        atomic_store_explicit(&s->ranges[i].left,
+                              range_start((uint64_t)pieces, i + 1, lanes) << 32 | range_start((uint64_t)pieces, i, lanes),
                               memory_order_release);
+    }
     publish(s);
     take_pieces(s, 0);
     while (atomic_load_explicit(&s->done, memory_order_acquire) < pieces) pause_briefly();
@@ -116,8 +126,9 @@ static void run_in_batch(void *arg, int64_t piece, int64_t lane) {
     b->fn(b->arg, b->first + piece, lane);
 }
 
+enum { MOST = 1 << 30 }; /* pieces at a time: a range leaves room for draws past its end */
+
 static void parallel_for(ds_pool *pool, int64_t pieces, void (*fn)(void *, int64_t, int64_t), void *arg) {
-    enum { MOST = 1 << 30 }; /* a range leaves room for draws past its end */
     pool_state *s = (pool_state *)pool;
     batch b = {fn, arg, 0};
     bool many = pieces > MOST;
@@ -126,17 +137,53 @@ static void parallel_for(ds_pool *pool, int64_t pieces, void (*fn)(void *, int64
     for (; b.first < pieces; b.first += MOST) run_job(s, pieces - b.first < MOST ? pieces - b.first : MOST);
 }
 
+/* ---- steps of a job ---- */
+
+/* Draws a piece of this step from the range first … end-1. */
+static bool draw(atomic_ullong *drawn, uint64_t step, uint64_t first, uint64_t end, uint64_t *out_piece) {
+    unsigned long long now = atomic_load_explicit(drawn, memory_order_relaxed);
+    do {
+        uint64_t next = now >> 32 == step ? now & UINT32_MAX : first;
+        if (now >> 32 > step || next >= end) return false;
+        *out_piece = next;
+    } while (
+        !atomic_compare_exchange_weak_explicit(drawn, &now, step << 32 | (*out_piece + 1), memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+static void share_step(pool_state *s, ds_place *place, uint64_t pieces, void (*fn)(void *, int64_t, int64_t), void *arg) {
+    uint64_t lanes = s->started + 1, piece, count = 0;
+    place->steps++, place->pieces += pieces;
+    for (uint64_t i = 0; i < lanes; i++) {
+        uint64_t k = ((uint64_t)place->lane + i) % lanes;
+        while (draw(&s->ranges[k].drawn, place->steps, range_start(pieces, k, lanes), range_start(pieces, k + 1, lanes), &piece))
+            fn(arg, (int64_t)piece, place->lane), count++;
+    }
+    if (count) atomic_fetch_add_explicit(&s->shared, count, memory_order_release);
+    for (int spins = 0; atomic_load_explicit(&s->shared, memory_order_acquire) < place->pieces; spins++)
+        if (spins < SPINS) pause_briefly();
+        else sched_yield(); /* more lanes than cores */
+}
+
+static void share(ds_pool *pool, ds_place *place, int64_t pieces, void (*fn)(void *, int64_t, int64_t), void *arg) {
+    batch b = {fn, arg, 0};
+    if (pieces <= MOST) share_step((pool_state *)pool, place, pieces > 0 ? (uint64_t)pieces : 0, fn, arg);
+    else
+        for (; b.first < pieces; b.first += MOST)
+            share_step((pool_state *)pool, place, (uint64_t)(pieces - b.first < MOST ? pieces - b.first : MOST), run_in_batch, &b);
+}
+
 ds_pool *dsrt_pool_create(uint32_t threads) {
     pool_state *s = aligned_alloc(64, (sizeof *s + 63) / 64 * 64);
     if (!s) return NULL;
-    *s = (pool_state){.pool = {.concurrency = threads ? threads : 1, .simultaneous = 1, .parallel_for = parallel_for}};
+    *s = (pool_state){.pool = {.concurrency = threads ? threads : 1, .parallel_for = parallel_for, .share = share}};
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->wake, NULL);
     uint32_t lanes = threads ? threads : 1;
     s->threads = calloc(lanes, sizeof *s->threads);
     s->ranges = aligned_alloc(64, lanes * sizeof *s->ranges);
     if (!s->threads || !s->ranges) return dsrt_pool_destroy(&s->pool), NULL;
-    for (uint32_t i = 0; i < lanes; i++) atomic_init(&s->ranges[i].left, 0);
+    for (uint32_t i = 0; i < lanes; i++) atomic_init(&s->ranges[i].left, 0), atomic_init(&s->ranges[i].drawn, 0);
     for (uint32_t i = 1; i < threads; i++) {
         worker_arg *w = malloc(sizeof *w);
         if (!w) break;

@@ -47,7 +47,7 @@ static void timed_for(ds_pool *pool, int64_t pieces, void (*fn)(void *, int64_t,
 ds_pool *bench_timed_pool(uint32_t threads) {
     timed.inner = dsrt_pool_create(threads);
     if (!timed.inner) return NULL;
-    timed.pool = (ds_pool){timed.inner->concurrency, timed.inner->simultaneous, timed_for};
+    timed.pool = (ds_pool){.concurrency = timed.inner->concurrency, .parallel_for = timed_for};
     return &timed.pool;
 }
 

@@ -18,7 +18,8 @@ typedef struct {
     const ds_op *func;
     const ds_weight *weights;
     ds_signature signature;
-    LLVMValueRef context, args, arena, scratch, lane_bytes, weights_base, frame, status_slot, lanes;
+    LLVMValueRef context, args, pool, arena, scratch, lane_bytes, weights_base, frame, status_slot, lanes;
+    LLVMValueRef place; /* of the lane that emits the steps of a shared plan; null: steps fork one by one */
     LLVMBasicBlockRef entry, exit;
     LLVMValueRef *allocations; /* stb_ds array of slots, released at the exit */
     bool *ready;               /* outputs that have a buffer */
@@ -155,6 +156,12 @@ static void emit_weight(plan *p, const ds_op *op) {
 
 static void set_slot(plan *p, size_t i, LLVMValueRef v) { set_field(p, p->frame, 8 * i, v); }
 
+/* The type of kernels, and of what a pool calls: void (frame, piece, lane). */
+static LLVMTypeRef piece_type(plan *p) {
+    LLVMTypeRef params[] = {p->pointer, p->i64, p->i64};
+    return LLVMFunctionType(LLVMVoidTypeInContext(p->e->llvm), params, 3, 0);
+}
+
 static void emit_call(plan *p, const ds_op *op) {
     emitter *e = p->e;
     const ds_attr *symbols = ds_op_attr(op, "symbols"), *scratch = ds_op_attr(op, "scratch");
@@ -165,22 +172,19 @@ static void emit_call(plan *p, const ds_op *op) {
     for (size_t i = 0; i < scratch->count; i++) set_slot(p, at++, expr(p, scratch->items[i]));
     if (scratch->count) set_slot(p, at++, p->scratch), set_slot(p, at++, p->lane_bytes);
     snprintf(name, sizeof name, "%s_%s", e->prefix, ds_op_text(op, "kernel", ""));
-    LLVMTypeRef params[] = {p->pointer, p->i64, p->i64}, type = LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), params, 3, 0);
     LLVMValueRef kernel = LLVMGetNamedFunction(e->module, name);
     if (!kernel) {
-        kernel = LLVMAddFunction(e->module, name, type);
+        kernel = LLVMAddFunction(e->module, name, piece_type(p));
         LLVMSetVisibility(kernel, LLVMHiddenVisibility);
     }
     const ds_expr *pieces = ds_attr_to_expr(p->cx, ds_op_attr(op, "pieces"));
-    if (ds_expr_equals(pieces, 1)) {
+    if (ds_expr_equals(pieces, 1) && !p->place) {
         LLVMValueRef args[] = {p->frame, em_i64(e, 0), em_i64(e, 0)};
-        LLVMBuildCall2(e->b, type, kernel, args, 3, "");
+        LLVMBuildCall2(e->b, piece_type(p), kernel, args, 3, "");
         return;
     }
-    LLVMTypeRef run_params[] = {p->pointer, p->pointer, p->pointer, p->i64},
-                run_type = LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), run_params, 4, 0);
-    LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, pool), p->pointer), kernel, p->frame, em_expr(e, pieces, NULL, 1)};
-    LLVMBuildCall2(e->b, run_type, p->runner, args, 4, "");
+    LLVMValueRef args[] = {p->pool, kernel, p->frame, em_expr(e, pieces, NULL, 1), p->place ? p->place : LLVMConstNull(p->pointer)};
+    LLVMBuildCall2(e->b, LLVMGlobalGetValueType(p->runner), p->runner, args, 5, "");
 }
 
 static void emit_extern(plan *p, const ds_op *op) {
@@ -315,25 +319,37 @@ static void emit_block(plan *p, const ds_block *block) {
 
 /* ---- functions ---- */
 
-/* static void run(pool, kernel, frame, pieces): on the pool when there is one, else one piece after the other. */
+/* Calls a function of the pool, which is its first argument. */
+static void call_pool(plan *p, size_t function, LLVMValueRef *args, unsigned count) {
+    LLVMTypeRef params[8];
+    for (unsigned i = 0; i < count; i++) params[i] = LLVMTypeOf(args[i]);
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(p->e->llvm), params, count, 0);
+    LLVMBuildCall2(p->e->b, type, field(p, args[0], function, p->pointer), args, count, "");
+}
+
+/* static void run(pool, kernel, frame, pieces, place): shared with the other lanes if there is a place, else on the pool if there is one,
+ * else one piece after the other. */
 static LLVMValueRef emit_runner(plan *p) {
     emitter *e = p->e;
-    LLVMTypeRef params[] = {p->pointer, p->pointer, p->pointer, p->i64}, none = LLVMVoidTypeInContext(e->llvm);
-    LLVMValueRef f = LLVMAddFunction(e->module, "run", LLVMFunctionType(none, params, 4, 0));
+    LLVMTypeRef params[] = {p->pointer, p->pointer, p->pointer, p->i64, p->pointer}, none = LLVMVoidTypeInContext(e->llvm);
+    LLVMValueRef f = LLVMAddFunction(e->module, "run", LLVMFunctionType(none, params, 5, 0));
     LLVMSetLinkage(f, LLVMInternalLinkage);
     LLVMValueRef pool = LLVMGetParam(f, 0), kernel = LLVMGetParam(f, 1), frame = LLVMGetParam(f, 2), pieces = LLVMGetParam(f, 3),
-                 outer = e->function;
+                 place = LLVMGetParam(f, 4), outer = e->function;
     e->function = f;
-    LLVMBasicBlockRef entry = em_block(e, "entry"), many = em_block(e, "many"), alone = em_block(e, "alone"), head = em_block(e, "head"),
-                      body = em_block(e, "body"), done = em_block(e, "done");
+    LLVMBasicBlockRef entry = em_block(e, "entry"), step = em_block(e, "step"), fork = em_block(e, "fork"), many = em_block(e, "many"),
+                      alone = em_block(e, "alone"), head = em_block(e, "head"), body = em_block(e, "body"), done = em_block(e, "done");
     LLVMPositionBuilderAtEnd(e->b, entry);
+    LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, place, ""), fork, step);
+    LLVMPositionBuilderAtEnd(e->b, step);
+    LLVMValueRef with_place[] = {pool, place, pieces, kernel, frame}, on_pool[] = {pool, pieces, kernel, frame};
+    call_pool(p, offsetof(ds_pool, share), with_place, 5);
+    LLVMBuildRetVoid(e->b);
+    LLVMPositionBuilderAtEnd(e->b, fork);
     LLVMValueRef shared = LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, pool, ""), compare(p, LLVMIntSGT, pieces, em_i64(e, 1)), "");
     LLVMBuildCondBr(e->b, shared, many, alone);
     LLVMPositionBuilderAtEnd(e->b, many);
-    LLVMTypeRef for_params[] = {p->pointer, p->i64, p->pointer, p->pointer};
-    LLVMValueRef for_args[] = {pool, pieces, kernel, frame};
-    LLVMBuildCall2(e->b, LLVMFunctionType(none, for_params, 4, 0), field(p, pool, offsetof(ds_pool, parallel_for), p->pointer), for_args, 4,
-                   "");
+    call_pool(p, offsetof(ds_pool, parallel_for), on_pool, 4);
     LLVMBuildRetVoid(e->b);
     LLVMPositionBuilderAtEnd(e->b, alone);
     LLVMBuildBr(e->b, head);
@@ -342,9 +358,8 @@ static LLVMValueRef emit_runner(plan *p) {
     LLVMAddIncoming(i, &zero, &alone, 1);
     LLVMBuildCondBr(e->b, compare(p, LLVMIntSLT, i, pieces), body, done);
     LLVMPositionBuilderAtEnd(e->b, body);
-    LLVMTypeRef kernel_params[] = {p->pointer, p->i64, p->i64};
     LLVMValueRef args[] = {frame, i, zero}, next;
-    LLVMBuildCall2(e->b, LLVMFunctionType(none, kernel_params, 3, 0), kernel, args, 3, "");
+    LLVMBuildCall2(e->b, piece_type(p), kernel, args, 3, "");
     next = LLVMBuildAdd(e->b, i, em_i64(e, 1), "");
     LLVMAddIncoming(i, &next, &body, 1);
     LLVMBuildBr(e->b, head);
@@ -366,6 +381,104 @@ static size_t frame_slots(const ds_block *block) {
         if (n > most) most = n;
     }
     return most;
+}
+
+static void make_frame(plan *p) { p->frame = em_entry_alloca(p->e, LLVMArrayType2(p->i64, frame_slots(ds_op_block(p->func, 0)))); }
+
+/* ---- shared plans: one fork, then every lane walks through the steps ---- */
+
+/* Nothing but calls, of which several have pieces. */
+static bool can_share(const plan *p) {
+    size_t forks = 0;
+    if (p->traced) return false; /* whoever traces wants to see one step after the other, on one thread */
+    for (const ds_op *op = ds_op_block(p->func, 0)->first; op; op = op->next) {
+        if (op->kind == DS_PLAN_call) forks += !ds_expr_equals(ds_attr_to_expr(p->cx, ds_op_attr(op, "pieces")), 1);
+        else if (op->kind != DS_PLAN_weight && op->kind != DS_PLAN_slice && op->kind != DS_PLAN_part && op->kind != DS_RETURN) return false;
+    }
+    return forks > 1;
+}
+
+/* What the entry has found out and the steps are made of goes through memory: slots of 8 bytes, stored by one and loaded by the other. */
+static void pass_on(plan *p, LLVMValueRef slots, bool store) {
+    emitter *e = p->e;
+    const ds_block *block = ds_op_block(p->func, 0);
+    LLVMValueRef *fixed[] = {&p->pool, &p->arena, &p->scratch, &p->weights_base, &p->lane_bytes};
+    size_t at = 1; /* after whether lanes share */
+    for (size_t i = 0; i < DS_COUNT(fixed); i++, at++)
+        if (store) set_field(p, slots, 8 * at, *fixed[i]);
+        else *fixed[i] = field(p, slots, 8 * at, i + 1 < DS_COUNT(fixed) ? p->pointer : p->i64);
+    for (size_t i = 0; i < block->arg_count; i++, at++)
+        if (store) set_field(p, slots, 8 * at, em_value(e, block->args[i]));
+        else em_set(e, block->args[i], field(p, slots, 8 * at, p->pointer));
+    for (size_t i = 0; i < arrlenu(e->symbols); i++, at++)
+        if (store) set_field(p, slots, 8 * at, e->symbols[i].value);
+        else e->symbols[i].value = field(p, slots, 8 * at, p->i64);
+}
+
+/* static void lane(slots, piece, lane): all steps. `piece` numbers the lanes; where they share, each has its place. */
+static LLVMValueRef emit_lane(plan *p) {
+    emitter *e = p->e;
+    LLVMValueRef f = LLVMAddFunction(e->module, "lane", piece_type(p)), slots = LLVMGetParam(f, 0);
+    LLVMSetLinkage(f, LLVMInternalLinkage);
+    e->function = f;
+    LLVMBasicBlockRef entry = em_block(e, "entry"), start = em_block(e, "start");
+    LLVMPositionBuilderAtEnd(e->b, entry);
+    LLVMValueRef place = LLVMBuildAlloca(e->b, LLVMArrayType2(p->i64, sizeof(ds_place) / 8), "place");
+    LLVMBuildBr(e->b, start);
+    LLVMPositionBuilderAtEnd(e->b, start);
+    make_frame(p);
+    set_field(p, place, offsetof(ds_place, lane), LLVMGetParam(f, 1));
+    set_field(p, place, offsetof(ds_place, steps), em_i64(e, 0));
+    set_field(p, place, offsetof(ds_place, pieces), em_i64(e, 0));
+    LLVMValueRef shares = compare(p, LLVMIntNE, field(p, slots, 0, p->i64), em_i64(e, 0));
+    p->place = LLVMBuildSelect(e->b, shares, place, LLVMConstNull(p->pointer), "");
+    pass_on(p, slots, false);
+    emit_block(p, ds_op_block(p->func, 0));
+    LLVMBuildRetVoid(e->b);
+    return f;
+}
+
+/* Finds out how many lanes there are, and whether they can share the steps of one job. */
+static LLVMValueRef bind_pool(plan *p) {
+    emitter *e = p->e;
+    LLVMTypeRef bit = em_int(e, 1);
+    LLVMValueRef lanes_slot = em_entry_alloca(e, p->i64), share_slot = em_entry_alloca(e, bit), one = em_i64(e, 1);
+    LLVMBasicBlockRef with = em_block(e, "pool"), on = em_block(e, "");
+    p->pool = field(p, p->context, offsetof(ds_context, pool), p->pointer);
+    LLVMBuildStore(e->b, one, lanes_slot);
+    LLVMBuildStore(e->b, LLVMConstNull(bit), share_slot);
+    LLVMBuildCondBr(e->b, LLVMBuildIsNotNull(e->b, p->pool, ""), with, on);
+    LLVMPositionBuilderAtEnd(e->b, with);
+    LLVMValueRef lanes = LLVMBuildZExt(e->b, field(p, p->pool, offsetof(ds_pool, concurrency), p->i32), p->i64, ""),
+                 able = LLVMBuildIsNotNull(e->b, field(p, p->pool, offsetof(ds_pool, share), p->pointer), "");
+    LLVMBuildStore(e->b, lanes, lanes_slot);
+    LLVMBuildStore(e->b, LLVMBuildAnd(e->b, able, compare(p, LLVMIntUGT, lanes, one), ""), share_slot);
+    LLVMBuildBr(e->b, on);
+    LLVMPositionBuilderAtEnd(e->b, on);
+    p->lanes = LLVMBuildLoad2(e->b, p->i64, lanes_slot, "");
+    return LLVMBuildLoad2(e->b, bit, share_slot, "");
+}
+
+/* All steps: as a job of the pool if it can share them, else here. */
+static void emit_shared(plan *p, LLVMValueRef can) {
+    emitter *e = p->e;
+    size_t count = 8 + ds_op_block(p->func, 0)->arg_count + arrlenu(e->symbols);
+    LLVMValueRef slots = em_entry_alloca(e, LLVMArrayType2(p->i64, count)), outer = e->function, pool = p->pool;
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b), together = em_block(e, "together"), alone = em_block(e, "alone"),
+                      done = em_block(e, "");
+    set_field(p, slots, 0, LLVMBuildZExt(e->b, can, p->i64, ""));
+    pass_on(p, slots, true);
+    LLVMValueRef lane = emit_lane(p), zero = em_i64(e, 0), args[] = {slots, zero, zero}, job[] = {pool, p->lanes, lane, slots};
+    e->function = outer;
+    LLVMPositionBuilderAtEnd(e->b, here);
+    LLVMBuildCondBr(e->b, can, together, alone);
+    LLVMPositionBuilderAtEnd(e->b, together);
+    call_pool(p, offsetof(ds_pool, parallel_for), job, 4);
+    LLVMBuildBr(e->b, done);
+    LLVMPositionBuilderAtEnd(e->b, alone);
+    LLVMBuildCall2(e->b, piece_type(p), lane, args, 3, "");
+    LLVMBuildBr(e->b, done);
+    LLVMPositionBuilderAtEnd(e->b, done);
 }
 
 /* Total bytes: the plan's arena, then one scratch area a lane. */
@@ -481,7 +594,6 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     p.context = LLVMGetParam(e->function, 0), p.args = LLVMGetParam(e->function, 1);
     LLVMPositionBuilderAtEnd(e->b, p.entry);
     p.status_slot = LLVMBuildAlloca(e->b, p.i32, "status");
-    p.frame = LLVMBuildAlloca(e->b, LLVMArrayType2(p.i64, frame_slots(ds_op_block(func, 0))), "frame");
     LLVMBuildBr(e->b, start);
     LLVMPositionBuilderAtEnd(e->b, start);
     fail_if(&p, compare(&p, LLVMIntNE, field(&p, p.context, offsetof(ds_context, abi), p.i32), LLVMConstInt(p.i32, DS_ABI, 0)),
@@ -489,16 +601,7 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     p.ready = ds_xmalloc(p.signature.output_count + 1);
     memset(p.ready, 0, p.signature.output_count + 1);
     for (size_t i = 0; i < p.signature.input_count; i++) bind_input(&p, i);
-    LLVMValueRef pool = field(&p, p.context, offsetof(ds_context, pool), p.pointer), one = em_i64(e, 1),
-                 lanes_slot = em_entry_alloca(p.e, p.i64);
-    LLVMBasicBlockRef with = em_block(e, "pool"), on = em_block(e, "");
-    LLVMBuildStore(e->b, one, lanes_slot);
-    LLVMBuildCondBr(e->b, LLVMBuildIsNotNull(e->b, pool, ""), with, on);
-    LLVMPositionBuilderAtEnd(e->b, with);
-    LLVMBuildStore(e->b, LLVMBuildZExt(e->b, field(&p, pool, offsetof(ds_pool, concurrency), p.i32), p.i64, ""), lanes_slot);
-    LLVMBuildBr(e->b, on);
-    LLVMPositionBuilderAtEnd(e->b, on);
-    p.lanes = LLVMBuildLoad2(e->b, p.i64, lanes_slot, "");
+    LLVMValueRef shares = bind_pool(&p);
     /* constraints come first in the plan: they hold before anything is sized by them */
     bool late_scratch = !symbols_known(&p, ds_attr_to_expr(p.cx, ds_op_attr(func, "lane_bytes")));
     if (late_scratch) e->error = "scratch memory whose size is known only at run time";
@@ -515,7 +618,12 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
         check_constraints(&p);
     }
     bind_outputs(&p);
-    emit_block(&p, ds_op_block(func, 0));
+    if (can_share(&p)) {
+        emit_shared(&p, shares);
+    } else {
+        make_frame(&p);
+        emit_block(&p, ds_op_block(func, 0));
+    }
     LLVMBuildStore(e->b, LLVMConstInt(p.i32, DS_RUN_OK, 0), p.status_slot);
     LLVMBuildBr(e->b, p.exit);
     emit_exit(&p);

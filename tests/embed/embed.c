@@ -1,5 +1,5 @@
-/* Embeds two compiled models in one program, single-threaded and on libdsrt's pool; the results must have the same bits. Also built as C++.
- */
+/* Embeds two compiled models in one program, single-threaded, on libdsrt's pool and on one that the program brings; the results must have
+ * the same bits. Also built as C++. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,14 +25,23 @@ static int run(ds_pool *pool, float *image, size_t batch, float *scores) {
     return status;
 }
 
+/* A pool of the least that a model asks for, its pieces in another order. */
+static void backwards(ds_pool *pool, int64_t pieces, void (*fn)(void *arg, int64_t piece, int64_t lane), void *arg) {
+    for (int64_t i = pieces; i-- > 0;) fn(arg, i, i % (int64_t)pool->concurrency);
+}
+
 int main(void) {
     enum { BATCH = 7 };
-    float image[BATCH * 64], one[BATCH * 10], two[BATCH * 10];
+    float image[BATCH * 64], one[BATCH * 10], two[BATCH * 10], three[BATCH * 10];
     for (int i = 0; i < BATCH * 64; i++) image[i] = (float)(i * 37 % 17) / 16;
     ds_pool *pool = dsrt_pool_create(2);
-    int status = run(NULL, image, BATCH, one), again = run(pool, image, BATCH, two);
+    ds_pool own;
+    memset(&own, 0, sizeof own);
+    own.concurrency = 3, own.parallel_for = backwards;
+    int status = run(NULL, image, BATCH, one), again = run(pool, image, BATCH, two), forked = run(&own, image, BATCH, three);
     dsrt_pool_destroy(pool);
-    if (status || again || memcmp(one, two, sizeof one)) return printf("failed: %d %d\n", status, again), 1;
+    if (status || again || forked) return printf("failed: %d %d %d\n", status, again, forked), 1;
+    if (memcmp(one, two, sizeof one) || memcmp(one, three, sizeof one)) return printf("threads change the result\n"), 1;
     float sum = 0;
     for (int i = 0; i < 10; i++) sum += one[i];
     if (sum < 0.999f || sum > 1.001f) return printf("softmax sums to %f\n", (double)sum), 1;
