@@ -120,18 +120,17 @@ static void combine(u8 *to, const u8 *from, i64 code) {
 #undef COMBINE
 }
 
-/* scatter_elements: buffers data, indices, updates, result; params rank, axis, reduction * 256 + code, data dims, index dims */
+/* scatter_elements: buffers indices, updates, result; params rank, axis, reduction * 256 + code, data dims, index dims */
 void ds_scatter_elements(u8 *const *buffers, const i64 *params);
 void ds_scatter_elements(u8 *const *buffers, const i64 *params) {
-    i64 rank = params[0], axis = params[1], code = params[2], size = bytes_of(code), total = 1, count = 1, point[32] = {0}, i;
-    const i64 *dims = params + 3, *extents = params + 3 + rank, *indices = (const i64 *)buffers[1];
-    for (i = 0; i < rank; i++) total *= dims[i], count *= extents[i];
-    copy_bytes(buffers[3], buffers[0], total * size);
+    i64 rank = params[0], axis = params[1], code = params[2], size = bytes_of(code), count = 1, point[32] = {0}, i;
+    const i64 *dims = params + 3, *extents = params + 3 + rank, *indices = (const i64 *)buffers[0];
+    for (i = 0; i < rank; i++) count *= extents[i];
     for (i64 at = 0; at < count; at++) {
         i64 to = 0, index = indices[at] < 0 ? indices[at] + dims[axis] : indices[at];
         if (index >= 0 && index < dims[axis]) {
             for (i = 0; i < rank; i++) to = to * dims[i] + (i == axis ? index : point[i]);
-            combine(buffers[3] + to * size, buffers[2] + at * size, code);
+            combine(buffers[2] + to * size, buffers[1] + at * size, code);
         }
         for (i = rank; i-- > 0;) {
             if (++point[i] < extents[i]) break;
@@ -140,12 +139,11 @@ void ds_scatter_elements(u8 *const *buffers, const i64 *params) {
     }
 }
 
-/* scatter_nd: buffers data, indices, updates, result; params elements of data, rows, depth, inner, reduction * 256 + code, leading dims */
+/* scatter_nd: buffers indices, updates, result; params rows, depth, inner, reduction * 256 + code, leading dims */
 void ds_scatter_nd(u8 *const *buffers, const i64 *params);
 void ds_scatter_nd(u8 *const *buffers, const i64 *params) {
-    i64 total = params[0], rows = params[1], depth = params[2], inner = params[3], code = params[4], size = bytes_of(code);
-    const i64 *dims = params + 5, *indices = (const i64 *)buffers[1];
-    copy_bytes(buffers[3], buffers[0], total * size);
+    i64 rows = params[0], depth = params[1], inner = params[2], code = params[3], size = bytes_of(code);
+    const i64 *dims = params + 4, *indices = (const i64 *)buffers[0];
     for (i64 r = 0; r < rows; r++) {
         i64 to = 0, inside = 1;
         for (i64 k = 0; k < depth; k++) {
@@ -154,8 +152,23 @@ void ds_scatter_nd(u8 *const *buffers, const i64 *params) {
             if (index < 0 || index >= dims[k]) inside = 0;
             to = to * dims[k] + index;
         }
-        for (i64 i = 0; inside && i < inner; i++) combine(buffers[3] + (to * inner + i) * size, buffers[2] + (r * inner + i) * size, code);
+        for (i64 i = 0; inside && i < inner; i++) combine(buffers[2] + (to * inner + i) * size, buffers[1] + (r * inner + i) * size, code);
     }
+}
+
+/* tensor_scatter: buffers steps to write, first position by batch, cache; params batch, outer, positions, steps, bytes of one, circular */
+void ds_tensor_scatter(u8 *const *buffers, const i64 *params);
+void ds_tensor_scatter(u8 *const *buffers, const i64 *params) {
+    i64 batch = params[0], outer = params[1], positions = params[2], steps = params[3], size = params[4], circular = params[5];
+    const i64 *first = (const i64 *)buffers[1];
+    if (positions <= 0) return;
+    for (i64 row = 0; row < batch * outer; row++)
+        for (i64 step = 0; step < steps; step++) {
+            i64 at = first[row / outer] + step;
+            if (circular) at = (at % positions + positions) % positions;
+            if (at >= 0 && at < positions)
+                copy_bytes(buffers[2] + (row * positions + at) * size, buffers[0] + (row * steps + step) * size, size);
+        }
 }
 
 /* non_zero: buffers flags (bytes), result [rank, found]; params elements, rank, found, dims. Coordinates in row-major order. */

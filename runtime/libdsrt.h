@@ -31,6 +31,7 @@ typedef struct {
     uint32_t elem_bits; /* below 8: several elements share a byte, the first in the low bits */
     uint32_t rank;
     int64_t dims[16]; /* -1: symbolic */
+    int32_t tied;     /* of an output: the input whose data may also be its, and is then changed in place; -1: none */
 } ds_model_argument;
 
 /* A tensor to run on: dense row-major. For outputs `data` may be null: it is then allocated with malloc, and yours to free. */

@@ -44,21 +44,22 @@ static void *arena_alloc(uint64_t bytes) {
     return arena;
 }
 
-/* One line "i|o OFFSET ELEM ELEM_BITS STATIC RANK DIM… NAME"; words are cut in place. */
+/* One line "i|o OFFSET ELEM ELEM_BITS STATIC TIED RANK DIM… NAME"; words are cut in place. */
 static int parse_argument(ds_model *m, int which, char *line) {
     argument *all = realloc(m->arguments[which], (m->counts[which] + 1) * sizeof *all);
     if (!all) return 0;
     m->arguments[which] = all;
     argument *a = &all[m->counts[which]++];
-    char *save, *words[5];
+    char *save, *words[6];
     memset(a, 0, sizeof *a);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         if (!(words[i] = strtok_r(i ? NULL : line + 2, " ", &save))) return 0;
     a->offset = strtoull(words[0], NULL, 10);
     a->seen.elem = words[1];
     a->seen.elem_bits = (uint32_t)strtoul(words[2], NULL, 10);
     a->is_static = *words[3] == '1';
-    a->seen.rank = (uint32_t)strtoul(words[4], NULL, 10);
+    a->seen.tied = (int32_t)strtol(words[4], NULL, 10);
+    a->seen.rank = (uint32_t)strtoul(words[5], NULL, 10);
     if (a->seen.rank > MAX_RANK) return 0;
     for (uint32_t d = 0; d < a->seen.rank; d++) {
         char *word = strtok_r(NULL, " ", &save);

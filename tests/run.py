@@ -101,6 +101,12 @@ def embed(env, report):
         if result.returncode == 0:
             result = sh(work / ("embed_" + compiler))
             report.check("run embedded with " + compiler, result.returncode == 0, result.stdout)
+    result = sh(env.dsc, "compile", ROOT / "tests/embed/cache.mlir", "-o", work / "cache.o")
+    report.check("compile a cache", result.returncode == 0, result.stderr)
+    result = sh("cc", "-std=c11", "-pedantic", *flags, ROOT / "tests/embed/cache.c", work / "cache.o", env.build / "libdsrt.a", "-ldl", "-o", work / "cache")
+    report.check("embed a cache", result.returncode == 0, result.stderr)
+    result = sh(work / "cache")
+    report.check("a cache changed in place", result.returncode == 0, result.stdout)
 
 
 def reflect(env, report):

@@ -3,6 +3,7 @@
  * The entry checks arguments and constraints, takes sizes from the symbols, and calls kernels in order. All error paths go through one
  * exit, which releases what was allocated.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,6 +238,18 @@ static void emit_read(plan *p, const ds_op *op) {
     bind_outputs(p);
 }
 
+/* A caller may have put a result where an input lies. */
+static void emit_copy(plan *p, const ds_op *op) {
+    emitter *e = p->e;
+    LLVMValueRef from = em_value(e, ds_op_operand(op, 0)), to = em_value(e, ds_op_operand(op, 1));
+    LLVMBasicBlockRef apart = em_block(e, "apart"), done = em_block(e, "");
+    LLVMBuildCondBr(e->b, compare(p, LLVMIntNE, from, to), apart, done);
+    LLVMPositionBuilderAtEnd(e->b, apart);
+    LLVMBuildMemCpy(e->b, to, 1, from, 1, expr(p, ds_op_attr(op, "bytes")));
+    LLVMBuildBr(e->b, done);
+    LLVMPositionBuilderAtEnd(e->b, done);
+}
+
 static void emit_if(plan *p, const ds_op *op) {
     emitter *e = p->e;
     LLVMValueRef byte = LLVMBuildLoad2(e->b, em_int(e, 8), em_value(e, ds_op_operand(op, 0)), "");
@@ -304,9 +317,7 @@ static void emit_op(plan *p, const ds_op *op) {
     case DS_PLAN_call:
     case DS_PLAN_extern: emit_step(p, op); break;
     case DS_PLAN_read: emit_read(p, op); break;
-    case DS_PLAN_copy:
-        LLVMBuildMemCpy(e->b, em_value(e, ds_op_operand(op, 1)), 1, em_value(e, ds_op_operand(op, 0)), 1, expr(p, ds_op_attr(op, "bytes")));
-        break;
+    case DS_PLAN_copy: emit_copy(p, op); break;
     case DS_PLAN_if: emit_if(p, op); break;
     case DS_PLAN_loop: emit_loop(p, op); break;
     default: break;
@@ -510,7 +521,8 @@ static void emit_arena_functions(plan *p) {
 }
 
 /* A description of the arguments, for ds_model of libdsrt: const char prefix_description[], one line each,
- *   dsc ABI ARGS_BYTES / s SYMBOL / i|o OFFSET ELEM ELEM_BITS STATIC RANK DIM… NAME, where a DIM is an extent, $k for symbol k, or ? */
+ *   dsc ABI ARGS_BYTES / s SYMBOL / i|o OFFSET ELEM ELEM_BITS STATIC TIED RANK DIM… NAME, where TIED is an input or -1, a DIM an
+ * extent, $k for symbol k, or ? */
 static void emit_description(plan *p) {
     ds_string text = {0};
     char name[256];
@@ -519,8 +531,8 @@ static void emit_description(plan *p) {
     for (size_t i = 0; i < s->symbol_count; i++) ds_string_printf(&text, "s %s\n", s->symbols[i]);
     for (size_t i = 0; i < s->input_count + s->output_count; i++) {
         const ds_argument *a = i < s->input_count ? &s->inputs[i] : &s->outputs[i - s->input_count];
-        ds_string_printf(&text, "%c %llu %s %u %d %zu", i < s->input_count ? 'i' : 'o', (unsigned long long)a->offset,
-                         ds_elem_facts(a->type->elem)->name, ds_elem_facts(a->type->elem)->bits, a->is_static, a->type->rank);
+        ds_string_printf(&text, "%c %llu %s %u %d %" PRId64 " %zu", i < s->input_count ? 'i' : 'o', (unsigned long long)a->offset,
+                         ds_elem_facts(a->type->elem)->name, ds_elem_facts(a->type->elem)->bits, a->is_static, a->tied, a->type->rank);
         for (size_t d = 0; d < a->type->rank; d++) {
             int64_t extent;
             size_t k = 0;

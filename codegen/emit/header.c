@@ -24,14 +24,16 @@ static void print_safe(ds_string *out, const char *text) {
     for (; *text; text++) ds_string_printf(out, "%c", (unsigned char)*text < 0x20 || *text == '*' || *text == '\\' ? '_' : *text);
 }
 
-static void print_argument(ds_string *out, const ds_argument *a) {
+static void print_argument(ds_string *out, const ds_signature *s, const ds_argument *a) {
     ds_string_printf(out, "    struct { void *data; uint64_t bytes; ");
     if (!a->is_static) ds_string_printf(out, "int64_t dims[%zu]; ", a->type->rank);
     ds_string_printf(out, "} %s; /* '", a->field);
     print_safe(out, a->name);
     ds_string_printf(out, "': ");
     print_shape(out, a->type);
-    ds_string_printf(out, ", as %s */\n", ds_elem_facts(a->type->elem)->c_type);
+    ds_string_printf(out, ", as %s", ds_elem_facts(a->type->elem)->c_type);
+    if (a->tied >= 0) ds_string_printf(out, "; its data may be that of %s, which is then changed in place", s->inputs[a->tied].field);
+    ds_string_printf(out, " */\n");
 }
 
 static void print_constraints(ds_string *out, const ds_module *m) {
@@ -64,8 +66,8 @@ void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_o
     ds_string_printf(out, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     print_constraints(out, m);
     ds_string_printf(out, "typedef struct %s_args {\n", o->prefix);
-    for (size_t i = 0; i < s->input_count; i++) print_argument(out, &s->inputs[i]);
-    for (size_t i = 0; i < s->output_count; i++) print_argument(out, &s->outputs[i]);
+    for (size_t i = 0; i < s->input_count; i++) print_argument(out, s, &s->inputs[i]);
+    for (size_t i = 0; i < s->output_count; i++) print_argument(out, s, &s->outputs[i]);
     if (s->input_count + s->output_count == 0) ds_string_printf(out, "    int unused;\n");
     ds_string_printf(out, "} %s_args;\n\n", o->prefix);
     ds_string_printf(out,

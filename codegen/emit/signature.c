@@ -35,10 +35,13 @@ static void note_symbol(void *user, const char *name) {
     arrput(s->symbols, name);
 }
 
-static void add(ds_signature *s, ds_module *m, const ds_type *type, const ds_attr *attrs, size_t i, bool output) {
+static void add(ds_signature *s, ds_module *m, const ds_op *plan, size_t i, bool output) {
+    const ds_attr *attrs = ds_op_attr(plan, output ? "result_attrs" : "arg_attrs"), *tied = output ? ds_op_attr(plan, "tied") : NULL;
+    const ds_type *type = ds_op_attr(plan, output ? "outputs" : "inputs")->items[i]->type;
     const ds_attr *name = attrs && i < attrs->count ? ds_attr_find(attrs->items[i], "ds.name") : NULL;
     const char *text = name ? name->text : ds_arena_printf(m->arena, output ? "output_%zu" : "input_%zu", i);
-    ds_argument a = {text, field_name(m, s, text), type, ds_type_is_static(type), s->bytes};
+    ds_argument a = {
+        text, field_name(m, s, text), type, ds_type_is_static(type), s->bytes, tied && i < tied->count ? tied->items[i]->integer : -1};
     s->bytes += 16 + (a.is_static ? 0 : 8 * type->rank);
     for (size_t d = 0; !output && d < type->rank; d++) ds_expr_each_symbol(type->dims[d], note_symbol, s);
     if (output) arrput(s->outputs, a);
@@ -46,10 +49,9 @@ static void add(ds_signature *s, ds_module *m, const ds_type *type, const ds_att
 }
 
 void ds_signature_open(ds_signature *s, ds_module *m, const ds_op *plan) {
-    const ds_attr *inputs = ds_op_attr(plan, "inputs"), *outputs = ds_op_attr(plan, "outputs");
-    *s = (ds_signature){.input_count = inputs->count, .output_count = outputs->count};
-    for (size_t i = 0; i < inputs->count; i++) add(s, m, inputs->items[i]->type, ds_op_attr(plan, "arg_attrs"), i, false);
-    for (size_t i = 0; i < outputs->count; i++) add(s, m, outputs->items[i]->type, ds_op_attr(plan, "result_attrs"), i, true);
+    *s = (ds_signature){.input_count = ds_op_attr(plan, "inputs")->count, .output_count = ds_op_attr(plan, "outputs")->count};
+    for (size_t i = 0; i < s->input_count; i++) add(s, m, plan, i, false);
+    for (size_t i = 0; i < s->output_count; i++) add(s, m, plan, i, true);
     s->symbol_count = arrlenu(s->symbols);
 }
 

@@ -10,6 +10,7 @@ typedef struct {
     const ds_type *type; /* dense */
     bool is_static;      /* no dims in the struct */
     uint64_t offset;     /* of {data, bytes, dims…} in the args struct */
+    int64_t tied;        /* of a result: the input whose memory it may take; -1: none */
 } ds_argument;
 
 typedef struct {

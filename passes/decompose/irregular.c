@@ -81,13 +81,40 @@ RULE(scatter_nd) {
     const ds_type *t = in[0]->type, *it = in[1]->type;
     if (it->rank == 0 || !ds_expr_is_const(it->dims[it->rank - 1], &depth) || depth < 0 || (size_t)depth > t->rank)
         return dec_refuse(d, "indices of this shape");
-    const ds_expr *rows = dec_const(d, 1), *inner = dec_const(d, 1), *params[5 + DEC_MAX_RANK];
+    const ds_expr *rows = dec_const(d, 1), *inner = dec_const(d, 1), *params[4 + DEC_MAX_RANK];
     for (size_t i = 0; i + 1 < it->rank; i++) rows = ds_expr_mul(d->cx, rows, it->dims[i]);
     for (size_t i = (size_t)depth; i < t->rank; i++) inner = ds_expr_mul(d->cx, inner, t->dims[i]);
-    params[0] = ds_type_count(d->cx, t), params[1] = rows, params[2] = dec_const(d, depth), params[3] = inner,
-    params[4] = dec_const(d, code);
-    for (size_t i = 0; i < (size_t)depth; i++) params[5 + i] = t->dims[i];
-    ds_op *call = call_extern(d, "scatter_nd", in, 3, &t, 1, params, 5 + (size_t)depth);
+    params[0] = rows, params[1] = dec_const(d, depth), params[2] = inner, params[3] = dec_const(d, code);
+    for (size_t i = 0; i < (size_t)depth; i++) params[4 + i] = t->dims[i];
+    ds_op *call = call_extern(d, "scatter_nd", in, 3, &t, 1, params, 4 + (size_t)depth);
+    d->out[0] = dec_convert(d, ds_op_result(call, 0), dec_type(d, 0)->elem);
+    return DS_OK;
+}
+
+/* A cache with `update` written along an axis from write_indices[batch] on; circular: past the end it goes on at the start. */
+RULE(tensor_scatter) {
+    ds_value *in[] = {dec_in(d, 0), dec_in(d, 1), dec_in(d, 2)};
+    const ds_type *t = in[0]->type, *ut = in[1]->type;
+    const ds_expr *same, *outer = dec_const(d, 1), *inner = dec_const(d, 1);
+    size_t axis;
+    DS_TRY(dec_axis(d, ds_op_int(op, "axis", -2), t->rank, &axis));
+    if (ut->rank != t->rank || axis == 0) return dec_fail(d, DS_E_shape, "cache and update have ranks %zu and %zu", t->rank, ut->rank);
+    if (ds_elem_facts(t->elem)->bits < 8) /* bytes can be moved one by one */
+        for (size_t i = 0; i < 2; i++) in[i] = dec_convert(d, in[i], dec_compute_elem(t->elem));
+    t = in[0]->type;
+    for (size_t i = 0; i < t->rank; i++) {
+        if (i != axis) DS_TRY(dec_same(d, t->dims[i], ut->dims[i], &same));
+        if (i > 0 && i < axis) outer = ds_expr_mul(d->cx, outer, t->dims[i]);
+        if (i > axis) inner = ds_expr_mul(d->cx, inner, t->dims[i]);
+    }
+    if (!in[2]) {
+        body r = map_over(d, DS_i64, 1, &t->dims[0], NULL, 0);
+        in[2] = map_end(&r, num(&r, DS_i64, 0));
+    }
+    const ds_expr *bytes = ds_expr_scale(d->cx, inner, (int64_t)ds_elem_facts(t->elem)->bits / 8),
+                  *circular = dec_const(d, !strcmp(ds_op_text(op, "mode", "linear"), "circular")),
+                  *params[] = {t->dims[0], outer, t->dims[axis], ut->dims[axis], bytes, circular};
+    ds_op *call = call_extern(d, "tensor_scatter", in, 3, &t, 1, params, DS_COUNT(params));
     d->out[0] = dec_convert(d, ds_op_result(call, 0), dec_type(d, 0)->elem);
     return DS_OK;
 }
@@ -116,7 +143,7 @@ RULE(max_unpool) {
     body r = map_over(d, t->elem, 1, &flat, NULL, 0);
     ds_value *zeros = map_end(&r, num(&r, dec_compute_elem(t->elem), 0));
     ds_value *inputs[] = {zeros, dec_reshape(d, dec_convert(d, dec_in(d, 1), DS_i64), 2, column), dec_reshape(d, x, 1, &count)};
-    const ds_expr *params[] = {flat, count, one, one, dec_const(d, elem_code(t->elem)), flat};
+    const ds_expr *params[] = {count, one, one, dec_const(d, elem_code(t->elem)), flat};
     ds_op *call = call_extern(d, "scatter_nd", inputs, 3, &zeros->type, 1, params, DS_COUNT(params));
     ds_value *filled = dec_reshape(d, ds_op_result(call, 0), rank, dims);
     d->out[0] = filled;

@@ -332,24 +332,3 @@ RULE(center_crop_pad) {
     d->out[0] = map_end(&r, r.x[0]);
     return DS_OK;
 }
-
-/* A cache with `update` written along an axis from write_indices[batch] on; circular: past the end it goes on at the start. */
-RULE(tensor_scatter) {
-    ds_value *cache = dec_in(d, 0), *update = dec_in(d, 1), *start = dec_in(d, 2), *at[DEC_MAX_RANK];
-    size_t rank = cache->type->rank, axis;
-    const ds_expr *batch = dec_dim(d, 0), *same;
-    DS_TRY(dec_axis(d, ds_op_int(op, "axis", -2), rank, &axis));
-    if (update->type->rank != rank || rank < 2) return dec_fail(d, DS_E_shape, "cache and update differ in rank");
-    for (size_t i = 0; i < rank; i++)
-        if (i != axis) DS_TRY(dec_same(d, cache->type->dims[i], update->type->dims[i], &same));
-    ds_value *inputs[] = {cache, start};
-    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), dec_map_of(d, rank, &batch, 1)};
-    body b = map_begin(d, cache->type->elem, rank, cache->type->dims, inputs, maps, start ? 2 : 1), *r = &b;
-    ds_value *p = position(r, axis);
-    if (start) p = SUB(p, cast_to(r, r->x[1], DS_index));
-    if (!strcmp(ds_op_text(op, "mode", "linear"), "circular")) p = op2(r, DS_LOOP_mod, p, extent(r, cache->type->dims[axis]));
-    ds_value *written = AND(LE(num(r, DS_index, 0), p), LT(p, extent(r, update->type->dims[axis])));
-    for (size_t i = 0; i < rank; i++) at[i] = i == axis ? clamp_index(r, p, update->type->dims[axis]) : position(r, i);
-    d->out[0] = map_end(r, SELECT(written, extract(r, update, at, rank), r->x[0]));
-    return DS_OK;
-}

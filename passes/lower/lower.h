@@ -110,6 +110,8 @@ ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule 
 void lower_describe(ds_module *m, ds_op *kernel);
 /* May a kernel of one result write it over this operand, when nothing else needs that any more? */
 bool lower_may_overwrite(ds_ir_context *cx, const ds_op *kernel, size_t operand);
+/* Does this op change its operand 0 in place, or a copy of it? */
+bool lower_is_tied(const ds_op *op);
 /* Function of kernels -> plan. */
 ds_status lower_plan(ds_module *m, ds_op *func);
 

@@ -1,6 +1,24 @@
-/* Which kernels may write a result over an operand: each point of the result is written once, by the lane that has read the operand there,
- * and nothing of the operand is read later. */
+/* Which ops write a result over an operand: irregular ones that kernels.def says so of, and kernels where each point of the result is
+ * written once, by the lane that has read the operand there, and nothing of the operand is read later. */
+#include <string.h>
+
 #include "passes/lower/lower.h"
+
+bool lower_is_tied(const ds_op *op) {
+    static const struct {
+        const char *callee;
+        bool tied;
+    } table[] = {
+#define DS_BITCODE(file, text)
+#define DS_EXTERN(callee, operands, results, tied) {#callee, tied},
+#include "kernels/kernels.def"
+#undef DS_EXTERN
+#undef DS_BITCODE
+    };
+    for (size_t i = 0; op->kind == DS_GRAPH_extern && i < DS_COUNT(table); i++)
+        if (!strcmp(ds_op_text(op, "callee", ""), table[i].callee)) return table[i].tied;
+    return false;
+}
 
 static bool reads_same_point(const ds_op *map, const ds_value *v) {
     for (size_t i = 0; i < map->operand_count; i++)

@@ -112,25 +112,76 @@ static void scan_block(planner *p, ds_block *block) {
     for (ds_op *op = block->first; op; op = op->next) scan_op(p, op);
 }
 
-/* A kernel's result takes the storage of an operand that ends there, where it may be written over it. */
-static void overwrite_operand(planner *p, const ds_op *kernel) {
-    int to = store_index(p, &kernel->results[0]);
+static bool may_overwrite(planner *p, const ds_op *op, size_t operand) {
+    if (op->kind == DS_GRAPH_kernel) return lower_may_overwrite(p->cx, op, operand);
+    for (size_t i = 1; i < op->operand_count; i++)
+        if (root_of(ds_op_operand(op, i)) == root_of(ds_op_operand(op, 0))) return false;
+    return operand == 0;
+}
+
+/* A result takes the storage of an operand that ends there, where it may be written over it. */
+static void overwrite_operand(planner *p, const ds_op *op) {
+    int to = store_index(p, &op->results[0]);
     storage *result = &p->stores[to];
-    for (size_t i = 0; i < kernel->operand_count; i++) {
-        int from = store_index(p, root_of(ds_op_operand(kernel, i)));
+    for (size_t i = 0; i < op->operand_count; i++) {
+        int from = store_index(p, root_of(ds_op_operand(op, i)));
         storage *s = from >= 0 ? &p->stores[from] : NULL;
         if (!s || from == to || s->late || s->output >= 0 || result->output >= 0 || s->bytes != result->bytes ||
-            s->last != result->first + 1 || !lower_may_overwrite(p->cx, kernel, i))
+            s->last != result->first + 1 || !may_overwrite(p, op, i))
             continue;
         s->last = result->last, result->merged = true;
-        set_store(p, &kernel->results[0], from);
+        set_store(p, &op->results[0], from);
         return;
     }
 }
 
+/* ---- results in an input's memory, if the caller wants: caches that are changed in place ---- */
+
+typedef struct {
+    const ds_value *root;
+    bool found;
+} reader;
+
+static void note_reader(void *user, ds_op *op) {
+    reader *r = user;
+    for (size_t i = 0; i < op->operand_count; i++)
+        if (op->kind != DS_GRAPH_reshape && root_of(ds_op_operand(op, i)) == r->root) r->found = true;
+}
+
+static bool is_read_after(const ds_op *op, const ds_value *root) {
+    reader r = {root, false};
+    for (ds_op *later = op->next; later && !r.found; later = later->next) {
+        note_reader(&r, later);
+        for (size_t i = 0; i < later->region_count; i++) ds_walk(ds_op_block(later, i), note_reader, &r);
+    }
+    return r.found;
+}
+
+/* The input whose memory this result may take: it is that input with changes, and nothing reads the input after them. */
+static int64_t tied_input(ds_value *const *inputs, ds_value *output) {
+    const ds_value *result = root_of(output);
+    if (!result->op || !lower_is_tied(result->op)) return -1;
+    const ds_value *from = root_of(ds_op_operand(result->op, 0));
+    for (size_t i = 1; i < result->op->operand_count; i++)
+        if (root_of(ds_op_operand(result->op, i)) == from) return -1;
+    for (size_t i = 0; i < arrlenu(inputs); i++)
+        if (inputs[i] == from && !is_read_after(result->op, from)) return (int64_t)i;
+    return -1;
+}
+
+static void note_tied_results(planner *p, ds_op *plan, ds_value *const *inputs, ds_value *const *outputs) {
+    int64_t *tied = NULL;
+    for (size_t i = 0; i < arrlenu(outputs); i++) {
+        int store = store_index(p, root_of(outputs[i]));
+        arrput(tied, store >= 0 && p->stores[store].output == (int)i ? tied_input(inputs, outputs[i]) : -1);
+    }
+    ds_op_set_attr(p->m, plan, "tied", ds_attr_ints(p->cx, tied, arrlenu(tied)));
+    arrfree(tied);
+}
+
 static void overwrite_operands(planner *p, const ds_block *block) {
     for (const ds_op *op = block->first; op; op = op->next)
-        if (op->kind == DS_GRAPH_kernel && op->result_count == 1) overwrite_operand(p, op);
+        if (op->result_count == 1 && (op->kind == DS_GRAPH_kernel || lower_is_tied(op))) overwrite_operand(p, op);
 }
 
 /* ---- the arena ---- */
@@ -396,9 +447,12 @@ static ds_status plan_loop(planner *p, ds_op *op) {
 }
 
 static void plan_extern(planner *p, ds_op *op) {
-    ds_value **buffers = NULL;
+    ds_value **buffers = NULL, *first = op->operand_count ? root_of(ds_op_operand(op, 0)) : NULL, *result = ds_op_result(op, 0);
+    bool tied = lower_is_tied(op);
     open_results(p, op);
-    for (size_t i = 0; i < op->operand_count; i++) arrput(buffers, buffer_of(p, ds_op_operand(op, i)));
+    if (tied && (store_index(p, first) < 0 || store_index(p, first) != store_index(p, result)))
+        emit_copy(p, buffer_of(p, first), buffer_of(p, result), bytes_of(p, result->type));
+    for (size_t i = tied; i < op->operand_count; i++) arrput(buffers, buffer_of(p, ds_op_operand(op, i)));
     for (size_t i = 0; i < op->result_count; i++) arrput(buffers, ds_mapping_get(&p->buffers, &op->results[i]));
     ds_op *call = emit(p, DS_PLAN_extern, buffers, arrlenu(buffers), NULL);
     arrfree(buffers);
@@ -501,6 +555,7 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
         if (direct[i]) p.stores[s].output = (int)i;
     }
     overwrite_operands(&p, body);
+    note_tied_results(&p, plan, inputs, outputs);
     int64_t least;
     const ds_expr *arena = place_symbolic(&p, ds_expr_const(p.cx, place_static(&p, &least)));
     ds_status status = plan_block(&p, body);
