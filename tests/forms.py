@@ -183,6 +183,18 @@ def overwritten(rows, columns):
     return "overwritten %s" % [rows, columns], [*constants(w=w), *nodes], [x], [v.T.astype(np.float32)], []
 
 
+def long_rows(rows, columns):
+    """Rows that lie in the result's memory while they are computed: a norm and what it was made from, then softmax over what nothing else reads."""
+    x, gamma = f32(rows, columns), f32(columns)
+    v = np.maximum(x, 0).astype(np.float64)
+    n = (v - v.mean(-1, keepdims=True)) / np.sqrt(v.var(-1, keepdims=True) + 1e-5) * gamma + v
+    e = np.exp(n - n.max(-1, keepdims=True))
+    e /= e.sum(-1, keepdims=True)
+    nodes = [helper.make_node("Relu", ["x0"], ["v"]), helper.make_node("LayerNormalization", ["v", "gamma"], ["n"]), helper.make_node("Add", ["n", "v"], ["m"]),
+             helper.make_node("Softmax", ["m"], ["e"]), helper.make_node("Transpose", ["e"], ["y"])]
+    return "long rows %s" % [rows, columns], [*constants(gamma=gamma), *nodes], [x], [e.T.astype(np.float32)], []
+
+
 def attention(batch, heads, rows, columns, depth):
     """Scale, mask, softmax between two products: rows that fill no block, more rows than one."""
     q, k, v, mask = f32(batch, heads, rows, depth), f32(batch, heads, depth, columns), f32(batch, heads, columns, depth), f32(1, 1, rows, columns)
@@ -313,6 +325,8 @@ def cases():
     yield windows(6, 2, 17, 8)
     yield overwritten(37, 64)
     yield symbolic(*overwritten(29, 40)[:4])
+    yield long_rows(5, 1031)
+    yield long_rows(3, 2048)
     yield attention(2, 3, 37, 53, 16)
     yield attention(1, 1, 200, 130, 24)
     yield recurrent("LSTM", [7, 3], 0)

@@ -3,7 +3,6 @@
  * Arguments: a buffer for every operand, every result, and every value that flows between the kernel's ops (scratch of one lane, attribute
  * `scratch`: bytes of each). Attribute `pieces`: how many independent pieces the function's loop.parallel has.
  */
-
 #include <string.h>
 
 #include "passes/lower/lower.h"
@@ -181,15 +180,43 @@ static void set_scratch(lowering *l, const ds_expr **bytes) {
     arrfree(bytes);
 }
 
+enum { LONG_ROW = 1024 }; /* elements */
+
+static bool reads_own_points(const ds_op *op, const ds_type *type) {
+    for (size_t i = 0; i < op->operand_count; i++)
+        if (ds_op_operand(op, i)->type == type && !ds_map_is_identity(ds_op_map(op, i), type)) return false;
+    return true;
+}
+
+/* Of long rows, one that the last map reads at its own points needs no room of its own: it lies in the result's, whose lines then come to
+ * the cache while there is much to compute. Nothing like the result is read after it but itself, as the result may lie over an operand. */
+static const ds_value *find_row_in_result(const ds_op *kernel) {
+    const ds_block *body = ds_op_block(kernel, 0);
+    const ds_op *yield = body->last, *last = yield->prev;
+    const ds_type *type = last->results[0].type;
+    int64_t length;
+    if (yield->operand_count != 1 || last->kind != DS_GRAPH_map || last->result_count != 1 || !type->rank) return NULL;
+    if (!ds_expr_is_const(type->dims[type->rank - 1], &length) || length < LONG_ROW || !reads_own_points(last, type)) return NULL;
+    const ds_op *op = last->prev;
+    while (op && (op->result_count != 1 || op->results[0].type != type)) op = op->prev;
+    if (!op || op->kind != DS_GRAPH_map || !reads_own_points(op, type)) return NULL;
+    for (const ds_op *later = op->next; later != yield; later = later->next)
+        for (size_t i = 0; i < later->operand_count; i++)
+            if (ds_op_operand(later, i)->type == type && ds_op_operand(later, i) != &op->results[0]) return NULL;
+    return &op->results[0];
+}
+
 static void bind_buffers(lowering *l, ds_op *kernel, size_t shared, int64_t rows) {
     ds_block *body = ds_op_block(kernel, 0), *out = ds_op_block(l->b.block->region->op, 0);
     ds_op *yield = body->last;
     const ds_expr **scratch = NULL;
     bind_operands(l, kernel);
+    if (shared && !rows) l->in_result = find_row_in_result(kernel);
+    if (l->in_result) ds_mapping_set(&l->buffers, l->in_result, lw_buffer(l, ds_op_operand(yield, 0)));
     for (ds_op *op = body->first; op != yield; op = op->next)
         for (size_t r = 0; r < op->result_count; r++) {
             ds_value *v = &op->results[r];
-            if (is_yielded(yield, v)) continue;
+            if (is_yielded(yield, v) || v == l->in_result) continue;
             bool in_registers = rows ? op->kind == DS_GRAPH_matmul && op->next->kind == DS_GRAPH_map && is_epilogue(op, op->next) : !shared;
             if (in_registers) continue;
             const ds_type *t = row_type(l, v->type, shared);

@@ -33,6 +33,7 @@ typedef struct {
     size_t lanes;                /* of vectors, for every element type */
     ds_mapping buffers;          /* tensor value of the kernel -> buffer */
     lane_value *values;          /* stb_ds array by value id: scalars of the regions being lowered */
+    const ds_value *in_result;   /* of what flows between the kernel's ops: whose rows lie in the result's; NULL: none */
     int64_t weights_behind;      /* bytes that lie behind the kernel's weights and that kernels soon to come read: see kernel.c */
     bool unsupported;
 } lowering;

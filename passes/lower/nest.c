@@ -171,8 +171,8 @@ static bool is_zero(const ds_attr *pad) { return !pad || (pad->number == 0 && pa
 
 /* What flows between ops that share rows lies in scratch memory with room for a whole vector behind a row, so nothing of it is masked: a
  * masked store would hold up the loads that follow. (What is written past a row is written again by the next one.) */
-static bool is_temporary(const ds_value *v) {
-    if (!v->op || !v->uses || v->op->block->region->op->kind != DS_GRAPH_kernel) return false;
+static bool is_temporary(const lowering *l, const ds_value *v) {
+    if (v == l->in_result || !v->op || !v->uses || v->op->block->region->op->kind != DS_GRAPH_kernel) return false;
     for (const ds_use *use = v->uses; use; use = use->next)
         if (use->owner->kind == DS_GRAPH_yield) return false;
     return true;
@@ -181,7 +181,7 @@ static bool is_temporary(const ds_value *v) {
 static lane_value read_operand(lowering *l, const nest *n, const ds_op *op, size_t i, const lane_point *p) {
     ds_value *tensor = ds_op_operand(op, i), *valid = has_pad(op, i) ? inside(l, n, op, i, p) : NULL;
     lane_point whole = *p;
-    if (is_temporary(tensor)) whole.mask = NULL;
+    if (is_temporary(l, tensor)) whole.mask = NULL;
     ds_value *v = lw_load(l, lw_buffer(l, tensor), n->offset[i], &whole, valid);
     const ds_attr *pads = ds_op_attr(op, "pads"), *pad = pads ? pads->items[i] : NULL;
     if (valid && !is_zero(pad)) {
@@ -305,7 +305,7 @@ static void map_point(walk *w, lane_point *p, void *user) {
     lw_region(w->l, ds_op_block(w->op, 0), args, w->n->old, p, yields);
     for (size_t r = 0; r < w->op->result_count; r++) {
         lane_point whole = *p;
-        if (is_temporary(&w->op->results[r])) whole.mask = NULL;
+        if (is_temporary(w->l, &w->op->results[r])) whole.mask = NULL;
         lw_store(w->l, yields[r].v, lw_buffer(w->l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], &whole);
     }
 }
