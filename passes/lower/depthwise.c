@@ -1,15 +1,15 @@
-/* Depthwise convolutions: lanes walk the channels, a row of results lies in registers, and each input element that the row needs is read
- * once for all of them.
+/* Depthwise convolutions: lanes walk the channels, some results lie in registers, and each input element that they need is read once for
+ * all of them.
  *
- * A tile is `count` results along the last spatial dim. Where its extent is static and at least `count`, the last tile overlaps the one
- * before (and stores the same values again), so there are no edges; elsewhere positions past the end repeat the last one. Sums go along
- * the window in order, one accumulator each, so the result does not depend on the tile's size.
+ * A tile is `count` results along the last spatial dim, of one row or of two whose windows share input rows. Where the extent is static and
+ * at least `count`, the last tile overlaps the one before (and stores the same values again), so there are no edges; elsewhere positions
+ * past the end repeat the last one. Sums go along the window in order, one accumulator each, so the result does not depend on the tile.
  */
 #include <string.h>
 
 #include "passes/lower/lower.h"
 
-enum { MAX_RESULTS = 12, MAX_WINDOW = 32, MAX_UNROLLED = 25, MAX_EPILOGUE = 32, CHANNEL = 1 };
+enum { MAX_RESULTS = 12, MAX_ROWS = 2, MAX_WINDOW = 32, MAX_UNROLLED = 25, MAX_TALL = 7, MAX_EPILOGUE = 32, CHANNEL = 1 };
 
 typedef struct {
     lowering *l;
@@ -17,9 +17,9 @@ typedef struct {
     ds_contraction c;
     size_t along, window; /* the last spatial dim; the last window dim */
     const ds_expr *a, *b, *out, *extra[MAX_EPILOGUE], *position[LOWER_MAX_DIMS];
-    const ds_expr *unit; /* elements of A between neighbours along the row */
-    int64_t stride, dilation, width;
-    size_t count; /* results of a tile */
+    const ds_expr *unit, *pitch; /* elements of A between neighbours along the row, and from row to row */
+    int64_t stride, dilation, width, row_stride, row_dilation, height;
+    size_t count, rows, tall; /* results of a tile along the row; its rows now, and at most */
     bool overlaps;
     lane_point p;
     ds_value *at[MAX_RESULTS]; /* positions along the row */
@@ -60,31 +60,87 @@ static bool open_depthwise(depthwise *d) {
     return ds_expr_is_const(d->c.extent[d->window], &d->width) && d->width <= MAX_WINDOW;
 }
 
-/* As many results as registers hold beside a row of the filter, with the least overlap. */
-static void choose_count(depthwise *d) {
-    int64_t extent, room = (int64_t)d->l->target->registers - d->width - 2;
+/* Two spatial dims whose steps are known: input rows can be shared by two rows of results. */
+static bool can_be_tall(depthwise *d) {
+    const ds_expr *row = ds_op_map(d->op, 0)->exprs[d->along - 1];
+    int64_t pitch;
+    if (d->along < 3 || d->window - d->c.rank < 2 || !d->overlaps) return false;
+    if (!constant_step(d, row, d->along - 1, &d->row_stride) || !constant_step(d, row, d->window - 1, &d->row_dilation)) return false;
+    if (!constant_step(d, d->a, d->along - 1, &pitch) || d->row_stride < 1 || d->row_dilation < 1 || pitch % d->row_stride) return false;
+    d->pitch = ds_expr_const(d->l->cx, pitch / d->row_stride);
+    return ds_expr_is_const(d->c.extent[d->window - 1], &d->height) && d->height > 1 && d->height <= MAX_TALL;
+}
+
+/* Input rows that so many rows of results need. */
+static int64_t reach_of(int64_t results, int64_t stride, int64_t window, int64_t dilation) {
+    return (results - 1) * stride + (window - 1) * dilation + 1;
+}
+
+/* As many results as registers hold beside a row of the filter for each of their rows, with the least overlap and the fewest loads. */
+static void choose_tile(depthwise *d) {
+    int64_t extent, registers = (int64_t)d->l->target->registers;
     d->overlaps = ds_expr_is_const(d->c.extent[d->along], &extent);
     double best = 0;
-    for (int64_t n = 1; n <= MAX_RESULTS && (n <= room || n == 1); n++) {
-        if (d->overlaps && n > extent) break;
-        double useful = d->overlaps ? (double)extent / (double)((extent + n - 1) / n * n) : 1;
-        double loads = (double)((n - 1) * d->stride + d->width) / (double)n;
-        double score = useful / ((double)d->width + loads);
-        if (score > best) best = score, d->count = (size_t)n;
-    }
+    d->tall = 1;
+    for (int64_t rows = 1; rows <= (can_be_tall(d) ? MAX_ROWS : 1); rows++)
+        for (int64_t n = 1; n <= MAX_RESULTS && (n * rows <= registers - rows * d->width - (rows > 1 ? 1 : 2) || n * rows == 1); n++) {
+            if (d->overlaps && n > extent) break;
+            double useful = d->overlaps ? (double)extent / (double)((extent + n - 1) / n * n) : 1;
+            double loads = (double)reach_of(n, d->stride, d->width, d->dilation) / (double)n;
+            if (rows > 1) loads *= (double)reach_of(rows, d->row_stride, d->height, d->row_dilation) / (double)(rows * d->height);
+            double score = useful / ((double)d->width + loads + (double)d->width / (double)n);
+            if (score > best) best = score, d->count = (size_t)n, d->tall = (size_t)rows;
+        }
 }
 
 /* ---- the window ---- */
 
+static void load_filter(depthwise *d, lane_point p, ds_value **filter) {
+    for (int64_t k = 0; k < d->width; k++) {
+        p.at[d->window] = lw_index(d->l, k);
+        filter[k] = lw_load(d->l, lw_buffer(d->l, ds_op_operand(d->op, 1)), d->b, &p, NULL);
+    }
+}
+
+/* An input row, `rows` rows below the point: for each row of results the row of the filter that meets it there (NULL: none). */
+static void input_row(depthwise *d, lane_point *p, int64_t rows, ds_value *(*filter)[MAX_WINDOW], ds_value **acc) {
+    lowering *l = d->l;
+    ds_value *input = lw_buffer(l, ds_op_operand(d->op, 0));
+    const ds_expr *row = rows ? ds_expr_add(l->cx, d->a, ds_expr_scale(l->cx, d->pitch, rows)) : d->a;
+    p->at[d->along] = d->at[0], p->at[d->window] = lw_index(l, 0);
+    for (int64_t column = 0; column < reach_of((int64_t)d->count, d->stride, d->width, d->dilation); column++) {
+        ds_value *x = NULL;
+        for (size_t i = 0; i < d->rows * d->count; i++) {
+            int64_t from = column - (int64_t)(i % d->count) * d->stride, k = from / d->dilation;
+            if (!filter[i / d->count][0] || from < 0 || from % d->dilation || k >= d->width) continue;
+            if (!x) x = lw_load(l, input, ds_expr_add(l->cx, row, ds_expr_scale(l->cx, d->unit, column)), p, NULL);
+            acc[i] = lw_multiply_add(l, x, filter[i / d->count][k], acc[i]);
+        }
+    }
+}
+
+/* The last two dims of the window for rows that share input. */
+static void tall_window(depthwise *d, ds_value **acc) {
+    lane_point p = d->p;
+    for (int64_t y = 0; y < reach_of((int64_t)d->rows, d->row_stride, d->height, d->row_dilation); y++) {
+        ds_value *filter[MAX_ROWS][MAX_WINDOW] = {{NULL}};
+        for (size_t r = 0; r < d->rows; r++) {
+            int64_t from = y - (int64_t)r * d->row_stride, k = from / d->row_dilation;
+            if (from < 0 || from % d->row_dilation || k >= d->height) continue;
+            p.at[d->window - 1] = lw_index(d->l, k);
+            load_filter(d, p, filter[r]);
+        }
+        p.at[d->window - 1] = lw_index(d->l, 0);
+        input_row(d, &p, y, filter, acc);
+    }
+}
+
 /* One row of the window, whose outer positions are in d->p. */
 static void window_row(depthwise *d, ds_value **acc) {
     lowering *l = d->l;
-    ds_value *filter[MAX_WINDOW];
+    ds_value *filter[1][MAX_WINDOW];
     lane_point p = d->p;
-    for (int64_t k = 0; k < d->width; k++) {
-        p.at[d->window] = lw_index(l, k);
-        filter[k] = lw_load(l, lw_buffer(l, ds_op_operand(d->op, 1)), d->b, &p, NULL);
-    }
+    load_filter(d, p, filter[0]);
     ds_value *input = lw_buffer(l, ds_op_operand(d->op, 0));
     p.at[d->window] = lw_index(l, 0);
     if (!d->overlaps) { /* every result has a position of its own */
@@ -92,29 +148,20 @@ static void window_row(depthwise *d, ds_value **acc) {
             for (int64_t k = 0; k < d->width; k++) {
                 p.at[d->along] = d->at[r];
                 const ds_expr *where = ds_expr_add(l->cx, d->a, ds_expr_scale(l->cx, d->unit, k * d->dilation));
-                acc[r] = lw_multiply_add(l, lw_load(l, input, where, &p, NULL), filter[k], acc[r]);
+                acc[r] = lw_multiply_add(l, lw_load(l, input, where, &p, NULL), filter[0][k], acc[r]);
             }
         return;
     }
-    p.at[d->along] = d->at[0];
-    int64_t reach = (int64_t)(d->count - 1) * d->stride + (d->width - 1) * d->dilation;
-    for (int64_t column = 0; column <= reach; column++) {
-        ds_value *x = NULL;
-        for (int64_t r = 0; r < (int64_t)d->count; r++) {
-            int64_t from = column - r * d->stride, k = from / d->dilation;
-            if (from < 0 || from % d->dilation || k >= d->width) continue;
-            if (!x) x = lw_load(l, input, ds_expr_add(l->cx, d->a, ds_expr_scale(l->cx, d->unit, column)), &p, NULL);
-            acc[r] = lw_multiply_add(l, x, filter[k], acc[r]);
-        }
-    }
+    input_row(d, &p, 0, filter, acc);
 }
 
 /* Window dims from `dim` on; unrolled where the whole window is small. */
 static void window_rows(depthwise *d, size_t dim, bool unroll, ds_value **acc) {
     lowering *l = d->l;
     int64_t extent;
-    if (dim == d->window) {
-        window_row(d, acc);
+    if (d->rows > 1 ? dim + 1 == d->window : dim == d->window) {
+        if (d->rows > 1) tall_window(d, acc);
+        else window_row(d, acc);
         return;
     }
     if (unroll && ds_expr_is_const(d->c.extent[dim], &extent)) {
@@ -124,34 +171,37 @@ static void window_rows(depthwise *d, size_t dim, bool unroll, ds_value **acc) {
         }
         return;
     }
-    ds_value *inner[MAX_RESULTS];
-    ds_op *loop = lw_for(l, lw_index(l, 0), lw_extent(l, d->c.extent[dim]), lw_index(l, 1), acc, d->count, inner);
+    ds_value *inner[MAX_ROWS * MAX_RESULTS];
+    size_t count = d->rows * d->count;
+    ds_op *loop = lw_for(l, lw_index(l, 0), lw_extent(l, d->c.extent[dim]), lw_index(l, 1), acc, count, inner);
     d->p.at[dim] = lw_for_position(loop);
     window_rows(d, dim + 1, unroll, inner);
-    lw_end(l, loop, inner, d->count);
-    for (size_t r = 0; r < d->count; r++) acc[r] = ds_op_result(loop, r);
+    lw_end(l, loop, inner, count);
+    for (size_t r = 0; r < count; r++) acc[r] = ds_op_result(loop, r);
 }
 
 /* ---- a tile ---- */
 
 static void emit_channels(depthwise *d) {
     lowering *l = d->l;
-    ds_value *acc[MAX_RESULTS], *zero = lw_op(l, DS_LOOP_constant, NULL, 0, ds_type_scalar(l->cx, DS_f32));
+    ds_value *acc[MAX_ROWS * MAX_RESULTS], *zero = lw_op(l, DS_LOOP_constant, NULL, 0, ds_type_scalar(l->cx, DS_f32));
     double window = 1;
     ds_op_set_attr(l->m, zero->op, "value", ds_attr_float(l->cx, 0));
     for (size_t i = d->c.rank; i <= d->window; i++) window *= lower_estimate(d->c.extent[i]);
-    for (size_t r = 0; r < d->count; r++) acc[r] = lw_splat(l, zero);
+    for (size_t r = 0; r < d->rows * d->count; r++) acc[r] = lw_splat(l, zero);
     window_rows(d, d->c.rank + 1, window <= MAX_UNROLLED, acc);
     const ds_op *root = d->epilogue ? d->epilogue : d->op;
     ds_value *out = lw_buffer(l, &root->results[0]);
-    for (size_t r = 0; r < d->count; r++) {
+    for (size_t i = 0; i < d->rows * d->count; i++) {
+        size_t r = i % d->count;
         lane_point p = d->p;
-        lane_value args[MAX_EPILOGUE], result = {acc[r], NULL};
+        lane_value args[MAX_EPILOGUE], result = {acc[i], NULL};
         p.rank = d->c.rank;
+        if (i >= d->count) p.at[d->along - 1] = lw_binary(l, DS_LOOP_add, p.at[d->along - 1], lw_index(l, (int64_t)(i / d->count)));
         p.at[d->along] = d->overlaps && r ? lw_binary(l, DS_LOOP_add, d->at[0], lw_index(l, (int64_t)r)) : d->at[r];
-        for (size_t i = 0; d->epilogue && i < d->epilogue->operand_count; i++) {
-            ds_value *operand = ds_op_operand(d->epilogue, i);
-            args[i] = operand == &d->op->results[0] ? result : (lane_value){lw_load(l, lw_buffer(l, operand), d->extra[i], &p, NULL), NULL};
+        for (size_t k = 0; d->epilogue && k < d->epilogue->operand_count; k++) {
+            ds_value *operand = ds_op_operand(d->epilogue, k);
+            args[k] = operand == &d->op->results[0] ? result : (lane_value){lw_load(l, lw_buffer(l, operand), d->extra[k], &p, NULL), NULL};
         }
         if (d->epilogue) lw_region(l, ds_op_block(d->epilogue, 0), args, d->position, &p, &result);
         lw_store(l, result.v, out, d->out, &p);
@@ -178,9 +228,10 @@ static void emit_tile(depthwise *d) {
     }
 }
 
-/* The tiles of one row; a piece has whole rows, so tiles that overlap are never written at the same time. */
-static void emit_row(depthwise *d) {
+/* The tiles of one row, or of two; a piece has whole rows, so tiles that overlap are never written at the same time. */
+static void emit_row(depthwise *d, size_t rows) {
     lowering *l = d->l;
+    d->rows = rows;
     const ds_expr *count = ds_expr_const(l->cx, (int64_t)d->count), *extent = d->c.extent[d->along];
     const ds_expr *last = ds_expr_sub(l->cx, extent, d->overlaps ? count : ds_expr_const(l->cx, 1));
     ds_op *loop = lw_for(l, lw_index(l, 0), lw_extent(l, extent), lw_extent(l, count), NULL, 0, NULL);
@@ -194,9 +245,28 @@ static void emit_row(depthwise *d) {
     lw_end(l, loop, NULL, 0);
 }
 
+/* Rows low..high-1 of the dim before the last, the others being in the point: pairs, then what is left. */
+static void emit_rows(depthwise *d, ds_value *low, ds_value *high, bool even) {
+    lowering *l = d->l;
+    if (d->tall > 1) {
+        ds_value *two = lw_index(l, 2), *pairs = lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, high, low), two),
+                 *end = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, pairs, two));
+        ds_op *loop = lw_for(l, low, end, two, NULL, 0, NULL);
+        d->p.at[d->along - 1] = lw_for_position(loop);
+        emit_row(d, 2);
+        lw_end(l, loop, NULL, 0);
+        if (even) return;
+        low = end;
+    }
+    ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
+    d->p.at[d->along - 1] = lw_for_position(loop);
+    emit_row(d, 1);
+    lw_end(l, loop, NULL, 0);
+}
+
 static bool begin(depthwise *d) {
     if (d->op->results[0].type->elem != DS_f32 || !open_depthwise(d)) return false;
-    choose_count(d);
+    choose_tile(d);
     d->p.at[d->c.rank] = lw_index(d->l, 0); /* the one channel of a group */
     d->p.rank = d->window + 1;
     return true;
@@ -204,31 +274,55 @@ static bool begin(depthwise *d) {
 
 static void all_channels(depthwise *d) { d->low = lw_index(d->l, 0), d->high = lw_extent(d->l, d->c.extent[CHANNEL]); }
 
-/* Leaves the place of row number `rest` (of all images) in the point. */
-static void find_row(depthwise *d, ds_value *rest) {
-    for (size_t i = d->along; i-- > 0;)
-        if (i != CHANNEL) d->p.at[i] = lw_digit(d->l, &rest, d->c.extent[i]);
+/* Rows of all images, in twos where tiles are tall. */
+static const ds_expr *unit_rows(const depthwise *d) {
+    return ds_expr_ceildiv(d->l->cx, d->c.extent[d->along - 1], ds_expr_const(d->l->cx, (int64_t)d->tall));
+}
+
+static const ds_expr *count_units(const depthwise *d) {
+    const ds_expr *units = d->along - 1 == CHANNEL ? ds_expr_const(d->l->cx, 1) : unit_rows(d);
+    for (size_t i = 0; i + 1 < d->along; i++)
+        if (i != CHANNEL) units = ds_expr_mul(d->l->cx, units, d->c.extent[i]);
+    return units;
+}
+
+static void emit_unit(depthwise *d, ds_value *rest) {
+    lowering *l = d->l;
+    int64_t extent;
+    ds_value *unit = NULL;
+    for (size_t i = d->along; i-- > 0;) {
+        if (i == CHANNEL) continue;
+        if (i + 1 == d->along && d->tall > 1) unit = lw_digit(l, &rest, unit_rows(d));
+        else d->p.at[i] = lw_digit(l, &rest, d->c.extent[i]);
+    }
+    if (!unit) {
+        emit_row(d, 1);
+        return;
+    }
+    ds_value *size = lw_index(l, (int64_t)d->tall), *low = lw_binary(l, DS_LOOP_mul, unit, size);
+    const ds_expr *rows = d->c.extent[d->along - 1];
+    emit_rows(d, low, lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, size), lw_extent(l, rows)),
+              ds_expr_is_const(rows, &extent) && extent % 2 == 0);
 }
 
 enum { FEW_ROWS = 8, CHANNEL_PIECES = 16 };
 
 /* Few rows of many channels: pieces of channels, as those of the product that made them (its weights are many). */
-static bool emit_channel_pieces(depthwise *d, const ds_expr *rows, double row_work) {
+static bool emit_channel_pieces(depthwise *d, const ds_expr *units, double unit_work) {
     lowering *l = d->l;
     int64_t channels, count, lanes = (int64_t)l->lanes;
-    if (!ds_expr_is_const(d->c.extent[CHANNEL], &channels) || !ds_expr_is_const(rows, &count) || count > FEW_ROWS ||
+    if (!ds_expr_is_const(d->c.extent[CHANNEL], &channels) || !ds_expr_is_const(units, &count) || count * (int64_t)d->tall > FEW_ROWS ||
         channels < CHANNEL_PIECES * lanes)
         return false;
     int64_t vectors = (channels + lanes - 1) / lanes, chunk = (vectors + CHANNEL_PIECES - 1) / CHANNEL_PIECES * lanes;
     const ds_expr *chunks = ds_expr_const(l->cx, (channels + chunk - 1) / chunk);
     ds_op *pieces;
-    ds_value *piece = lower_parallel(l, chunks, row_work * (double)count * (double)chunk / (double)channels, 1, &pieces),
+    ds_value *piece = lower_parallel(l, chunks, unit_work * (double)count * (double)chunk / (double)channels, 1, &pieces),
              *size = lw_index(l, chunk);
     d->low = lw_binary(l, DS_LOOP_mul, piece, size);
     d->high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, d->low, size), lw_index(l, channels));
     ds_op *loop = lw_for(l, lw_index(l, 0), lw_index(l, count), lw_index(l, 1), NULL, 0, NULL);
-    find_row(d, lw_for_position(loop));
-    emit_row(d);
+    emit_unit(d, lw_for_position(loop));
     lw_end(l, loop, NULL, 0);
     lower_parallel_end(l, pieces);
     return true;
@@ -237,16 +331,14 @@ static bool emit_channel_pieces(depthwise *d, const ds_expr *rows, double row_wo
 bool lower_depthwise(lowering *l, const ds_op *op, const ds_op *epilogue) {
     depthwise d = {.l = l, .op = op, .epilogue = epilogue, .p = {.vector = CHANNEL}};
     if (!begin(&d)) return false;
-    const ds_expr *rows = ds_expr_const(l->cx, 1);
-    double work = lower_estimate(d.c.extent[d.along]) * lower_estimate(d.c.extent[CHANNEL]) / 4;
+    double work = lower_estimate(d.c.extent[d.along]) * lower_estimate(d.c.extent[CHANNEL]) * (double)d.tall / 4;
     for (size_t i = d.c.rank; i <= d.window; i++) work *= lower_estimate(d.c.extent[i]);
-    for (size_t i = 0; i < d.along; i++)
-        if (i != CHANNEL) rows = ds_expr_mul(l->cx, rows, d.c.extent[i]);
-    if (emit_channel_pieces(&d, rows, work)) return true;
+    const ds_expr *units = count_units(&d);
+    if (emit_channel_pieces(&d, units, work)) return true;
     ds_op *pieces;
-    find_row(&d, lower_parallel(l, rows, work, 1, &pieces));
+    ds_value *unit = lower_parallel(l, units, work, 1, &pieces);
     all_channels(&d);
-    emit_row(&d);
+    emit_unit(&d, unit);
     lower_parallel_end(l, pieces);
     return true;
 }
@@ -254,10 +346,8 @@ bool lower_depthwise(lowering *l, const ds_op *op, const ds_op *epilogue) {
 bool lower_depthwise_rows(lowering *l, const ds_op *op, const ds_op *epilogue, ds_value *image, ds_value *low, ds_value *high) {
     depthwise d = {.l = l, .op = op, .epilogue = epilogue, .p = {.vector = CHANNEL}};
     if (!begin(&d) || d.along != 3) return false;
-    ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
-    d.p.at[0] = image, d.p.at[2] = lw_for_position(loop);
+    d.p.at[0] = image;
     all_channels(&d);
-    emit_row(&d);
-    lw_end(l, loop, NULL, 0);
+    emit_rows(&d, low, high, false);
     return true;
 }
