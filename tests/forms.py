@@ -183,6 +183,17 @@ def overwritten(rows, columns):
     return "overwritten %s" % [rows, columns], [*constants(w=w), *nodes], [x], [v.T.astype(np.float32)], []
 
 
+def viewed(rows, columns):
+    """Softmax of an image and the same image in other extents, read at other points: not to be written over it."""
+    x = f32(rows, columns)
+    v = np.maximum(x, 0).astype(np.float64)
+    e = np.exp(v - v.max(-1, keepdims=True))
+    want = e / e.sum(-1, keepdims=True) + v.reshape(columns, rows).T
+    nodes = [helper.make_node("Relu", ["x0"], ["v"]), helper.make_node("Softmax", ["v"], ["s"]), helper.make_node("Reshape", ["v", "turned"], ["r"]), helper.make_node("Transpose", ["r"], ["t"]),
+             helper.make_node("Add", ["s", "t"], ["a"]), helper.make_node("Transpose", ["a"], ["y"])]
+    return "viewed %s" % [rows, columns], [*constants(turned=np.array([columns, rows], np.int64)), *nodes], [x], [want.T.astype(np.float32)], []
+
+
 def long_rows(rows, columns):
     """Rows that lie in the result's memory while they are computed: a norm and what it was made from, then softmax over what nothing else reads."""
     x, gamma = f32(rows, columns), f32(columns)
@@ -329,6 +340,7 @@ def cases():
     yield windows(6, 2, 17, 8)
     yield overwritten(37, 64)
     yield symbolic(*overwritten(29, 40)[:4])
+    yield viewed(48, 32)
     yield long_rows(5, 1031)
     yield long_rows(3, 2048)
     yield attention(2, 3, 37, 53, 16)

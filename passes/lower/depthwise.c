@@ -76,19 +76,28 @@ static int64_t reach_of(int64_t results, int64_t stride, int64_t window, int64_t
     return (results - 1) * stride + (window - 1) * dilation + 1;
 }
 
-/* As many results as registers hold beside a row of the filter for each of their rows, with the least overlap and the fewest loads. */
+/* Useful results for the products and loads that a tile of so many takes in a row of the window. */
+static double score_tile(depthwise *d, int64_t rows, int64_t n, int64_t extent) {
+    double useful = d->overlaps ? (double)extent / (double)((extent + n - 1) / n * n) : 1, filter = (double)d->width / (double)n;
+    double input = (double)reach_of(n, d->stride, d->width, d->dilation) / (double)n;
+    if (rows > 1) input *= (double)reach_of(rows, d->row_stride, d->height, d->row_dilation) / (double)(rows * d->height);
+    return useful / ((double)d->width + input + filter);
+}
+
+/* Beside the results a row of the filter for each of their rows and an input; a single row leaves one register over. */
+static bool fits_registers(const depthwise *d, int64_t rows, int64_t n) {
+    if (rows * n == 1) return true;
+    return rows * (n + d->width) + (rows > 1 ? 1 : 2) <= (int64_t)d->l->target->registers;
+}
+
 static void choose_tile(depthwise *d) {
-    int64_t extent, registers = (int64_t)d->l->target->registers;
-    d->overlaps = ds_expr_is_const(d->c.extent[d->along], &extent);
+    int64_t extent;
     double best = 0;
-    d->tall = 1;
-    for (int64_t rows = 1; rows <= (can_be_tall(d) ? MAX_ROWS : 1); rows++)
-        for (int64_t n = 1; n <= MAX_RESULTS && (n * rows <= registers - rows * d->width - (rows > 1 ? 1 : 2) || n * rows == 1); n++) {
-            if (d->overlaps && n > extent) break;
-            double useful = d->overlaps ? (double)extent / (double)((extent + n - 1) / n * n) : 1;
-            double loads = (double)reach_of(n, d->stride, d->width, d->dilation) / (double)n;
-            if (rows > 1) loads *= (double)reach_of(rows, d->row_stride, d->height, d->row_dilation) / (double)(rows * d->height);
-            double score = useful / ((double)d->width + loads + (double)d->width / (double)n);
+    d->overlaps = ds_expr_is_const(d->c.extent[d->along], &extent);
+    int64_t tall = can_be_tall(d) ? MAX_ROWS : 1;
+    for (int64_t rows = 1; rows <= tall; rows++)
+        for (int64_t n = 1; n <= MAX_RESULTS && fits_registers(d, rows, n) && !(d->overlaps && n > extent); n++) {
+            double score = score_tile(d, rows, n, extent);
             if (score > best) best = score, d->count = (size_t)n, d->tall = (size_t)rows;
         }
 }
@@ -159,9 +168,12 @@ static void window_row(depthwise *d, ds_value **acc) {
 static void window_rows(depthwise *d, size_t dim, bool unroll, ds_value **acc) {
     lowering *l = d->l;
     int64_t extent;
-    if (d->rows > 1 ? dim + 1 == d->window : dim == d->window) {
-        if (d->rows > 1) tall_window(d, acc);
-        else window_row(d, acc);
+    if (d->rows > 1 && dim + 1 == d->window) {
+        tall_window(d, acc);
+        return;
+    }
+    if (dim == d->window) {
+        window_row(d, acc);
         return;
     }
     if (unroll && ds_expr_is_const(d->c.extent[dim], &extent)) {

@@ -112,11 +112,16 @@ static void scan_block(planner *p, ds_block *block) {
     for (ds_op *op = block->first; op; op = op->next) scan_op(p, op);
 }
 
+static bool share_memory(planner *p, ds_value *a, ds_value *b) {
+    int store = store_index(p, root_of(a));
+    return root_of(a) == root_of(b) || (store >= 0 && store == store_index(p, root_of(b)));
+}
+
+/* No other operand is a view of the same bytes, either. */
 static bool may_overwrite(planner *p, const ds_op *op, size_t operand) {
-    if (op->kind == DS_GRAPH_kernel) return lower_may_overwrite(p->cx, op, operand);
-    for (size_t i = 1; i < op->operand_count; i++)
-        if (root_of(ds_op_operand(op, i)) == root_of(ds_op_operand(op, 0))) return false;
-    return operand == 0;
+    for (size_t i = 0; i < op->operand_count; i++)
+        if (i != operand && share_memory(p, ds_op_operand(op, i), ds_op_operand(op, operand))) return false;
+    return op->kind == DS_GRAPH_kernel ? lower_may_overwrite(p->cx, op, operand) : operand == 0;
 }
 
 /* A result takes the storage of an operand that ends there, where it may be written over it. */
@@ -133,6 +138,11 @@ static void overwrite_operand(planner *p, const ds_op *op) {
         set_store(p, &op->results[0], from);
         return;
     }
+}
+
+static void overwrite_operands(planner *p, const ds_block *block) {
+    for (const ds_op *op = block->first; op; op = op->next)
+        if (op->result_count == 1 && (op->kind == DS_GRAPH_kernel || lower_is_tied(op))) overwrite_operand(p, op);
 }
 
 /* ---- results in an input's memory, if the caller wants: caches that are changed in place ---- */
@@ -158,12 +168,11 @@ static bool is_read_after(const ds_op *op, const ds_value *root) {
 }
 
 /* The input whose memory this result may take: it is that input with changes, and nothing reads the input after them. */
-static int64_t tied_input(ds_value *const *inputs, ds_value *output) {
+static int64_t tied_input(planner *p, ds_value *const *inputs, ds_value *output) {
     const ds_value *result = root_of(output);
     if (!result->op || !lower_is_tied(result->op)) return -1;
     const ds_value *from = root_of(ds_op_operand(result->op, 0));
-    for (size_t i = 1; i < result->op->operand_count; i++)
-        if (root_of(ds_op_operand(result->op, i)) == from) return -1;
+    if (!may_overwrite(p, result->op, 0)) return -1;
     for (size_t i = 0; i < arrlenu(inputs); i++)
         if (inputs[i] == from && !is_read_after(result->op, from)) return (int64_t)i;
     return -1;
@@ -173,15 +182,10 @@ static void note_tied_results(planner *p, ds_op *plan, ds_value *const *inputs, 
     int64_t *tied = NULL;
     for (size_t i = 0; i < arrlenu(outputs); i++) {
         int store = store_index(p, root_of(outputs[i]));
-        arrput(tied, store >= 0 && p->stores[store].output == (int)i ? tied_input(inputs, outputs[i]) : -1);
+        arrput(tied, store >= 0 && p->stores[store].output == (int)i ? tied_input(p, inputs, outputs[i]) : -1);
     }
     ds_op_set_attr(p->m, plan, "tied", ds_attr_ints(p->cx, tied, arrlenu(tied)));
     arrfree(tied);
-}
-
-static void overwrite_operands(planner *p, const ds_block *block) {
-    for (const ds_op *op = block->first; op; op = op->next)
-        if (op->result_count == 1 && (op->kind == DS_GRAPH_kernel || lower_is_tied(op))) overwrite_operand(p, op);
 }
 
 /* ---- the arena ---- */
