@@ -409,12 +409,14 @@ static bool can_share(const plan *p) {
     return forks > 1;
 }
 
+enum { FIXED_SLOTS = 6 }; /* whether lanes share, and what all plans have */
+
 /* What the entry has found out and the steps are made of goes through memory: slots of 8 bytes, stored by one and loaded by the other. */
 static void pass_on(plan *p, LLVMValueRef slots, bool store) {
     emitter *e = p->e;
     const ds_block *block = ds_op_block(p->func, 0);
     LLVMValueRef *fixed[] = {&p->pool, &p->arena, &p->scratch, &p->weights_base, &p->lane_bytes};
-    size_t at = 1; /* after whether lanes share */
+    size_t at = FIXED_SLOTS - DS_COUNT(fixed);
     for (size_t i = 0; i < DS_COUNT(fixed); i++, at++)
         if (store) set_field(p, slots, 8 * at, *fixed[i]);
         else *fixed[i] = field(p, slots, 8 * at, i + 1 < DS_COUNT(fixed) ? p->pointer : p->i64);
@@ -473,7 +475,7 @@ static LLVMValueRef bind_pool(plan *p) {
 /* All steps: as a job of the pool if it can share them, else here. */
 static void emit_shared(plan *p, LLVMValueRef can) {
     emitter *e = p->e;
-    size_t count = 8 + ds_op_block(p->func, 0)->arg_count + arrlenu(e->symbols);
+    size_t count = FIXED_SLOTS + ds_op_block(p->func, 0)->arg_count + arrlenu(e->symbols);
     LLVMValueRef slots = em_entry_alloca(e, LLVMArrayType2(p->i64, count)), outer = e->function, pool = p->pool;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b), together = em_block(e, "together"), alone = em_block(e, "alone"),
                       done = em_block(e, "");

@@ -257,17 +257,17 @@ static void emit_row(depthwise *d, size_t rows) {
     lw_end(l, loop, NULL, 0);
 }
 
-/* Rows low..high-1 of the dim before the last, the others being in the point: pairs, then what is left. */
-static void emit_rows(depthwise *d, ds_value *low, ds_value *high, bool even) {
+/* Rows low..high-1 of the dim before the last, the others being in the point: tall tiles, then what is left. */
+static void emit_rows(depthwise *d, ds_value *low, ds_value *high, bool whole) {
     lowering *l = d->l;
     if (d->tall > 1) {
-        ds_value *two = lw_index(l, 2), *pairs = lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, high, low), two),
-                 *end = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, pairs, two));
-        ds_op *loop = lw_for(l, low, end, two, NULL, 0, NULL);
+        ds_value *step = lw_index(l, (int64_t)d->tall), *count = lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, high, low), step),
+                 *end = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, count, step));
+        ds_op *loop = lw_for(l, low, end, step, NULL, 0, NULL);
         d->p.at[d->along - 1] = lw_for_position(loop);
-        emit_row(d, 2);
+        emit_row(d, d->tall);
         lw_end(l, loop, NULL, 0);
-        if (even) return;
+        if (whole) return;
         low = end;
     }
     ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
@@ -286,7 +286,7 @@ static bool begin(depthwise *d) {
 
 static void all_channels(depthwise *d) { d->low = lw_index(d->l, 0), d->high = lw_extent(d->l, d->c.extent[CHANNEL]); }
 
-/* Rows of all images, in twos where tiles are tall. */
+/* Rows of an image, as many at a time as a tile has. */
 static const ds_expr *unit_rows(const depthwise *d) {
     return ds_expr_ceildiv(d->l->cx, d->c.extent[d->along - 1], ds_expr_const(d->l->cx, (int64_t)d->tall));
 }
@@ -314,7 +314,7 @@ static void emit_unit(depthwise *d, ds_value *rest) {
     ds_value *size = lw_index(l, (int64_t)d->tall), *low = lw_binary(l, DS_LOOP_mul, unit, size);
     const ds_expr *rows = d->c.extent[d->along - 1];
     emit_rows(d, low, lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, size), lw_extent(l, rows)),
-              ds_expr_is_const(rows, &extent) && extent % 2 == 0);
+              ds_expr_is_const(rows, &extent) && extent % (int64_t)d->tall == 0);
 }
 
 enum { FEW_ROWS = 8, CHANNEL_PIECES = 16 };

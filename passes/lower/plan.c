@@ -451,11 +451,11 @@ static ds_status plan_loop(planner *p, ds_op *op) {
 }
 
 static void plan_extern(planner *p, ds_op *op) {
-    ds_value **buffers = NULL, *first = op->operand_count ? root_of(ds_op_operand(op, 0)) : NULL, *result = ds_op_result(op, 0);
+    ds_value **buffers = NULL, *result = ds_op_result(op, 0);
     bool tied = lower_is_tied(op);
     open_results(p, op);
-    if (tied && (store_index(p, first) < 0 || store_index(p, first) != store_index(p, result)))
-        emit_copy(p, buffer_of(p, first), buffer_of(p, result), bytes_of(p, result->type));
+    if (tied && !share_memory(p, ds_op_operand(op, 0), result))
+        emit_copy(p, buffer_of(p, ds_op_operand(op, 0)), buffer_of(p, result), bytes_of(p, result->type));
     for (size_t i = tied; i < op->operand_count; i++) arrput(buffers, buffer_of(p, ds_op_operand(op, i)));
     for (size_t i = 0; i < op->result_count; i++) arrput(buffers, ds_mapping_get(&p->buffers, &op->results[i]));
     ds_op *call = emit(p, DS_PLAN_extern, buffers, arrlenu(buffers), NULL);
