@@ -10,6 +10,7 @@
  * that the first product's result stays in the L2 cache of one lane. So are two products with a map between them (the layers of a
  * transformer's block) whose weights fit that cache.
  * So are a depthwise convolution of a large image and the convolutions before and after it: `strip` rows are at work at a time.
+ * A loop (a recurrent network) is one kernel where its first dim (the direction) runs through every turn by itself, and a turn is short.
  * Needs:  graph ops.   Keeps: values.   Breaks: nothing.   Cost: linear.
  */
 #include <math.h>
@@ -99,6 +100,14 @@ static bool same_rows(const ds_type *a, const ds_type *b, size_t rows) {
 static bool in_group(ds_op *const *ops, size_t count, const ds_op *op) {
     for (size_t i = 0; i < count; i++)
         if (ops[i] == op) return true;
+    return false;
+}
+
+/* Is v made by one of these ops, or within its regions? */
+static bool is_made_by(const ds_value *v, ds_op *const *ops, size_t count) {
+    const ds_op *op = v->op ? v->op : v->block->region->op;
+    for (; op; op = op->block ? op->block->region->op : NULL)
+        if (in_group(ops, count, op)) return true;
     return false;
 }
 
@@ -383,6 +392,67 @@ static size_t collect_strips(grouper *g, ds_op *first, ds_op **ops, strip_plan *
     return 0;
 }
 
+/* ---- loops ---- */
+
+/* Bytes of weights that a turn reads, and its products, for each element of the first dim: what one lane gets from its L2 cache in less
+ * time than a fork takes, and, where there are several lanes' worth, what stays there. */
+enum { SHORT_TURN_BYTES = 1 << 18, TURN_BYTES = 1 << 20, TURN_MACS = 1 << 19 };
+
+/* An op of a loop's body that walks the first dim point by point, as far as it concerns values of the loop. */
+static bool keeps_first_dim(ds_op *loop, const ds_op *op, const ds_expr *first) {
+    if ((op->kind != DS_GRAPH_map && op->kind != DS_GRAPH_reduce && op->kind != DS_GRAPH_matmul) || ds_op_attr(op, "pads")) return false;
+    for (size_t i = 0; i < op->result_count; i++) {
+        const ds_type *t = op->results[i].type;
+        if (!ds_type_is_static(t) || t->encoding || t->rank < 2 || t->dims[0] != first) return false;
+    }
+    for (size_t i = 0; i < op->operand_count; i++) {
+        const ds_value *v = ds_op_operand(op, i);
+        if (is_made_by(v, &loop, 1) && (v->type->rank < 2 || v->type->dims[0] != first || !reads_row(ds_op_map(op, i), v->type, 1)))
+            return false;
+    }
+    for (const ds_op *inner = op->region_count ? ds_op_block(op, 0)->first : NULL; inner; inner = inner->next)
+        if (inner->kind == DS_GRAPH_extract) return false;
+    return true;
+}
+
+/* Products of a turn, and bytes of what they multiply by. */
+static void turn_work(grouper *g, const ds_block *body, double *out_macs, double *out_bytes) {
+    *out_macs = *out_bytes = 0;
+    for (const ds_op *op = body->first; op; op = op->next) {
+        uint64_t weights, points;
+        ds_contraction c;
+        if (op->kind != DS_GRAPH_matmul) continue;
+        if (!ds_type_static_count(ds_op_operand(op, 1)->type, &weights) || !ds_type_static_count(op->results[0].type, &points) ||
+            !ds_contraction_of(g->cx, op, &c))
+            *out_macs = INFINITY;
+        else {
+            double k = 1;
+            for (size_t i = c.rank; i < c.rank + c.over_count; i++) k *= (double)c.extent[i]->value;
+            *out_macs += (double)points * k, *out_bytes += 4 * (double)weights;
+        }
+    }
+}
+
+static bool is_kernel_of_turns(grouper *g, ds_op *loop) {
+    const ds_block *body = ds_op_block(loop, 0);
+    if (loop->kind != DS_GRAPH_loop || !loop->operand_count) return false;
+    const ds_type *state = loop->results[0].type;
+    if (state->rank < 2 || !ds_expr_is_const(state->dims[0], NULL)) return false;
+    for (size_t i = 0; i < body->arg_count; i++) {
+        const ds_type *t = body->args[i]->type;
+        if (!ds_type_is_static(t) || t->encoding || t->rank < 2 || t->dims[0] != state->dims[0]) return false;
+    }
+    for (const ds_op *op = body->first; op != body->last; op = op->next)
+        if (!keeps_first_dim(loop, op, state->dims[0])) return false;
+    for (size_t i = 0; i < body->last->operand_count; i++) {
+        const ds_value *v = ds_op_operand(body->last, i);
+        if (!v->op || v->op->block != body || loop->results[i].type->encoding) return false;
+    }
+    double macs, bytes, lanes = (double)state->dims[0]->value;
+    turn_work(g, body, &macs, &bytes);
+    return bytes <= lanes * (lanes > 1 ? TURN_BYTES : SHORT_TURN_BYTES) && macs <= lanes * TURN_MACS;
+}
+
 /* ---- building ---- */
 
 static size_t operand_index(ds_value ***operands, ds_value *v) {
@@ -395,7 +465,7 @@ static size_t operand_index(ds_value ***operands, ds_value *v) {
 static void collect_operands(ds_value ***operands, ds_op *op, ds_op *const *ops, size_t count) {
     for (size_t i = 0; i < op->operand_count; i++) {
         ds_value *v = ds_op_operand(op, i);
-        if (v->type->kind == DS_TYPE_TENSOR && !(v->op && in_group(ops, count, v->op))) operand_index(operands, v);
+        if (v->type->kind == DS_TYPE_TENSOR && !is_made_by(v, ops, count)) operand_index(operands, v);
     }
     for (size_t r = 0; r < op->region_count; r++)
         for (ds_op *inner = ds_op_block(op, r)->first; inner; inner = inner->next) collect_operands(operands, inner, ops, count);
@@ -448,6 +518,10 @@ static ds_op *after_group(ds_op *const *ops, size_t count, ds_op *next) {
 static void group_block(grouper *g, ds_block *block) {
     for (ds_op *op = block->first, *next; op; op = next) {
         next = op->next;
+        if (is_kernel_of_turns(g, op)) {
+            make_kernel(g, &op, 1, 1);
+            continue;
+        }
         if (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if)
             for (size_t r = 0; r < op->region_count; r++) group_block(g, ds_op_block(op, r));
         if (!computes(op)) continue;

@@ -350,6 +350,7 @@ def cases():
     yield recurrent("GRU", [4, 7, 1], 1)
     yield recurrent("GRU", [7, 7], 0)
     yield recurrent("RNN", [2, 7], 0, ["Tanh", "Relu"])
+    yield symbolic(*recurrent("GRU", [5, 7], 0)[:4])
     yield joined()
     yield shuffled(3, 7)
     yield upsampled(6, 5)

@@ -185,6 +185,7 @@ static void emit_for(emitter *e, ds_ir_context *cx, const ds_op *op) {
     }
     LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, phis[0], high, ""), inside, done);
     LLVMPositionBuilderAtEnd(e->b, inside);
+    if (ds_op_attr(op, "counter")) em_define_symbol(e, ds_op_text(op, "counter", ""), phis[0]);
     emit_ops(e, cx, body);
     LLVMBasicBlockRef end = LLVMGetInsertBlock(e->b);
     LLVMValueRef next = LLVMBuildNSWAdd(e->b, phis[0], by, "");

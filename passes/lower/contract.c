@@ -542,7 +542,8 @@ bool lower_contraction(lowering *l, const ds_op *op, const ds_op *epilogue) {
 bool lower_contraction_rows(lowering *l, const ds_op *op, const ds_op *epilogue, const lower_rows *rows, ds_value *low, ds_value *high,
                             int64_t block) {
     tiling t = {.l = l, .op = op, .epilogue = epilogue, .p = {.vector = -1}, .fixed = rows->shared - 1, .block = block, .low = low};
-    if (l->lanes < 2 || !open_space(&t) || !arrange(&t) || t.m != t.fixed) return false;
+    if (l->lanes < 2 || !open_space(&t) || !arrange(&t)) return false;
+    if (t.m == SIZE_MAX ? t.kept != t.fixed + 1 : t.m != t.fixed || t.kept != t.fixed + 2) return false;
     choose_tile(&t);
     t.p.rank = t.rank;
     for (size_t i = 0; i < t.fixed; i++) t.p.at[i] = rows->at[i];

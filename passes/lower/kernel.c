@@ -35,6 +35,16 @@ static ds_op *as_reduction(lowering *l, ds_op *op) {
     return reduce;
 }
 
+/* All of a product behind the first rows->shared dims. */
+static bool lower_row_product(lowering *l, const ds_op *op, const lower_rows *rows) {
+    const ds_type *t = op->results[0].type;
+    lower_rows inner = *rows;
+    if (op->kind != DS_GRAPH_matmul || t->elem != DS_f32 || ds_op_operand(op, 0)->type->elem != DS_f32 ||
+        ds_op_operand(op, 1)->type->elem != DS_f32 || t->rank < ++inner.shared)
+        return false;
+    return lower_contraction_rows(l, op, NULL, &inner, lw_index(l, 0), lw_extent(l, t->dims[rows->shared]), 0);
+}
+
 static void lower_op(lowering *l, ds_op *op, const lower_rows *rows, bool parallel) {
     l->b.loc = op->loc;
     switch (op->kind) {
@@ -46,7 +56,7 @@ static void lower_op(lowering *l, ds_op *op, const lower_rows *rows, bool parall
     case DS_GRAPH_winograd: lower_winograd(l, op, NULL); break;
     case DS_GRAPH_matmul:
     case DS_GRAPH_conv:
-        if (!lower_contraction(l, op, NULL)) {
+        if (!(rows ? lower_row_product(l, op, rows) : lower_contraction(l, op, NULL))) {
             ds_op *reduce = as_reduction(l, op);
             lower_reduce(l, reduce, rows, parallel);
             ds_op_erase(reduce);
@@ -143,6 +153,58 @@ static bool lower_row_blocks(lowering *l, const ds_op *kernel, size_t shared, in
     return true;
 }
 
+/* ---- loops ---- */
+
+/* Copies `count` elements; where each begins is in elements, NULL: at its beginning. */
+static void copy_row(lowering *l, ds_value *from, ds_value *from_at, ds_value *to, ds_value *to_at, const ds_expr *count) {
+    const ds_expr *at = ds_expr_add(l->cx, ds_expr_dim(l->cx, 0), ds_expr_dim(l->cx, 1));
+    ds_value *end = lw_extent(l, count), *zero = lw_index(l, 0);
+    ds_op *loop = lw_for(l, zero, end, lw_index(l, (int64_t)l->lanes), NULL, 0, NULL);
+    lane_point p = {.rank = 2, .at = {lw_for_position(loop), from_at ? from_at : zero}, .vector = 0};
+    p.mask = lw_mask(l, p.at[0], end);
+    ds_value *v = lw_load(l, from, at, &p, NULL);
+    p.at[1] = to_at ? to_at : zero;
+    lw_store(l, v, to, at, &p);
+    lw_end(l, loop, NULL, 0);
+}
+
+/* A loop whose first dim goes through all turns by itself, one point of it in a piece. States lie in scratch memory; the new ones replace
+ * them at the end of a turn, and are copied to what stacks them. */
+static void lower_turns(lowering *l, const ds_op *kernel) {
+    const ds_op *loop = ds_op_block(kernel, 0)->first, *yield = ds_op_block(loop, 0)->last;
+    ds_block *body = ds_op_block(loop, 0);
+    const ds_expr *first = loop->results[0].type->dims[0], *turns = ds_attr_to_expr(l->cx, ds_op_attr(loop, "extent"));
+    size_t carried = body->arg_count;
+    ds_op *pieces;
+    lower_rows rows = {.shared = 1, .at = {lower_parallel(l, first, 1e9, 1, &pieces)}};
+    const ds_expr **row = NULL;
+    ds_value **at = NULL;
+    for (size_t i = 0; i < yield->operand_count; i++) {
+        arrput(row, ds_type_count(l->cx, ds_op_operand(yield, i)->type));
+        arrput(at, lw_binary(l, DS_LOOP_mul, rows.at[0], lw_extent(l, row[i])));
+    }
+    for (size_t i = 0; i < carried; i++)
+        copy_row(l, lw_buffer(l, ds_op_operand(loop, i)), at[i], lw_buffer(l, body->args[i]), NULL, row[i]);
+    ds_op *turn = lw_for(l, lw_index(l, 0), lw_extent(l, turns), lw_index(l, 1), NULL, 0, NULL);
+    ds_op_set_attr(l->m, turn, "counter", ds_op_attr(loop, "counter"));
+    for (ds_op *op = body->first; op != yield; op = op->next) lower_op(l, op, &rows, false);
+    for (size_t i = 0; i < yield->operand_count; i++) {
+        ds_value *v = lw_buffer(l, ds_op_operand(yield, i)), *stack = lw_buffer(l, &loop->results[i]);
+        if (i < carried) copy_row(l, v, NULL, lw_buffer(l, body->args[i]), NULL, row[i]);
+        else if (stack != &loop->results[i]) {
+            ds_value *behind = lw_binary(l, DS_LOOP_mul, lw_for_position(turn), lw_extent(l, ds_expr_mul(l->cx, first, row[i])));
+            copy_row(l, v, NULL, stack, lw_binary(l, DS_LOOP_add, behind, at[i]), row[i]);
+        }
+    }
+    lw_end(l, turn, NULL, 0);
+    for (size_t i = 0; i < carried; i++) {
+        ds_value *result = lw_buffer(l, &loop->results[i]);
+        if (result != &loop->results[i]) copy_row(l, lw_buffer(l, body->args[i]), NULL, result, at[i], row[i]);
+    }
+    arrfree(row), arrfree(at);
+    lower_parallel_end(l, pieces);
+}
+
 /* Lanes fit the target's vectors of 32-bit elements. */
 static size_t lanes_of(const ds_target *target) { return target->vector_bytes / 4; }
 
@@ -206,8 +268,23 @@ static const ds_value *find_row_in_result(const ds_op *kernel) {
     return &op->results[0];
 }
 
+/* Room for a value that flows between ops, for one point of the first `shared` dims and `rows` of the next one (0: one point, too). */
+static void bind_temporary(lowering *l, ds_value *v, size_t shared, int64_t rows, const ds_expr ***scratch) {
+    ds_block *out = ds_op_block(l->b.block->region->op, 0);
+    const ds_type *t = row_type(l, v->type, shared);
+    ds_mapping_set(&l->buffers, v, ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, v->type->elem), NULL));
+    const ds_expr *count = ds_expr_add(l->cx, ds_expr_scale(l->cx, ds_type_count(l->cx, t), rows ? rows : 1),
+                                       ds_expr_const(l->cx, (int64_t)l->lanes)); /* see is_temporary in nest.c */
+    arrput(*scratch, ds_expr_scale(l->cx, count, (int64_t)(ds_elem_facts(t->elem)->bits / 8)));
+    for (ds_use *use = v->uses; use; use = use->next)
+        for (size_t i = 0; i < use->owner->operand_count; i++)
+            if (ds_op_operand(use->owner, i) == v && ds_op_attr(use->owner, "maps"))
+                forget_rows(l, use->owner, i, rows ? shared - 1 : shared);
+    v->type = rows ? row_type(l, v->type, shared - 1) : t;
+}
+
 static void bind_buffers(lowering *l, ds_op *kernel, size_t shared, int64_t rows) {
-    ds_block *body = ds_op_block(kernel, 0), *out = ds_op_block(l->b.block->region->op, 0);
+    ds_block *body = ds_op_block(kernel, 0);
     ds_op *yield = body->last;
     const ds_expr **scratch = NULL;
     bind_operands(l, kernel);
@@ -218,17 +295,19 @@ static void bind_buffers(lowering *l, ds_op *kernel, size_t shared, int64_t rows
             ds_value *v = &op->results[r];
             if (is_yielded(yield, v) || v == l->in_result) continue;
             bool in_registers = rows ? op->kind == DS_GRAPH_matmul && op->next->kind == DS_GRAPH_map && is_epilogue(op, op->next) : !shared;
-            if (in_registers) continue;
-            const ds_type *t = row_type(l, v->type, shared);
-            ds_mapping_set(&l->buffers, v, ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, v->type->elem), NULL));
-            const ds_expr *count = ds_expr_add(l->cx, ds_expr_scale(l->cx, ds_type_count(l->cx, t), rows ? rows : 1),
-                                               ds_expr_const(l->cx, (int64_t)l->lanes)); /* see is_temporary in nest.c */
-            arrput(scratch, ds_expr_scale(l->cx, count, (int64_t)(ds_elem_facts(t->elem)->bits / 8)));
-            for (ds_use *use = v->uses; use; use = use->next)
-                for (size_t i = 0; i < use->owner->operand_count; i++)
-                    if (ds_op_operand(use->owner, i) == v) forget_rows(l, use->owner, i, rows ? shared - 1 : shared);
-            v->type = rows ? row_type(l, v->type, shared - 1) : t;
+            if (!in_registers) bind_temporary(l, v, shared, rows, &scratch);
         }
+    set_scratch(l, scratch);
+}
+
+/* The states of a loop, and what its ops make, for one point of the first dim. */
+static void bind_turns(lowering *l, ds_op *kernel) {
+    const ds_expr **scratch = NULL;
+    ds_block *body = ds_op_block(ds_op_block(kernel, 0)->first, 0);
+    bind_operands(l, kernel);
+    for (size_t i = 0; i < body->arg_count; i++) bind_temporary(l, body->args[i], 1, 0, &scratch);
+    for (ds_op *op = body->first; op != body->last; op = op->next)
+        for (size_t r = 0; r < op->result_count; r++) bind_temporary(l, &op->results[r], 1, 0, &scratch);
     set_scratch(l, scratch);
 }
 
@@ -353,10 +432,12 @@ ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule 
     l.b = (ds_builder){m, ds_op_block(func, 0), NULL, kernel->loc};
     for (ds_op *op = body->first; op->kind != DS_GRAPH_yield; op = op->next) count++;
     ds_op *first = body->first, *second = first->next;
-    if (strip) bind_strips(&l, kernel, strip);
+    if (first->kind == DS_GRAPH_loop) bind_turns(&l, kernel);
+    else if (strip) bind_strips(&l, kernel, strip);
     else bind_buffers(&l, kernel, shared, rows);
     bool lowered = true;
-    if (strip) lowered = lower_strips(&l, kernel, strip, ds_op_int(kernel, "band", strip));
+    if (first->kind == DS_GRAPH_loop) lower_turns(&l, kernel);
+    else if (strip) lowered = lower_strips(&l, kernel, strip, ds_op_int(kernel, "band", strip));
     else if (rows) lowered = lower_row_blocks(&l, kernel, shared, rows);
     else if (shared) lower_rows_group(&l, kernel, shared);
     else if (count == 1) lower_op(&l, first, NULL, true);

@@ -336,7 +336,7 @@ static void collect_from_attr(const ds_attr *a, ds_ir_context *cx, const char **
 
 typedef struct {
     ds_ir_context *cx;
-    const char **names;
+    const char **names, **counters; /* mentioned; defined by loops within */
 } symbol_search;
 
 static void collect_from_op(void *user, ds_op *op) {
@@ -346,16 +346,20 @@ static void collect_from_op(void *user, ds_op *op) {
         const ds_attr *a = ds_op_attr(op, holders[i]);
         if (a) collect_from_attr(a, s->cx, &s->names);
     }
+    if (ds_op_attr(op, "counter")) arrput(s->counters, ds_op_text(op, "counter", ""));
 }
 
 /* The symbols that a kernel function mentions, in order of first mention. Recorded on the function, for code generation. */
 static const ds_attr *kernel_symbols(planner *p, ds_op *func) {
     const ds_attr *known = ds_op_attr(func, "symbols");
     if (known) return known;
-    symbol_search s = {p->cx, NULL};
+    symbol_search s = {.cx = p->cx};
     ds_walk(ds_op_block(func, 0), collect_from_op, &s);
+    for (size_t i = 0; i < arrlenu(s.counters); i++)
+        for (size_t k = arrlenu(s.names); k-- > 0;)
+            if (!strcmp(s.names[k], s.counters[i])) arrdel(s.names, k);
     known = ds_attr_strings(p->cx, s.names, arrlenu(s.names));
-    arrfree(s.names);
+    arrfree(s.names), arrfree(s.counters);
     ds_op_set_attr(p->m, func, "symbols", known);
     return known;
 }

@@ -65,3 +65,36 @@ func.func @read_by_a_region(%x: tensor<4x8xf32>, %i: tensor<4xi64>) -> (tensor<4
   }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
   func.return %1, %2 : tensor<4xf32>, tensor<4xf32>
 }
+
+// A loop whose first dim goes through the turns by itself is one kernel.
+// CHECK-LABEL: @turns
+// CHECK: "graph.kernel"(%arg0, %arg1)
+// CHECK: "graph.loop"
+// CHECK-NOT: "graph.kernel"
+// CHECK: shared = 1
+func.func @turns(%x: tensor<2x3x8xf32>, %w: tensor<2x8x8xf32>) -> tensor<5x2x3x8xf32> {
+  %0, %1 = "graph.loop"(%x) ({
+  ^bb0(%h: tensor<2x3x8xf32>):
+    %2 = "graph.matmul"(%h, %w) {maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>, affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>], over = ["8"]} : (tensor<2x3x8xf32>, tensor<2x8x8xf32>) -> tensor<2x3x8xf32>
+    "graph.yield"(%2, %2) : (tensor<2x3x8xf32>, tensor<2x3x8xf32>) -> ()
+  }) {counter = "t", extent = "5"} : (tensor<2x3x8xf32>) -> (tensor<2x3x8xf32>, tensor<5x2x3x8xf32>)
+  func.return %1 : tensor<5x2x3x8xf32>
+}
+
+// Here the two are mixed: a loop of the plan.
+// CHECK-LABEL: @mixed
+// CHECK: "graph.loop"
+// CHECK: "graph.kernel"
+// CHECK: shared = 0
+func.func @mixed(%x: tensor<2x8xf32>) -> tensor<2x8xf32> {
+  %0 = "graph.loop"(%x) ({
+  ^bb0(%h: tensor<2x8xf32>):
+    %2 = "graph.map"(%h) ({
+    ^bb0(%a: f32):
+      %e = "loop.neg"(%a) : (f32) -> f32
+      "graph.yield"(%e) : (f32) -> ()
+    }) {maps = [affine_map<(d0, d1) -> (1 - d0, d1)>]} : (tensor<2x8xf32>) -> tensor<2x8xf32>
+    "graph.yield"(%2) : (tensor<2x8xf32>) -> ()
+  }) {counter = "t", extent = "5"} : (tensor<2x8xf32>) -> (tensor<2x8xf32>)
+  func.return %0 : tensor<2x8xf32>
+}
