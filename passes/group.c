@@ -149,10 +149,20 @@ static bool row_is_small(grouper *g, const ds_type *t, size_t rows) {
     return count <= 1 << 16;
 }
 
+enum { FEW_ROWS = 4, MUCH = 1 << 13 };
+
+/* Rows that are few and have much in them leave lanes idle: ops on their own are cut in pieces better. */
+static bool rows_are_few(const ds_type *t, size_t rows) {
+    uint64_t count, number = 1;
+    if (!ds_type_static_count(t, &count)) return false;
+    for (size_t i = 0; i < rows; i++) number *= (uint64_t)t->dims[i]->value;
+    return number < FEW_ROWS && count >= MUCH;
+}
+
 static size_t collect_rows(grouper *g, ds_op *first, ds_op **ops) {
     size_t count = 0, rows = first->kind == DS_GRAPH_reduce ? rows_of_reduce(g, first) : 0;
     ops[count++] = first;
-    if (rows == 0) return count;
+    if (rows == 0 || rows_are_few(first->results[0].type, rows)) return count;
     for (ds_op *op = first->next; op && count < MAX_GROUP; op = op->next) {
         if (!computes(op) || is_contraction(op)) {
             if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_index) continue;

@@ -129,14 +129,16 @@ static int64_t guess_symbol(void *user, const ds_expr *atom) {
 
 double lower_estimate(const ds_expr *e) { return (double)ds_expr_evaluate(e, guess_symbol, NULL); }
 
-enum { PIECE_WORK = 16000 }; /* scalar operations: about 2 microseconds */
+int64_t lower_chunk(const ds_expr *extent, double work, int64_t multiple) {
+    double total = lower_estimate(extent) * work;
+    int64_t chunk = work >= LOWER_PIECE_WORK ? 1 : (int64_t)(LOWER_PIECE_WORK / (work < 1 ? 1 : work)) + 1;
+    if (total < 2.0 * LOWER_PIECE_WORK && ds_expr_is_const(extent, NULL)) chunk = (int64_t)lower_estimate(extent);
+    if (chunk < 1) chunk = 1;
+    return (chunk + multiple - 1) / multiple * multiple;
+}
 
 ds_value *lower_parallel(lowering *l, const ds_expr *extent, double work, int64_t multiple, ds_op **out_loop) {
-    double total = lower_estimate(extent) * work;
-    int64_t chunk = work >= PIECE_WORK ? 1 : (int64_t)(PIECE_WORK / (work < 1 ? 1 : work)) + 1;
-    if (total < 2.0 * PIECE_WORK && ds_expr_is_const(extent, NULL)) chunk = (int64_t)lower_estimate(extent);
-    if (chunk < 1) chunk = 1;
-    chunk = (chunk + multiple - 1) / multiple * multiple;
+    int64_t chunk = lower_chunk(extent, work, multiple);
     ds_op *loop = ds_op_create(&l->b, DS_LOOP_parallel, NULL, 0, NULL, 0, 1);
     ds_op_set_attr(l->m, loop, "pieces", ds_attr_expr(l->cx, ds_expr_ceildiv(l->cx, extent, ds_expr_const(l->cx, chunk))));
     ds_op_set_attr(l->m, loop, "chunk", ds_attr_int(l->cx, chunk));

@@ -98,6 +98,8 @@ int64_t lower_strip_bytes(lowering *l, const ds_value *v, int64_t strip);       
 void lower_zeros(lowering *l, ds_value *buffer, ds_value *from, ds_value *count); /* `count` zeros from element `from` on */
 void lower_winograd(lowering *l, const ds_op *op, const ds_op *epilogue);
 
+enum { LOWER_PIECE_WORK = 8000 };                                          /* scalar operations: about a microsecond */
+int64_t lower_chunk(const ds_expr *extent, double work, int64_t multiple); /* iterations of a piece: a multiple of `multiple` */
 /* Opens the parallel loop of a kernel over `extent` iterations of about `work` scalar operations each: new ops go inside a loop over
  * the iterations of one piece, whose position is returned. lower_parallel_end closes both. */
 ds_value *lower_parallel(lowering *l, const ds_expr *extent, double work, int64_t multiple, ds_op **out_loop);

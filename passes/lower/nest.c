@@ -205,7 +205,8 @@ typedef struct {
     lowering *l;
     const nest *n;
     const ds_op *op;
-    bool transposes; /* the last kept dim is walked one by one inside the lanes' loop */
+    bool transposes;      /* the last kept dim is walked one by one inside the lanes' loop, */
+    ds_value *low, *high; /* in this range; NULL: all of it */
 } walk;
 
 /* Fixes the leading dims that the kernel's common loops walk. */
@@ -251,49 +252,75 @@ static void vector_loop(walk *w, lane_point *p, size_t dim, ds_value *low, ds_va
     p->mask = NULL, p->vector = -1;
 }
 
-/* Loops over kept dims fixed..kept-1, the last of them by vectors if `vector`; the outermost one in pieces if `parallel`. */
+/* Loops over the kept dims from `dim` on, the last of them by vectors if `vector`. */
+static void serial_loops(walk *w, lane_point *p, size_t dim, bool vector, lane_body *body, void *user) {
+    lowering *l = w->l;
+    size_t end = w->n->kept - w->transposes;
+    if (dim == end) {
+        body(w, p, user);
+        return;
+    }
+    ds_value *low = lw_index(l, 0), *high = lw_extent(l, w->n->extent[dim]);
+    if (vector && dim + 1 == end) {
+        vector_loop(w, p, dim, low, high, w->n->extent[dim], body, user);
+        return;
+    }
+    ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
+    p->at[dim] = lw_for_position(loop);
+    serial_loops(w, p, dim + 1, vector, body, user);
+    lw_end(l, loop, NULL, 0);
+}
+
+/* A range of a dim that a piece has: from `start`, in chunks as lower_parallel has chosen. */
+static ds_value *end_of_chunk(lowering *l, const ds_op *pieces, ds_value *start, const ds_expr *extent) {
+    ds_value *chunk = lw_index(l, ds_op_int(pieces, "chunk", 1));
+    return lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, start, chunk), lw_extent(l, extent));
+}
+
+enum { FEW_PIECES = 16, VECTORS = 4, COLUMNS = 16 }; /* pieces are multiples of so many vectors, or columns, which fill a line */
+
+static double guess(const ds_expr *extent) {
+    double size = lower_estimate(extent);
+    return size < 1 ? 1 : size;
+}
+
+/* Loops over kept dims, in pieces: of the first dims, taken as one until there are enough; of a transposed map's columns where those dims
+ * are short; of whole vectors where there is one dim. `work` is that of one point. */
 static void kept_loops(walk *w, lane_point *p, size_t fixed, bool vector, bool parallel, double work, lane_body *body, void *user) {
     lowering *l = w->l;
     const nest *n = w->n;
-    ds_op *loops[LOWER_MAX_DIMS] = {NULL}, *pieces = NULL;
-    size_t end = n->kept - w->transposes, depth = 0;
+    size_t end = n->kept - w->transposes, whole = end - (vector && end > fixed), dim = fixed;
+    ds_op *pieces = NULL;
     p->rank = n->rank, p->vector = -1, p->mask = NULL;
-    if (fixed == end) {
-        if (parallel) lower_parallel(l, ds_expr_const(l->cx, 1), work, 1, &pieces);
-        body(w, p, user);
-        if (parallel) lower_parallel_end(l, pieces);
+    if (!parallel) {
+        serial_loops(w, p, fixed, vector, body, user);
         return;
     }
-    for (size_t i = fixed + 1; i < n->kept; i++) work *= lower_estimate(n->extent[i]);
-    for (size_t i = fixed; i < end; i++) {
-        bool innermost = i + 1 == end, in_pieces = parallel && i == fixed;
-        ds_value *low = lw_index(l, 0), *high = NULL;
-        if (in_pieces && innermost && vector) { /* one dim: pieces of whole vectors */
-            ds_value *start = lower_parallel(l, n->extent[i], work, (int64_t)l->lanes * 4, &pieces);
-            int64_t chunk = ds_op_int(pieces, "chunk", 1);
-            ds_value *limit = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, start, lw_index(l, chunk)), lw_extent(l, n->extent[i]));
-            int64_t extent;
-            bool exact = ds_expr_is_const(n->extent[i], &extent) && extent % (int64_t)l->lanes == 0;
-            vector_loop(w, p, i, start, limit, exact ? n->extent[i] : NULL, body, user);
-            break;
-        }
-        if (in_pieces) {
-            p->at[i] = lower_parallel(l, n->extent[i], work, 1, &pieces);
-            continue;
-        }
-        high = lw_extent(l, n->extent[i]);
-        if (innermost && vector) {
-            vector_loop(w, p, i, low, high, n->extent[i], body, user);
-            break;
-        }
-        loops[depth++] = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
-        p->at[i] = lw_for_position(loops[depth - 1]);
-        if (innermost) body(w, p, user);
+    const ds_expr *total = ds_expr_const(l->cx, 1);
+    for (size_t i = fixed; i < n->kept; i++) work *= guess(n->extent[i]);
+    while (dim < whole && (dim == fixed || (guess(total) < FEW_PIECES && work > LOWER_PIECE_WORK))) {
+        total = ds_expr_mul(l->cx, total, n->extent[dim]);
+        work /= guess(n->extent[dim++]);
     }
-    if (parallel && !pieces) return;
-    if (fixed + 1 == end && parallel && !vector) body(w, p, user);
-    while (depth) lw_end(l, loops[--depth], NULL, 0);
-    if (pieces) lower_parallel_end(l, pieces);
+    bool by_vectors = vector && whole == fixed;
+    double most = by_vectors ? guess(n->extent[fixed]) / (double)(l->lanes * VECTORS) : guess(total);
+    if (w->transposes && most < FEW_PIECES) {
+        const ds_expr *columns = n->extent[n->kept - 1];
+        w->low = lower_parallel(l, columns, work * guess(total) / guess(columns), COLUMNS, &pieces);
+        w->high = end_of_chunk(l, pieces, w->low, columns);
+        serial_loops(w, p, fixed, vector, body, user);
+    } else if (by_vectors) {
+        const ds_expr *extent = n->extent[fixed];
+        ds_value *start = lower_parallel(l, extent, work / guess(extent), (int64_t)l->lanes * VECTORS, &pieces);
+        int64_t known;
+        bool exact = ds_expr_is_const(extent, &known) && known % (int64_t)l->lanes == 0;
+        vector_loop(w, p, fixed, start, end_of_chunk(l, pieces, start, extent), exact ? extent : NULL, body, user);
+    } else {
+        ds_value *number = lower_parallel(l, total, work, 1, &pieces);
+        for (size_t i = dim; i-- > fixed;) p->at[i] = i == fixed ? number : lw_digit(l, &number, n->extent[i]);
+        serial_loops(w, p, dim, vector, body, user);
+    }
+    lower_parallel_end(l, pieces);
 }
 
 /* ---- maps ---- */
@@ -315,7 +342,8 @@ static void map_point(walk *w, lane_point *p, void *user) {
 static void map_column(walk *w, lane_point *p, void *user) {
     lowering *l = w->l;
     size_t dim = w->n->kept - 1;
-    ds_op *loop = lw_for(l, lw_index(l, 0), lw_extent(l, w->n->extent[dim]), lw_index(l, 1), NULL, 0, NULL);
+    ds_value *low = w->low ? w->low : lw_index(l, 0), *high = w->high ? w->high : lw_extent(l, w->n->extent[dim]);
+    ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
     p->at[dim] = lw_for_position(loop);
     map_point(w, p, user);
     lw_end(l, loop, NULL, 0);
@@ -364,7 +392,7 @@ void lower_map(lowering *l, const ds_op *op, const lower_rows *rows, bool parall
     nest_arrange(l, &n, op, rows);
     fix_rows(l, &n, rows, &p, &fixed);
     bool vector = n.rank > fixed && vector_dim_works(l, &n, n.rank - 1, op->operand_count);
-    walk w = {l, &n, op, false};
+    walk w = {.l = l, .n = &n, .op = op};
     size_t across = vector && !rows ? transposed_dim(l, &n, op) : SIZE_MAX;
     if (across != SIZE_MAX) {
         size_t order[LOWER_MAX_DIMS], count = 0;
@@ -592,7 +620,7 @@ void lower_reduce(lowering *l, const ds_op *op, const lower_rows *rows, bool par
     fix_rows(l, &n, rows, &p, &fixed);
     reduce_state state = {prefer_over_vector(l, &n, op, fixed), op->result_count};
     bool vector = !state.over_vector && n.kept > fixed && vector_dim_works(l, &n, n.kept - 1, op->operand_count);
-    walk w = {l, &n, op, false};
+    walk w = {.l = l, .n = &n, .op = op};
     kept_loops(&w, &p, fixed, vector, parallel, work, reduce_point, &state);
 }
 
@@ -632,39 +660,69 @@ void lower_encode(lowering *l, const ds_op *op) {
     ds_op_erase(map);
 }
 
-/* One copy nest for every input, all in one piece each. */
+/* The nest that copies one input to its place. */
+static void open_part(lowering *l, nest *n, const ds_type *from, const ds_type *to, size_t axis, const ds_expr *start) {
+    const ds_expr *where[LOWER_MAX_DIMS];
+    size_t order[LOWER_MAX_DIMS];
+    *n = (nest){.rank = to->rank, .kept = to->rank, .old_rank = to->rank, .accesses = 2};
+    for (size_t k = 0; k < to->rank; k++) {
+        n->extent[k] = from->dims[k], n->old[k] = ds_expr_dim(l->cx, k);
+        where[k] = k == axis ? ds_expr_add(l->cx, n->old[k], start) : n->old[k];
+    }
+    n->offset[0] = ds_layout_offset(l->cx, from, n->old);
+    n->offset[1] = ds_layout_offset(l->cx, to, where);
+    memory_order(to, to->rank, order);
+    nest_reorder(l, n, order);
+    nest_tidy(l, n);
+}
+
+/* Points low … high - 1 of the first dim; all where there is none. */
+static void copy_part(lowering *l, const nest *n, const ds_op *copy, ds_value *low, ds_value *high) {
+    walk w = {.l = l, .n = n, .op = copy};
+    lane_point p = {.rank = n->rank, .vector = -1};
+    bool vector = n->rank > 0 && vector_dim_works(l, n, n->rank - 1, 1);
+    if (n->rank == 0) {
+        map_point(&w, &p, NULL);
+    } else if (n->rank == 1 && vector) {
+        vector_loop(&w, &p, 0, low, high, NULL, map_point, NULL);
+    } else {
+        ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
+        p.at[0] = lw_for_position(loop);
+        serial_loops(&w, &p, 1, vector, map_point, NULL);
+        lw_end(l, loop, NULL, 0);
+    }
+}
+
+/* One copy nest for every input, its first dim in chunks; each piece has one chunk of one input. */
 void lower_concat(lowering *l, const ds_op *op) {
     const ds_type *to = op->results[0].type;
     size_t axis = (size_t)ds_op_int(op, "axis", 0);
-    const ds_expr *start = ds_expr_const(l->cx, 0);
+    const ds_expr *start = ds_expr_const(l->cx, 0), *before = start;
     ds_op *pieces;
     ds_value *piece = lower_parallel(l, ds_expr_const(l->cx, (int64_t)op->operand_count), 1e9, 1, &pieces);
     for (size_t i = 0; i < op->operand_count; i++) {
         ds_value *input = ds_op_operand(op, i);
-        ds_op *once = lw_when(l, lw_binary(l, DS_LOOP_eq, piece, lw_index(l, (int64_t)i))); /* only this piece's input */
-        nest n = {.rank = to->rank, .kept = to->rank, .old_rank = to->rank, .accesses = 2};
-        const ds_expr *where[LOWER_MAX_DIMS];
-        for (size_t k = 0; k < to->rank; k++) {
-            n.extent[k] = input->type->dims[k], n.old[k] = ds_expr_dim(l->cx, k);
-            where[k] = k == axis ? ds_expr_add(l->cx, n.old[k], start) : n.old[k];
-        }
-        n.offset[0] = ds_layout_offset(l->cx, input->type, n.old);
-        n.offset[1] = ds_layout_offset(l->cx, to, where);
-        size_t order[LOWER_MAX_DIMS];
-        memory_order(to, to->rank, order);
-        nest_reorder(l, &n, order);
-        nest_tidy(l, &n);
-        lane_point p = {.vector = -1};
-        bool vector = n.rank > 0 && vector_dim_works(l, &n, n.rank - 1, 1);
+        nest n;
+        open_part(l, &n, input->type, to, axis, start);
+        const ds_expr *extent = n.rank ? n.extent[0] : ds_expr_const(l->cx, 1);
+        double work = 1;
+        for (size_t k = 1; k < n.rank; k++) work *= lower_estimate(n.extent[k]);
+        int64_t chunk = lower_chunk(extent, work, n.rank == 1 ? (int64_t)l->lanes * VECTORS : 1);
+        const ds_expr *after = ds_expr_add(l->cx, before, ds_expr_ceildiv(l->cx, extent, ds_expr_const(l->cx, chunk)));
+        ds_value *mine = lw_binary(l, DS_LOOP_and, lw_binary(l, DS_LOOP_le, lw_extent(l, before), piece),
+                                   lw_binary(l, DS_LOOP_lt, piece, lw_extent(l, after)));
+        ds_op *once = lw_when(l, mine);
+        ds_value *low = lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_sub, piece, lw_extent(l, before)), lw_index(l, chunk)),
+                 *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, lw_index(l, chunk)), lw_extent(l, extent));
         ds_builder b = {l->m, op->block, (ds_op *)(uintptr_t)op, op->loc};
         ds_op *copy = ds_copy_map(&b, input, to, ds_attr_identity_map(l->cx, to->rank), false);
         ds_mapping_set(&l->buffers, &copy->results[0], lw_buffer(l, &op->results[0]));
-        walk w = {l, &n, copy, false};
-        kept_loops(&w, &p, 0, vector, false, 1, map_point, NULL);
+        copy_part(l, &n, copy, low, high);
         ds_op_erase(copy);
         lw_end(l, once, NULL, 0);
-        start = ds_expr_add(l->cx, start, input->type->dims[axis]);
+        start = ds_expr_add(l->cx, start, input->type->dims[axis]), before = after;
     }
+    ds_op_set_attr(l->m, pieces, "pieces", ds_attr_expr(l->cx, before));
     lower_parallel_end(l, pieces);
 }
 
