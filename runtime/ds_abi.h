@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define DS_ABI 3
+#define DS_ABI 4
 
 /* What a call returns. */
 enum {
@@ -28,10 +28,17 @@ enum {
     DS_NO_WEIGHTS = 7      /* the weights are in a file of their own and context.weights is null */
 };
 
-/* How far one lane has come in the steps that it shares with the others of its job; all zero but `lane` at first. */
+/* Pieces 0 … pieces-1 of work, none of which needs another one: fn(arg, piece, lane) for each, in any order, on any thread. */
+typedef struct ds_task {
+    int64_t pieces;
+    void (*fn)(void *arg, int64_t piece, int64_t lane);
+    void *arg;
+} ds_task;
+
+/* How far one lane has come in the tasks that it shares with the others of its job; all zero but `lane` at first. */
 typedef struct ds_place {
     int64_t lane;
-    uint64_t steps, pieces;
+    uint64_t tasks, pieces;
 } ds_place;
 
 /* A thread pool as the model sees it. */
@@ -39,10 +46,10 @@ typedef struct ds_pool {
     uint32_t concurrency; /* lanes */
     /* Runs fn(arg, piece, lane) for every piece in 0 … pieces-1, lane < concurrency, and returns when all are done. */
     void (*parallel_for)(struct ds_pool *pool, int64_t pieces, void (*fn)(void *arg, int64_t piece, int64_t lane), void *arg);
-    /* For pieces of one parallel_for over as many as there are lanes: each calls it with the same pieces and fn, step by step, and its own
-     * place. Every piece of the step runs once, in one lane or another; returns when all are done, without waiting for lanes that are
-     * late. Null: the pool cannot, and the model calls parallel_for for every step. */
-    void (*share)(struct ds_pool *pool, ds_place *place, int64_t pieces, void (*fn)(void *arg, int64_t piece, int64_t lane), void *arg);
+    /* For pieces of one parallel_for over as many as there are lanes: each calls it with equal tasks, again and again, and its own place.
+     * Every piece of these tasks, which do not need each other, either, runs once, in one lane or another; returns when all are done,
+     * without waiting for lanes that are late. Null: the pool cannot, and the model calls parallel_for for every task. */
+    void (*share)(struct ds_pool *pool, ds_place *place, const ds_task *tasks, int64_t count);
 } ds_pool;
 
 /* One call's surroundings. Set size and abi, arena and arena_bytes; the rest may be zero. */

@@ -1,6 +1,6 @@
-/* Fork-join, and steps inside one job. Each lane has a range of the pieces, in order, so that from step to step it meets data that its own
+/* Fork-join, and tasks inside one job. Each lane has a range of the pieces, in order, so that from task to task it meets data that its own
  * cache holds; who is through with its own takes from the others. All wait for pieces, not for threads: one that sleeps through a job or a
- * step is not missed. Workers spin briefly for the next job, then sleep on a condition variable. */
+ * task is not missed. Workers spin briefly for the next job, then sleep on a condition variable. */
 #include "libdsrt.h"
 
 #include <pthread.h>
@@ -12,8 +12,8 @@
 enum { SPINS = 4000 }; /* of a pause each: 10 to 200 microseconds */
 
 /* What is left of a lane's range of a job: first piece past its end in the high half, next one in the low half. Whoever draws a piece
- * below the end keeps the job from ending, so fn and arg are that job's. And of the last step that was drawn from: the step's number in the
- * high half, the next piece in the low half; nobody has to set out a step, since all know its ranges. */
+ * below the end keeps the job from ending, so fn and arg are that job's. And of the last shared task that was drawn from: the task's number
+ * in the high half, the next piece in the low half; nobody has to set out a task, since all know its ranges. */
 typedef struct {
     _Alignas(64) atomic_ullong left, drawn;
 } lane_range;
@@ -30,7 +30,7 @@ typedef struct {
     void *_Atomic arg;
     _Alignas(64) atomic_uint generation, sleeping;
     _Alignas(64) atomic_llong done;    /* pieces of the job */
-    _Alignas(64) atomic_ullong shared; /* pieces done of all its steps */
+    _Alignas(64) atomic_ullong shared; /* pieces done of all its tasks */
 } pool_state;
 
 typedef struct {
@@ -137,40 +137,49 @@ static void parallel_for(ds_pool *pool, int64_t pieces, void (*fn)(void *, int64
     for (; b.first < pieces; b.first += MOST) run_job(s, pieces - b.first < MOST ? pieces - b.first : MOST);
 }
 
-/* ---- steps of a job ---- */
+/* ---- tasks of a job ---- */
 
-/* Draws a piece of this step from the range first … end-1. */
-static bool draw(atomic_ullong *drawn, uint64_t step, uint64_t first, uint64_t end, uint64_t *out_piece) {
+/* Draws a piece of this task from the range first … end-1. */
+static bool draw(atomic_ullong *drawn, uint64_t task, uint64_t first, uint64_t end, uint64_t *out_piece) {
     unsigned long long now = atomic_load_explicit(drawn, memory_order_relaxed);
     do {
-        uint64_t next = now >> 32 == step ? now & UINT32_MAX : first;
-        if (now >> 32 > step || next >= end) return false;
+        uint64_t next = now >> 32 == task ? now & UINT32_MAX : first;
+        if (now >> 32 > task || next >= end) return false;
         *out_piece = next;
     } while (
-        !atomic_compare_exchange_weak_explicit(drawn, &now, step << 32 | (*out_piece + 1), memory_order_relaxed, memory_order_relaxed));
+        !atomic_compare_exchange_weak_explicit(drawn, &now, task << 32 | (*out_piece + 1), memory_order_relaxed, memory_order_relaxed));
     return true;
 }
 
-static void share_step(pool_state *s, ds_place *place, uint64_t pieces, void (*fn)(void *, int64_t, int64_t), void *arg) {
-    uint64_t lanes = s->started + 1, piece, count = 0;
-    place->steps++, place->pieces += pieces;
-    for (uint64_t i = 0; i < lanes; i++) {
-        uint64_t k = ((uint64_t)place->lane + i) % lanes;
-        while (draw(&s->ranges[k].drawn, place->steps, range_start(pieces, k, lanes), range_start(pieces, k + 1, lanes), &piece))
-            fn(arg, (int64_t)piece, place->lane), count++;
-    }
-    if (count) atomic_fetch_add_explicit(&s->shared, count, memory_order_release);
+/* A range moves on to a task only when all of its pieces of the one before have been drawn. So a lane goes through its own part of all
+ * tasks, one after the other, then through what is left of the others'. */
+static void share_tasks(pool_state *s, ds_place *place, const ds_task *tasks, uint64_t count) {
+    uint64_t lanes = s->started + 1, piece, done = 0;
+    for (uint64_t i = 0; i < lanes; i++)
+        for (uint64_t t = 0; t < count; t++) {
+            uint64_t k = ((uint64_t)place->lane + i) % lanes, pieces = tasks[t].pieces > 0 ? (uint64_t)tasks[t].pieces : 0;
+            uint64_t first = range_start(pieces, k, lanes), end = range_start(pieces, k + 1, lanes);
+            while (draw(&s->ranges[k].drawn, place->tasks + t + 1, first, end, &piece))
+                tasks[t].fn(tasks[t].arg, (int64_t)piece, place->lane), done++;
+        }
+    if (done) atomic_fetch_add_explicit(&s->shared, done, memory_order_release);
+    for (uint64_t t = 0; t < count; t++) place->pieces += tasks[t].pieces > 0 ? (uint64_t)tasks[t].pieces : 0;
+    place->tasks += count;
     for (int spins = 0; atomic_load_explicit(&s->shared, memory_order_acquire) < place->pieces; spins++)
         if (spins < SPINS) pause_briefly();
         else sched_yield(); /* more lanes than cores */
 }
 
-static void share(ds_pool *pool, ds_place *place, int64_t pieces, void (*fn)(void *, int64_t, int64_t), void *arg) {
-    batch b = {fn, arg, 0};
-    if (pieces <= MOST) share_step((pool_state *)pool, place, pieces > 0 ? (uint64_t)pieces : 0, fn, arg);
-    else
-        for (; b.first < pieces; b.first += MOST)
-            share_step((pool_state *)pool, place, (uint64_t)(pieces - b.first < MOST ? pieces - b.first : MOST), run_in_batch, &b);
+static void share(ds_pool *pool, ds_place *place, const ds_task *tasks, int64_t count) {
+    bool many = false;
+    for (int64_t t = 0; t < count; t++) many = many || tasks[t].pieces > MOST;
+    if (!many) share_tasks((pool_state *)pool, place, tasks, (uint64_t)count);
+    for (int64_t t = 0; many && t < count; t++)
+        for (batch b = {tasks[t].fn, tasks[t].arg, 0}; b.first < tasks[t].pieces; b.first += MOST) {
+            int64_t left = tasks[t].pieces - b.first;
+            ds_task part = {left < MOST ? left : MOST, run_in_batch, &b};
+            share_tasks((pool_state *)pool, place, &part, 1);
+        }
 }
 
 ds_pool *dsrt_pool_create(uint32_t threads) {

@@ -31,6 +31,14 @@ static size_t count_reorders(const plan_step *steps) {
     return count;
 }
 
+static bool runs_beside(const plan_step *s) { return ds_op_attr(s->op, "beside") != NULL; }
+
+static size_t count_beside(const plan_step *steps) {
+    size_t count = 0;
+    for (size_t i = 0; i < arrlenu(steps); i++) count += runs_beside(&steps[i]);
+    return count;
+}
+
 static ds_work total_of(const plan_step *steps) {
     ds_work w = {0};
     for (size_t i = 0; i < arrlenu(steps); i++) w.ops++, w.flops += steps[i].flops, w.bytes += steps[i].bytes;
@@ -55,6 +63,7 @@ static void print_json(ds_module *m, const plan_step *steps, const ds_work *befo
         cJSON_AddItemToArray(list, item = cJSON_CreateObject());
         plan_step_json(&steps[i], item);
         cJSON_AddStringToObject(item, "pieces", ds_op_text(steps[i].op, "pieces", "1"));
+        cJSON_AddBoolToObject(item, "beside", runs_beside(&steps[i])); /* maybe while the one before still runs */
     }
     char *text = cJSON_Print(all);
     puts(text ? text : "{}");
@@ -65,14 +74,17 @@ static void print_json(ds_module *m, const plan_step *steps, const ds_work *befo
 static size_t count_nodes(const ds_loc *loc) { return !loc ? 0 : loc->name ? 1 : count_nodes(loc->first) + count_nodes(loc->second); }
 
 static void print_table(ds_module *m, const plan_step *steps, const ds_work *before, const ds_work *after) {
-    printf("%8s %10s %7s %6s  kernel, what it does, first node\n", "MFLOP", "KB", "pieces", "nodes");
+    printf("%8s %10s %7s %6s   kernel, what it does, first node\n", "MFLOP", "KB", "pieces", "nodes");
     for (size_t i = 0; i < arrlenu(steps); i++)
-        printf("%8.2f %10.1f %7s %6zu  %s, %s, %s\n", steps[i].flops / 1e6, steps[i].bytes / 1e3, ds_op_text(steps[i].op, "pieces", "1"),
-               count_nodes(steps[i].op->loc), plan_kernel(&steps[i]), plan_what(&steps[i]), ds_loc_text(steps[i].op->loc));
-    printf("%.0f graph operations became %.0f kernels, %zu of them reorders; %.1f -> %.1f MFLOP; %.2f -> %.2f MB read and written; arena "
+        printf("%8.2f %10.1f %7s %6zu %s %s, %s, %s\n", steps[i].flops / 1e6, steps[i].bytes / 1e3, ds_op_text(steps[i].op, "pieces", "1"),
+               count_nodes(steps[i].op->loc), runs_beside(&steps[i]) ? "&" : " ", plan_kernel(&steps[i]), plan_what(&steps[i]),
+               ds_loc_text(steps[i].op->loc));
+    printf("%.0f graph operations became %.0f kernels, %zu of them reorders, %zu (&) beside the one before; %.1f -> %.1f MFLOP; %.2f -> "
+           "%.2f MB read and written; arena "
            "%s bytes, %lld of them live at one time\n",
-           before->ops, after->ops, count_reorders(steps), before->flops / 1e6, after->flops / 1e6, before->bytes / 1e6, after->bytes / 1e6,
-           ds_op_text(ds_module_find(m, "main"), "arena", "?"), (long long)ds_op_int(ds_module_find(m, "main"), "arena_least", 0));
+           before->ops, after->ops, count_reorders(steps), count_beside(steps), before->flops / 1e6, after->flops / 1e6,
+           before->bytes / 1e6, after->bytes / 1e6, ds_op_text(ds_module_find(m, "main"), "arena", "?"),
+           (long long)ds_op_int(ds_module_find(m, "main"), "arena_least", 0));
 }
 
 void report_print(const cli *c, ds_module *m, const ds_work *before) {

@@ -19,8 +19,10 @@ typedef struct {
     const ds_op *func;
     const ds_weight *weights;
     ds_signature signature;
-    LLVMValueRef context, args, pool, arena, scratch, lane_bytes, weights_base, frame, status_slot, lanes;
-    LLVMValueRef place; /* of the lane that emits the steps of a shared plan; null: steps fork one by one */
+    LLVMValueRef context, args, pool, arena, scratch, lane_bytes, weights_base, status_slot, lanes;
+    LLVMValueRef frames, tasks; /* of calls that run together: slots of 8 bytes; ds_task of each */
+    size_t pending, slots;      /* calls that wait to be run together, and the slots of their frames */
+    LLVMValueRef place;         /* of the lane that emits the steps of a shared plan; null: steps fork one by one */
     LLVMBasicBlockRef entry, exit;
     LLVMValueRef *allocations; /* stb_ds array of slots, released at the exit */
     bool *ready;               /* outputs that have a buffer */
@@ -155,7 +157,8 @@ static void emit_weight(plan *p, const ds_op *op) {
     em_set(p->e, &op->results[0], byte_offset(p, p->weights_base, em_i64(p->e, w ? (int64_t)w->offset : 0)));
 }
 
-static void set_slot(plan *p, size_t i, LLVMValueRef v) { set_field(p, p->frame, 8 * i, v); }
+/* The frame of the call that is being made up grows by a slot. */
+static void add_slot(plan *p, LLVMValueRef v) { set_field(p, p->frames, 8 * p->slots++, v); }
 
 /* The type of kernels, and of what a pool calls: void (frame, piece, lane). */
 static LLVMTypeRef piece_type(plan *p) {
@@ -163,29 +166,45 @@ static LLVMTypeRef piece_type(plan *p) {
     return LLVMFunctionType(LLVMVoidTypeInContext(p->e->llvm), params, 3, 0);
 }
 
+/* Runs the calls that wait, in one go. */
+static void run_pending(plan *p) {
+    if (!p->pending) return;
+    LLVMValueRef args[] = {p->pool, p->tasks, em_i64(p->e, (int64_t)p->pending), p->place ? p->place : LLVMConstNull(p->pointer)};
+    LLVMBuildCall2(p->e->b, LLVMGlobalGetValueType(p->runner), p->runner, args, 4, "");
+    p->pending = p->slots = 0;
+}
+
+static LLVMValueRef kernel_of(plan *p, const ds_op *op) {
+    char name[256];
+    snprintf(name, sizeof name, "%s_%s", p->e->prefix, ds_op_text(op, "kernel", ""));
+    LLVMValueRef kernel = LLVMGetNamedFunction(p->e->module, name);
+    if (kernel) return kernel;
+    kernel = LLVMAddFunction(p->e->module, name, piece_type(p));
+    LLVMSetVisibility(kernel, LLVMHiddenVisibility);
+    return kernel;
+}
+
 static void emit_call(plan *p, const ds_op *op) {
     emitter *e = p->e;
     const ds_attr *symbols = ds_op_attr(op, "symbols"), *scratch = ds_op_attr(op, "scratch");
-    size_t at = 0;
-    char name[256];
-    for (size_t i = 0; i < op->operand_count; i++) set_slot(p, at++, em_value(e, ds_op_operand(op, i)));
-    for (size_t i = 0; i < symbols->count; i++) set_slot(p, at++, em_expr(e, ds_expr_symbol(p->cx, symbols->items[i]->text), NULL, 1));
-    for (size_t i = 0; i < scratch->count; i++) set_slot(p, at++, expr(p, scratch->items[i]));
-    if (scratch->count) set_slot(p, at++, p->scratch), set_slot(p, at++, p->lane_bytes);
-    snprintf(name, sizeof name, "%s_%s", e->prefix, ds_op_text(op, "kernel", ""));
-    LLVMValueRef kernel = LLVMGetNamedFunction(e->module, name);
-    if (!kernel) {
-        kernel = LLVMAddFunction(e->module, name, piece_type(p));
-        LLVMSetVisibility(kernel, LLVMHiddenVisibility);
-    }
+    if (!ds_op_attr(op, "beside")) run_pending(p);
+    LLVMValueRef frame = byte_offset(p, p->frames, em_i64(e, 8 * (int64_t)p->slots)), kernel = kernel_of(p, op);
+    for (size_t i = 0; i < op->operand_count; i++) add_slot(p, em_value(e, ds_op_operand(op, i)));
+    for (size_t i = 0; i < symbols->count; i++) add_slot(p, em_expr(e, ds_expr_symbol(p->cx, symbols->items[i]->text), NULL, 1));
+    for (size_t i = 0; i < scratch->count; i++) add_slot(p, expr(p, scratch->items[i]));
+    if (scratch->count) add_slot(p, p->scratch), add_slot(p, p->lane_bytes);
     const ds_expr *pieces = ds_attr_to_expr(p->cx, ds_op_attr(op, "pieces"));
     if (ds_expr_equals(pieces, 1) && !p->place) {
-        LLVMValueRef args[] = {p->frame, em_i64(e, 0), em_i64(e, 0)};
+        LLVMValueRef args[] = {frame, em_i64(e, 0), em_i64(e, 0)};
         LLVMBuildCall2(e->b, piece_type(p), kernel, args, 3, "");
+        p->slots = 0;
         return;
     }
-    LLVMValueRef args[] = {p->pool, kernel, p->frame, em_expr(e, pieces, NULL, 1), p->place ? p->place : LLVMConstNull(p->pointer)};
-    LLVMBuildCall2(e->b, LLVMGlobalGetValueType(p->runner), p->runner, args, 5, "");
+    uint64_t task = sizeof(ds_task) * p->pending++;
+    set_field(p, p->tasks, task + offsetof(ds_task, pieces), em_expr(e, pieces, NULL, 1));
+    set_field(p, p->tasks, task + offsetof(ds_task, fn), kernel);
+    set_field(p, p->tasks, task + offsetof(ds_task, arg), frame);
+    if (!p->place) run_pending(p);
 }
 
 static void emit_extern(plan *p, const ds_op *op) {
@@ -338,34 +357,22 @@ static void call_pool(plan *p, size_t function, LLVMValueRef *args, unsigned cou
     LLVMBuildCall2(p->e->b, type, field(p, args[0], function, p->pointer), args, count, "");
 }
 
-/* static void run(pool, kernel, frame, pieces, place): shared with the other lanes if there is a place, else on the pool if there is one,
- * else one piece after the other. */
-static LLVMValueRef emit_runner(plan *p) {
+/* One task: on the pool if there is one and it has several pieces, else piece after piece. Leaves the builder behind it. */
+static void emit_task(plan *p, LLVMValueRef pool, LLVMValueRef task) {
     emitter *e = p->e;
-    LLVMTypeRef params[] = {p->pointer, p->pointer, p->pointer, p->i64, p->pointer}, none = LLVMVoidTypeInContext(e->llvm);
-    LLVMValueRef f = LLVMAddFunction(e->module, "run", LLVMFunctionType(none, params, 5, 0));
-    LLVMSetLinkage(f, LLVMInternalLinkage);
-    LLVMValueRef pool = LLVMGetParam(f, 0), kernel = LLVMGetParam(f, 1), frame = LLVMGetParam(f, 2), pieces = LLVMGetParam(f, 3),
-                 place = LLVMGetParam(f, 4), outer = e->function;
-    e->function = f;
-    LLVMBasicBlockRef entry = em_block(e, "entry"), step = em_block(e, "step"), fork = em_block(e, "fork"), many = em_block(e, "many"),
-                      alone = em_block(e, "alone"), head = em_block(e, "head"), body = em_block(e, "body"), done = em_block(e, "done");
-    LLVMPositionBuilderAtEnd(e->b, entry);
-    LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, place, ""), fork, step);
-    LLVMPositionBuilderAtEnd(e->b, step);
-    LLVMValueRef with_place[] = {pool, place, pieces, kernel, frame}, on_pool[] = {pool, pieces, kernel, frame};
-    call_pool(p, offsetof(ds_pool, share), with_place, 5);
-    LLVMBuildRetVoid(e->b);
-    LLVMPositionBuilderAtEnd(e->b, fork);
-    LLVMValueRef shared = LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, pool, ""), compare(p, LLVMIntSGT, pieces, em_i64(e, 1)), "");
-    LLVMBuildCondBr(e->b, shared, many, alone);
+    LLVMBasicBlockRef many = em_block(e, "many"), alone = em_block(e, "alone"), head = em_block(e, "head"), body = em_block(e, "body"),
+                      done = em_block(e, "done");
+    LLVMValueRef pieces = field(p, task, offsetof(ds_task, pieces), p->i64), kernel = field(p, task, offsetof(ds_task, fn), p->pointer),
+                 frame = field(p, task, offsetof(ds_task, arg), p->pointer), on_pool[] = {pool, pieces, kernel, frame}, zero = em_i64(e, 0);
+    LLVMValueRef forks = LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, pool, ""), compare(p, LLVMIntSGT, pieces, em_i64(e, 1)), "");
+    LLVMBuildCondBr(e->b, forks, many, alone);
     LLVMPositionBuilderAtEnd(e->b, many);
     call_pool(p, offsetof(ds_pool, parallel_for), on_pool, 4);
-    LLVMBuildRetVoid(e->b);
+    LLVMBuildBr(e->b, done);
     LLVMPositionBuilderAtEnd(e->b, alone);
     LLVMBuildBr(e->b, head);
     LLVMPositionBuilderAtEnd(e->b, head);
-    LLVMValueRef i = LLVMBuildPhi(e->b, p->i64, ""), zero = em_i64(e, 0);
+    LLVMValueRef i = LLVMBuildPhi(e->b, p->i64, "");
     LLVMAddIncoming(i, &zero, &alone, 1);
     LLVMBuildCondBr(e->b, compare(p, LLVMIntSLT, i, pieces), body, done);
     LLVMPositionBuilderAtEnd(e->b, body);
@@ -375,26 +382,60 @@ static LLVMValueRef emit_runner(plan *p) {
     LLVMAddIncoming(i, &next, &body, 1);
     LLVMBuildBr(e->b, head);
     LLVMPositionBuilderAtEnd(e->b, done);
+}
+
+/* static void run(pool, tasks, count, place): shared with the other lanes if there is a place, else task after task. */
+static LLVMValueRef emit_runner(plan *p) {
+    emitter *e = p->e;
+    LLVMTypeRef params[] = {p->pointer, p->pointer, p->i64, p->pointer}, none = LLVMVoidTypeInContext(e->llvm);
+    LLVMValueRef f = LLVMAddFunction(e->module, "run", LLVMFunctionType(none, params, 4, 0)), outer = e->function;
+    LLVMSetLinkage(f, LLVMInternalLinkage);
+    LLVMValueRef pool = LLVMGetParam(f, 0), tasks = LLVMGetParam(f, 1), count = LLVMGetParam(f, 2), place = LLVMGetParam(f, 3);
+    e->function = f;
+    LLVMBasicBlockRef entry = em_block(e, "entry"), step = em_block(e, "step"), each = em_block(e, "each"), one = em_block(e, "one"),
+                      end = em_block(e, "end");
+    LLVMPositionBuilderAtEnd(e->b, entry);
+    LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, place, ""), each, step);
+    LLVMPositionBuilderAtEnd(e->b, step);
+    LLVMValueRef with_place[] = {pool, place, tasks, count};
+    call_pool(p, offsetof(ds_pool, share), with_place, 4);
+    LLVMBuildBr(e->b, end);
+    LLVMPositionBuilderAtEnd(e->b, each);
+    LLVMValueRef t = LLVMBuildPhi(e->b, p->i64, ""), zero = em_i64(e, 0);
+    LLVMAddIncoming(t, &zero, &entry, 1);
+    LLVMBuildCondBr(e->b, compare(p, LLVMIntSLT, t, count), one, end);
+    LLVMPositionBuilderAtEnd(e->b, one);
+    emit_task(p, pool, byte_offset(p, tasks, LLVMBuildMul(e->b, t, em_i64(e, sizeof(ds_task)), "")));
+    LLVMValueRef next = LLVMBuildAdd(e->b, t, em_i64(e, 1), "");
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
+    LLVMAddIncoming(t, &next, &from, 1);
+    LLVMBuildBr(e->b, each);
+    LLVMPositionBuilderAtEnd(e->b, end);
     LLVMBuildRetVoid(e->b);
     e->function = outer;
     return f;
 }
 
-static size_t frame_slots(const ds_block *block) {
-    size_t most = 1;
+/* The most slots that the frames of calls that run together have, and the most such calls. */
+static void most_together(const ds_block *block, size_t *out_slots, size_t *out_calls) {
+    size_t slots = 0, calls = 0;
     for (const ds_op *op = block->first; op; op = op->next) {
-        size_t n = 0;
-        if (op->kind == DS_PLAN_call) n = op->operand_count + ds_op_attr(op, "symbols")->count + ds_op_attr(op, "scratch")->count + 2;
-        for (size_t r = 0; r < op->region_count; r++) {
-            size_t inner = frame_slots(ds_op_block(op, r));
-            if (inner > n) n = inner;
+        if (op->kind == DS_PLAN_call) {
+            if (!ds_op_attr(op, "beside")) slots = calls = 0;
+            slots += op->operand_count + ds_op_attr(op, "symbols")->count + ds_op_attr(op, "scratch")->count + 2, calls++;
+            if (slots > *out_slots) *out_slots = slots;
+            if (calls > *out_calls) *out_calls = calls;
         }
-        if (n > most) most = n;
+        for (size_t r = 0; r < op->region_count; r++) most_together(ds_op_block(op, r), out_slots, out_calls);
     }
-    return most;
 }
 
-static void make_frame(plan *p) { p->frame = em_entry_alloca(p->e, LLVMArrayType2(p->i64, frame_slots(ds_op_block(p->func, 0)))); }
+static void make_frames(plan *p) {
+    size_t slots = 1, calls = 1;
+    most_together(ds_op_block(p->func, 0), &slots, &calls);
+    p->frames = em_entry_alloca(p->e, LLVMArrayType2(p->i64, slots));
+    p->tasks = em_entry_alloca(p->e, LLVMArrayType2(p->i64, calls * sizeof(ds_task) / 8));
+}
 
 /* ---- shared plans: one fork, then every lane walks through the steps ---- */
 
@@ -439,14 +480,15 @@ static LLVMValueRef emit_lane(plan *p) {
     LLVMValueRef place = LLVMBuildAlloca(e->b, LLVMArrayType2(p->i64, sizeof(ds_place) / 8), "place");
     LLVMBuildBr(e->b, start);
     LLVMPositionBuilderAtEnd(e->b, start);
-    make_frame(p);
+    make_frames(p);
     set_field(p, place, offsetof(ds_place, lane), LLVMGetParam(f, 1));
-    set_field(p, place, offsetof(ds_place, steps), em_i64(e, 0));
+    set_field(p, place, offsetof(ds_place, tasks), em_i64(e, 0));
     set_field(p, place, offsetof(ds_place, pieces), em_i64(e, 0));
     LLVMValueRef shares = compare(p, LLVMIntNE, field(p, slots, 0, p->i64), em_i64(e, 0));
     p->place = LLVMBuildSelect(e->b, shares, place, LLVMConstNull(p->pointer), "");
     pass_on(p, slots, false);
     emit_block(p, ds_op_block(p->func, 0));
+    run_pending(p);
     LLVMBuildRetVoid(e->b);
     return f;
 }
@@ -635,7 +677,7 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     if (can_share(&p)) {
         emit_shared(&p, shares);
     } else {
-        make_frame(&p);
+        make_frames(&p);
         emit_block(&p, ds_op_block(func, 0));
     }
     LLVMBuildStore(e->b, LLVMConstInt(p.i32, DS_RUN_OK, 0), p.status_slot);

@@ -24,20 +24,15 @@ typedef struct {
     ds_module *m;
     ds_ir_context *cx;
     ds_op *func;
-    storage *stores; /* stb_ds array */
-    int *store_of;   /* stb_ds array by value id: index into stores, or -1 */
-    int *shared;     /* stb_ds array by id of buffers that parts share: index into stores, or -1 */
-    size_t position;
+    storage *stores;           /* stb_ds array */
+    int *store_of;             /* stb_ds array by value id: index into stores, or -1 */
+    int *shared;               /* stb_ds array by id of buffers that parts share: index into stores, or -1 */
+    size_t position, together; /* together: where the last kernel began that does not run beside the one before */
     ds_builder b;
     ds_mapping buffers;
     ds_value *output_args[256];
     const ds_expr *lane_bytes;
 } planner;
-
-static ds_value *root_of(ds_value *v) {
-    while (v->op && v->op->kind == DS_GRAPH_reshape) v = ds_op_operand(v->op, 0);
-    return v;
-}
 
 static void note_late(void *user, const char *name) {
     if (strncmp(name, "v_", 2) == 0) *(bool *)user = true;
@@ -83,11 +78,18 @@ static void add_store(planner *p, ds_value *v) {
 }
 
 static void use_value(planner *p, ds_value *v, size_t until) {
-    int i = store_index(p, root_of(v));
+    int i = store_index(p, lower_root_of(v));
     if (i >= 0 && p->stores[i].last < until) p->stores[i].last = until;
 }
 
 static void scan_block(planner *p, ds_block *block);
+
+/* What is live at any time between stays for all of it. */
+static void hold(planner *p, size_t start, size_t end) {
+    for (size_t i = 0; i < arrlenu(p->stores); i++)
+        if (p->stores[i].first > start) p->stores[i].first = start, p->stores[i].last = end;
+        else if (p->stores[i].last > start) p->stores[i].last = end;
+}
 
 static void scan_op(planner *p, ds_op *op) {
     size_t start = ++p->position;
@@ -96,16 +98,14 @@ static void scan_op(planner *p, ds_op *op) {
     for (size_t i = 0; op->kind != DS_GRAPH_join && i < op->result_count; i++) add_store(p, &op->results[i]);
     for (size_t r = 0; op->kind != DS_GRAPH_kernel && r < op->region_count; r++) scan_block(p, ds_op_block(op, r));
     size_t end = ++p->position;
-    if (op->region_count && op->kind != DS_GRAPH_kernel) { /* what a loop's body touches stays for the whole loop */
-        for (size_t i = 0; i < arrlenu(p->stores); i++)
-            if (p->stores[i].first > start) p->stores[i].first = start, p->stores[i].last = end;
-            else if (p->stores[i].last > start) p->stores[i].last = end;
-    }
+    if (op->region_count && op->kind != DS_GRAPH_kernel) hold(p, start, end); /* for a whole loop, what its body touches */
     for (size_t i = 0; i < op->operand_count; i++) use_value(p, ds_op_operand(op, i), end);
     for (size_t i = 0; i < op->result_count; i++) {
         storage *s = &p->stores[store_index(p, &op->results[i])];
         if (s->last < end) s->last = end;
     }
+    if (ds_op_attr(op, "beside")) hold(p, p->together, end);
+    else p->together = start;
 }
 
 static void scan_block(planner *p, ds_block *block) {
@@ -113,8 +113,8 @@ static void scan_block(planner *p, ds_block *block) {
 }
 
 static bool share_memory(planner *p, ds_value *a, ds_value *b) {
-    int store = store_index(p, root_of(a));
-    return root_of(a) == root_of(b) || (store >= 0 && store == store_index(p, root_of(b)));
+    int store = store_index(p, lower_root_of(a));
+    return lower_root_of(a) == lower_root_of(b) || (store >= 0 && store == store_index(p, lower_root_of(b)));
 }
 
 /* No other operand is a view of the same bytes, either. */
@@ -129,7 +129,7 @@ static void overwrite_operand(planner *p, const ds_op *op) {
     int to = store_index(p, &op->results[0]);
     storage *result = &p->stores[to];
     for (size_t i = 0; i < op->operand_count; i++) {
-        int from = store_index(p, root_of(ds_op_operand(op, i)));
+        int from = store_index(p, lower_root_of(ds_op_operand(op, i)));
         storage *s = from >= 0 ? &p->stores[from] : NULL;
         if (!s || from == to || s->late || s->output >= 0 || result->output >= 0 || s->bytes != result->bytes ||
             s->last != result->first + 1 || !may_overwrite(p, op, i))
@@ -155,7 +155,7 @@ typedef struct {
 static void note_reader(void *user, ds_op *op) {
     reader *r = user;
     for (size_t i = 0; i < op->operand_count; i++)
-        if (op->kind != DS_GRAPH_reshape && root_of(ds_op_operand(op, i)) == r->root) r->found = true;
+        if (op->kind != DS_GRAPH_reshape && lower_root_of(ds_op_operand(op, i)) == r->root) r->found = true;
 }
 
 static bool is_read_after(const ds_op *op, const ds_value *root) {
@@ -169,9 +169,9 @@ static bool is_read_after(const ds_op *op, const ds_value *root) {
 
 /* The input whose memory this result may take: it is that input with changes, and nothing reads the input after them. */
 static int64_t tied_input(planner *p, ds_value *const *inputs, ds_value *output) {
-    const ds_value *result = root_of(output);
+    const ds_value *result = lower_root_of(output);
     if (!result->op || !lower_is_tied(result->op)) return -1;
-    const ds_value *from = root_of(ds_op_operand(result->op, 0));
+    const ds_value *from = lower_root_of(ds_op_operand(result->op, 0));
     if (!may_overwrite(p, result->op, 0)) return -1;
     for (size_t i = 0; i < arrlenu(inputs); i++)
         if (inputs[i] == from && !is_read_after(result->op, from)) return (int64_t)i;
@@ -181,7 +181,7 @@ static int64_t tied_input(planner *p, ds_value *const *inputs, ds_value *output)
 static void note_tied_results(planner *p, ds_op *plan, ds_value *const *inputs, ds_value *const *outputs) {
     int64_t *tied = NULL;
     for (size_t i = 0; i < arrlenu(outputs); i++) {
-        int store = store_index(p, root_of(outputs[i]));
+        int store = store_index(p, lower_root_of(outputs[i]));
         arrput(tied, store >= 0 && p->stores[store].output == (int)i ? tied_input(p, inputs, outputs[i]) : -1);
     }
     ds_op_set_attr(p->m, plan, "tied", ds_attr_ints(p->cx, tied, arrlenu(tied)));
@@ -314,7 +314,7 @@ static void open_results(planner *p, ds_op *op) {
                        emit_storage(p, &p->stores[store_index(p, &op->results[i])], op->results[i].type->elem));
 }
 
-static ds_value *buffer_of(planner *p, ds_value *v) { return ds_mapping_get(&p->buffers, root_of(v)); }
+static ds_value *buffer_of(planner *p, ds_value *v) { return ds_mapping_get(&p->buffers, lower_root_of(v)); }
 
 static void collect_symbol(void *user, const char *name) {
     const char ***names = user;
@@ -373,8 +373,9 @@ static void plan_kernel(planner *p, ds_op *op) {
     ds_op *call = emit(p, DS_PLAN_call, buffers, arrlenu(buffers), NULL);
     arrfree(buffers);
     const ds_attr *scratch = ds_op_attr(func, "scratch");
-    static const char *const kept[] = {"what", "flops", "bytes"};
-    for (size_t i = 0; i < DS_COUNT(kept); i++) ds_op_set_attr(p->m, call, kept[i], ds_op_attr(op, kept[i]));
+    static const char *const kept[] = {"what", "flops", "bytes", "beside"};
+    for (size_t i = 0; i < DS_COUNT(kept); i++)
+        if (ds_op_attr(op, kept[i])) ds_op_set_attr(p->m, call, kept[i], ds_op_attr(op, kept[i]));
     ds_op_set_attr(p->m, call, "kernel", ds_op_attr(op, "name"));
     ds_op_set_attr(p->m, call, "pieces", ds_op_attr(func, "pieces"));
     ds_op_set_attr(p->m, call, "symbols", kernel_symbols(p, func));
@@ -554,11 +555,12 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
         set_expr(&p, weight, "bytes", bytes_of(&p, body->args[i]->type));
         ds_mapping_set(&p.buffers, body->args[i], ds_op_result(weight, 0));
     }
+    if (strcmp(name, "main") == 0) lower_mark_beside(m, body);
     scan_block(&p, body);
     bool *direct = ds_xmalloc(arrlenu(outputs) + 1);
     for (size_t i = 0; i < arrlenu(outputs); i++) {
-        int s = store_index(&p, root_of(outputs[i]));
-        direct[i] = s >= 0 && i < DS_COUNT(p.output_args) && p.stores[s].output < 0 && root_of(outputs[i])->op->block == body &&
+        int s = store_index(&p, lower_root_of(outputs[i]));
+        direct[i] = s >= 0 && i < DS_COUNT(p.output_args) && p.stores[s].output < 0 && lower_root_of(outputs[i])->op->block == body &&
                     ds_expr_equals(ds_expr_sub(p.cx, p.stores[s].bytes, bytes_of(&p, outputs[i]->type)), 0);
         if (direct[i]) p.stores[s].output = (int)i;
     }
