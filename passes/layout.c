@@ -21,6 +21,7 @@ enum { MAX_RANK = 16 };
 typedef struct {
     ds_module *m;
     ds_ir_context *cx;
+    const ds_pass_options *options;
     uint8_t *constant; /* stb_ds array by value id: 1 depends on constants only, 2 does not, 0 unknown */
 } layout;
 
@@ -444,7 +445,12 @@ static void find_candidate(void *user, ds_op *op) {
     candidate c = {.conv = op, .index = arrlenu(s->found)};
     if (value) s->bytes += (double)value->count;
     if (op->kind != DS_GRAPH_conv || !is_constant(s->l, ds_op_operand(op, 1))) return;
-    if ((c.tile = ds_winograd_tile(s->l->cx, op, 4, &c.cost))) arrput(s->found, c);
+    if (!ds_winograd_fits(s->l->cx, op)) return;
+    const char *node = ds_loc_text(op->loc);
+    const ds_schedule *choice = ds_pass_schedule(s->l->options, DS_SCHEDULE_WINOGRAD, node);
+    if (*node) ds_op_set_attr(s->l->m, op, "node", ds_attr_string(s->l->cx, node)); /* what such a schedule goes by */
+    if (choice && choice->rows) ds_op_set_attr(s->l->m, op, "tile", ds_attr_int(s->l->cx, choice->rows));
+    else if (!choice && (c.tile = ds_winograd_tile(s->l->cx, op, 4, &c.cost))) arrput(s->found, c);
 }
 
 static int most_for_its_bytes(const void *a, const void *b) {
@@ -454,7 +460,7 @@ static int most_for_its_bytes(const void *a, const void *b) {
 }
 
 /* Transformed filters are 1.8 or 4 times as large: those that save most for their bytes, as long as all weights together grow by less than
- * GROWTH. The tile is left on the op. */
+ * GROWTH, and those that a schedule names. The tile is left on the op. */
 static void choose_winograd(layout *l, ds_block *block) {
     static const double GROWTH = 0.48, LEAST = 1 << 21; /* of the model's weights (packing may add some); bytes that are always allowed */
     winograd_search s = {.l = l};
@@ -501,8 +507,7 @@ static void lay_out_block(layout *l, ds_block *block) {
 }
 
 ds_status ds_pass_layout(ds_module *module, const ds_pass_options *options) {
-    (void)options;
-    layout l = {.m = module, .cx = module->cx};
+    layout l = {.m = module, .cx = module->cx, .options = options};
     for (ds_op *func = module->body.block->first; func; func = func->next) {
         choose_winograd(&l, ds_op_block(func, 0));
         lay_out_block(&l, ds_op_block(func, 0));

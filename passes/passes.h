@@ -6,10 +6,17 @@
 #include "ir/rewrite.h"
 #include "ir/target.h"
 
-/* A choice for kernels of one description (attribute `what`), in place of the cost model's; what == NULL: for all. */
+/* A choice in place of the cost model's. */
+typedef enum {
+    DS_SCHEDULE_TILE, /* rows x columns of contractions' register tiles, columns in vectors; of kernels with this description (`what`) */
+    DS_SCHEDULE_WINOGRAD, /* tiles of rows x rows of the result, 2 or 4, or 0 for none; of the convolution that comes from this node */
+    DS_SCHEDULE_BLOCK     /* rows at work between two products; of kernels with this description */
+} ds_schedule_kind;
+
 typedef struct {
-    const char *what;
-    unsigned rows, columns; /* of contractions' register tiles; columns in vectors */
+    ds_schedule_kind kind;
+    const char *what; /* NULL: for all */
+    unsigned rows, columns;
 } ds_schedule;
 
 typedef struct {
@@ -36,6 +43,7 @@ typedef ds_status ds_pass(ds_module *module, const ds_pass_options *options);
 /* Runs the pipeline. Printing goes to standard error. */
 DS_MUST_USE ds_status ds_passes_run(ds_module *module, const ds_pass_options *options);
 void ds_passes_list(ds_string *out);
+const ds_schedule *ds_pass_schedule(const ds_pass_options *options, ds_schedule_kind kind, const char *what); /* NULL: none */
 bool ds_pass_left_out(const ds_pass_options *options, const char *name);
 /* What the graph ops of @main have to do, one by one; symbols count as 64. */
 typedef struct {

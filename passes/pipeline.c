@@ -90,6 +90,14 @@ bool ds_pass_left_out(const ds_pass_options *options, const char *name) {
     return false;
 }
 
+const ds_schedule *ds_pass_schedule(const ds_pass_options *options, ds_schedule_kind kind, const char *what) {
+    for (size_t i = 0; i < options->schedule_count; i++) {
+        const ds_schedule *s = &options->schedules[i];
+        if (s->kind == kind && (!s->what || !strcmp(s->what, what))) return s;
+    }
+    return NULL;
+}
+
 static ds_status check_left_out(ds_module *module, const char *names) {
     for (const char *at = names; at && *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ',')) {
         size_t length = strcspn(at, ","), i;

@@ -24,13 +24,19 @@ static bool has_form(ds_ir_context *cx, const ds_op *conv) {
     return !padding || padding->kind == DS_ATTR_ARRAY || padding->kind == DS_ATTR_UNIT;
 }
 
-int ds_winograd_tile(ds_ir_context *cx, const ds_op *conv, int largest, ds_winograd_cost *out) {
+bool ds_winograd_fits(ds_ir_context *cx, const ds_op *conv) {
     const ds_type *y = conv->results[0].type, *w = ds_op_operand(conv, 1)->type, *x = ds_op_operand(conv, 0)->type;
-    int64_t co, ci, rows, columns;
-    if (y->elem != DS_f32 || !has_form(cx, conv)) return 0;
-    if (!ds_expr_is_const(w->dims[0], &co) || !ds_expr_is_const(w->dims[1], &ci) || co < 8 || ci < 8) return 0;
-    if (!ds_expr_is_const(x->dims[2], NULL) || !ds_expr_is_const(x->dims[3], NULL)) return 0;
-    if (!ds_expr_is_const(y->dims[2], &rows) || !ds_expr_is_const(y->dims[3], &columns)) return 0;
+    int64_t co, ci;
+    if (y->elem != DS_f32 || !has_form(cx, conv)) return false;
+    if (!ds_expr_is_const(w->dims[0], &co) || !ds_expr_is_const(w->dims[1], &ci) || co < 8 || ci < 8) return false;
+    if (!ds_expr_is_const(x->dims[2], NULL) || !ds_expr_is_const(x->dims[3], NULL)) return false;
+    return ds_expr_is_const(y->dims[2], NULL) && ds_expr_is_const(y->dims[3], NULL);
+}
+
+int ds_winograd_tile(ds_ir_context *cx, const ds_op *conv, int largest, ds_winograd_cost *out) {
+    const ds_type *y = conv->results[0].type, *w = ds_op_operand(conv, 1)->type;
+    if (!ds_winograd_fits(cx, conv)) return 0;
+    int64_t co = w->dims[0]->value, ci = w->dims[1]->value, rows = y->dims[2]->value, columns = y->dims[3]->value;
     double pair = (double)((co + DS_PANEL - 1) / DS_PANEL * DS_PANEL) * (double)ci; /* filters come in whole panels */
     double direct = 9 * pair * ((double)rows * (double)columns + FILTER_COST), best = 0.8 * direct;
     int chosen = 0;
@@ -96,6 +102,7 @@ ds_op *ds_winograd_rewrite(ds_module *m, ds_op *conv, int tile) {
     ds_value *operands[] = {ds_op_operand(conv, 0), transformed_filter(m, &b, ds_op_operand(conv, 1), tile)};
     ds_op *op = ds_op_create(&b, DS_GRAPH_winograd, operands, 2, &conv->results[0].type, 1, 0);
     ds_op_set_attr(m, op, "tile", ds_attr_int(cx, tile));
+    if (ds_op_attr(conv, "node")) ds_op_set_attr(m, op, "node", ds_op_attr(conv, "node"));
     ds_op_set_attr(m, op, "before", ds_attr_exprs(cx, before, 2));
     ds_value_replace_uses(&conv->results[0], &op->results[0]);
     ds_op_erase(conv);

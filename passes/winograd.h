@@ -13,6 +13,8 @@ typedef struct {
     double saved, bytes; /* multiply-adds fewer than the direct form's; bytes that the filter grows by */
 } ds_winograd_cost;
 
+/* May it be done by such tiles? */
+bool ds_winograd_fits(ds_ir_context *cx, const ds_op *conv);
 /* The side of the result's tiles that costs least, 4 or 2, at most `largest`; 0 when the conv does not have that form or is cheaper as it
  * is. */
 int ds_winograd_tile(ds_ir_context *cx, const ds_op *conv, int largest, ds_winograd_cost *out);

@@ -263,6 +263,7 @@ def commands(env, report):
     report.check("text and model give the same bits", outputs[0] == outputs[1])
     profiles(env, report, model, data, work)
     schedules(env, report, model, data, work, outputs[0])
+    kernel_schedules(env, report, work)
     left_out(env, report, model, data, work, numpy_helper.to_array(onnx.TensorProto.FromString(outputs[0])))
     result = sh("cmake", "--install", env.build, "--prefix", work / "installed")
     report.check("install", result.returncode == 0 and (work / "installed/include/libdsrt.h").exists(), result.stderr)
@@ -295,7 +296,7 @@ def schedules(env, report, model, data, work, expected):
     """tune writes a file that other commands read; a tile changes the code, not the bits."""
     tuned = work / "tuned.schedules"
     result = sh(env.dsc, "tune", model, "--inputs", data, "--seconds=3", "-o", tuned)
-    report.check("tune", result.returncode == 0 and "tiles tried" in result.stdout and tuned.read_text().startswith("# dsc tune"), result.stderr)
+    report.check("tune", result.returncode == 0 and "schedules tried" in result.stdout and tuned.read_text().startswith("# dsc tune"), result.stderr)
     planned = json.loads(sh(env.dsc, "compile", model, "--dim=batch=2", "--cpu=native", "--report", "--json", "-o", work / "r.o").stdout)
     whats = sorted({k["what"] for k in planned["kernels"] if k["what"].startswith(("conv", "matmul"))})
     tuned.write_text("# by hand\n" + "".join("tile 1x2 %s\n" % what for what in whats))
@@ -306,6 +307,24 @@ def schedules(env, report, model, data, work, expected):
     tuned.write_text("tile big conv\n")
     result = sh(env.dsc, "run", model, "--inputs", data, "--schedules", tuned)
     report.check("a bad schedule is reported", result.returncode == 1 and "line 1" in result.stderr, result.stderr)
+
+
+def kernel_schedules(env, report, work):
+    """Winograd's tiles by the convolution's node, blocks between products by the kernel: another kernel, the same results."""
+    import forms
+    cases = [(forms.conv(1, 64, 64, 40, 40, [1, 1, 1, 1]), "winograd", lambda k: ["winograd 2 " + n for n in k["nodes"]]),
+             (forms.attention(1, 1, 200, 130, 24), "+ matmul", lambda k: ["block 48 " + k["what"]])]
+    for (name, nodes, inputs, outputs, flags), what, lines in cases:
+        folder, file = work / what.strip("+ "), work / (what.strip("+ ") + ".schedules")
+        forms.write(folder, nodes, inputs, outputs, flags)
+        kernels = lambda *more: json.loads(sh(env.dsc, "compile", folder / "form.onnx", "--report", "--json", "-o", folder / "f.o", *more).stdout)["kernels"]
+        plain = kernels()
+        file.write_text("\n".join(lines(next(k for k in plain if what in k["what"]))) + "\n")
+        changed = kernels("--schedules", file)
+        report.check("a schedule of %s changes the kernel" % name, any((a["what"], a["pieces"]) != (b["what"], b["pieces"]) for a, b in zip(plain, changed)), changed)
+        result = sh(env.dsc, "run", folder / "form.onnx", "--inputs", folder, "--outputs", folder, "--schedules", file)
+        reason = result.stderr if result.returncode else forms.agrees(folder, outputs)
+        report.check("results of %s with a schedule" % name, not reason, reason)
 
 
 def left_out(env, report, model, data, work, expected):

@@ -1,6 +1,8 @@
-/* Schedules that were measured: a text file, one line a kernel,
- *   tile ROWSxCOLUMNS DESCRIPTION
- * as `dsc tune` writes and --schedules reads it. Lines that start with # are for people. Descriptions that no kernel has do nothing. */
+/* Schedules that were measured: a text file, as `dsc tune` writes and --schedules reads it; lines of
+ *   tile ROWSxCOLUMNS DESCRIPTION     register tile of a kernel's products, columns in vectors
+ *   winograd SIDE NODE                Winograd's algorithm by tiles of 2 or 4, or not (0), for the convolution of an ONNX node
+ *   block ROWS DESCRIPTION            rows at work between the products of a kernel that has several
+ * Lines that start with # are for people. Descriptions and nodes that the model does not have do nothing. */
 #ifndef DS_SCHEDULES_H
 #define DS_SCHEDULES_H
 

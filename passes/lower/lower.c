@@ -58,19 +58,14 @@ static ds_op **split_kernel(ds_module *m, ds_op *kernel) {
 
 static void forget_locations(void *user, ds_op *op) { (void)user, op->loc = NULL; }
 
-static const ds_schedule *find_schedule(const lowerer *w, const ds_op *kernel) {
-    for (size_t i = 0; i < w->options->schedule_count; i++) {
-        const ds_schedule *s = &w->options->schedules[i];
-        if (!s->what || !strcmp(s->what, ds_op_text(kernel, "what", ""))) return s;
-    }
-    return NULL;
-}
-
 static void lower_one(lowerer *w, ds_op *kernel) {
     const char *name = ds_arena_printf(w->m->arena, "%s%u", w->prefix, w->next);
     ds_op *func = NULL;
     lower_describe(w->m, kernel);
-    ds_status status = lower_kernel(w->m, w->target, find_schedule(w, kernel), kernel, name, &func);
+    const char *what = ds_op_text(kernel, "what", "");
+    const ds_schedule *block = ds_pass_schedule(w->options, DS_SCHEDULE_BLOCK, what);
+    if (block && ds_op_attr(kernel, "block")) ds_op_set_attr(w->m, kernel, "block", ds_attr_int(w->m->cx, block->rows));
+    ds_status status = lower_kernel(w->m, w->target, ds_pass_schedule(w->options, DS_SCHEDULE_TILE, what), kernel, name, &func);
     if (status == DS_UNSUPPORTED) { /* no tiled form: every op gets a kernel of its own */
         ds_op *unfinished = ds_module_find(w->m, name), **parts;
         if (unfinished) ds_op_erase(unfinished);

@@ -109,7 +109,8 @@ double lower_estimate(const ds_expr *e); /* its value with a guess for symbols *
 /* kernel -> function @name of loop ops. */
 ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule *schedule, ds_op *kernel, const char *name,
                        ds_op **out_func);
-/* Says what a kernel does, for reports: attributes `what` (text), `flops` and `bytes` (of its operands and results). */
+/* Says what a kernel does, for reports: attributes `what` (text), `flops` and `bytes` (of its operands and results), `node` (of a
+ * convolution that Winograd's algorithm fits). */
 void lower_describe(ds_module *m, ds_op *kernel);
 /* May a kernel of one result write it over this operand, when nothing else needs that any more? */
 bool lower_may_overwrite(ds_ir_context *cx, const ds_op *kernel, size_t operand);

@@ -108,6 +108,7 @@ void lower_describe(ds_module *m, ds_op *kernel) {
     const ds_block *body = ds_op_block(kernel, 0);
     for (const ds_op *op = body->first; op && op->kind != DS_GRAPH_yield; op = op->next) {
         if (op->result_count) flops = ds_expr_add(cx, flops, op_flops(cx, op));
+        if (ds_op_attr(op, "node")) ds_op_set_attr(m, kernel, "node", ds_op_attr(op, "node"));
         if (op->kind == DS_GRAPH_loop) bytes = ds_expr_add(cx, bytes, bytes_again(cx, op));
     }
     for (size_t i = 0; i < kernel->operand_count + kernel->result_count; i++) {
