@@ -67,7 +67,7 @@ static ds_op *epilogue_of(const ds_value *v) {
 /* ---- shared rows ---- */
 
 /* How many leading dims of a reduction are kept as they are: the rows that a group may share. */
-static size_t rows_of_reduce(grouper *g, const ds_op *op) {
+static size_t rows_of_reduce(const ds_op *op) {
     const ds_type *t = op->results[0].type;
     if (t->encoding || op->operand_count == 0) return 0;
     size_t rows = t->rank;
@@ -77,7 +77,6 @@ static size_t rows_of_reduce(grouper *g, const ds_op *op) {
             rows = i;
             break;
         }
-    (void)g;
     return rows < t->rank ? rows : 0;
 }
 
@@ -140,9 +139,8 @@ static bool may_join(ds_op *const *ops, size_t count, const ds_op *op, size_t ro
 }
 
 /* A row's temporaries must fit the cache: static and at most this many elements. */
-static bool row_is_small(grouper *g, const ds_type *t, size_t rows) {
+static bool row_is_small(const ds_type *t, size_t rows) {
     int64_t count = 1, extent;
-    (void)g;
     for (size_t i = rows; i < t->rank; i++)
         if (!ds_expr_is_const(t->dims[i], &extent)) extent = 1024; /* a guess for what is unknown */
         else if (extent > 1 << 20 || (count *= extent) > 1 << 16) return false;
@@ -159,8 +157,8 @@ static bool rows_are_few(const ds_type *t, size_t rows) {
     return number < FEW_ROWS && count >= MUCH;
 }
 
-static size_t collect_rows(grouper *g, ds_op *first, ds_op **ops) {
-    size_t count = 0, rows = first->kind == DS_GRAPH_reduce ? rows_of_reduce(g, first) : 0;
+static size_t collect_rows(ds_op *first, ds_op **ops) {
+    size_t count = 0, rows = first->kind == DS_GRAPH_reduce ? rows_of_reduce(first) : 0;
     ops[count++] = first;
     if (rows == 0 || rows_are_few(first->results[0].type, rows)) return count;
     for (ds_op *op = first->next; op && count < MAX_GROUP; op = op->next) {
@@ -168,7 +166,7 @@ static size_t collect_rows(grouper *g, ds_op *first, ds_op **ops) {
             if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_index) continue;
             break;
         }
-        if (may_join(ops, count, op, rows) && row_is_small(g, op->results[0].type, rows)) ops[count++] = op;
+        if (may_join(ops, count, op, rows) && row_is_small(op->results[0].type, rows)) ops[count++] = op;
         else if (reads_any(op, ops, count)) break; /* what needs the group's values must stay behind it */
     }
     return count;
@@ -552,8 +550,8 @@ static void group_block(grouper *g, ds_block *block) {
                 if (next == epilogue) next = epilogue->next;
             }
         } else if (op->kind == DS_GRAPH_reduce) {
-            count = collect_rows(g, op, ops);
-            if (count > 1) shared = rows_of_reduce(g, op);
+            count = collect_rows(op, ops);
+            if (count > 1) shared = rows_of_reduce(op);
             next = after_group(ops, count, next);
         }
         ds_op *kernel = make_kernel(g, ops, count, shared);

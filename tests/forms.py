@@ -277,6 +277,19 @@ def joined():
     return "concats joined", [*constants(**w), *nodes], [x], [want], []
 
 
+def parts(rows, columns):
+    """Dense concats whose parts are made in place: by a map that something else reads, too, a product and a softmax; and one that is the result."""
+    x, w = f32(1, rows, columns), f32(columns, columns) / np.float32(columns ** 0.5)
+    x64 = x.astype(np.float64)
+    a, e = np.tanh(x64), np.exp(x64 - x64.max(-1, keepdims=True))
+    c = np.concatenate([a, x64 @ w, e / e.sum(-1, keepdims=True)], 1)
+    want = np.concatenate([c @ w, -a, a[:, :1] * 2], 1).astype(np.float32)
+    n = helper.make_node
+    nodes = [n("Tanh", ["x0"], ["a"]), n("MatMul", ["x0", "w"], ["b"]), n("Softmax", ["x0"], ["s"], axis=-1), n("Concat", ["a", "b", "s"], ["c"], axis=1), n("MatMul", ["c", "w"], ["t"]),
+             n("Neg", ["a"], ["m"]), n("Slice", ["a", "zero", "one", "axes"], ["f"]), n("Add", ["f", "f"], ["g"]), n("Concat", ["t", "m", "g"], ["y"], axis=1)]
+    return "parts %s" % [rows, columns], [*constants(w=w, zero=np.array([0, 0], np.int64), one=np.array([1, 1 << 30], np.int64), axes=np.array([1, 2], np.int64)), *nodes], [x], [want], []
+
+
 def shuffled(groups, each):
     x, w = f32(2, groups * each, 5, 3), f32(groups * each, groups * each, 1, 1)
     mixed = np.einsum("nchw,oc->nohw", x.astype(np.float64), w[:, :, 0, 0])
@@ -352,6 +365,8 @@ def cases():
     yield recurrent("RNN", [2, 7], 0, ["Tanh", "Relu"])
     yield symbolic(*recurrent("GRU", [5, 7], 0)[:4])
     yield joined()
+    yield parts(7, 33)
+    yield symbolic(*parts(5, 16)[:4])
     yield shuffled(3, 7)
     yield upsampled(6, 5)
     yield upsampled(3, 1)

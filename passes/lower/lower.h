@@ -116,9 +116,12 @@ void lower_describe(ds_module *m, ds_op *kernel);
 bool lower_may_overwrite(ds_ir_context *cx, const ds_op *kernel, size_t operand);
 /* Does this op change its operand 0 in place, or a copy of it? */
 bool lower_is_tied(const ds_op *op);
+/* Dense concats whose parts can be made in place become joins. */
+void lower_join_parts(ds_module *m, ds_block *body);
 /* Marks the kernels of a function's body that may run beside those before them. */
 void lower_mark_beside(ds_module *m, ds_block *body);
 ds_value *lower_root_of(ds_value *v); /* whose memory v is a view of */
+bool lower_is_late(const ds_expr *e); /* does it need symbols that are read while running? */
 /* Function of kernels -> plan. */
 ds_status lower_plan(ds_module *m, ds_op *func);
 

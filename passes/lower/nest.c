@@ -209,12 +209,11 @@ typedef struct {
     ds_value *low, *high; /* in this range; NULL: all of it */
 } walk;
 
-/* Fixes the leading dims that the kernel's common loops walk. */
-static void fix_rows(lowering *l, nest *n, const lower_rows *rows, lane_point *p, size_t *out_fixed) {
-    (void)l, (void)n;
+/* Fixes the leading dims that the kernel's common loops walk; returns how many. */
+static size_t fix_rows(const lower_rows *rows, lane_point *p) {
     size_t count = rows ? rows->shared : 0;
     for (size_t i = 0; i < count; i++) p->at[i] = rows->at[i];
-    *out_fixed = count;
+    return count;
 }
 
 static bool vector_dim_works(lowering *l, const nest *n, size_t dim, size_t access) {
@@ -387,10 +386,9 @@ static void nest_arrange(lowering *l, nest *n, const ds_op *op, const lower_rows
 void lower_map(lowering *l, const ds_op *op, const lower_rows *rows, bool parallel) {
     nest n;
     lane_point p = {.vector = -1};
-    size_t fixed;
     nest_open(l, &n, op, NULL, 0);
     nest_arrange(l, &n, op, rows);
-    fix_rows(l, &n, rows, &p, &fixed);
+    size_t fixed = fix_rows(rows, &p);
     bool vector = n.rank > fixed && vector_dim_works(l, &n, n.rank - 1, op->operand_count);
     walk w = {.l = l, .n = &n, .op = op};
     size_t across = vector && !rows ? transposed_dim(l, &n, op) : SIZE_MAX;
@@ -613,11 +611,10 @@ void lower_reduce(lowering *l, const ds_op *op, const lower_rows *rows, bool par
     double work = region_work(ds_op_block(op, 0)) + 1;
     nest n;
     lane_point p = {.vector = -1};
-    size_t fixed;
     for (size_t i = 0; i < over->count; i++) extents[i] = ds_attr_to_expr(l->cx, over->items[i]), work *= lower_estimate(extents[i]);
     nest_open(l, &n, op, extents, over->count);
     nest_arrange(l, &n, op, rows);
-    fix_rows(l, &n, rows, &p, &fixed);
+    size_t fixed = fix_rows(rows, &p);
     reduce_state state = {prefer_over_vector(l, &n, op, fixed), op->result_count};
     bool vector = !state.over_vector && n.kept > fixed && vector_dim_works(l, &n, n.kept - 1, op->operand_count);
     walk w = {.l = l, .n = &n, .op = op};

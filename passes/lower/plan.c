@@ -38,7 +38,7 @@ static void note_late(void *user, const char *name) {
     if (strncmp(name, "v_", 2) == 0) *(bool *)user = true;
 }
 
-static bool is_late(const ds_expr *e) {
+bool lower_is_late(const ds_expr *e) {
     bool late = false;
     ds_expr_each_symbol(e, note_late, &late);
     return late;
@@ -69,10 +69,13 @@ static bool join_store(planner *p, const ds_value *v, int64_t id) {
 
 static void add_store(planner *p, ds_value *v) {
     int64_t id = v->type->kind == DS_TYPE_TENSOR ? ds_layout_within(v->type, DS_WITHIN_ID) : -1;
+    const ds_attr *whole = ds_op_attr(v->op, "whole"); /* of a dense part: see parts.c */
+    if (whole) id = ds_op_int(v->op, "part", 0);
     if (id >= 0 && join_store(p, v, id)) return;
-    storage s = {.bytes = bytes_of(p, v->type), .first = p->position, .last = p->position, .output = -1};
+    storage s = {
+        .bytes = whole ? ds_attr_to_expr(p->cx, whole) : bytes_of(p, v->type), .first = p->position, .last = p->position, .output = -1};
     int64_t bytes;
-    s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = is_late(s.bytes);
+    s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = lower_is_late(s.bytes);
     set_store(p, v, (int)arrlen(p->stores));
     arrput(p->stores, s);
 }
@@ -124,13 +127,18 @@ static bool may_overwrite(planner *p, const ds_op *op, size_t operand) {
     return op->kind == DS_GRAPH_kernel ? lower_may_overwrite(p->cx, op, operand) : operand == 0;
 }
 
+static bool is_part(ds_value *v) {
+    const ds_op *op = lower_root_of(v)->op;
+    return op && ds_op_attr(op, "part");
+}
+
 /* A result takes the storage of an operand that ends there, where it may be written over it. */
 static void overwrite_operand(planner *p, const ds_op *op) {
     int to = store_index(p, &op->results[0]);
     storage *result = &p->stores[to];
     for (size_t i = 0; i < op->operand_count; i++) {
         int from = store_index(p, lower_root_of(ds_op_operand(op, i)));
-        storage *s = from >= 0 ? &p->stores[from] : NULL;
+        storage *s = from >= 0 && !is_part(ds_op_operand(op, i)) ? &p->stores[from] : NULL;
         if (!s || from == to || s->late || s->output >= 0 || result->output >= 0 || s->bytes != result->bytes ||
             s->last != result->first + 1 || !may_overwrite(p, op, i))
             continue;
@@ -142,7 +150,8 @@ static void overwrite_operand(planner *p, const ds_op *op) {
 
 static void overwrite_operands(planner *p, const ds_block *block) {
     for (const ds_op *op = block->first; op; op = op->next)
-        if (op->result_count == 1 && (op->kind == DS_GRAPH_kernel || lower_is_tied(op))) overwrite_operand(p, op);
+        if (op->result_count == 1 && !ds_op_attr(op, "part") && (op->kind == DS_GRAPH_kernel || lower_is_tied(op)))
+            overwrite_operand(p, op);
 }
 
 /* ---- results in an input's memory, if the caller wants: caches that are changed in place ---- */
@@ -309,9 +318,16 @@ static ds_value *emit_storage(planner *p, storage *s, ds_elem elem) {
 }
 
 static void open_results(planner *p, ds_op *op) {
-    for (size_t i = 0; i < op->result_count; i++)
-        ds_mapping_set(&p->buffers, &op->results[i],
-                       emit_storage(p, &p->stores[store_index(p, &op->results[i])], op->results[i].type->elem));
+    for (size_t i = 0; i < op->result_count; i++) {
+        ds_value *buffer = emit_storage(p, &p->stores[store_index(p, &op->results[i])], op->results[i].type->elem);
+        const ds_attr *at = ds_op_attr(op, "at");
+        if (ds_op_attr(op, "part") && !ds_expr_equals(ds_attr_to_expr(p->cx, at), 0)) {
+            ds_op *part = emit(p, DS_PLAN_part, &buffer, 1, buffer->type);
+            ds_op_set_attr(p->m, part, "offset", at);
+            buffer = ds_op_result(part, 0);
+        }
+        ds_mapping_set(&p->buffers, &op->results[i], buffer);
+    }
 }
 
 static ds_value *buffer_of(planner *p, ds_value *v) { return ds_mapping_get(&p->buffers, lower_root_of(v)); }
@@ -522,6 +538,7 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     const ds_attr *arg_attrs = ds_op_attr(func, "arg_attrs");
     ds_value **inputs = NULL, **outputs = NULL;
     p.lane_bytes = ds_expr_const(p.cx, 0);
+    lower_join_parts(m, body);
     for (size_t i = 0; i < ret->operand_count; i++) arrput(outputs, ds_op_operand(ret, i));
     if (arrlenu(outputs) > DS_COUNT(p.output_args) && strcmp(name, "main") == 0)
         return ds_report(p.cx->diag, DS_ERROR, DS_E_form, NULL, "more than %zu results", DS_COUNT(p.output_args));
