@@ -108,7 +108,7 @@ static void scan_op(planner *p, ds_op *op) {
         if (s->last < end) s->last = end;
     }
     if (ds_op_attr(op, "beside")) hold(p, p->together, end);
-    else p->together = start;
+    else if (op->kind == DS_GRAPH_kernel) p->together = start;
 }
 
 static void scan_block(planner *p, ds_block *block) {
