@@ -317,16 +317,19 @@ static void emit_unit(depthwise *d, ds_value *rest) {
               ds_expr_is_const(rows, &extent) && extent % (int64_t)d->tall == 0);
 }
 
-enum { FEW_ROWS = 8, CHANNEL_PIECES = 16 };
+enum { FEW_ROWS = 8, CHANNEL_PIECES = 16, CHUNK_VECTORS = 4 };
 
-/* Few rows of many channels: pieces of channels, as those of the product that made them (its weights are many). */
+/* Few rows of many channels: pieces of channels, as those of the product that made them (its weights are many). Of a wide row a piece
+ * reads so many bytes at each position and skips the rest; with fewer, the caches' prefetchers do not keep up.
+ */
 static bool emit_channel_pieces(depthwise *d, const ds_expr *units, double unit_work) {
     lowering *l = d->l;
     int64_t channels, count, lanes = (int64_t)l->lanes;
     if (!ds_expr_is_const(d->c.extent[CHANNEL], &channels) || !ds_expr_is_const(units, &count) || count * (int64_t)d->tall > FEW_ROWS ||
         channels < CHANNEL_PIECES * lanes)
         return false;
-    int64_t vectors = (channels + lanes - 1) / lanes, chunk = (vectors + CHANNEL_PIECES - 1) / CHANNEL_PIECES * lanes;
+    int64_t vectors = (channels + lanes - 1) / lanes, chunk = (vectors + CHANNEL_PIECES - 1) / CHANNEL_PIECES;
+    chunk = (chunk < CHUNK_VECTORS ? CHUNK_VECTORS : chunk) * lanes;
     const ds_expr *chunks = ds_expr_const(l->cx, (channels + chunk - 1) / chunk);
     ds_op *pieces;
     ds_value *piece = lower_parallel(l, chunks, unit_work * (double)count * (double)chunk / (double)channels, 1, &pieces),
