@@ -95,36 +95,41 @@ INLINE VD FN(ds_exp_f64_of)(VD x) {
     return FN(pick)((VL)(x == x), y, x);
 }
 
-/* Results below 2^-125 are zero: masked logits of -100 would else fill a softmax with subnormals, on which products and sums take a hundred
- * times longer. Large ones overflow in the last sum. */
-INLINE VF FN(ds_exp_f32_of)(VF x) {
-    VF zero = (VF)((VI)x & 0), limited = FN(pickf)((VI)(x > 89.0f), zero + 89.0f, x);
-    VF shift = zero + 12582911.0f, biased = limited * 1.44269504f + shift, n = biased - shift; /* 1.5 * 2^23 - 1 */
-    VF r = limited - n * 0.693359375f;
-    r = r - n * -2.12194440e-4f;
-    VF p = r * 0.001381453942f + 0.008368745446f; /* minimax over the half logarithm of 2, relative error 3e-9 */
+/* e^r: minimax for |r| <= ln2/2, relative error 3e-9 */
+INLINE VF FN(power_of_e)(VF r) {
+    VF p = r * 0.001381453942f + 0.008368745446f;
     p = p * r + 0.04166838899f;
     p = p * r + 0.1666652113f;
     p = p * r + 0.4999999404f;
     p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    VF half = (VF)((VI)p + ((VI)biased << 23)); /* times 2^(n - 1): the low bits of biased */
+    return p * r + 1.0f;
+}
+
+/* Results below 2^-125 are zero: masked logits of -100 would else fill a softmax with subnormals, on which products and sums take a hundred
+ * times longer. Large ones overflow in the last sum. */
+INLINE VF FN(ds_exp_f32_of)(VF x) {
+    VF zero = (VF)((VI)x & 0), limited = FN(pickf)((VI)(x > 89.0f), zero + 89.0f, x);
+    VF shift = zero + 12583038.0f, biased = limited * 1.44269504f + shift, n = biased - shift; /* 1.5 * 2^23 + 126 */
+    VF r = limited - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    VF half = FN(power_of_e)(r) * (VF)((VI)biased << 23); /* times 2^(n - 1), whose exponent the low bits of biased are */
     return FN(pickf)((VI)(x < -86.6433976f), zero, half + half);
 }
 
-/* e^-q for q in 0 … 80 */
+/* e^-q for q up to 87; NaN stays NaN */
 INLINE VF FN(decay)(VF q) {
-    VF shift = (VF)((VI)q & 0) + 12582912.0f, biased = q * -1.44269504f + shift, n = biased - shift;
+    VF shift = (VF)((VI)q & 0) + 12583039.0f, biased = q * -1.44269504f + shift, n = biased - shift; /* 1.5 * 2^23 + 127 */
     VF r = -q - n * 0.693359375f;
     r = r - n * -2.12194440e-4f;
-    VF p = r * (1.0f / 720.0f) + 1.0f / 120.0f;
-    p = p * r + 1.0f / 24.0f;
-    p = p * r + 1.0f / 6.0f;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    return (VF)((VI)p + ((VI)biased << 23)); /* the low bits of biased are n */
+    return FN(power_of_e)(r) * (VF)((VI)biased << 23); /* 2^n: the low bits of biased are its exponent */
 }
+
+/* e^-q for q >= 0, zero below 2^-125 like the other */
+INLINE VF FN(ds_decay_f32_of)(VF q) {
+    VF e = FN(decay)(q);
+    return FN(pickf)((VI)(q > 86.6433976f), (VF)((VI)q & 0), e);
+}
+INLINE VD FN(ds_decay_f64_of)(VD q) { return FN(ds_exp_f64_of)(-q); }
 
 /* ---- logarithms: x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh((m - 1) / (m + 1)) ---- */
 
@@ -276,7 +281,7 @@ INLINE VF FN(ds_tanh_f32_of)(VF x) {
     p = p * z - 0.3333333333f;
     VF t = FN(pickf)((VI)(a > 10.0f), zero + 10.0f, a), e = FN(decay)(t + t), big = (1 - e) / (1 + e);
     big = (VF)((VI)big | ((VI)x & (i32)0x80000000));
-    return FN(pickf)((VI)(x == x), FN(pickf)((VI)(a < 0.35f), x * (1 + z * p), big), x);
+    return FN(pickf)((VI)(a < 0.35f), x * (1 + z * p), big);
 }
 INLINE VD FN(ds_asinh_f64_of)(VD x) {
     VD a = FN(absd)(x), z = a * a, y = FN(ds_log1p_f64_of)(a + z / (1 + FN(root)(1 + z)));
@@ -310,12 +315,12 @@ INLINE VF FN(ds_erf_f32_of)(VF x) {
     p = p * z + 0.1283791671f; /* x + x * 0.128… keeps the leading term exact */
     VF big = 1 - FN(decay)(FN(decrease)(FN(pickf)((VI)(a > 4.0f), zero + 4.0f, a)));
     big = (VF)((VI)big | ((VI)x & (i32)0x80000000));
-    return FN(pickf)((VI)(x == x), FN(pickf)((VI)(a < 0.35f), x + x * p, big), x);
+    return FN(pickf)((VI)(a < 0.35f), x + x * p, big);
 }
 /* Its error is below 1e-8: where it is small, relative accuracy is less. */
 INLINE VF FN(ds_erfc_f32_of)(VF x) {
     VF q = FN(decrease)(FN(absf)(x)), zero = (VF)((VI)x & 0), e = FN(pickf)((VI)(q > 80.0f), zero, FN(decay)(q));
-    return FN(pickf)((VI)(x == x), FN(pickf)((VI)(x < 0), 2 - e, e), x);
+    return FN(pickf)((VI)(x < 0), 2 - e, e);
 }
 
 /* The continued fraction of erfc, from 2 to `most`. */
@@ -401,7 +406,8 @@ INLINE VH FN(ds_encode_bf16_of)(VF x) {
     void FN(name)(R *r, const A *a, const A *b) { *r = FN(JOIN(name, _of))(*a, *b); }
 ENTRY1(ds_round_f32, VF, VF) ENTRY1(ds_round_f64, VD, VD) ENTRY1(ds_floor_f64, VD, VD) ENTRY1(ds_ceil_f64, VD, VD)
 ENTRY1(ds_trunc_f64, VD, VD) ENTRY1(ds_floor_f32, VF, VF) ENTRY1(ds_ceil_f32, VF, VF) ENTRY1(ds_trunc_f32, VF, VF)
-ENTRY1(ds_exp_f64, VD, VD) ENTRY1(ds_exp_f32, VF, VF) ENTRY1(ds_log_f64, VD, VD) ENTRY1(ds_log_f32, VF, VF)
+ENTRY1(ds_exp_f64, VD, VD) ENTRY1(ds_exp_f32, VF, VF) ENTRY1(ds_decay_f64, VD, VD) ENTRY1(ds_decay_f32, VF, VF)
+ENTRY1(ds_log_f64, VD, VD) ENTRY1(ds_log_f32, VF, VF)
 ENTRY1(ds_log1p_f64, VD, VD) ENTRY1(ds_sin_f64, VD, VD) ENTRY1(ds_cos_f64, VD, VD) ENTRY1(ds_tan_f64, VD, VD)
 ENTRY1(ds_atan_f64, VD, VD) ENTRY1(ds_asin_f64, VD, VD) ENTRY1(ds_acos_f64, VD, VD) ENTRY1(ds_sinh_f64, VD, VD)
 ENTRY1(ds_cosh_f64, VD, VD) ENTRY1(ds_tanh_f64, VD, VD) ENTRY1(ds_asinh_f64, VD, VD) ENTRY1(ds_acosh_f64, VD, VD)

@@ -206,6 +206,19 @@ def long_rows(rows, columns):
     return "long rows %s" % [rows, columns], [*constants(gamma=gamma), *nodes], [x], [e.T.astype(np.float32)], []
 
 
+def special_values(columns):
+    """NaN, of any payload, and infinities: softmax lets one NaN, or +inf, spread over its row; exp, tanh and erf keep it to itself."""
+    x = np.zeros((6, columns), np.float32)
+    x[0, 3], x[1], x[2, 5], x[3, :9], x[4] = np.nan, -np.inf, np.inf, -np.inf, f32(columns)
+    x.view(np.uint32)[5, 7:9] = 0x7FC00155, 0xFFC00001
+    wide = x.astype(np.float64)
+    with np.errstate(all="ignore"):
+        e = np.exp(wide - wide.max(-1, keepdims=True))
+        want = np.concatenate([e / e.sum(-1, keepdims=True), np.exp(wide), np.tanh(wide), np.vectorize(math.erf)(wide)])
+    nodes = [helper.make_node(kind, ["x0"], [kind]) for kind in ("Softmax", "Exp", "Tanh", "Erf")]
+    return "special values %d" % columns, [*nodes, helper.make_node("Concat", [n.output[0] for n in nodes], ["y"], axis=0)], [x], [want.astype(np.float32)], []
+
+
 def attention(batch, heads, rows, columns, depth):
     """Scale, mask, softmax between two products: rows that fill no block, more rows than one."""
     q, k, v, mask = f32(batch, heads, rows, depth), f32(batch, heads, depth, columns), f32(batch, heads, columns, depth), f32(1, 1, rows, columns)
@@ -354,6 +367,8 @@ def cases():
     yield overwritten(37, 64)
     yield symbolic(*overwritten(29, 40)[:4])
     yield viewed(48, 32)
+    yield special_values(37)
+    yield symbolic(*special_values(64)[:4])
     yield long_rows(5, 1031)
     yield long_rows(3, 2048)
     yield attention(2, 3, 37, 53, 16)
@@ -420,7 +435,11 @@ def levels(dsc):
 def agrees(folder, outputs):
     for i, want in enumerate(outputs):
         got = np.load(folder / ("output_%d.npy" % i))
-        if got.shape != want.shape or (want.size and np.abs(got - want).max() > 1e-4 * np.abs(want).max()):
+        if got.shape != want.shape:
+            return "output %d has shape %s" % (i, got.shape)
+        with np.errstate(invalid="ignore"):
+            near = np.abs(got - want) <= 1e-4 * np.abs(want[np.isfinite(want)]).max(initial=0)
+        if not np.all(near | (got == want) | ((got != got) & (want != want))):
             return "output %d differs" % i
     return None
 

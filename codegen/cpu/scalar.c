@@ -133,6 +133,7 @@ static LLVMValueRef float_op(emitter *e, const ds_op *op, ds_elem elem, LLVMValu
     case DS_LOOP_fma: return em_call_intrinsic(e, e->target->has_fma ? "llvm.fma" : "llvm.fmuladd", LLVMTypeOf(x[0]), x, 3);
     case DS_LOOP_min: return float_extreme(e, "llvm.minimum", x);
     case DS_LOOP_max: return float_extreme(e, "llvm.maximum", x);
+    case DS_LOOP_greater: return LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOGT, x[0], x[1], ""), x[0], x[1], "");
     case DS_LOOP_floor: return rounding(e, "floor", elem, x);
     case DS_LOOP_ceil: return rounding(e, "ceil", elem, x);
     case DS_LOOP_trunc: return rounding(e, "trunc", elem, x);
@@ -222,6 +223,7 @@ static LLVMValueRef integer_op(emitter *e, const ds_op *op, ds_elem elem, LLVMVa
     case DS_LOOP_mod: return integer_division(e, op->kind, is_unsigned, x[0], x[1]);
     case DS_LOOP_pow: return integer_power(e, x[0], x[1], is_unsigned);
     case DS_LOOP_min: return em_call_intrinsic(e, is_unsigned ? "llvm.umin" : "llvm.smin", LLVMTypeOf(x[0]), x, 2);
+    case DS_LOOP_greater:
     case DS_LOOP_max: return em_call_intrinsic(e, is_unsigned ? "llvm.umax" : "llvm.smax", LLVMTypeOf(x[0]), x, 2);
     case DS_LOOP_and: return LLVMBuildAnd(b, x[0], x[1], "");
     case DS_LOOP_or: return LLVMBuildOr(b, x[0], x[1], "");

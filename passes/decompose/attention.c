@@ -115,10 +115,10 @@ static ds_value *masked_softmax(attention *n, ds_value *x, ds_elem elem) {
     const ds_attr *maps[] = {dec_map_of(d, 5, all, 5), dec_map_of(d, 5, row, 4)};
     const ds_expr *const *dims = x->type->dims;
     body b = reduce_begin(d, elem, 4, dims, &dims[4], 1, &x, maps, 1), *r = &b;
-    ds_value *most = reduce_end(r, cast_to(r, r->x[0], elem), DS_LOOP_max), *inputs[] = {x, most};
+    ds_value *most = reduce_end(r, cast_to(r, r->x[0], elem), DS_LOOP_greater), *inputs[] = {x, most};
     b = map_begin(d, elem, 5, dims, inputs, maps, 2);
     ds_value *shift = SELECT(EQ(r->x[1], num(r, elem, -(double)INFINITY)), num(r, elem, 0), r->x[1]);
-    ds_value *e = map_end(r, EXP(SUB(cast_to(r, r->x[0], elem), shift)));
+    ds_value *e = map_end(r, op1(r, DS_LOOP_decay, SUB(shift, cast_to(r, r->x[0], elem))));
     b = reduce_begin(d, elem, 4, dims, &dims[4], 1, &e, maps, 1);
     ds_value *both[] = {e, reduce_end(r, r->x[0], DS_LOOP_add)};
     b = map_begin(d, n->wide, 5, dims, both, maps, 2);

@@ -193,6 +193,7 @@ static const ds_attr *identity_of(body *r, ds_op_kind combiner) {
     switch (combiner) {
     case DS_LOOP_mul: return is_float ? ds_attr_float(cx, 1) : ds_attr_int(cx, 1);
     case DS_LOOP_max:
+    case DS_LOOP_greater:
         return is_float ? ds_attr_float(cx, -(double)INFINITY) : ds_attr_int(cx, is_unsigned || e->class == DS_CLASS_BOOL ? 0 : -top - 1);
     case DS_LOOP_min: return is_float ? ds_attr_float(cx, (double)INFINITY) : ds_attr_int(cx, top);
     case DS_LOOP_and: return ds_attr_int(cx, -1);

@@ -211,13 +211,11 @@ RULE(softmax) {
     ds_elem elem = x->type->elem, wide = dec_compute_elem(elem);
     size_t rank = x->type->rank;
     reduction n = reduction_of(d, x, reduced);
-    ds_value *max = reduce_value(d, x, &n, DS_LOOP_max);
-    if (op->kind == DS_ONNX_Hardmax) return dec_refuse(d, "Hardmax");
+    ds_value *max = reduce_value(d, x, &n, DS_LOOP_greater); /* NaN comes back with the sum */
     ds_value *inputs[] = {x, max};
     body r = map_over(d, wide, rank, x->type->dims, inputs, 2);
-    ds_value *v = op2(&r, DS_LOOP_sub, r.x[0], r.x[1]);
     bool log = op->kind == DS_ONNX_LogSoftmax;
-    ds_value *e = map_end(&r, log ? v : op1(&r, DS_LOOP_exp, v));
+    ds_value *e = map_end(&r, log ? op2(&r, DS_LOOP_sub, r.x[0], r.x[1]) : op1(&r, DS_LOOP_decay, op2(&r, DS_LOOP_sub, r.x[1], r.x[0])));
     r = begin_over(d, &n, wide, e);
     ds_value *sum = reduce_end(&r, log ? op1(&r, DS_LOOP_exp, r.x[0]) : r.x[0], DS_LOOP_add);
     r = map_same(d, wide, sum); /* once a row, where the elements would each take a logarithm or a division */
