@@ -63,6 +63,13 @@ static void fetch_ahead(tile *t, LLVMValueRef b_at) {
     for (int64_t i = 0; i < t->lines; i++) fetch(t, offset(t, offset(t, t->ahead, skipped), em_i64(e, i * 16)), 2);
 }
 
+/* Keeps the loads of later steps behind this place: LLVM would gather those that lie close together, and run out of registers. */
+static void keep_order(tile *t) {
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(t->e->llvm), NULL, 0, 0);
+    LLVMValueRef nothing = LLVMGetInlineAsm(type, "", 0, "~{memory}", strlen("~{memory}"), 1, 0, LLVMInlineAsmDialectATT, 0);
+    LLVMBuildCall2(t->e->b, type, nothing, NULL, 0, "");
+}
+
 /* One step: acc += A row broadcasts x B vectors, at the given offsets into both. */
 static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
     emitter *e = t->e;
@@ -80,6 +87,7 @@ static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *ac
             else *c = LLVMBuildFAdd(e->b, *c, LLVMBuildFMul(e->b, wide, b[j], ""), "");
         }
     }
+    if (t->rows > 1) keep_order(t);
 }
 
 typedef struct {

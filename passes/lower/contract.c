@@ -174,9 +174,10 @@ static bool arrange(tiling *t) {
 /* ---- the tile's size ---- */
 
 /* Cycles of one step of a rows x columns tile on two units that multiply and two that load: what is slowest of products, loads, and B
- * coming from the L2 cache. Eight sums hide the latency of a multiply-add. */
+ * coming from the L2 cache. Eight sums just hide the latency of a multiply-add; twelve also bear that one comes late. */
 static double step_cycles(tiling *t, size_t rows, size_t columns, bool b_in_l1) {
-    double products = (double)(rows * columns < 8 ? 8 : rows * columns) / 2, loads = (double)(rows + columns) / 2;
+    size_t sums = rows * columns;
+    double products = (double)(sums < 8 ? 8 : sums) / 2 + (sums < 12 ? 0.25 : 0), loads = (double)(rows + columns) / 2;
     double far = b_in_l1 ? 0 : (double)(columns * t->l->lanes) * 4 / 32, most = products > loads ? products : loads;
     return (far > most ? far : most) + 0.3;
 }
