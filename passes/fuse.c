@@ -250,6 +250,50 @@ static bool complement_of_erf(ds_rewriter *rw, ds_op *op) {
     return false;
 }
 
+/* The factors of v, a product of products. More than `most`: most + 1. */
+static size_t factors_of(ds_value *v, ds_value **out, size_t count, size_t most) {
+    if (count > most) return count;
+    if (!v->op || v->op->kind != DS_LOOP_mul) {
+        if (count < most) out[count] = v;
+        return count + 1;
+    }
+    count = factors_of(ds_op_operand(v->op, 0), out, count, most);
+    return factors_of(ds_op_operand(v->op, 1), out, count, most);
+}
+
+/* Exporters round 1/sqrt(2) in their own ways. */
+static bool is_number(const ds_value *v, double number) {
+    return v->op && v->op->kind == DS_LOOP_constant && fabs(ds_op_attr(v->op, "value")->number - number) <= 1e-6 * number;
+}
+
+/* x where v = erfc(-x/sqrt(2)), else NULL */
+static ds_value *argument_of_gelu(const ds_value *v) {
+    const ds_op *turn = v->op && v->op->kind == DS_LOOP_erfc ? ds_op_operand(v->op, 0)->op : NULL;
+    const ds_op *scale = turn && turn->kind == DS_LOOP_neg ? ds_op_operand(turn, 0)->op : NULL;
+    if (!scale || scale->kind != DS_LOOP_mul) return NULL;
+    size_t k = is_number(ds_op_operand(scale, 0), 0.70710678118654752440) ? 0 : 1;
+    return is_number(ds_op_operand(scale, k), 0.70710678118654752440) ? ds_op_operand(scale, 1 - k) : NULL;
+}
+
+/* x * 0.5 * erfc(-x/sqrt(2)), in any order, is GELU: half the operations. */
+static bool gelu_of_erfc(ds_rewriter *rw, ds_op *op) {
+    for (ds_op *product = ds_op_block(op, 0)->first; product; product = product->next) {
+        ds_value *factor[3], *x = NULL;
+        if (product->kind != DS_LOOP_mul || factors_of(&product->results[0], factor, 0, 3) != 3) continue;
+        for (size_t k = 0; k < 3; k++) {
+            ds_value *a = factor[(k + 1) % 3], *b = factor[(k + 2) % 3], *of = argument_of_gelu(factor[k]);
+            if (of && ((a == of && is_number(b, 0.5)) || (b == of && is_number(a, 0.5)))) x = of;
+        }
+        if (!x) continue;
+        ds_builder b = {rw->module, product->block, product, product->loc};
+        const ds_type *type = product->results[0].type;
+        ds_value_replace_uses(&product->results[0], ds_op_result(ds_op_create(&b, DS_LOOP_gelu, &x, 1, &type, 1, 0), 0));
+        ds_op_erase(product);
+        return true;
+    }
+    return false;
+}
+
 /* The op that makes v, of this kind, when nothing else reads v. */
 static ds_op *only_producer(const ds_value *v, ds_op_kind kind) {
     return v->op && v->op->kind == kind && ds_value_has_one_use(v) ? v->op : NULL;
@@ -401,11 +445,17 @@ static bool view_as_map(ds_rewriter *rw, ds_op *op) {
 static bool is_control_flow(const ds_op *op) { return op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if; }
 
 static const ds_rule rules[] = {
-    {"constant-into-map", DS_GRAPH_map, constant_into_region}, {"constant-into-reduce", DS_GRAPH_reduce, constant_into_region},
-    {"complement-of-erf", DS_GRAPH_map, complement_of_erf},    {"concat-of-slices", DS_GRAPH_concat, concat_of_slices},
-    {"shuffle-as-map", DS_GRAPH_reshape, shuffle_as_map},      {"view-as-map", DS_GRAPH_reshape, view_as_map},
-    {"view-into-map", DS_GRAPH_map, read_through_view},        {"view-into-reduce", DS_GRAPH_reduce, read_through_view},
-    {"view-into-matmul", DS_GRAPH_matmul, read_through_view},  {"merge-into-map", DS_GRAPH_map, merge_producer},
+    {"constant-into-map", DS_GRAPH_map, constant_into_region},
+    {"constant-into-reduce", DS_GRAPH_reduce, constant_into_region},
+    {"complement-of-erf", DS_GRAPH_map, complement_of_erf},
+    {"gelu-of-erfc", DS_GRAPH_map, gelu_of_erfc},
+    {"concat-of-slices", DS_GRAPH_concat, concat_of_slices},
+    {"shuffle-as-map", DS_GRAPH_reshape, shuffle_as_map},
+    {"view-as-map", DS_GRAPH_reshape, view_as_map},
+    {"view-into-map", DS_GRAPH_map, read_through_view},
+    {"view-into-reduce", DS_GRAPH_reduce, read_through_view},
+    {"view-into-matmul", DS_GRAPH_matmul, read_through_view},
+    {"merge-into-map", DS_GRAPH_map, merge_producer},
     {"merge-into-reduce", DS_GRAPH_reduce, merge_producer},
 };
 

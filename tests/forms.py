@@ -206,16 +206,32 @@ def long_rows(rows, columns):
     return "long rows %s" % [rows, columns], [*constants(gamma=gamma), *nodes], [x], [e.T.astype(np.float32)], []
 
 
+def gelu_reference(x):
+    with np.errstate(invalid="ignore"):
+        return 0.5 * x * np.vectorize(math.erfc)(-x / math.sqrt(2))
+
+
+def gelu(order):
+    """x * 0.5 * (1 + erf(x / sqrt(2))) as exporters write it, its factors in some order; from -9 to 9."""
+    x = np.linspace(-9, 9, 2003, dtype=np.float32)
+    names = dict(zip("xhe", ["x0", "half", "e"]))
+    nodes = [helper.make_node("Div", ["x0", "root"], ["u"]), helper.make_node("Erf", ["u"], ["v"]), helper.make_node("Add", ["v", "one"], ["e"]),
+             helper.make_node("Mul", [names[order[0]], names[order[1]]], ["p"]), helper.make_node("Mul", ["p", names[order[2]]], ["y"])]
+    given = constants(root=np.float32(math.sqrt(2)), one=np.float32(1), half=np.float32(0.5))
+    return "gelu %s" % order, [*given, *nodes], [x], [gelu_reference(x.astype(np.float64)).astype(np.float32)], []
+
+
 def special_values(columns):
-    """NaN, of any payload, and infinities: softmax lets one NaN, or +inf, spread over its row; exp, tanh and erf keep it to itself."""
+    """NaN, of any payload, and infinities: softmax lets one NaN, or +inf, spread over its row; exp, tanh, erf and GELU keep it to itself."""
     x = np.zeros((6, columns), np.float32)
     x[0, 3], x[1], x[2, 5], x[3, :9], x[4] = np.nan, -np.inf, np.inf, -np.inf, f32(columns)
     x.view(np.uint32)[5, 7:9] = 0x7FC00155, 0xFFC00001
     wide = x.astype(np.float64)
     with np.errstate(all="ignore"):
         e = np.exp(wide - wide.max(-1, keepdims=True))
-        want = np.concatenate([e / e.sum(-1, keepdims=True), np.exp(wide), np.tanh(wide), np.vectorize(math.erf)(wide)])
-    nodes = [helper.make_node(kind, ["x0"], [kind]) for kind in ("Softmax", "Exp", "Tanh", "Erf")]
+        want = np.concatenate([e / e.sum(-1, keepdims=True), np.exp(wide), np.tanh(wide), np.vectorize(math.erf)(wide),
+                               np.where(wide == -np.inf, 0, gelu_reference(wide))])
+    nodes = [helper.make_node(kind, ["x0"], [kind]) for kind in ("Softmax", "Exp", "Tanh", "Erf", "Gelu")]
     return "special values %d" % columns, [*nodes, helper.make_node("Concat", [n.output[0] for n in nodes], ["y"], axis=0)], [x], [want.astype(np.float32)], []
 
 
@@ -367,6 +383,7 @@ def cases():
     yield overwritten(37, 64)
     yield symbolic(*overwritten(29, 40)[:4])
     yield viewed(48, 32)
+    yield from (gelu(order) for order in ("xeh", "hxe", "ehx"))
     yield special_values(37)
     yield symbolic(*special_values(64)[:4])
     yield long_rows(5, 1031)

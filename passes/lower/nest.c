@@ -362,7 +362,7 @@ static size_t transposed_dim(lowering *l, const nest *n, const ds_op *op) {
 
 static double region_work(const ds_block *block) {
     double work = 1;
-    for (const ds_op *op = block->first; op; op = op->next) work += op->kind >= DS_LOOP_exp && op->kind <= DS_LOOP_erfc ? 10 : 1;
+    for (const ds_op *op = block->first; op; op = op->next) work += op->kind >= DS_LOOP_exp && op->kind <= DS_LOOP_gelu ? 10 : 1;
     return work;
 }
 

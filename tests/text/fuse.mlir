@@ -72,6 +72,42 @@ func.func @complement(%x: tensor<4xf32>) -> tensor<4xf32> {
   func.return %0 : tensor<4xf32>
 }
 
+// x * erfc(-x / sqrt(2)) * 0.5, in any order, is GELU
+// CHECK-LABEL: @gelu
+// CHECK: "loop.gelu"
+func.func @gelu(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    %r = "loop.constant"() {value = 0.70710677 : f64} : () -> f32
+    %h = "loop.constant"() {value = 0.5 : f64} : () -> f32
+    %u = "loop.mul"(%a, %r) : (f32, f32) -> f32
+    %n = "loop.neg"(%u) : (f32) -> f32
+    %e = "loop.erfc"(%n) : (f32) -> f32
+    %p = "loop.mul"(%h, %e) : (f32, f32) -> f32
+    %y = "loop.mul"(%p, %a) : (f32, f32) -> f32
+    "graph.yield"(%y) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %0 : tensor<4xf32>
+}
+
+// Another scale is no GELU
+// CHECK-LABEL: @no_gelu
+// CHECK-NOT: "loop.gelu"
+func.func @no_gelu(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    %r = "loop.constant"() {value = 0.8 : f64} : () -> f32
+    %h = "loop.constant"() {value = 0.5 : f64} : () -> f32
+    %u = "loop.mul"(%a, %r) : (f32, f32) -> f32
+    %n = "loop.neg"(%u) : (f32) -> f32
+    %e = "loop.erfc"(%n) : (f32) -> f32
+    %p = "loop.mul"(%h, %e) : (f32, f32) -> f32
+    %y = "loop.mul"(%p, %a) : (f32, f32) -> f32
+    "graph.yield"(%y) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %0 : tensor<4xf32>
+}
+
 // Slices put together again are what they were cut from; those that do not cover it stay.
 // CHECK-LABEL: @slices
 // CHECK: "graph.concat"(%arg0, %{{[^,]*}}) {axis = 0} : (tensor<6xf32>, tensor<4xf32>)
