@@ -136,6 +136,13 @@ static void verify_for(verifier *v, const ds_op *op) {
     if (!good) fail(v, op, "carried values, region arguments, yielded values and results do not fit together");
 }
 
+static void verify_transpose(verifier *v, const ds_op *op) {
+    const ds_type *t = ds_op_operand(op, 0)->type;
+    bool good = t->kind == DS_TYPE_VECTOR && op->operand_count == t->rank && op->result_count == t->rank;
+    for (size_t i = 0; good && i < t->rank; i++) good = ds_op_operand(op, i)->type == t && op->results[i].type == t;
+    if (!good) fail(v, op, "operands and results are not as many vectors of one type as they have lanes");
+}
+
 static void verify_loop(verifier *v, const ds_op *op) {
     size_t operands;
     result_rule rule;
@@ -143,6 +150,7 @@ static void verify_loop(verifier *v, const ds_op *op) {
     else if (op->kind == DS_LOOP_load) verify_access(v, op, 0, op->results[0].type);
     else if (op->kind == DS_LOOP_store) verify_access(v, op, 1, ds_op_operand(op, 0)->type);
     else if (op->kind == DS_LOOP_for) verify_for(v, op);
+    else if (op->kind == DS_LOOP_transpose) verify_transpose(v, op);
 }
 
 static void verify_block(verifier *v, const ds_block *block);

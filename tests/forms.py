@@ -206,6 +206,14 @@ def long_rows(rows, columns):
     return "long rows %s" % [rows, columns], [*constants(gamma=gamma), *nodes], [x], [e.T.astype(np.float32)], []
 
 
+def turned(batch, rows, columns, kind=np.float32):
+    """A transposed operand beside one that lies straight: squares are turned over in registers, edges are not."""
+    x, z = (f32(*shape) * 100 for shape in ((batch, rows, columns), (batch, columns, rows)))
+    x, z = x.astype(kind), z.astype(kind)
+    nodes = [helper.make_node("Transpose", ["x0"], ["t"], perm=[0, 2, 1]), helper.make_node("Sub", ["t", "x1"], ["y"])]
+    return "turned %s %s" % ([batch, rows, columns], np.dtype(kind).name), nodes, [x, z], [x.transpose(0, 2, 1) - z], []
+
+
 def gelu_reference(x):
     with np.errstate(invalid="ignore"):
         return 0.5 * x * np.vectorize(math.erfc)(-x / math.sqrt(2))
@@ -383,6 +391,14 @@ def cases():
     yield overwritten(37, 64)
     yield symbolic(*overwritten(29, 40)[:4])
     yield viewed(48, 32)
+    yield turned(2, 37, 70)
+    yield turned(1, 64, 32)
+    yield turned(3, 16, 5)
+    yield turned(1, 5, 300)
+    yield turned(1, 1500, 40)
+    yield turned(1, 50, 19, np.int32)
+    yield turned(1, 50, 19, np.float64)
+    yield symbolic(*turned(2, 41, 35)[:4])
     yield from (gelu(order) for order in ("xeh", "hxe", "ehx"))
     yield special_values(37)
     yield symbolic(*special_values(64)[:4])

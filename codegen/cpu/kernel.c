@@ -232,6 +232,46 @@ static void emit_fold(emitter *e, ds_ir_context *cx, const ds_op *op) {
     (void)cx;
 }
 
+/* ---- squares of vectors turned over ---- */
+
+enum { SUBLANES = 4 }; /* lanes of 128 bits: what most shuffles stay within */
+
+/* Two vectors into one; `high`: from the second half of each. Every kind is one instruction at every ISA level. */
+typedef enum { ELEMENTS, PAIRS, EVERY_OTHER_BLOCK } interleaving;
+
+static LLVMValueRef interleave(emitter *e, LLVMValueRef a, LLVMValueRef b, size_t lanes, interleaving kind, bool high) {
+    LLVMValueRef from[64];
+    for (size_t i = 0; i < lanes; i++) {
+        size_t block = i / SUBLANES, j = i % SUBLANES, half = lanes / SUBLANES / 2;
+        size_t at = block * SUBLANES + high * 2 + (kind == ELEMENTS ? j / 2 : j % 2);
+        bool second = kind == ELEMENTS ? j % 2 : j / 2;
+        if (kind == EVERY_OTHER_BLOCK) second = block >= half, at = ((block - (second ? half : 0)) * 2 + high) * SUBLANES + j;
+        from[i] = LLVMConstInt(em_int(e, 32), at + (second ? lanes : 0), 0);
+    }
+    return LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(from, (unsigned)lanes), "");
+}
+
+/* Squares of 4 x 4 within the blocks of four vectors, then blocks change places: log2(lanes) shuffles a vector. */
+static void emit_transpose(emitter *e, const ds_op *op) {
+    LLVMValueRef v[64], next[64];
+    size_t lanes = op->operand_count, groups = lanes / SUBLANES;
+    for (size_t g = 0; g < groups; g++) {
+        LLVMValueRef row[SUBLANES], half[SUBLANES];
+        for (size_t i = 0; i < SUBLANES; i++) row[i] = em_value(e, ds_op_operand(op, g * SUBLANES + i));
+        for (size_t i = 0; i < SUBLANES; i++) half[i] = interleave(e, row[i / 2 * 2], row[i / 2 * 2 + 1], lanes, ELEMENTS, i % 2);
+        for (size_t c = 0; c < SUBLANES; c++) v[c * groups + g] = interleave(e, half[c / 2], half[c / 2 + 2], lanes, PAIRS, c % 2);
+    }
+    for (size_t done = 1; done < groups; done *= 2) {
+        for (size_t i = 0; i < lanes / 2; i++) {
+            size_t c = i / (groups / 2), k = i % (groups / 2), first = c * groups;
+            for (size_t high = 0; high < 2; high++)
+                next[first + k + high * groups / 2] = interleave(e, v[first + 2 * k], v[first + 2 * k + 1], lanes, EVERY_OTHER_BLOCK, high);
+        }
+        memcpy(v, next, lanes * sizeof *v);
+    }
+    for (size_t i = 0; i < lanes; i++) em_set(e, &op->results[i], v[i % SUBLANES * groups + i / SUBLANES]);
+}
+
 static LLVMValueRef constant(emitter *e, const ds_op *op) {
     const ds_attr *v = ds_op_attr(op, "value");
     ds_elem elem = op->results[0].type->elem;
@@ -273,6 +313,7 @@ static void emit_op(emitter *e, ds_ir_context *cx, const ds_op *op) {
         emit_ops(e, cx, ds_op_block(op, 0));
         return;
     case DS_LOOP_fold_lanes: emit_fold(e, cx, op); return;
+    case DS_LOOP_transpose: emit_transpose(e, op); return;
     case DS_LOOP_tile: em_tile(e, cx, op); return;
     case DS_LOOP_yield:
     case DS_RETURN: return;

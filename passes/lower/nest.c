@@ -1,20 +1,8 @@
-/* Loop nests of maps and reductions: dims are put into the result's memory order and collapsed where all accesses allow it; the
- * innermost one is walked by vectors, its remainder by one masked vector. */
+/* Loop nests of maps, encodes and concats, and what reductions share with them: dims are put into the result's memory order and collapsed
+ * where all accesses allow it; the innermost one is walked by vectors, its remainder by one masked vector. */
 #include <string.h>
 
-#include "passes/lower/lower.h"
-
-/* The iteration space after reordering and collapsing. */
-typedef struct {
-    size_t rank, kept; /* dims; the first `kept` belong to the result */
-    const ds_expr *extent[LOWER_MAX_DIMS];
-    const ds_expr *old[LOWER_MAX_DIMS];        /* original dim -> expression over the new ones */
-    const ds_expr *old_extent[LOWER_MAX_DIMS]; /* of the original dims */
-    size_t old_rank;
-    bool pinned[LOWER_MAX_DIMS]; /* must not be collapsed: a region or a bounds check asks for its position */
-    size_t accesses;
-    const ds_expr *offset[LOWER_MAX_OPERANDS]; /* operands, then results */
-} nest;
+#include "passes/lower/nest.h"
 
 /* ---- building the space ---- */
 
@@ -101,7 +89,7 @@ static bool needs_check(const ds_expr *e, const ds_type *type, size_t k, const d
     return !(e->kind == DS_EXPR_DIM && extents[e->value] == type->dims[k]);
 }
 
-static void nest_open(lowering *l, nest *n, const ds_op *op, const ds_expr *const *over, size_t over_count) {
+void nest_open(lowering *l, nest *n, const ds_op *op, const ds_expr *const *over, size_t over_count) {
     const ds_type *out = op->results[0].type;
     *n = (nest){.rank = out->rank + over_count, .kept = out->rank, .old_rank = out->rank + over_count};
     for (size_t i = 0; i < n->rank; i++)
@@ -160,7 +148,7 @@ static ds_value *inside(lowering *l, const nest *n, const ds_op *op, size_t i, c
     return all;
 }
 
-static ds_value *pad_constant(lowering *l, const ds_attr *pad, ds_elem elem) {
+ds_value *nest_pad_constant(lowering *l, const ds_attr *pad, ds_elem elem) {
     ds_value *v = lw_op(l, DS_LOOP_constant, NULL, 0, ds_type_scalar(l->cx, elem));
     ds_op_set_attr(l->m, v->op, "value",
                    ds_elem_is_float(elem) ? ds_attr_float(l->cx, pad ? pad->number : 0) : ds_attr_int(l->cx, pad ? pad->integer : 0));
@@ -185,7 +173,7 @@ static lane_value read_operand(lowering *l, const nest *n, const ds_op *op, size
     ds_value *v = lw_load(l, lw_buffer(l, tensor), n->offset[i], &whole, valid);
     const ds_attr *pads = ds_op_attr(op, "pads"), *pad = pads ? pads->items[i] : NULL;
     if (valid && !is_zero(pad)) {
-        ds_value *outside = pad_constant(l, pad, tensor->type->elem);
+        ds_value *outside = nest_pad_constant(l, pad, tensor->type->elem);
         bool vector = v->type->kind == DS_TYPE_VECTOR || valid->type->kind == DS_TYPE_VECTOR;
         ds_value *operands[] = {valid, v, outside};
         if (vector)
@@ -195,35 +183,25 @@ static lane_value read_operand(lowering *l, const nest *n, const ds_op *op, size
     return (lane_value){v, NULL};
 }
 
-static void read_operands(lowering *l, const nest *n, const ds_op *op, const lane_point *p, lane_value *out) {
+void nest_read_operands(lowering *l, const nest *n, const ds_op *op, const lane_point *p, lane_value *out) {
     for (size_t i = 0; i < op->operand_count; i++) out[i] = read_operand(l, n, op, i, p);
 }
 
 /* ---- loops ---- */
 
-typedef struct {
-    lowering *l;
-    const nest *n;
-    const ds_op *op;
-    bool transposes;      /* the last kept dim is walked one by one inside the lanes' loop, */
-    ds_value *low, *high; /* in this range; NULL: all of it */
-} walk;
-
 /* Fixes the leading dims that the kernel's common loops walk; returns how many. */
-static size_t fix_rows(const lower_rows *rows, lane_point *p) {
+size_t nest_fix_rows(const lower_rows *rows, lane_point *p) {
     size_t count = rows ? rows->shared : 0;
     for (size_t i = 0; i < count; i++) p->at[i] = rows->at[i];
     return count;
 }
 
-static bool vector_dim_works(lowering *l, const nest *n, size_t dim, size_t access) {
+bool nest_is_contiguous(lowering *l, const nest *n, size_t dim, size_t access) {
     const ds_expr *coefficient, *rest;
     return ds_expr_linear(l->cx, n->offset[access], dim, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
 }
 
 /* Runs `body` for every lane group of the innermost dim: whole vectors, then one masked rest. */
-typedef void lane_body(walk *w, lane_point *p, void *user);
-
 static void vector_loop(walk *w, lane_point *p, size_t dim, ds_value *low, ds_value *high, const ds_expr *extent, lane_body *body,
                         void *user) {
     lowering *l = w->l;
@@ -285,7 +263,7 @@ static double guess(const ds_expr *extent) {
 
 /* Loops over kept dims, in pieces: of the first dims, taken as one until there are enough; of a transposed map's columns where those dims
  * are short; of whole vectors where there is one dim. `work` is that of one point. */
-static void kept_loops(walk *w, lane_point *p, size_t fixed, bool vector, bool parallel, double work, lane_body *body, void *user) {
+void nest_kept_loops(walk *w, lane_point *p, size_t fixed, bool vector, bool parallel, double work, lane_body *body, void *user) {
     lowering *l = w->l;
     const nest *n = w->n;
     size_t end = n->kept - w->transposes, whole = end - (vector && end > fixed), dim = fixed;
@@ -324,10 +302,9 @@ static void kept_loops(walk *w, lane_point *p, size_t fixed, bool vector, bool p
 
 /* ---- maps ---- */
 
-static void map_point(walk *w, lane_point *p, void *user) {
-    lane_value args[LOWER_MAX_OPERANDS], yields[16];
-    (void)user;
-    read_operands(w->l, w->n, w->op, p, args);
+/* The region at a point, and its results' stores. */
+static void map_values(walk *w, lane_point *p, const lane_value *args) {
+    lane_value yields[16];
     lw_region(w->l, ds_op_block(w->op, 0), args, w->n->old, p, yields);
     for (size_t r = 0; r < w->op->result_count; r++) {
         lane_point whole = *p;
@@ -336,12 +313,80 @@ static void map_point(walk *w, lane_point *p, void *user) {
     }
 }
 
-/* Lanes that read far apart: a loop over the dim along which the operand is contiguous, so that lines are read while they are in the cache.
- */
+static void map_point(walk *w, lane_point *p, void *user) {
+    lane_value args[LOWER_MAX_OPERANDS];
+    (void)user;
+    nest_read_operands(w->l, w->n, w->op, p, args);
+    map_values(w, p, args);
+}
+
+/* ---- maps with an operand that lies across ---- */
+
+enum { MOST_LANES = 16, CROSSED = 4 };
+
+/* Is operand i contiguous along `dim` and read far apart by the lanes, so that squares of it can be turned over in registers? */
+static bool is_crossed(lowering *l, const nest *n, const ds_op *op, size_t i, size_t dim, size_t lanes_dim) {
+    const ds_expr *coefficient, *rest;
+    if (ds_elem_facts(ds_op_operand(op, i)->type->elem)->bits != 32 || has_pad(op, i) || !nest_is_contiguous(l, n, dim, i)) return false;
+    return ds_expr_linear(l->cx, n->offset[i], lanes_dim, &coefficient, &rest) && !coefficient->has_dim && !ds_expr_equals(coefficient, 0);
+}
+
+/* The operands that lie across; 0 where there are none, or too many for registers. */
+static size_t crossed_operands(const walk *w, size_t dim, size_t lanes_dim, size_t *out) {
+    size_t count = 0;
+    if (w->l->lanes < 4 || w->l->lanes > MOST_LANES) return 0;
+    for (size_t i = 0; i < w->op->operand_count; i++)
+        if (is_crossed(w->l, w->n, w->op, i, dim, lanes_dim)) {
+            if (count == CROSSED) return 0;
+            out[count++] = i;
+        }
+    return count;
+}
+
+/* A square of points from `start` of `dim` on, as long as the lanes: what lies across is loaded along `dim` and turned over. */
+static void map_square(walk *w, lane_point *p, size_t dim, ds_value *start, const size_t *crossed, size_t count) {
+    lowering *l = w->l;
+    size_t lanes = l->lanes;
+    ds_op *turned[CROSSED];
+    ds_value *base = p->at[p->vector];
+    for (size_t k = 0; k < count; k++) {
+        ds_value *rows[MOST_LANES], *tensor = ds_op_operand(w->op, crossed[k]);
+        const ds_type *types[MOST_LANES];
+        lane_point along = *p;
+        along.vector = (int)dim, along.at[dim] = start;
+        for (size_t j = 0; j < lanes; j++) {
+            along.at[p->vector] = lw_binary(l, DS_LOOP_add, base, lw_index(l, (int64_t)j));
+            rows[j] = lw_load(l, lw_buffer(l, tensor), w->n->offset[crossed[k]], &along, NULL), types[j] = rows[j]->type;
+        }
+        turned[k] = ds_op_create(&l->b, DS_LOOP_transpose, rows, lanes, types, lanes, 0);
+    }
+    for (size_t c = 0; c < lanes; c++) {
+        lane_value args[LOWER_MAX_OPERANDS];
+        p->at[dim] = lw_binary(l, DS_LOOP_add, start, lw_index(l, (int64_t)c));
+        for (size_t i = 0, k = 0; i < w->op->operand_count; i++)
+            if (k < count && crossed[k] == i) args[i] = (lane_value){ds_op_result(turned[k++], c), NULL};
+            else args[i] = read_operand(l, w->n, w->op, i, p);
+        map_values(w, p, args);
+    }
+}
+
+/* Lanes that read far apart: a loop over the dim along which the operand is contiguous, so that lines are read while they are in the
+ * cache; by squares where all lanes count. */
 static void map_column(walk *w, lane_point *p, void *user) {
     lowering *l = w->l;
-    size_t dim = w->n->kept - 1;
+    size_t dim = w->n->kept - 1, crossed[CROSSED], count = p->mask ? 0 : crossed_operands(w, dim, (size_t)p->vector, crossed);
     ds_value *low = w->low ? w->low : lw_index(l, 0), *high = w->high ? w->high : lw_extent(l, w->n->extent[dim]);
+    int64_t lanes = (int64_t)l->lanes, extent;
+    bool known = ds_expr_is_const(w->n->extent[dim], &extent);
+    if (count && (!known || extent >= lanes)) {
+        ds_value *step = lw_index(l, lanes), *whole = lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, high, low), step);
+        whole = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, whole, step));
+        ds_op *loop = lw_for(l, low, whole, step, NULL, 0, NULL);
+        map_square(w, p, dim, lw_for_position(loop), crossed, count);
+        lw_end(l, loop, NULL, 0);
+        if (known && extent % lanes == 0) return; /* pieces are multiples of COLUMNS */
+        low = whole;
+    }
     ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
     p->at[dim] = lw_for_position(loop);
     map_point(w, p, user);
@@ -355,19 +400,19 @@ static size_t transposed_dim(lowering *l, const nest *n, const ds_op *op) {
         if (!ds_expr_linear(l->cx, n->offset[i], n->rank - 1, &coefficient, &rest)) continue;
         if (ds_expr_equals(coefficient, 0) || ds_expr_equals(coefficient, 1)) continue;
         for (size_t d = 0; d + 1 < n->rank; d++)
-            if (vector_dim_works(l, n, d, i) && lower_estimate(n->extent[d]) >= 4) return d;
+            if (nest_is_contiguous(l, n, d, i) && lower_estimate(n->extent[d]) >= 4) return d;
     }
     return SIZE_MAX;
 }
 
-static double region_work(const ds_block *block) {
+double nest_region_work(const ds_block *block) {
     double work = 1;
     for (const ds_op *op = block->first; op; op = op->next) work += op->kind >= DS_LOOP_exp && op->kind <= DS_LOOP_gelu ? 10 : 1;
     return work;
 }
 
 /* Puts rows first, then the result's memory order, and collapses what is left. */
-static void nest_arrange(lowering *l, nest *n, const ds_op *op, const lower_rows *rows) {
+void nest_arrange(lowering *l, nest *n, const ds_op *op, const lower_rows *rows) {
     size_t order[LOWER_MAX_DIMS];
     size_t out_rank = op->results[0].type->rank;
     memory_order(op->results[0].type, out_rank, order);
@@ -388,8 +433,8 @@ void lower_map(lowering *l, const ds_op *op, const lower_rows *rows, bool parall
     lane_point p = {.vector = -1};
     nest_open(l, &n, op, NULL, 0);
     nest_arrange(l, &n, op, rows);
-    size_t fixed = fix_rows(rows, &p);
-    bool vector = n.rank > fixed && vector_dim_works(l, &n, n.rank - 1, op->operand_count);
+    size_t fixed = nest_fix_rows(rows, &p);
+    bool vector = n.rank > fixed && nest_is_contiguous(l, &n, n.rank - 1, op->operand_count);
     walk w = {.l = l, .n = &n, .op = op};
     size_t across = vector && !rows ? transposed_dim(l, &n, op) : SIZE_MAX;
     if (across != SIZE_MAX) {
@@ -400,225 +445,7 @@ void lower_map(lowering *l, const ds_op *op, const lower_rows *rows, bool parall
         nest_reorder(l, &n, order);
         w.transposes = true;
     }
-    kept_loops(&w, &p, fixed, vector, parallel, region_work(ds_op_block(op, 0)), w.transposes ? map_column : map_point, NULL);
-}
-
-/* ---- reductions ---- */
-
-typedef struct {
-    bool over_vector; /* the lanes walk a reduced dim */
-    size_t results;
-} reduce_state;
-
-static ds_value *initial(lowering *l, const ds_op *op, size_t r, bool vector) {
-    const ds_attr *init = ds_op_attr(op, "init");
-    ds_value *v = pad_constant(l, init ? init->items[r] : NULL, op->results[r].type->elem);
-    return vector ? lw_splat(l, v) : v;
-}
-
-static void combine(lowering *l, const ds_op *op, const lane_point *p, ds_value *const *acc, const lane_value *fresh, ds_value **out) {
-    lane_value args[32], yields[16];
-    size_t n = op->result_count;
-    for (size_t r = 0; r < n; r++) args[r] = (lane_value){acc[r], NULL}, args[n + r] = fresh[r];
-    lw_region(l, ds_op_block(op, 1), args, NULL, p, yields);
-    for (size_t r = 0; r < n; r++) out[r] = yields[r].v;
-}
-
-/* One step of the innermost reduction loop. With a mask over a reduced dim, lanes outside keep what they have. */
-static void accumulate(walk *w, const lane_point *p, bool masked_reduction, ds_value *const *acc, ds_value **out) {
-    lowering *l = w->l;
-    lane_value args[LOWER_MAX_OPERANDS], fresh[16];
-    read_operands(l, w->n, w->op, p, args);
-    lw_region(l, ds_op_block(w->op, 0), args, w->n->old, p, fresh);
-    for (size_t r = 0; r < w->op->result_count; r++)
-        if (acc[r]->type->kind == DS_TYPE_VECTOR) fresh[r].v = lw_splat(l, fresh[r].v), fresh[r].base = NULL;
-    combine(l, w->op, p, acc, fresh, out);
-    for (size_t r = 0; masked_reduction && r < w->op->result_count; r++) {
-        ds_value *operands[] = {lw_splat(l, p->mask), out[r], acc[r]};
-        out[r] = lw_op(l, DS_LOOP_select, operands, 3, acc[r]->type);
-    }
-}
-
-/* Sums of floats: every combiner adds, starting from 0. */
-static bool is_float_sum(const ds_op *op) {
-    const ds_attr *init = ds_op_attr(op, "init");
-    const ds_block *combiner = ds_op_block(op, 1);
-    for (size_t r = 0; r < op->result_count; r++)
-        if (!ds_elem_is_float(op->results[r].type->elem) || (init && init->items[r]->number != 0)) return false;
-    for (const ds_op *inner = combiner->first; inner; inner = inner->next)
-        if (inner->kind != DS_LOOP_add && inner->kind != DS_GRAPH_yield) return false;
-    return true;
-}
-
-enum { BLOCK = 128 }; /* steps whose sum is formed on its own: the error of a long sum grows with the number of blocks, not of elements */
-
-/* for (at = low; at < high; at += step) accumulate */
-static void step_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, size_t chains,
-                      ds_value *const *acc, ds_value **out) {
-    lowering *l = w->l;
-    size_t count = w->op->result_count;
-    ds_value *inner[16], *next[16];
-    ds_op *loop = lw_for(l, low, high, lw_binary(l, DS_LOOP_mul, step, lw_index(l, (int64_t)chains)), acc, chains * count, inner);
-    p->vector = lanes_here ? (int)dim : p->vector;
-    for (size_t c = 0; c < chains; c++) {
-        p->at[dim] = lw_for_position(loop);
-        if (c) p->at[dim] = lw_binary(l, DS_LOOP_add, p->at[dim], lw_binary(l, DS_LOOP_mul, step, lw_index(l, (int64_t)c)));
-        accumulate(w, p, false, inner + c * count, next + c * count);
-    }
-    if (lanes_here) p->vector = -1;
-    lw_end(l, loop, next, chains * count);
-    for (size_t r = 0; r < chains * count; r++) out[r] = ds_op_result(loop, r);
-}
-
-enum { CHAINS = 4 }; /* one accumulator would wait for the last step's result */
-
-/* The same with some chains of steps, combined in pairs. */
-static void chained_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, bool is_long,
-                         ds_value *const *acc, ds_value **out) {
-    lowering *l = w->l;
-    size_t count = w->op->result_count;
-    if (!is_long || !lanes_here || CHAINS * count > 16) {
-        step_loop(w, p, dim, lanes_here, low, high, step, 1, acc, out);
-        return;
-    }
-    ds_value *all[16], *wide = lw_binary(l, DS_LOOP_mul, step, lw_index(l, CHAINS)), *span = lw_binary(l, DS_LOOP_sub, high, low);
-    ds_value *whole = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, span, wide), wide));
-    for (size_t r = 0; r < CHAINS * count; r++) all[r] = r < count ? acc[r] : initial(l, w->op, r % count, true);
-    step_loop(w, p, dim, lanes_here, low, whole, step, CHAINS, all, all);
-    for (size_t half = CHAINS / 2; half; half /= 2)
-        for (size_t c = 0; c < half; c++) {
-            lane_value fresh[16];
-            for (size_t r = 0; r < count; r++) fresh[r] = (lane_value){all[(c + half) * count + r], NULL};
-            combine(l, w->op, p, all + c * count, fresh, all + c * count);
-        }
-    step_loop(w, p, dim, lanes_here, whole, high, step, 1, all, out);
-}
-
-/* A loop of accumulations along `dim`; sums of very many in blocks. */
-static void sum_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, bool is_long,
-                     bool in_blocks, ds_value *const *acc, ds_value **out) {
-    lowering *l = w->l;
-    size_t count = w->op->result_count;
-    if (!in_blocks) {
-        chained_loop(w, p, dim, lanes_here, low, high, step, is_long, acc, out);
-        return;
-    }
-    ds_value *next[16], *outer_acc[16], *span = lw_binary(l, DS_LOOP_mul, step, lw_index(l, BLOCK));
-    ds_op *blocks = lw_for(l, low, high, span, acc, count, outer_acc);
-    low = lw_for_position(blocks);
-    high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, span), high);
-    for (size_t r = 0; r < count; r++) next[r] = initial(l, w->op, r, acc[r]->type->kind == DS_TYPE_VECTOR);
-    chained_loop(w, p, dim, lanes_here, low, high, step, is_long, next, out);
-    lane_value fresh[16];
-    for (size_t r = 0; r < count; r++) fresh[r] = (lane_value){out[r], NULL};
-    combine(l, w->op, p, outer_acc, fresh, out);
-    lw_end(l, blocks, out, count);
-    for (size_t r = 0; r < count; r++) out[r] = ds_op_result(blocks, r);
-}
-
-/* Loops over reduced dims from `dim` on, carrying the accumulators. */
-static void over_loops(walk *w, lane_point *p, size_t dim, bool over_vector, ds_value *const *acc, ds_value **out) {
-    lowering *l = w->l;
-    size_t count = w->op->result_count;
-    const ds_expr *extent = w->n->extent[dim];
-    ds_value *inner[16], *next[16];
-    bool innermost = dim + 1 == w->n->rank, lanes_here = over_vector && innermost;
-    ds_value *low = lw_index(l, 0), *high = lw_extent(l, extent), *step = lw_index(l, lanes_here ? (int64_t)l->lanes : 1), *whole = high;
-    int64_t fixed, lanes = (int64_t)l->lanes;
-    bool known = ds_expr_is_const(extent, &fixed), rest = lanes_here && !(known && fixed % lanes == 0);
-    if (rest) whole = lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, high, step), step);
-    memcpy(next, acc, count * sizeof *next);
-    if (innermost && !(lanes_here && known && fixed < lanes)) {
-        bool in_blocks = is_float_sum(w->op) && (!known || fixed > 2 * BLOCK * (lanes_here ? lanes : 1));
-        sum_loop(w, p, dim, lanes_here, low, whole, step, !known || fixed >= 2 * CHAINS * lanes, in_blocks, acc, next);
-    } else if (!innermost) {
-        ds_op *loop = lw_for(l, low, whole, step, acc, count, inner);
-        p->at[dim] = lw_for_position(loop);
-        over_loops(w, p, dim + 1, over_vector, inner, next);
-        lw_end(l, loop, next, count);
-        for (size_t r = 0; r < count; r++) next[r] = ds_op_result(loop, r);
-    }
-    if (rest) {
-        ds_op *loop = lw_for(l, whole, high, step, next, count, inner);
-        ds_value *after[16];
-        p->at[dim] = lw_for_position(loop);
-        p->vector = (int)dim;
-        p->mask = lw_mask(l, p->at[dim], high);
-        accumulate(w, p, true, inner, after);
-        p->vector = -1, p->mask = NULL;
-        lw_end(l, loop, after, count);
-        for (size_t r = 0; r < count; r++) next[r] = ds_op_result(loop, r);
-    }
-    memcpy(out, next, count * sizeof *out);
-}
-
-/* A tree over the lanes with the op's combiner. */
-static void fold_lanes(lowering *l, const ds_op *op, ds_value **acc) {
-    size_t n = op->result_count;
-    const ds_type *types[16];
-    for (size_t r = 0; r < n; r++) types[r] = ds_type_scalar(l->cx, op->results[r].type->elem);
-    ds_op *fold = ds_op_create(&l->b, DS_LOOP_fold_lanes, acc, n, types, n, 1);
-    ds_builder outer = l->b;
-    l->b.block = ds_op_block(fold, 0), l->b.before = NULL;
-    ds_mapping mapping = {0};
-    const ds_block *combiner = ds_op_block(op, 1);
-    for (size_t i = 0; i < combiner->arg_count; i++)
-        ds_mapping_set(&mapping, combiner->args[i], ds_block_add_arg(l->m, l->b.block, combiner->args[i]->type, NULL));
-    for (const ds_op *inner = combiner->first; inner; inner = inner->next) {
-        if (inner->kind != DS_GRAPH_yield) ds_op_clone(&l->b, inner, &mapping);
-        else {
-            ds_value *yields[16];
-            for (size_t r = 0; r < n; r++) yields[r] = ds_mapping_get(&mapping, ds_op_operand(inner, r));
-            ds_op_create(&l->b, DS_LOOP_yield, yields, n, NULL, 0, 0);
-        }
-    }
-    ds_mapping_free(&mapping);
-    l->b = outer;
-    for (size_t r = 0; r < n; r++) acc[r] = ds_op_result(fold, r);
-}
-
-static void reduce_point(walk *w, lane_point *p, void *user) {
-    const reduce_state *state = user;
-    lowering *l = w->l;
-    ds_value *acc[16], *mask = p->mask;
-    int vector = p->vector;
-    for (size_t r = 0; r < state->results; r++) acc[r] = initial(l, w->op, r, vector >= 0 || state->over_vector);
-    lane_point inner = *p; /* a mask of kept lanes only guards reads */
-    ds_value *sums[16];
-    bool folds = vector < 0 && state->over_vector && w->n->rank > w->n->kept;
-    if (w->n->rank == w->n->kept) accumulate(w, &inner, false, acc, sums);
-    else over_loops(w, &inner, w->n->kept, folds, acc, sums);
-    memcpy(acc, sums, state->results * sizeof *acc);
-    if (folds) fold_lanes(l, w->op, acc);
-    p->vector = vector, p->mask = mask;
-    for (size_t r = 0; r < state->results; r++)
-        lw_store(l, acc[r], lw_buffer(l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], p);
-}
-
-/* True when the lanes should walk the last reduced dim: the first operand is contiguous there and not along the result's last dim. */
-static bool prefer_over_vector(lowering *l, const nest *n, const ds_op *op, size_t fixed) {
-    if (n->kept == n->rank) return false;
-    bool kept_works = n->kept > fixed && vector_dim_works(l, n, n->kept - 1, op->operand_count);
-    size_t over = 0, kept = 0;
-    for (size_t i = 0; i < op->operand_count; i++)
-        over += vector_dim_works(l, n, n->rank - 1, i), kept += kept_works && vector_dim_works(l, n, n->kept - 1, i);
-    return !kept_works || over > kept;
-}
-
-void lower_reduce(lowering *l, const ds_op *op, const lower_rows *rows, bool parallel) {
-    const ds_attr *over = ds_op_attr(op, "over");
-    const ds_expr *extents[LOWER_MAX_DIMS];
-    double work = region_work(ds_op_block(op, 0)) + 1;
-    nest n;
-    lane_point p = {.vector = -1};
-    for (size_t i = 0; i < over->count; i++) extents[i] = ds_attr_to_expr(l->cx, over->items[i]), work *= lower_estimate(extents[i]);
-    nest_open(l, &n, op, extents, over->count);
-    nest_arrange(l, &n, op, rows);
-    size_t fixed = fix_rows(rows, &p);
-    reduce_state state = {prefer_over_vector(l, &n, op, fixed), op->result_count};
-    bool vector = !state.over_vector && n.kept > fixed && vector_dim_works(l, &n, n.kept - 1, op->operand_count);
-    walk w = {.l = l, .n = &n, .op = op};
-    kept_loops(&w, &p, fixed, vector, parallel, work, reduce_point, &state);
+    nest_kept_loops(&w, &p, fixed, vector, parallel, nest_region_work(ds_op_block(op, 0)), w.transposes ? map_column : map_point, NULL);
 }
 
 /* ---- encode, concat, index ---- */
@@ -677,7 +504,7 @@ static void open_part(lowering *l, nest *n, const ds_type *from, const ds_type *
 static void copy_part(lowering *l, const nest *n, const ds_op *copy, ds_value *low, ds_value *high) {
     walk w = {.l = l, .n = n, .op = copy};
     lane_point p = {.rank = n->rank, .vector = -1};
-    bool vector = n->rank > 0 && vector_dim_works(l, n, n->rank - 1, 1);
+    bool vector = n->rank > 0 && nest_is_contiguous(l, n, n->rank - 1, 1);
     if (n->rank == 0) {
         map_point(&w, &p, NULL);
     } else if (n->rank == 1 && vector) {
