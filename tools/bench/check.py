@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Has a row become slower beside its peers? And the table of a recorded run.
 
-    check.py results.json [--against N]          the last run against the one N before it (default 1): a row whose ratio to the best
-                                                 peer fell by more than 10 % fails
-    check.py results.json --table [--runs N]     the last N runs (default 1) as the table of README.md: of each row the run with the
-                                                 median ratio
+    check.py results.json [--against N]          the last run against the one N before it (default 1) on the same machine: a row whose
+                                                 ratio to the best peer fell by more than 10 % fails
+    check.py results.json --table [--runs N]     the last N runs (default 1) on the machine of the last one as the table of README.md: of
+                                                 each row the run with the median ratio
 
 Run by hand, after `peers.py ... --record results.json` on a quiet machine: a timing is no test.
 """
@@ -19,6 +19,10 @@ TOLERANCE = 0.10
 
 def ratios(run):
     return {(row["model"], row["threads"]): row["ratio"] for row in run["rows"] if "ratio" in row}
+
+
+def same_machine(a, b):
+    return all(a["machine"][fact] == b["machine"][fact] for fact in ("cpu", "isa"))
 
 
 def middle(runs):
@@ -73,10 +77,11 @@ def main():
     parser.add_argument("--runs", type=int, default=1)
     args = parser.parse_args()
     runs = json.loads(Path(args.results).read_text())
+    runs = [run for run in runs if same_machine(run, runs[-1])]
     if args.table:
         return table(middle(runs[-args.runs :]))
     if len(runs) <= args.against:
-        sys.exit("%s holds %d runs" % (args.results, len(runs)))
+        sys.exit("%s holds %d runs of this machine" % (args.results, len(runs)))
     return compare(runs[-1 - args.against], runs[-1])
 
 

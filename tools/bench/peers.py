@@ -2,11 +2,13 @@
 """Side-by-side latency of dsc and its peers on the same models, inputs, threads and machine.
 
     peers.py MODEL.onnx ... [--threads 1,2] [--rounds 3] [--seconds 1] [--engines dsc,ort,openvino,iree,tvm] [--dsc PATH]
-             [--record results.json]
+             [--record results.json] [--avx2 FOLDER]
 
 Each engine runs in its own process. Rounds are interleaved (A B C, A B C, ...), so that a noisy minute hits all of them; an engine's
 figure is the smallest of its rounds' medians, and a ratio compares two figures of one run of this script. Absolute milliseconds do not
 carry over to another machine or another day. --record adds the run, with date, machine and commit, to a list that check.py reads.
+
+--avx2 measures as on a machine that has only AVX2: dsc compiles for x86-64-v3, the peers come from FOLDER (hide_avx512.py makes it).
 
 A row where dsc fails makes the exit status 1. Whether the numbers are right is `dsc check`'s work.
 
@@ -24,6 +26,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+HIDDEN = "DSC_BENCH_WITHOUT_AVX512"  # set in the engines' processes
 sys.path.insert(0, str(HERE))
 from inputs import write_inputs  # noqa: E402
 
@@ -137,8 +140,9 @@ def run_tvm(model, inputs, threads, seconds, cache):
 
 
 def run_dsc(model, inputs, threads, seconds, cache):
+    level = ["--cpu=x86-64-v3"] if HIDDEN in os.environ else []
     out = subprocess.run([os.environ.get("DSC", "dsc"), "bench", model, "--inputs", inputs, "--threads",
-                          str(threads), "--seconds", str(seconds), "--json"], capture_output=True, text=True)
+                          str(threads), "--seconds", str(seconds), "--json", *level], capture_output=True, text=True)
     if out.returncode:
         raise RuntimeError("dsc exit %d: %s" % (out.returncode, out.stderr.strip()[-300:]))
     return json.loads(out.stdout)["median_ms"]
@@ -153,24 +157,33 @@ def child(argv):
     print(json.dumps({"ms": ENGINES[engine](model, inputs, int(threads), float(seconds), cache)}))
 
 
-def measure(engine, model, inputs, threads, seconds, cache, limit):
+def environment(avx2):
+    """Of an engine's process."""
+    if not avx2:
+        return None
+    folder = Path(avx2).resolve()
+    return {**os.environ, HIDDEN: "1", "LD_PRELOAD": str(folder / "hide.so"), "PYTHONPATH": str(folder / "site")}
+
+
+def measure(engine, model, inputs, threads, args):
     try:
-        out = subprocess.run([sys.executable, __file__, "--child", engine, model, inputs, str(threads), str(seconds),
-                              cache], capture_output=True, text=True, timeout=limit)
+        out = subprocess.run([sys.executable, __file__, "--child", engine, model, inputs, str(threads), str(args.seconds),
+                              args.cache], capture_output=True, text=True, timeout=args.limit, env=environment(args.avx2))
     except subprocess.TimeoutExpired:
-        return None, "no answer in %d s" % limit
+        return None, "no answer in %d s" % args.limit
     lines = out.stdout.strip().splitlines()
     if out.returncode or not lines:
         return None, (out.stderr.strip().splitlines() or ["exit %d" % out.returncode])[-1][:200]
     return json.loads(lines[-1])["ms"], None
 
 
-def machine():
+def machine(avx2):
     """What a result must be read with."""
     cpu = subprocess.run(["lscpu"], capture_output=True, text=True).stdout
     facts = dict(line.split(":", 1) for line in cpu.splitlines() if ":" in line)
     flags = facts.get("Flags", "").split()
     isa = next((f for f in ("avx512f", "avx2", "sse2", "asimd") if f in flags), "?")
+    isa = "avx2, AVX-512 hidden" if avx2 and isa == "avx512f" else isa
     return {"cpu": facts.get("Model name", "?").strip(), "isa": isa, "cores": len(os.sched_getaffinity(0)),
             "l2": facts.get("L2 cache", "?").strip(), "l3": facts.get("L3 cache", "?").strip()}
 
@@ -180,10 +193,10 @@ def commit():
     return out.stdout.strip()
 
 
-def record(path, table):
+def record(path, table, avx2):
     path = Path(path)
     runs = json.loads(path.read_text()) if path.exists() else []
-    runs.append({"date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine(), "rows": table})
+    runs.append({"date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine(avx2), "rows": table})
     path.write_text(json.dumps(runs, indent=1) + "\n")
 
 
@@ -196,7 +209,7 @@ def compare(model, engines, threads, args):
             for engine in engines:
                 if engine in failed:
                     continue
-                ms, error = measure(engine, model, inputs, threads, args.seconds, args.cache, args.limit)
+                ms, error = measure(engine, model, inputs, threads, args)
                 if error:
                     failed[engine] = error
                 else:
@@ -229,6 +242,7 @@ def main():
     parser.add_argument("--dsc")
     parser.add_argument("--cache", default=tempfile.gettempdir())
     parser.add_argument("--record")
+    parser.add_argument("--avx2", metavar="FOLDER")
     args = parser.parse_args()
     if args.dsc:
         os.environ["DSC"] = str(Path(args.dsc).resolve())
@@ -239,7 +253,7 @@ def main():
         print("geometric mean of the ratios to the best peer: %.3f (worst %.3f, %d of %d rows)" %
               (math.exp(sum(map(math.log, ratios)) / len(ratios)), min(ratios), len(ratios), len(table)))
     if args.record:
-        record(args.record, table)
+        record(args.record, table, args.avx2)
     return 1 if any("dsc" in row["failed"] for row in table) else 0
 
 
