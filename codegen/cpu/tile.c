@@ -10,7 +10,7 @@
 
 #include "codegen/cpu/emit.h"
 
-enum { UNROLL = 4, MAX_TILE = 128, BLOCK = 256, NEAR = 12 };
+enum { UNROLL = 4, MAX_TILE = 128, BLOCK = 256, LINE = 16, NEAR = 12 }; /* LINE: elements of a cache line; NEAR: lines */
 
 typedef struct {
     emitter *e;
@@ -59,8 +59,8 @@ static void fetch(tile *t, LLVMValueRef at, unsigned level) {
 static void fetch_ahead(tile *t, LLVMValueRef b_at) {
     emitter *e = t->e;
     if (!t->ahead) return;
-    LLVMValueRef skipped = LLVMBuildMul(e->b, LLVMBuildUDiv(e->b, b_at, em_i64(e, UNROLL * 16), ""), em_i64(e, t->lines * 16), "");
-    for (int64_t i = 0; i < t->lines; i++) fetch(t, offset(t, offset(t, t->ahead, skipped), em_i64(e, i * 16)), 2);
+    LLVMValueRef skipped = LLVMBuildMul(e->b, LLVMBuildUDiv(e->b, b_at, em_i64(e, UNROLL * LINE), ""), em_i64(e, t->lines * LINE), "");
+    for (int64_t i = 0; i < t->lines; i++) fetch(t, offset(t, offset(t, t->ahead, skipped), em_i64(e, i * LINE)), 2);
 }
 
 /* Keeps the loads of later steps behind this place: LLVM would gather those that lie close together, and run out of registers. */
@@ -76,7 +76,8 @@ static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *ac
     LLVMValueRef b[16];
     for (size_t j = 0; j < t->columns; j++) b[j] = load_vector(t, offset(t, t->column[j], b_at), t->mask[j]);
     if (t->ahead && t->rows > 1)
-        for (size_t j = 0; j < t->columns; j++) fetch(t, offset(t, offset(t, t->column[j], b_at), em_i64(t->e, NEAR * 16)), 3);
+        for (size_t j = 0; j < t->columns; j += t->lanes < LINE ? LINE / t->lanes : 1)
+            fetch(t, offset(t, offset(t, t->column[j], b_at), em_i64(t->e, NEAR * LINE)), 3);
     for (size_t r = 0; r < t->rows; r++) {
         LLVMValueRef x = LLVMBuildLoad2(e->b, em_elem(e, DS_f32), element(t, t->a, offset(t, t->row[r], a_at)), "");
         LLVMSetAlignment(x, 4);

@@ -173,13 +173,16 @@ static bool arrange(tiling *t) {
 
 /* ---- the tile's size ---- */
 
+enum { L2_RATE = 32, L2_RATE_BESIDE = 28 }; /* bytes a cycle that it delivers alone, and beside many broadcasts of A */
+
 /* Cycles of one step of a rows x columns tile on two units that multiply and two that load: what is slowest of products, loads, and B
  * coming from the L2 cache. Eight sums just hide the latency of a multiply-add; twelve also bear that one comes late. */
 static double step_cycles(tiling *t, size_t rows, size_t columns, bool b_in_l1) {
     size_t sums = rows * columns;
     double products = (double)(sums < 8 ? 8 : sums) / 2 + (sums < 12 ? 0.25 : 0), loads = (double)(rows + columns) / 2;
-    double far = b_in_l1 ? 0 : (double)(columns * t->l->lanes) * 4 / 32, most = products > loads ? products : loads;
-    return (far > most ? far : most) + 0.3;
+    double far = (double)(columns * t->l->lanes) * 4 / (rows > 1 ? L2_RATE_BESIDE : L2_RATE);
+    double most = products > loads ? products : loads;
+    return (!b_in_l1 && far > most ? far : most) + 0.3;
 }
 
 static double sum_length(tiling *t) {
