@@ -250,15 +250,17 @@ static bool complement_of_erf(ds_rewriter *rw, ds_op *op) {
     return false;
 }
 
-/* The factors of v, a product of products. More than `most`: most + 1. */
-static size_t factors_of(ds_value *v, ds_value **out, size_t count, size_t most) {
-    if (count > most) return count;
+enum { FACTORS = 3 };
+
+/* The factors of v, a product of products, after `count` others and before at least `waiting`. More than FACTORS in all: FACTORS + 1. */
+static size_t factors_of(ds_value *v, ds_value **out, size_t count, size_t waiting) {
+    if (count + waiting >= FACTORS) return FACTORS + 1;
     if (!v->op || v->op->kind != DS_LOOP_mul) {
-        if (count < most) out[count] = v;
+        out[count] = v;
         return count + 1;
     }
-    count = factors_of(ds_op_operand(v->op, 0), out, count, most);
-    return factors_of(ds_op_operand(v->op, 1), out, count, most);
+    count = factors_of(ds_op_operand(v->op, 0), out, count, waiting + 1);
+    return factors_of(ds_op_operand(v->op, 1), out, count, waiting);
 }
 
 /* Exporters round 1/sqrt(2) in their own ways. */
@@ -278,10 +280,10 @@ static ds_value *argument_of_gelu(const ds_value *v) {
 /* x * 0.5 * erfc(-x/sqrt(2)), in any order, is GELU: half the operations. */
 static bool gelu_of_erfc(ds_rewriter *rw, ds_op *op) {
     for (ds_op *product = ds_op_block(op, 0)->first; product; product = product->next) {
-        ds_value *factor[3], *x = NULL;
-        if (product->kind != DS_LOOP_mul || factors_of(&product->results[0], factor, 0, 3) != 3) continue;
-        for (size_t k = 0; k < 3; k++) {
-            ds_value *a = factor[(k + 1) % 3], *b = factor[(k + 2) % 3], *of = argument_of_gelu(factor[k]);
+        ds_value *factor[FACTORS], *x = NULL;
+        if (product->kind != DS_LOOP_mul || factors_of(&product->results[0], factor, 0, 0) != FACTORS) continue;
+        for (size_t k = 0; k < FACTORS; k++) {
+            ds_value *a = factor[(k + 1) % FACTORS], *b = factor[(k + 2) % FACTORS], *of = argument_of_gelu(factor[k]);
             if (of && ((a == of && is_number(b, 0.5)) || (b == of && is_number(a, 0.5)))) x = of;
         }
         if (!x) continue;
