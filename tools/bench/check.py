@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Has a row become slower beside its peers? And the table of a recorded run.
 
-    check.py results.json [--against N]          the last run against the one N before it (default 1) on the same machine: a row whose
-                                                 ratio to the best peer fell by more than 10 % fails
-    check.py results.json --table [--runs N]     the last N runs (default 1) on the machine of the last one as the table of README.md: of
-                                                 each row the run with the median ratio
+    check.py results.json [--against N]          the last run against the one N before it (default 1): a row whose ratio to the best
+                                                 peer fell by more than 10 % fails
+    check.py results.json --table [--runs N]     the last N runs (default 1) as the table of README.md: of each row the run with the
+                                                 median ratio
+
+Runs are those of the machine that the last one ran on, or, with --machine, of the last one whose processor and ISA contain that TEXT.
 
 Run by hand, after `peers.py ... --record results.json` on a quiet machine: a timing is no test.
 """
@@ -21,8 +23,13 @@ def ratios(run):
     return {(row["model"], row["threads"]): row["ratio"] for row in run["rows"] if "ratio" in row}
 
 
-def same_machine(a, b):
-    return all(a["machine"][fact] == b["machine"][fact] for fact in ("cpu", "isa"))
+def name_of(run):
+    return "%(cpu)s (%(isa)s)" % run["machine"]
+
+
+def of_one_machine(runs, text):
+    name = [name_of(run) for run in runs if text in name_of(run)][-1:]
+    return [run for run in runs if [name_of(run)] == name]
 
 
 def middle(runs):
@@ -50,7 +57,7 @@ def compare(old, new):
 
 def table(run):
     m = run["machine"]
-    print("%s, commit %s, %s (%s), %d cores, L2 %s, L3 %s\n" % (run["date"], run["commit"], m["cpu"], m["isa"], m["cores"], m["l2"], m["l3"]))
+    print("%s, commit %s, %s, %d cores, L2 %s, L3 %s\n" % (run["date"], run["commit"], name_of(run), m["cores"], m["l2"], m["l3"]))
     print("| model | dsc 1T, ms | best peer | ratio | dsc 2T, ms | best peer | ratio | 2T over 1T |\n|---|---|---|---|---|---|---|---|")
     rows = {(row["model"], row["threads"]): row for row in run["rows"]}
     for name in dict.fromkeys(row["model"] for row in run["rows"]):
@@ -75,9 +82,10 @@ def main():
     parser.add_argument("--against", type=int, default=1)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--machine", metavar="TEXT", default="")
     args = parser.parse_args()
     runs = json.loads(Path(args.results).read_text())
-    runs = [run for run in runs if same_machine(run, runs[-1])]
+    runs = of_one_machine(runs, args.machine)
     if args.table:
         return table(middle(runs[-args.runs :]))
     if len(runs) <= args.against:
