@@ -229,15 +229,21 @@ static bool constant_into_region(ds_rewriter *rw, ds_op *op) {
     return false;
 }
 
+enum { EXACT, ROUNDED }; /* exporters round 1/sqrt(2) in their own ways */
+
+static bool is_number(const ds_value *v, double number, int how) {
+    return v->op && v->op->kind == DS_LOOP_constant &&
+           fabs(ds_op_attr(v->op, "value")->number - number) <= (how == EXACT ? 0 : 1e-6 * number);
+}
+
 /* 1 + erf(u), the heart of GELU, is erfc(-u): a third fewer operations, and nothing cancels out where it is small. */
 static bool complement_of_erf(ds_rewriter *rw, ds_op *op) {
     ds_module *m = rw->module;
     for (ds_op *sum = ds_op_block(op, 0)->first; sum; sum = sum->next) {
         if (sum->kind != DS_LOOP_add || sum->results[0].type->elem != DS_f32) continue;
         for (size_t k = 0; k < 2; k++) {
-            ds_op *erf = ds_op_operand(sum, k)->op, *one = ds_op_operand(sum, 1 - k)->op;
-            if (!erf || erf->kind != DS_LOOP_erf || !one || one->kind != DS_LOOP_constant || ds_op_attr(one, "value")->number != 1)
-                continue;
+            ds_op *erf = ds_op_operand(sum, k)->op;
+            if (!erf || erf->kind != DS_LOOP_erf || !is_number(ds_op_operand(sum, 1 - k), 1, EXACT)) continue;
             ds_builder b = {m, sum->block, sum, sum->loc};
             const ds_type *type = sum->results[0].type;
             ds_value *u = ds_op_operand(erf, 0), *turned = ds_op_result(ds_op_create(&b, DS_LOOP_neg, &u, 1, &type, 1, 0), 0);
@@ -263,18 +269,13 @@ static size_t factors_of(ds_value *v, ds_value **out, size_t count, size_t waiti
     return factors_of(ds_op_operand(v->op, 1), out, count, waiting);
 }
 
-/* Exporters round 1/sqrt(2) in their own ways. */
-static bool is_number(const ds_value *v, double number) {
-    return v->op && v->op->kind == DS_LOOP_constant && fabs(ds_op_attr(v->op, "value")->number - number) <= 1e-6 * number;
-}
-
 /* x where v = erfc(-x/sqrt(2)), else NULL */
 static ds_value *argument_of_gelu(const ds_value *v) {
     const ds_op *turn = v->op && v->op->kind == DS_LOOP_erfc ? ds_op_operand(v->op, 0)->op : NULL;
     const ds_op *scale = turn && turn->kind == DS_LOOP_neg ? ds_op_operand(turn, 0)->op : NULL;
     if (!scale || scale->kind != DS_LOOP_mul) return NULL;
-    size_t k = is_number(ds_op_operand(scale, 0), 0.70710678118654752440) ? 0 : 1;
-    return is_number(ds_op_operand(scale, k), 0.70710678118654752440) ? ds_op_operand(scale, 1 - k) : NULL;
+    size_t k = is_number(ds_op_operand(scale, 0), 0.70710678118654752440, ROUNDED) ? 0 : 1;
+    return is_number(ds_op_operand(scale, k), 0.70710678118654752440, ROUNDED) ? ds_op_operand(scale, 1 - k) : NULL;
 }
 
 /* x * 0.5 * erfc(-x/sqrt(2)), in any order, is GELU: half the operations. */
@@ -284,7 +285,7 @@ static bool gelu_of_erfc(ds_rewriter *rw, ds_op *op) {
         if (product->kind != DS_LOOP_mul || factors_of(&product->results[0], factor, 0, 0) != FACTORS) continue;
         for (size_t k = 0; k < FACTORS; k++) {
             ds_value *a = factor[(k + 1) % FACTORS], *b = factor[(k + 2) % FACTORS], *of = argument_of_gelu(factor[k]);
-            if (of && ((a == of && is_number(b, 0.5)) || (b == of && is_number(a, 0.5)))) x = of;
+            if (of && ((a == of && is_number(b, 0.5, ROUNDED)) || (b == of && is_number(a, 0.5, ROUNDED)))) x = of;
         }
         if (!x) continue;
         ds_builder b = {rw->module, product->block, product, product->loc};

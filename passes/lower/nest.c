@@ -201,6 +201,13 @@ bool nest_is_contiguous(lowering *l, const nest *n, size_t dim, size_t access) {
     return ds_expr_linear(l->cx, n->offset[access], dim, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
 }
 
+/* Are elements that follow each other along `dim` a known distance apart, other than none and one? */
+static bool is_spread(lowering *l, const nest *n, size_t dim, size_t access) {
+    const ds_expr *coefficient, *rest;
+    return ds_expr_linear(l->cx, n->offset[access], dim, &coefficient, &rest) && !coefficient->has_dim && !ds_expr_equals(coefficient, 0) &&
+           !ds_expr_equals(coefficient, 1);
+}
+
 /* Runs `body` for every lane group of the innermost dim: whole vectors, then one masked rest. */
 static void vector_loop(walk *w, lane_point *p, size_t dim, ds_value *low, ds_value *high, const ds_expr *extent, lane_body *body,
                         void *user) {
@@ -326,9 +333,8 @@ enum { MOST_LANES = 16, CROSSED = 4 };
 
 /* Is operand i contiguous along `dim` and read far apart by the lanes, so that squares of it can be turned over in registers? */
 static bool is_crossed(lowering *l, const nest *n, const ds_op *op, size_t i, size_t dim, size_t lanes_dim) {
-    const ds_expr *coefficient, *rest;
-    if (ds_elem_facts(ds_op_operand(op, i)->type->elem)->bits != 32 || has_pad(op, i) || !nest_is_contiguous(l, n, dim, i)) return false;
-    return ds_expr_linear(l->cx, n->offset[i], lanes_dim, &coefficient, &rest) && !coefficient->has_dim && !ds_expr_equals(coefficient, 0);
+    bool fits = ds_elem_facts(ds_op_operand(op, i)->type->elem)->bits == 32 && !has_pad(op, i);
+    return fits && nest_is_contiguous(l, n, dim, i) && is_spread(l, n, lanes_dim, i);
 }
 
 /* The operands that lie across; 0 where there are none, or too many for registers. */
@@ -395,10 +401,8 @@ static void map_column(walk *w, lane_point *p, void *user) {
 
 /* The dim along which an operand is contiguous, where the lanes' dim (the last) reads it far apart; SIZE_MAX when there is none. */
 static size_t transposed_dim(lowering *l, const nest *n, const ds_op *op) {
-    const ds_expr *coefficient, *rest;
     for (size_t i = 0; n->rank > 1 && i < op->operand_count; i++) {
-        if (!ds_expr_linear(l->cx, n->offset[i], n->rank - 1, &coefficient, &rest)) continue;
-        if (ds_expr_equals(coefficient, 0) || ds_expr_equals(coefficient, 1)) continue;
+        if (!is_spread(l, n, n->rank - 1, i)) continue;
         for (size_t d = 0; d + 1 < n->rank; d++)
             if (nest_is_contiguous(l, n, d, i) && lower_estimate(n->extent[d]) >= 4) return d;
     }

@@ -62,6 +62,8 @@ def replace_cpuid(library):
     """How many were replaced. By disassembly: the same two bytes also occur within other instructions."""
     listing = subprocess.Popen(["objdump", "-d", "--no-show-raw-insn", library], stdout=subprocess.PIPE, text=True)
     places = [int(line.split(":")[0], 16) for line in listing.stdout if line.rstrip().endswith("cpuid")]
+    if listing.wait():
+        sys.exit("%s: objdump failed" % library)
     if not places:
         return 0
     loaded, data = list(segments(library)), bytearray(library.read_bytes())
@@ -85,7 +87,10 @@ def main():
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(os.path.dirname(found.origin), copy, symlinks=True)
         libraries = [p for p in copy.rglob("*.so*") if p.is_file() and not p.is_symlink()]
-        print("%s: %d in %d libraries" % (package, sum(map(replace_cpuid, libraries)), len(libraries)))
+        count = sum(map(replace_cpuid, libraries))
+        if count == 0:
+            sys.exit("%s: no cpuid in %d libraries; it would still see AVX-512" % (package, len(libraries)))
+        print("%s: %d in %d libraries" % (package, count, len(libraries)))
     (out / "hide.c").write_text(ANSWER)
     subprocess.run(["cc", "-O1", "-shared", "-fPIC", out / "hide.c", "-o", out / "hide.so"], check=True)
 
