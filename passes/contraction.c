@@ -26,17 +26,42 @@ bool ds_is_depthwise(ds_ir_context *cx, const ds_op *op) {
            ds_expr_equals(c.extent[c.rank], 1) && ds_op_map(op, 0)->exprs[1] == ds_expr_dim(cx, 1);
 }
 
-bool ds_row_window_of(ds_ir_context *cx, const ds_op *conv, ds_row_window *out) {
-    const ds_attr *over = ds_op_attr(conv, "over");
+bool ds_window_along(ds_ir_context *cx, const ds_op *op, size_t dim, ds_window *out) {
+    const ds_attr *over = ds_op_attr(op, "over");
     const ds_expr *stride, *dilation, *rest;
-    int64_t step, size, start;
-    if (conv->kind != DS_GRAPH_conv || conv->results[0].type->rank < 3 || over->count < 2) return false;
-    const ds_expr *row = ds_op_map(conv, 0)->exprs[2];
-    if (!ds_expr_linear(cx, row, 2, &stride, &rest) || !ds_expr_is_const(stride, &out->stride)) return false;
-    if (!ds_expr_linear(cx, rest, conv->results[0].type->rank + 1, &dilation, &rest) || !ds_expr_is_const(dilation, &step)) return false;
-    if (!ds_expr_is_const(ds_attr_to_expr(cx, over->items[1]), &size) || !ds_expr_is_const(rest, &start)) return false;
-    out->before = -start, out->reach = (size - 1) * step + 1;
+    int64_t size, start;
+    size_t rank = op->results[0].type->rank, at = op->kind == DS_GRAPH_conv ? dim - 1 : dim - 2; /* conv: channels are reduced first */
+    if ((op->kind != DS_GRAPH_conv && op->kind != DS_GRAPH_reduce) || rank <= dim || over->count <= at) return false;
+    const ds_attr *map = ds_op_map(op, 0);
+    if (map->count <= dim || !ds_expr_linear(cx, map->exprs[dim], dim, &stride, &rest)) return false;
+    if (!ds_expr_is_const(stride, &out->stride) || !ds_expr_linear(cx, rest, rank + at, &dilation, &rest)) return false;
+    if (!ds_expr_is_const(dilation, &out->dilation) || !ds_expr_is_const(rest, &start)) return false;
+    if (!ds_expr_is_const(ds_attr_to_expr(cx, over->items[at]), &size)) return false;
+    out->before = -start, out->reach = (size - 1) * out->dilation + 1;
     return true;
+}
+
+bool ds_is_pool(ds_ir_context *cx, const ds_op *op) {
+    if (op->kind != DS_GRAPH_reduce || op->operand_count != 1 || op->result_count != 1) return false;
+    const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
+    const ds_attr *map = ds_op_map(op, 0);
+    if (to->elem != DS_f32 || from->elem != DS_f32 || to->rank < 3 || from->rank != to->rank || map->count != to->rank) return false;
+    if (map->exprs[0] != ds_expr_dim(cx, 0) || map->exprs[1] != ds_expr_dim(cx, 1)) return false;
+    if (ds_op_attr(op, "over")->count != to->rank - 2) return false;
+    for (const ds_op *inner = ds_op_block(op, 0)->first; inner; inner = inner->next)
+        if (inner->kind == DS_LOOP_position || inner->kind == DS_GRAPH_extract) return false;
+    for (size_t dim = 2; dim < to->rank; dim++) {
+        ds_window w;
+        if (!ds_expr_is_const(from->dims[dim], NULL) || !ds_expr_is_const(to->dims[dim], NULL)) return false;
+        if (!ds_window_along(cx, op, dim, &w) || w.stride < 1 || w.dilation < 1) return false;
+        if (w.dilation > 1 && ds_window_leaves(op, dim, &w)) return false;
+    }
+    return true;
+}
+
+bool ds_window_leaves(const ds_op *op, size_t dim, const ds_window *w) {
+    int64_t in = ds_op_operand(op, 0)->type->dims[dim]->value, out = op->results[0].type->dims[dim]->value;
+    return w->before > 0 || (out - 1) * w->stride - w->before + w->reach > in;
 }
 
 /* ---- layouts ---- */

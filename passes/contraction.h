@@ -4,7 +4,7 @@
 
 #include "ir/ir.h"
 
-enum { DS_PANEL = 16, DS_CONTRACTION_MAX = 24 };
+enum { DS_PANEL = 16, DS_CONTRACTION_MAX = 24, DS_WINDOW_MOST = 32 /* elements of a row, for depthwise convolutions and pools */ };
 
 typedef enum { DS_DIM_BATCH, DS_DIM_M, DS_DIM_N, DS_DIM_K } ds_dim_role;
 
@@ -20,11 +20,17 @@ bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out);
 /* A grouped convolution with one input channel for each output channel. */
 bool ds_is_depthwise(ds_ir_context *cx, const ds_op *op);
 
-/* Row y of a convolution's result is made from `reach` rows of its input, from y * stride - before on. False when that is not static. */
+/* A maximum, sum, … of each window of an image, channel by channel: a graph.reduce of f32 with static spatial extents, whose
+ * windows are dense where they reach past the image. */
+bool ds_is_pool(ds_ir_context *cx, const ds_op *op);
+
+/* Position y along a spatial dim of a convolution's or a pool's result is made from positions y * stride - before + k * dilation of its
+ * input, of which `reach` lie between the first and the last. False when that is not static. */
 typedef struct {
-    int64_t stride, before, reach;
-} ds_row_window;
-bool ds_row_window_of(ds_ir_context *cx, const ds_op *conv, ds_row_window *out);
+    int64_t stride, dilation, before, reach;
+} ds_window;
+bool ds_window_along(ds_ir_context *cx, const ds_op *op, size_t dim, ds_window *out);
+bool ds_window_leaves(const ds_op *op, size_t dim, const ds_window *w); /* past the image, whose extent is static, somewhere */
 
 /* ---- layouts ---- */
 

@@ -9,7 +9,7 @@
  * A product whose rows go through such ops into a second product (attention) is one kernel, too: `block` rows are at work at a time, so
  * that the first product's result stays in the L2 cache of one lane. So are two products with a map between them (the layers of a
  * transformer's block) whose weights fit that cache.
- * So are a depthwise convolution of a large image and the convolutions before and after it: `strip` rows are at work at a time.
+ * So are a depthwise convolution or a pool of a large image and the convolutions before and after it: `strip` rows are at work at a time.
  * A loop (a recurrent network) is one kernel where its first dim (the direction) runs through every turn by itself, and a turn is short.
  * Needs:  graph ops.   Keeps: values.   Breaks: nothing.   Cost: linear.
  */
@@ -306,32 +306,53 @@ typedef struct {
     int64_t rows, band; /* rows of a strip; of a piece, a multiple */
 } strip_plan;
 
-/* A convolution whose rows can be made a few at a time: of static f32 images in channels-last order, with what it needs around them. */
-static bool makes_rows(grouper *g, const ds_op *op) {
-    const ds_type *t = op->results[0].type, *w = op->kind == DS_GRAPH_conv ? ds_op_operand(op, 1)->type : NULL;
-    const ds_attr *padding = ds_op_attr(op, "padding");
-    ds_contraction c;
-    ds_row_window reads;
-    if (!w || t->elem != DS_f32 || t->rank != 4 || !ds_layout_is_channels_last(t) || !ds_attr_find(w->encoding, "map")) return false;
-    for (size_t i = 1; i < 4; i++)
-        if (!ds_expr_is_const(t->dims[i], NULL)) return false;
-    if ((padding && padding->kind == DS_ATTR_ARRAY) || t->dims[2]->value < 4 || t->dims[3]->value < 4) return false;
-    if (!ds_row_window_of(g->cx, op, &reads) || reads.reach < reads.stride || reads.before < 0) return false;
-    if (ds_is_depthwise(g->cx, op)) return true;
-    uint64_t count; /* of weights: they are read for every strip */
-    if (!ds_type_static_count(w, &count) || count * 4 > g->target->l1_bytes) return false;
-    return ds_contraction_of(g->cx, op, &c) && c.role[1] == DS_DIM_N && c.role[2] == DS_DIM_M && c.role[3] == DS_DIM_M;
+/* What a strip's rows overlap for. */
+static bool has_window(grouper *g, const ds_op *op) { return ds_is_depthwise(g->cx, op) || ds_is_pool(g->cx, op); }
+
+/* Weights are read for every strip; a depthwise convolution has some, too. */
+static bool weights_are_small(grouper *g, const ds_op *conv, const ds_op *window) {
+    uint64_t count;
+    size_t room = ds_is_pool(g->cx, window) ? g->target->l2_bytes / 8 : g->target->l1_bytes;
+    return ds_type_static_count(ds_op_operand(conv, 1)->type, &count) && count * 4 <= room;
 }
 
-/* Adds a convolution and its epilogue to a chain. Returns the convolution that alone reads the result, if there is one. */
-static ds_op *extend_chain(ds_op *conv, ds_op **ops, size_t *count) {
+/* A pool all of whose windows have rows of the image. */
+static bool pools_rows(const ds_op *op, const ds_window *reads) {
+    const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
+    return ds_layout_is_channels_last(from) && reads->before < reads->reach &&
+           (to->dims[2]->value - 1) * reads->stride - reads->before < from->dims[2]->value;
+}
+
+/* A convolution or pool whose rows can be made a few at a time: of static f32 images in channels-last order, with what it needs around
+ * them. */
+static bool makes_rows(grouper *g, const ds_op *op) {
+    const ds_type *t = op->results[0].type;
+    const ds_attr *padding = ds_op_attr(op, "padding");
+    ds_contraction c;
+    ds_window reads, row;
+    if (!has_window(g, op) && op->kind != DS_GRAPH_conv) return false;
+    if (t->elem != DS_f32 || t->rank != 4 || !ds_layout_is_channels_last(t) || (padding && padding->kind == DS_ATTR_ARRAY)) return false;
+    for (size_t i = 1; i < 4; i++)
+        if (!ds_expr_is_const(t->dims[i], NULL)) return false;
+    if (t->dims[2]->value < 4 || t->dims[3]->value < 4) return false;
+    if (!ds_window_along(g->cx, op, 2, &reads) || reads.reach < reads.stride || reads.before < 0) return false;
+    if (has_window(g, op) && (!ds_window_along(g->cx, op, 3, &row) || row.reach > DS_WINDOW_MOST)) return false;
+    if (op->kind != DS_GRAPH_conv) return pools_rows(op, &reads);
+    if (!ds_attr_find(ds_op_operand(op, 1)->type->encoding, "map")) return false;
+    return has_window(g, op) ||
+           (ds_contraction_of(g->cx, op, &c) && c.role[1] == DS_DIM_N && c.role[2] == DS_DIM_M && c.role[3] == DS_DIM_M);
+}
+
+/* Adds an op and its epilogue to a chain. Returns the convolution or pool that alone reads the result, if there is one. */
+static ds_op *extend_chain(grouper *g, ds_op *conv, ds_op **ops, size_t *count) {
     ops[(*count)++] = conv;
     ds_op *epilogue = epilogue_of(&conv->results[0]);
     if (epilogue) ops[(*count)++] = epilogue;
     const ds_value *v = &ops[*count - 1]->results[0];
     if (!ds_value_has_one_use(v) || ds_layout_within(v->type, DS_WITHIN_ID) >= 0) return NULL;
     ds_op *reader = v->uses->owner;
-    return reader->kind == DS_GRAPH_conv && reader->block == conv->block && ds_op_operand(reader, 0) == v ? reader : NULL;
+    bool reads_rows = reader->kind == DS_GRAPH_conv || ds_is_pool(g->cx, reader);
+    return reads_rows && reader->block == conv->block && ds_op_operand(reader, 0) == v ? reader : NULL;
 }
 
 /* Of one image, borders included. */
@@ -347,10 +368,10 @@ enum { BAND_OVERLAPS = 14, MOST_BANDS = 16, MOST_STRIP = 8 }; /* a band has this
 
 /* Strips whose buffers fit a quarter of the L2 cache. False when there would be one band only: two lanes are better. */
 static bool plan_strips(grouper *g, const ds_value *kept, const ds_value *last, const ds_op *window, strip_plan *out) {
-    ds_row_window reads;
+    ds_window reads;
     const ds_type *t = window->results[0].type;
     int64_t height = t->dims[2]->value, bands = MOST_BANDS;
-    ds_row_window_of(g->cx, window, &reads);
+    ds_window_along(g->cx, window, 2, &reads);
     double row = last ? 4 * (double)(t->dims[1]->value * t->dims[3]->value) : 0, room = (double)g->target->l2_bytes / 4;
     if (kept) {
         double one = image_bytes(g, kept) / (double)kept->type->dims[2]->value;
@@ -373,25 +394,26 @@ static bool plan_strips(grouper *g, const ds_value *kept, const ds_value *last, 
     return out->band < height || (ds_expr_is_const(t->dims[0], NULL) && t->dims[0]->value > 1);
 }
 
-/* [convolution,] depthwise convolution [, 1x1 convolution]: as many ops, or 0 when the cache holds what flows between them anyway. */
+/* [convolution,] depthwise convolution or pool [, 1x1 convolution]: as many ops, or 0 when the cache holds what flows between them anyway.
+ */
 static size_t collect_strips(grouper *g, ds_op *first, ds_op **ops, strip_plan *out) {
     size_t count = 0;
-    ds_row_window reads;
+    ds_window reads;
     const ds_value *kept = NULL, *last = NULL;
     ds_op *window = first;
     if (!makes_rows(g, first)) return 0;
-    if (!ds_is_depthwise(g->cx, first)) {
-        window = extend_chain(first, ops, &count);
-        if (!window || !ds_is_depthwise(g->cx, window) || !makes_rows(g, window)) return 0;
+    if (!has_window(g, first)) {
+        window = extend_chain(g, first, ops, &count);
+        if (!window || !has_window(g, window) || !makes_rows(g, window) || !weights_are_small(g, first, window)) return 0;
         kept = ds_op_operand(window, 0);
-        ds_row_window_of(g->cx, window, &reads);
-        if (ds_layout_border(kept->type, 2, false) != reads.before) return 0;
+        ds_window_along(g->cx, window, 2, &reads);
+        if (ds_layout_border(kept->type, 2, false) != (ds_is_pool(g->cx, window) ? 0 : reads.before)) return 0;
     }
-    ds_op *after = extend_chain(window, ops, &count);
-    if (after && !ds_is_depthwise(g->cx, after) && makes_rows(g, after) && ds_row_window_of(g->cx, after, &reads) && reads.reach == 1 &&
-        reads.stride == 1 && reads.before == 0) {
+    ds_op *after = extend_chain(g, window, ops, &count);
+    if (after && !has_window(g, after) && makes_rows(g, after) && weights_are_small(g, after, window) &&
+        ds_window_along(g->cx, after, 2, &reads) && reads.reach == 1 && reads.stride == 1 && reads.before == 0) {
         last = ds_op_operand(after, 0);
-        extend_chain(after, ops, &count);
+        extend_chain(g, after, ops, &count);
     }
     double most = kept ? image_bytes(g, kept) : 0;
     if (last && image_bytes(g, last) > most) most = image_bytes(g, last);
@@ -534,25 +556,26 @@ static void group_block(grouper *g, ds_block *block) {
             for (size_t r = 0; r < op->region_count; r++) group_block(g, ds_op_block(op, r));
         if (!computes(op)) continue;
         ds_op *ops[MAX_GROUP] = {op};
-        size_t count = 1, shared = 0;
+        size_t count, shared = 0;
         int64_t block_rows = 0;
         strip_plan strips = {0};
-        if (is_contraction(op) && (count = collect_strips(g, op, ops, &strips))) next = after_group(ops, count, next);
-        else if (is_contraction(op) &&
-                 ((count = collect_layers(g, op, ops, &shared)) || (count = collect_attention(g, op, ops, &shared)))) {
+        if ((count = collect_strips(g, op, ops, &strips))) {
+            next = after_group(ops, count, next);
+        } else if (is_contraction(op) &&
+                   ((count = collect_layers(g, op, ops, &shared)) || (count = collect_attention(g, op, ops, &shared)))) {
             block_rows = attention_block(op->results[0].type, g->target->l2_bytes);
             next = after_group(ops, count, next);
-        } else if (is_contraction(op)) {
-            count = 1;
-            ds_op *epilogue = epilogue_of(&op->results[0]);
-            if (epilogue) { /* the kernel takes the epilogue's place; this op is visited no more */
-                ops[count++] = epilogue;
-                if (next == epilogue) next = epilogue->next;
-            }
         } else if (op->kind == DS_GRAPH_reduce) {
             count = collect_rows(op, ops);
             if (count > 1) shared = rows_of_reduce(op);
             next = after_group(ops, count, next);
+        } else {
+            count = 1;
+            ds_op *epilogue = is_contraction(op) ? epilogue_of(&op->results[0]) : NULL;
+            if (epilogue) { /* the kernel takes the epilogue's place; this op is visited no more */
+                ops[count++] = epilogue;
+                if (next == epilogue) next = epilogue->next;
+            }
         }
         ds_op *kernel = make_kernel(g, ops, count, shared);
         if (block_rows) ds_op_set_attr(g->m, kernel, "block", ds_attr_int(g->cx, block_rows));

@@ -77,6 +77,30 @@ def bottleneck(n, channels, wide, height, width, kernel, stride, parts):
     return "bottleneck %s" % [n, channels, wide, height, width, kernel, stride, parts], [*values, *nodes], [x], [v.astype(np.float32)], []
 
 
+def pool(kind, n, channels, sizes, kernel, stride, pads, dilation=1, parts=()):
+    """A pool between 1x1 convolutions (or without the last), in any number of dims; pads: one pair a dim. "mean" leaves padding out."""
+    rank, axes = len(sizes), tuple(range(2, 2 + len(sizes)))
+    x, w1, w2 = f32(n, 8, *sizes), f32(channels, 8) / 2, f32(7, channels) / 4
+    ones = [1] * rank
+    nodes = constants(w1=w1.reshape(channels, 8, *ones), w2=w2.reshape(7, channels, *ones)) + [helper.make_node("Conv", ["x0", "w1"], ["a"])]
+    v = np.einsum("nc...,oc->no...", x.astype(np.float64), w1)
+    outside = -np.inf if kind == "max" else 0
+
+    def windows(t, fill):
+        padded = np.pad(t, ((0, 0), (0, 0), *pads), constant_values=fill)
+        all_of = np.lib.stride_tricks.sliding_window_view(padded, [(k - 1) * dilation + 1 for k in kernel], axes)
+        return all_of[(slice(None),) * 2 + (slice(None, None, stride),) * rank + (slice(None, None, dilation),) * rank]
+
+    over = tuple(range(2 + rank, 2 + 2 * rank))
+    v, count = (windows(v, outside).max(over), 1) if kind == "max" else (windows(v, 0).sum(over), windows(np.ones_like(v), 0).sum(over))
+    v = v / (np.prod(kernel) if kind == "mean with padding" else count)
+    facts = {"dilations": [dilation] * rank} if kind == "max" else {"count_include_pad": int(kind == "mean with padding")}
+    node = helper.make_node("MaxPool" if kind == "max" else "AveragePool", ["a"], ["p"], kernel_shape=kernel, strides=[stride] * rank, pads=[p[0] for p in pads] + [p[1] for p in pads], **facts)
+    nodes += [node, helper.make_node("Conv", ["p", "w2"], ["b"]) if "last" in parts else helper.make_node("Neg", ["p"], ["b"]), helper.make_node("Relu", ["b"], ["y"])]
+    v = np.einsum("nc...,oc->no...", v, w2) if "last" in parts else -v
+    return "pool %s" % [kind, n, channels, sizes, kernel, stride, pads, dilation, *parts], nodes, [x], [np.maximum(v, 0).astype(np.float32)], []
+
+
 def multiplied(channels, height, width):
     """Two results for every channel of a depthwise convolution, between large images: no strips."""
     x, w1, w2 = f32(1, 8, height, width), f32(channels, 8) / 2, f32(2 * channels, 3, 3) / 3
@@ -358,6 +382,17 @@ def cases():
     yield depthwise(1, 272, 3, 9, 3, 1, 2, 2)
     yield depthwise(1, 16, 2, 12, 3, 1, 1, 1)
     yield symbolic(*depthwise(2, 18, 8, 9, 3, 1, 1, 1)[:4])
+    for kind in ("max", "mean", "mean with padding"):
+        yield pool(kind, 1, 20, [11, 13], [3, 3], 1, [(1, 1), (1, 1)])
+        yield pool(kind, 2, 17, [12, 9], [2, 4], 2, [(0, 1), (2, 0)], parts=["last"])
+        yield pool(kind, 1, 33, [23], [3], 2, [(1, 0)])
+        yield pool(kind, 1, 16, [5, 7, 6], [3, 2, 3], 1, [(1, 1), (0, 0), (1, 0)])
+        yield pool(kind, 2, 64, [70, 61], [3, 3], 2, [(1, 1), (1, 1)], parts=["last"])
+        yield pool(kind, 1, 72, [63, 80], [2, 2], 2, [(0, 0), (0, 0)])
+        yield pool(kind, 1, 48, [90, 50], [5, 3], 3, [(2, 1), (1, 1)])
+    yield pool("max", 1, 24, [20, 30], [3, 3], 1, [(0, 0), (0, 0)], 2)
+    yield pool("max", 1, 24, [20, 30], [3, 3], 2, [(2, 2), (2, 2)], 2)
+    yield pool("max", 1, 40, [9, 6], [5, 5], 1, [(2, 2), (2, 2)])
     yield bottleneck(1, 12, 40, 71, 60, 3, 1, ["first", "last"])
     yield bottleneck(2, 8, 36, 70, 58, 5, 2, ["first", "last"])
     yield bottleneck(1, 8, 64, 98, 51, 3, 2, ["first"])

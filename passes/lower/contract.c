@@ -532,7 +532,7 @@ static void emit_pieces(tiling *t) {
 
 bool lower_contraction(lowering *l, const ds_op *op, const ds_op *epilogue) {
     tiling t = {.l = l, .op = op, .epilogue = epilogue, .p = {.vector = -1}};
-    if (lower_depthwise(l, op, epilogue)) return true;
+    if (lower_windows(l, op, epilogue)) return true;
     if (op->results[0].type->elem != DS_f32 || ds_op_operand(op, 0)->type->elem != DS_f32 || ds_op_operand(op, 1)->type->elem != DS_f32 ||
         l->lanes < 2)
         return false;

@@ -49,7 +49,9 @@ static void lower_op(lowering *l, ds_op *op, const lower_rows *rows, bool parall
     l->b.loc = op->loc;
     switch (op->kind) {
     case DS_GRAPH_map: lower_map(l, op, rows, parallel); break;
-    case DS_GRAPH_reduce: lower_reduce(l, op, rows, parallel); break;
+    case DS_GRAPH_reduce:
+        if (rows || !lower_windows(l, op, NULL)) lower_reduce(l, op, rows, parallel);
+        break;
     case DS_GRAPH_encode: lower_encode(l, op); break;
     case DS_GRAPH_concat: lower_concat(l, op); break;
     case DS_GRAPH_index: lower_index(l, op); break;

@@ -89,9 +89,9 @@ bool lower_contraction_rows(lowering *l, const ds_op *op, const ds_op *epilogue,
                             int64_t block);
 /* Rows low … high - 1 of image `image` of a channels-last convolution; low is a multiple of `unit` rows, or anything (0). */
 bool lower_conv_rows(lowering *l, const ds_op *op, const ds_op *epilogue, ds_value *image, ds_value *low, ds_value *high, int64_t unit);
-/* lower_contraction and lower_conv_rows for a depthwise convolution in channels-last layout. */
-bool lower_depthwise(lowering *l, const ds_op *op, const ds_op *epilogue);
-bool lower_depthwise_rows(lowering *l, const ds_op *op, const ds_op *epilogue, ds_value *image, ds_value *low, ds_value *high);
+/* The same for a depthwise convolution or a pool in channels-last layout. */
+bool lower_windows(lowering *l, const ds_op *op, const ds_op *epilogue);
+bool lower_windows_rows(lowering *l, const ds_op *op, const ds_op *epilogue, ds_value *image, ds_value *low, ds_value *high);
 /* A kernel of convolutions around a depthwise one: strips of `strip` rows, bands of `band` rows (a multiple). */
 bool lower_strips(lowering *l, const ds_op *kernel, int64_t strip, int64_t band);
 int64_t lower_strip_bytes(lowering *l, const ds_value *v, int64_t strip);         /* of the buffer of v, which flows inside it */

@@ -1,16 +1,16 @@
-/* Chains of convolutions around a depthwise one, in strips of rows: a strip of the last result is made from what the chain's other results
- * need for it, which stays in the L2 cache of one lane.
+/* Chains of convolutions around a depthwise one or a pool, in strips of rows: a strip of the last result is made from what the chain's
+ * other results need for it, which stays in the L2 cache of one lane.
  *
- * A piece is a band of rows; it walks its strips from the top. The depthwise convolution's windows overlap: of the rows that it read for
- * one strip, those that the next one needs as well are moved to the front of their buffer. The first strip of a band makes them itself, so
- * bands are independent. Buffers are shifted so that rows are read and written at their own places.
+ * A piece is a band of rows; it walks its strips from the top. Windows of the depthwise convolution or pool overlap: of the rows that it
+ * read for one strip, those that the next one needs as well are moved to the front of their buffer. The first strip of a band makes them
+ * itself, so bands are independent. Buffers are shifted so that rows are read and written at their own places.
  */
 #include "passes/lower/lower.h"
 
 typedef struct {
     lowering *l;
-    const ds_op *kernel, *window; /* the depthwise convolution */
-    ds_row_window reads;          /* of the window */
+    const ds_op *kernel, *window; /* the depthwise convolution or pool */
+    ds_window reads;              /* of the window */
     int64_t strip;
     ds_value *image, *low, *from, *to; /* the band's first row; the strip's rows of the last result */
 } strips;
@@ -29,8 +29,8 @@ static void rows_in_memory(lowering *l, const ds_type *t, int64_t *out_rows, int
 
 /* Rows that the buffer of v has: what its reader needs for a strip. */
 static int64_t buffer_rows(lowering *l, const ds_value *v, int64_t strip) {
-    ds_row_window reads;
-    return ds_row_window_of(l->cx, v->uses->owner, &reads) ? (strip - 1) * reads.stride + reads.reach : strip;
+    ds_window reads;
+    return ds_window_along(l->cx, v->uses->owner, 2, &reads) ? (strip - 1) * reads.stride + reads.reach : strip;
 }
 
 int64_t lower_strip_bytes(lowering *l, const ds_value *v, int64_t strip) {
@@ -39,7 +39,7 @@ int64_t lower_strip_bytes(lowering *l, const ds_value *v, int64_t strip) {
     return buffer_rows(l, v, strip) * length * (int64_t)(ds_elem_facts(v->type->elem)->bits / 8);
 }
 
-/* The value of the chain that the window reads: the one with borders and rows that are kept. NULL when it comes from outside. */
+/* The value of the chain that the window reads: the one with rows that are kept, and borders if it has any. NULL: it comes from outside. */
 static const ds_value *kept_value(const strips *s) { return ds_op_operand(s->window, 0)->op ? ds_op_operand(s->window, 0) : NULL; }
 
 static void zero_rows(strips *s, ds_value *buffer, ds_value *first, ds_value *count, int64_t length) {
@@ -73,6 +73,19 @@ static void move_rows(strips *s, ds_value *buffer, int64_t length) {
     lw_end(l, loop, NULL, 0);
 }
 
+/* Rows of the border above and below the image, as far as the strip reads them. */
+static void zero_border_rows(strips *s, ds_value *buffer, ds_value *top, ds_value *end, ds_value *is_first) {
+    lowering *l = s->l;
+    const ds_type *t = kept_value(s)->type;
+    int64_t rows, length, height = t->dims[2]->value;
+    rows_in_memory(l, t, &rows, &length);
+    ds_value *zero = lw_index(l, 0);
+    ds_op *once = lw_when(l, is_first);
+    zero_rows(s, buffer, zero, at_least(l, lw_binary(l, DS_LOOP_sub, zero, top), 0), length);
+    lw_end(l, once, NULL, 0);
+    zero_rows(s, buffer, lw_binary(l, DS_LOOP_sub, lw_index(l, height), top), at_least(l, plus(l, end, -height), 0), length);
+}
+
 /* Fills the kept buffer but for what the first convolution makes, and says which rows those are. */
 static void prepare_window(strips *s, ds_value *buffer, ds_value **out_from, ds_value **out_to) {
     lowering *l = s->l;
@@ -81,14 +94,11 @@ static void prepare_window(strips *s, ds_value *buffer, ds_value **out_from, ds_
     rows_in_memory(l, t, &rows, &length);
     ds_value *top = plus(l, times(l, s->from, s->reads.stride), -s->reads.before), /* the first row that is read; negative: border */
         *end = plus(l, times(l, plus(l, s->to, -1), s->reads.stride), s->reads.reach - s->reads.before),
-             *first = lw_binary(l, DS_LOOP_eq, s->from, s->low), *later = lw_binary(l, DS_LOOP_ne, s->from, s->low), *zero = lw_index(l, 0);
+             *first = lw_binary(l, DS_LOOP_eq, s->from, s->low), *later = lw_binary(l, DS_LOOP_ne, s->from, s->low);
     ds_op *once = lw_when(l, later);
     move_rows(s, buffer, length);
     lw_end(l, once, NULL, 0);
-    once = lw_when(l, first);
-    zero_rows(s, buffer, zero, at_least(l, lw_binary(l, DS_LOOP_sub, zero, top), 0), length);
-    lw_end(l, once, NULL, 0);
-    zero_rows(s, buffer, lw_binary(l, DS_LOOP_sub, lw_index(l, height), top), at_least(l, plus(l, end, -height), 0), length);
+    if (ds_attr_find(t->encoding, "border")) zero_border_rows(s, buffer, top, end, first);
     ds_value *rest[] = {first, at_least(l, top, 0), plus(l, top, s->reads.reach - s->reads.stride)};
     *out_from = at_most(l, lw_op(l, DS_LOOP_select, rest, 3, top->type), height);
     *out_to = at_most(l, end, height);
@@ -110,14 +120,15 @@ static bool lower_strip(strips *s) {
     ds_value *kept_buffer = kept ? lw_buffer(l, kept) : NULL;
     if (kept) {
         prepare_window(s, kept_buffer, &from, &to);
-        shift_to(s, kept, kept_buffer, times(l, s->from, s->reads.stride));
+        shift_to(s, kept, kept_buffer,
+                 plus(l, times(l, s->from, s->reads.stride), ds_layout_border(kept->type, 2, false) - s->reads.before));
     }
     for (const ds_op *op = ds_op_block(s->kernel, 0)->first; op->kind != DS_GRAPH_yield; op = op->next) {
         const ds_op *next = op->next, *epilogue = next->kind == DS_GRAPH_map ? next : NULL, *last = epilogue ? epilogue : op;
         if (op == s->window) from = s->from, to = s->to;
         if (last->next->kind != DS_GRAPH_yield && &last->results[0] != kept)
             shift_to(s, &last->results[0], lw_buffer(l, &last->results[0]), s->from);
-        if (op == s->window ? !lower_depthwise_rows(l, op, epilogue, s->image, from, to)
+        if (op == s->window ? !lower_windows_rows(l, op, epilogue, s->image, from, to)
                             : !lower_conv_rows(l, op, epilogue, s->image, from, to, kept && op->prev == NULL ? 0 : s->strip))
             return false;
         op = last;
@@ -129,8 +140,8 @@ bool lower_strips(lowering *l, const ds_op *kernel, int64_t strip, int64_t band)
     strips s = {.l = l, .kernel = kernel, .strip = strip};
     const ds_type *type = kernel->results[0].type;
     for (const ds_op *op = ds_op_block(kernel, 0)->first; op->kind != DS_GRAPH_yield; op = op->next)
-        if (ds_is_depthwise(l->cx, op)) s.window = op;
-    ds_row_window_of(l->cx, s.window, &s.reads);
+        if (ds_is_depthwise(l->cx, op) || ds_is_pool(l->cx, op)) s.window = op;
+    ds_window_along(l->cx, s.window, 2, &s.reads);
     const ds_expr *bands = ds_expr_ceildiv(l->cx, type->dims[2], ds_expr_const(l->cx, band));
     ds_op *pieces;
     ds_value *rest = lower_parallel(l, ds_expr_mul(l->cx, bands, type->dims[0]), 1e9, 1, &pieces);

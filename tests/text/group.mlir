@@ -98,3 +98,37 @@ func.func @mixed(%x: tensor<2x8xf32>) -> tensor<2x8xf32> {
   }) {counter = "t", extent = "5"} : (tensor<2x8xf32>) -> (tensor<2x8xf32>)
   func.return %0 : tensor<2x8xf32>
 }
+
+// A pool of a large image takes rows of it while they are in the cache.
+// CHECK-LABEL: @pooled
+// CHECK-COUNT-1: "graph.kernel"
+// CHECK: shared = 0, strip = {{[0-9]+}}, band = {{[0-9]+}}
+// CHECK-NOT: "graph.kernel"
+func.func @pooled(%x: tensor<1x8x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>, %w: tensor<64x8x1x1xf32, {map = affine_map<(d0, d1, d2, d3) -> ((d0 floordiv 16), d2, d3, d1, (d0 mod 16))>}>) -> tensor<1x64x80x80xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}> {
+  %0 = "graph.conv"(%x, %w) {maps = [affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d4, d2 + d5, d3 + d6)>, affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d1, d4, d5, d6)>], over = ["8", "1", "1"]} : (tensor<1x8x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>, tensor<64x8x1x1xf32, {map = affine_map<(d0, d1, d2, d3) -> ((d0 floordiv 16), d2, d3, d1, (d0 mod 16))>}>) -> tensor<1x64x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
+  %1 = "graph.reduce"(%0) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }, {
+  ^bb0(%a: f32, %b: f32):
+    %m = "loop.max"(%a, %b) : (f32, f32) -> f32
+    "graph.yield"(%m) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1, d2, d3, d4, d5) -> (d0, d1, d2 * 2 + d4, d3 * 2 + d5)>], over = ["2", "2"], pads = [0xFFF0000000000000 : f64], init = [0xFFF0000000000000 : f64]} : (tensor<1x64x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>) -> tensor<1x64x80x80xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
+  func.return %1 : tensor<1x64x80x80xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
+}
+
+// The first row of windows lies outside the image altogether.
+// CHECK-LABEL: @pooled_outside
+// CHECK-NOT: strip
+func.func @pooled_outside(%x: tensor<1x8x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>, %w: tensor<64x8x1x1xf32, {map = affine_map<(d0, d1, d2, d3) -> ((d0 floordiv 16), d2, d3, d1, (d0 mod 16))>}>) -> tensor<1x64x80x80xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}> {
+  %0 = "graph.conv"(%x, %w) {maps = [affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d4, d2 + d5, d3 + d6)>, affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d1, d4, d5, d6)>], over = ["8", "1", "1"]} : (tensor<1x8x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>, tensor<64x8x1x1xf32, {map = affine_map<(d0, d1, d2, d3) -> ((d0 floordiv 16), d2, d3, d1, (d0 mod 16))>}>) -> tensor<1x64x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
+  %1 = "graph.reduce"(%0) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }, {
+  ^bb0(%a: f32, %b: f32):
+    %m = "loop.max"(%a, %b) : (f32, f32) -> f32
+    "graph.yield"(%m) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1, d2, d3, d4, d5) -> (d0, d1, d2 * 2 + d4 - 2, d3 * 2 + d5)>], over = ["2", "2"], pads = [0xFFF0000000000000 : f64], init = [0xFFF0000000000000 : f64]} : (tensor<1x64x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>) -> tensor<1x64x80x80xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
+  func.return %1 : tensor<1x64x80x80xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
+}
