@@ -143,6 +143,17 @@ static void verify_transpose(verifier *v, const ds_op *op) {
     if (!good) fail(v, op, "operands and results are not as many vectors of one type as they have lanes");
 }
 
+static void verify_interleave(verifier *v, const ds_op *op) {
+    const ds_type *t = op->results[0].type;
+    size_t n = op->operand_count;
+    bool good = t->kind == DS_TYPE_VECTOR && n && (n & (n - 1)) == 0 && t->rank % n == 0;
+    for (size_t i = 0; good && i < n; i++) {
+        const ds_type *part = ds_op_operand(op, i)->type;
+        good = part->kind == DS_TYPE_VECTOR && part->elem == t->elem && part->rank == t->rank / n;
+    }
+    if (!good) fail(v, op, "operands are not a power of two of vectors that have the result's lanes together");
+}
+
 static void verify_loop(verifier *v, const ds_op *op) {
     size_t operands;
     result_rule rule;
@@ -151,6 +162,7 @@ static void verify_loop(verifier *v, const ds_op *op) {
     else if (op->kind == DS_LOOP_store) verify_access(v, op, 1, ds_op_operand(op, 0)->type);
     else if (op->kind == DS_LOOP_for) verify_for(v, op);
     else if (op->kind == DS_LOOP_transpose) verify_transpose(v, op);
+    else if (op->kind == DS_LOOP_interleave) verify_interleave(v, op);
 }
 
 static void verify_block(verifier *v, const ds_block *block);

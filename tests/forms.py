@@ -101,6 +101,19 @@ def pool(kind, n, channels, sizes, kernel, stride, pads, dilation=1, parts=()):
     return "pool %s" % [kind, n, channels, sizes, kernel, stride, pads, dilation, *parts], nodes, [x], [np.maximum(v, 0).astype(np.float32)], []
 
 
+def shuffled(channels, height, width, groups, low=0, high=None, then="Relu"):
+    """Channels low..high-1 of a channel shuffle behind a convolution, and what reads them."""
+    high = high or channels
+    x, w1, w2 = f32(2, 8, height, width), f32(channels, 8) / 2, f32(7, high - low) / 4
+    values = constants(w1=w1[:, :, None, None], w2=w2[:, :, None, None], split=np.array([2, groups, channels // groups, height, width]), whole=np.array([2, channels, height, width]), low=np.array([low]), high=np.array([high]), axis=np.array([1]))
+    v = np.einsum("nchw,oc->nohw", x.astype(np.float64), w1).reshape(2, groups, -1, height, width)
+    v = v.swapaxes(1, 2).reshape(2, channels, height, width)[:, low:high]
+    v = np.maximum(v, 0) if then == "Relu" else np.einsum("nchw,oc->nohw", v, w2)
+    nodes = [helper.make_node("Conv", ["x0", "w1"], ["a"]), helper.make_node("Reshape", ["a", "split"], ["b"]), helper.make_node("Transpose", ["b"], ["c"], perm=[0, 2, 1, 3, 4]),
+             helper.make_node("Reshape", ["c", "whole"], ["d"]), helper.make_node("Slice", ["d", "low", "high", "axis"], ["e"]), helper.make_node(then, ["e", "w2"][:1 + (then == "Conv")], ["y"])]
+    return "channels shuffled %s" % [channels, height, width, groups, low, high, then], [*values, *nodes], [x], [v.astype(np.float32)], []
+
+
 def multiplied(channels, height, width):
     """Two results for every channel of a depthwise convolution, between large images: no strips."""
     x, w1, w2 = f32(1, 8, height, width), f32(channels, 8) / 2, f32(2 * channels, 3, 3) / 3
@@ -351,16 +364,6 @@ def parts(rows, columns):
     return "parts %s" % [rows, columns], [*constants(w=w, zero=np.array([0, 0], np.int64), one=np.array([1, 1 << 30], np.int64), axes=np.array([1, 2], np.int64)), *nodes], [x], [want], []
 
 
-def shuffled(groups, each):
-    x, w = f32(2, groups * each, 5, 3), f32(groups * each, groups * each, 1, 1)
-    mixed = np.einsum("nchw,oc->nohw", x.astype(np.float64), w[:, :, 0, 0])
-    want = mixed.reshape(2, groups, each, 5, 3).swapaxes(1, 2).reshape(x.shape).astype(np.float32)
-    nodes = [helper.make_node("Conv", ["x0", "w"], ["m"]), helper.make_node("Reshape", ["m", "split"], ["s"]),
-             helper.make_node("Transpose", ["s"], ["t"], perm=[0, 2, 1, 3, 4]), helper.make_node("Reshape", ["t", "whole"], ["y"])]
-    shapes = constants(w=w, split=np.array([2, groups, each, 5, 3]), whole=np.array(x.shape))
-    return "channels shuffled %s" % [groups, each], [*shapes, *nodes], [x], [want], []
-
-
 def upsampled(channels, out_channels):
     """A transposed convolution whose windows touch, then nearest neighbours by whole numbers."""
     x, w = f32(2, channels, 4, 5), f32(channels, out_channels, 2, 3)
@@ -390,6 +393,9 @@ def cases():
         yield pool(kind, 2, 64, [70, 61], [3, 3], 2, [(1, 1), (1, 1)], parts=["last"])
         yield pool(kind, 1, 72, [63, 80], [2, 2], 2, [(0, 0), (0, 0)])
         yield pool(kind, 1, 48, [90, 50], [5, 3], 3, [(2, 1), (1, 1)])
+    for case in ((116, 7, 9, 2, 0, 58), (232, 3, 5, 2, 116, 232), (58, 6, 4, 2), (96, 5, 7, 4), (96, 5, 7, 4, 24, 72), (48, 4, 4, 3), (160, 3, 3, 8), (60, 3, 5, 2, 15, 46), (21, 5, 3, 3)):
+        yield shuffled(*case)
+    yield shuffled(116, 7, 9, 2, 58, 116, "Conv")
     yield pool("max", 1, 24, [20, 30], [3, 3], 1, [(0, 0), (0, 0)], 2)
     yield pool("max", 1, 24, [20, 30], [3, 3], 2, [(2, 2), (2, 2)], 2)
     yield pool("max", 1, 40, [9, 6], [5, 5], 1, [(2, 2), (2, 2)])
@@ -450,7 +456,6 @@ def cases():
     yield joined()
     yield parts(7, 33)
     yield symbolic(*parts(5, 16)[:4])
-    yield shuffled(3, 7)
     yield upsampled(6, 5)
     yield upsampled(3, 1)
     yield conv(1, 32, 48, 33, 31, [1, 1, 1, 1])

@@ -272,6 +272,15 @@ static void emit_transpose(emitter *e, const ds_op *op) {
     for (size_t i = 0; i < lanes; i++) em_set(e, &op->results[i], v[i % SUBLANES * groups + i / SUBLANES]);
 }
 
+/* Vectors of `lanes` lanes, operands first, first + step, …: those at even places and those at odd ones, then both. */
+static LLVMValueRef interleave_streams(emitter *e, const ds_op *op, size_t first, size_t step, size_t lanes) {
+    if (step == op->operand_count) return em_value(e, ds_op_operand(op, first));
+    LLVMValueRef from[64], even = interleave_streams(e, op, first, 2 * step, lanes / 2),
+                           odd = interleave_streams(e, op, first + step, 2 * step, lanes / 2);
+    for (size_t i = 0; i < lanes; i++) from[i] = LLVMConstInt(em_int(e, 32), i / 2 + i % 2 * (lanes / 2), 0);
+    return LLVMBuildShuffleVector(e->b, even, odd, LLVMConstVector(from, (unsigned)lanes), "");
+}
+
 static LLVMValueRef constant(emitter *e, const ds_op *op) {
     const ds_attr *v = ds_op_attr(op, "value");
     ds_elem elem = op->results[0].type->elem;
@@ -314,6 +323,7 @@ static void emit_op(emitter *e, ds_ir_context *cx, const ds_op *op) {
         return;
     case DS_LOOP_fold_lanes: emit_fold(e, cx, op); return;
     case DS_LOOP_transpose: emit_transpose(e, op); return;
+    case DS_LOOP_interleave: em_set(e, &op->results[0], interleave_streams(e, op, 0, 1, op->results[0].type->rank)); return;
     case DS_LOOP_tile: em_tile(e, cx, op); return;
     case DS_LOOP_yield:
     case DS_RETURN: return;

@@ -122,6 +122,8 @@ static void memory_order(const ds_type *type, size_t rank, size_t *order) {
 
 /* ---- reading operands ---- */
 
+enum { MOST_LANES = 16 };
+
 static ds_value *conjunction(lowering *l, ds_value *a, ds_value *b) { return !a ? b : !b ? a : lw_binary(l, DS_LOOP_and, a, b); }
 
 /* A dim's index expression as scalar, or as vector where it moves with the lanes. */
@@ -166,8 +168,58 @@ static bool is_temporary(const lowering *l, const ds_value *v) {
     return true;
 }
 
+/* What positions along `dim` are divided by on the way to an element; 1: nothing. */
+static int64_t divisor_along(lowering *l, const ds_expr *e, size_t dim) {
+    const ds_expr *coefficient, *rest;
+    int64_t by = 1;
+    if ((e->kind == DS_EXPR_FLOORDIV || e->kind == DS_EXPR_MOD) && ds_expr_is_const(e->b, &by) &&
+        ds_expr_linear(l->cx, e->a, dim, &coefficient, &rest) && !ds_expr_equals(coefficient, 0))
+        return by;
+    by = e->a ? divisor_along(l, e->a, dim) : 1;
+    for (size_t i = 0; i < e->term_count; i++)
+        for (size_t k = 0; by == 1 && k < e->terms[i].atom_count; k++) by = divisor_along(l, e->terms[i].atoms[k], dim);
+    return by;
+}
+
+/* An operand that the lanes read in turns from `count` places, at each of them element by element (a channel shuffle). */
+typedef struct {
+    int64_t count;
+    const ds_expr *offset[MOST_LANES]; /* of each, over the position divided by `count` */
+} streams;
+
+static bool find_streams(lowering *l, const nest *n, size_t access, size_t dim, streams *out) {
+    int64_t lanes = (int64_t)l->lanes, extent, count = divisor_along(l, n->offset[access], dim);
+    if (count < 2 || (count & (count - 1)) || lanes > MOST_LANES || lanes / count < 2) return false;
+    if (!ds_expr_is_const(n->extent[dim], &extent) || extent % count) return false;
+    out->count = count;
+    for (int64_t k = 0; k < count; k++) {
+        const ds_expr *to[LOWER_MAX_DIMS], *coefficient, *rest;
+        for (size_t i = 0; i < n->rank; i++) to[i] = ds_expr_dim(l->cx, i);
+        to[dim] = ds_expr_add(l->cx, ds_expr_scale(l->cx, to[dim], count), ds_expr_const(l->cx, k));
+        out->offset[k] = ds_expr_replace_dims(l->cx, n->offset[access], to, n->rank);
+        if (!ds_expr_linear(l->cx, out->offset[k], dim, &coefficient, &rest) || !ds_expr_equals(coefficient, 1)) return false;
+    }
+    return true;
+}
+
+/* The lanes start at a multiple of their number. */
+static ds_value *read_streams(lowering *l, const nest *n, ds_value *buffer, const streams *s, const lane_point *p) {
+    size_t dim = (size_t)p->vector, lanes = l->lanes;
+    ds_value *part[MOST_LANES], *count = lw_index(l, s->count);
+    lane_point q = *p;
+    l->lanes /= (size_t)s->count;
+    q.at[dim] = lw_binary(l, DS_LOOP_div, p->at[dim], count);
+    if (p->mask) q.mask = lw_mask(l, q.at[dim], lw_index(l, n->extent[dim]->value / s->count));
+    for (int64_t k = 0; k < s->count; k++) part[k] = lw_load(l, buffer, s->offset[k], &q, NULL);
+    l->lanes = lanes;
+    return lw_op(l, DS_LOOP_interleave, part, (size_t)s->count, ds_type_vector(l->cx, part[0]->type->elem, lanes));
+}
+
 static lane_value read_operand(lowering *l, const nest *n, const ds_op *op, size_t i, const lane_point *p) {
     ds_value *tensor = ds_op_operand(op, i), *valid = has_pad(op, i) ? inside(l, n, op, i, p) : NULL;
+    streams s;
+    if (p->vector >= 0 && !valid && find_streams(l, n, i, (size_t)p->vector, &s))
+        return (lane_value){read_streams(l, n, lw_buffer(l, tensor), &s, p), NULL};
     lane_point whole = *p;
     if (is_temporary(l, tensor)) whole.mask = NULL;
     ds_value *v = lw_load(l, lw_buffer(l, tensor), n->offset[i], &whole, valid);
@@ -329,7 +381,7 @@ static void map_point(walk *w, lane_point *p, void *user) {
 
 /* ---- maps with an operand that lies across ---- */
 
-enum { MOST_LANES = 16, CROSSED = 4 };
+enum { CROSSED = 4 };
 
 /* Is operand i contiguous along `dim` and read far apart by the lanes, so that squares of it can be turned over in registers? */
 static bool is_crossed(lowering *l, const nest *n, const ds_op *op, size_t i, size_t dim, size_t lanes_dim) {
