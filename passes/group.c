@@ -422,6 +422,21 @@ static size_t collect_strips(grouper *g, ds_op *first, ds_op **ops, strip_plan *
     return 0;
 }
 
+/* A pool of windows without overlap that divide the tiles of Winograd's algorithm, and alone reads what that makes: a tile makes whole
+ * results of it. */
+static ds_op *pool_of_tiles(grouper *g, const ds_op *winograd, const ds_value *v) {
+    if (!ds_value_has_one_use(v) || ds_layout_within(v->type, DS_WITHIN_ID) >= 0) return NULL;
+    ds_op *pool = v->uses->owner;
+    if (pool->block != v->op->block || !ds_is_pool(g->cx, pool) || !ds_layout_is_channels_last(pool->results[0].type)) return NULL;
+    int64_t tile = ds_op_int(winograd, "tile", 0);
+    ds_window w[2];
+    for (size_t i = 0; i < 2; i++) {
+        if (!ds_window_along(g->cx, pool, 2 + i, &w[i]) || ds_window_leaves(pool, 2 + i, &w[i]) || w[i].before) return NULL;
+        if (w[i].dilation != 1 || w[i].reach != w[i].stride || tile % w[i].reach) return NULL;
+    }
+    return w[0].reach == w[1].reach ? pool : NULL;
+}
+
 /* ---- loops ---- */
 
 /* Bytes of weights that a turn reads, and its products, for each element of the first dim: what one lane gets from its L2 cache in less
@@ -572,10 +587,10 @@ static void group_block(grouper *g, ds_block *block) {
         } else {
             count = 1;
             ds_op *epilogue = is_contraction(op) ? epilogue_of(&op->results[0]) : NULL;
-            if (epilogue) { /* the kernel takes the epilogue's place; this op is visited no more */
-                ops[count++] = epilogue;
-                if (next == epilogue) next = epilogue->next;
-            }
+            if (epilogue) ops[count++] = epilogue;
+            ds_op *pool = op->kind == DS_GRAPH_winograd ? pool_of_tiles(g, op, &ops[count - 1]->results[0]) : NULL;
+            if (pool) ops[count++] = pool;
+            next = after_group(ops, count, next);
         }
         ds_op *kernel = make_kernel(g, ops, count, shared);
         if (block_rows) ds_op_set_attr(g->m, kernel, "block", ds_attr_int(g->cx, block_rows));

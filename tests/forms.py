@@ -25,14 +25,20 @@ def symbolic(name, nodes, inputs, outputs):
     return name, nodes, inputs, outputs, ["symbolic"]
 
 
-def conv(n, ci, co, height, width, pads):
-    """3x3, stride 1, at sizes where Winograd's algorithm pays: whole and partial tiles, borders on any side, an epilogue."""
+def conv(n, ci, co, height, width, pads, pool=None, window=2):
+    """3x3, stride 1, at sizes where Winograd's algorithm pays: whole and partial tiles, borders on any side, an epilogue, maybe a pool."""
     x, w, b = f32(n, ci, height, width), f32(co, ci, 3, 3) / np.float32((9 * ci) ** 0.5), f32(co)
     padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (2, 3))
     want = np.maximum(np.einsum("nchwij,ocij->nohw", windows, w) + b[:, None, None], 0).astype(np.float32)
     constants = [helper.make_node("Constant", [], [name], value=numpy_helper.from_array(value)) for name, value in (("w", w), ("b", b))]
-    return "conv %s" % [n, ci, co, height, width, pads], [*constants, helper.make_node("Conv", ["x0", "w", "b"], ["c"], pads=pads), helper.make_node("Relu", ["c"], ["y"])], [x], [want], []
+    nodes = [*constants, helper.make_node("Conv", ["x0", "w", "b"], ["c"], pads=pads), helper.make_node("Relu", ["c"], ["y"])]
+    if pool:
+        rows, columns = (d // window for d in want.shape[2:])
+        blocks = want[:, :, :rows * window, :columns * window].reshape(n, co, rows, window, columns, window)
+        want = blocks.max((3, 5)) if pool == "MaxPool" else blocks.mean((3, 5))
+        nodes.append(helper.make_node(pool, ["y"], ["z"], kernel_shape=[window] * 2, strides=[window] * 2))
+    return "conv %s" % [n, ci, co, height, width, pads, pool, window], nodes, [x], [want], []
 
 
 def constants(**values):
@@ -458,6 +464,8 @@ def cases():
     yield symbolic(*parts(5, 16)[:4])
     yield upsampled(6, 5)
     yield upsampled(3, 1)
+    for case in ((1, 32, 48, 30, 26, [1] * 4, "MaxPool"), (2, 64, 40, 19, 17, [1] * 4, "AveragePool"), (1, 64, 64, 17, 23, [0, 1, 1, 0], "MaxPool", 4), (1, 96, 32, 14, 15, [1] * 4, "MaxPool", 3)):
+        yield conv(*case)
     yield conv(1, 32, 48, 33, 31, [1, 1, 1, 1])
     yield conv(2, 16, 32, 24, 20, [0, 0, 0, 0])
     yield conv(3, 48, 16, 17, 16, [0, 1, 2, 3])

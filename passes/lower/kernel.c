@@ -55,7 +55,7 @@ static void lower_op(lowering *l, ds_op *op, const lower_rows *rows, bool parall
     case DS_GRAPH_encode: lower_encode(l, op); break;
     case DS_GRAPH_concat: lower_concat(l, op); break;
     case DS_GRAPH_index: lower_index(l, op); break;
-    case DS_GRAPH_winograd: lower_winograd(l, op, NULL); break;
+    case DS_GRAPH_winograd: lower_winograd(l, op); break;
     case DS_GRAPH_matmul:
     case DS_GRAPH_conv:
         if (!(rows ? lower_row_product(l, op, rows) : lower_contraction(l, op, NULL))) {
@@ -443,7 +443,7 @@ ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule 
     else if (rows) lowered = lower_row_blocks(&l, kernel, shared, rows);
     else if (shared) lower_rows_group(&l, kernel, shared);
     else if (count == 1) lower_op(&l, first, NULL, true);
-    else if (first->kind == DS_GRAPH_winograd) lower_winograd(&l, first, second);
+    else if (first->kind == DS_GRAPH_winograd) lower_winograd(&l, first);
     else lowered = lower_contraction(&l, first, second);
     ds_mapping_free(&l.buffers);
     arrfree(l.values);

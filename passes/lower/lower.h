@@ -96,7 +96,8 @@ bool lower_windows_rows(lowering *l, const ds_op *op, const ds_op *epilogue, ds_
 bool lower_strips(lowering *l, const ds_op *kernel, int64_t strip, int64_t band);
 int64_t lower_strip_bytes(lowering *l, const ds_value *v, int64_t strip);         /* of the buffer of v, which flows inside it */
 void lower_zeros(lowering *l, ds_value *buffer, ds_value *from, ds_value *count); /* `count` zeros from element `from` on */
-void lower_winograd(lowering *l, const ds_op *op, const ds_op *epilogue);
+/* With what follows it in its kernel: a map, and a pool whose windows divide its tiles. */
+void lower_winograd(lowering *l, const ds_op *op);
 
 enum { LOWER_PIECE_WORK = 8000 };                                          /* scalar operations: about a microsecond */
 int64_t lower_chunk(const ds_expr *extent, double work, int64_t multiple); /* iterations of a piece: a multiple of `multiple` */

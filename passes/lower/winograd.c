@@ -2,7 +2,7 @@
  *
  *   V[point][tile][ci]   the input's tiles (6x6 or 4x4 points), transformed: B^T d B
  *   M[point][tile][co']  V times the transformed filters, for one block of output channels after the other
- *   result               A^T m A: 4x4 or 2x2 points of each tile, through the epilogue
+ *   result               A^T m A: 4x4 or 2x2 points of each tile, through the epilogue, or a pool's windows of them
  *
  * Rows of V are 16 floats longer than needed, so that they do not share few sets of the L1 cache.
  */
@@ -16,13 +16,15 @@ enum { MOST_POINTS = DS_WINOGRAD_MOST * DS_WINOGRAD_MOST, SKEW = 16, MOST_TILES 
 
 typedef struct {
     lowering *l;
-    const ds_op *op, *epilogue;
+    const ds_op *op, *epilogue, *pool;                          /* the last two: or NULL */
     int64_t side, wide, points;                                 /* of the result's tiles; of the input's; wide * wide */
     int64_t ci, co, panels, in[2], out[2], tiles[2], before[2]; /* rows, columns */
     const ds_expr *total;                                       /* tiles of all images */
     int64_t image_step, row_step, column_step, origin;          /* of the input in memory, which may have a border */
     int64_t block, stride;                                      /* tiles of a piece; floats of a row of V */
     size_t rows, columns;                                       /* of the register tile, columns in vectors */
+    int64_t window;                                             /* of the pool: rows and columns; 1 without one */
+    const ds_expr *dims[4];                                     /* of the result */
     ds_value *x, *u, *y, *v, *m;                                /* buffers */
     ds_value *start, *count;                                    /* of this piece */
 } winograd;
@@ -247,36 +249,63 @@ static void multiply(winograd *w, ds_value *q) {
 
 /* ---- the result ---- */
 
-static void store_point(winograd *w, lane_point *p, ds_value *sum) {
+/* A point's value behind the epilogue. */
+static ds_value *finish_point(winograd *w, lane_point *p, ds_value *sum) {
     lowering *l = w->l;
-    const ds_expr *dims[4];
     lane_value args[LOWER_MAX_OPERANDS], result = {sum, NULL};
-    for (size_t i = 0; i < 4; i++) dims[i] = ds_expr_dim(l->cx, i);
-    for (size_t i = 0; w->epilogue && i < w->epilogue->operand_count; i++) {
+    if (!w->epilogue) return sum;
+    for (size_t i = 0; i < w->epilogue->operand_count; i++) {
         ds_value *operand = ds_op_operand(w->epilogue, i);
         const ds_expr *offset = ds_layout_offset(l->cx, operand->type, ds_op_map(w->epilogue, i)->exprs);
         args[i] = operand == &w->op->results[0] ? result : (lane_value){lw_load(l, lw_buffer(l, operand), offset, p, NULL), NULL};
     }
-    if (w->epilogue) lw_region(l, ds_op_block(w->epilogue, 0), args, dims, p, &result);
-    const ds_op *root = w->epilogue ? w->epilogue : w->op;
-    lw_store(l, result.v, w->y, ds_layout_offset(l->cx, root->results[0].type, dims), p);
+    lw_region(l, ds_op_block(w->epilogue, 0), args, w->dims, p, &result);
+    return result.v;
+}
+
+/* Point i, j of `step` x `step` points of a tile: where it is in an image of so many rows and columns, and whether, where tiles go past it.
+ */
+static ds_value *find_point(winograd *w, const tile_place *at, ds_value *channel, int64_t step, const int64_t *extent, int64_t i, int64_t j,
+                            lane_point *out) {
+    lowering *l = w->l;
+    int64_t each = w->side / step;
+    ds_value *row = plus_number(l, times(l, at->row, each), i), *column = plus_number(l, times(l, at->column, each), j), *ok = NULL;
+    if (extent[0] < (w->tiles[0] - 1) * each + i + 1) ok = lw_binary(l, DS_LOOP_lt, row, lw_index(l, extent[0]));
+    if (extent[1] < (w->tiles[1] - 1) * each + j + 1) {
+        ds_value *fits = lw_binary(l, DS_LOOP_lt, column, lw_index(l, extent[1]));
+        ok = ok ? lw_binary(l, DS_LOOP_and, ok, fits) : fits;
+    }
+    *out = (lane_point){.rank = 4, .at = {at->image, channel, row, column}, .vector = 1, .mask = channel_mask(l, channel, w->co, DS_PANEL)};
+    return ok;
+}
+
+/* The points of a tile that a window of the pool has, into one. */
+static ds_value *pool_points(winograd *w, const tile_place *at, ds_value *channel, ds_value *const *s, int64_t top, int64_t left) {
+    lowering *l = w->l;
+    const ds_attr *init = ds_op_attr(w->pool, "init");
+    lane_value acc = {number(l, init ? init->items[0]->number : 0), NULL};
+    for (int64_t i = top; i < top + w->window; i++)
+        for (int64_t j = left; j < left + w->window; j++) {
+            lane_point p;
+            find_point(w, at, channel, 1, w->out, i, j, &p);
+            lane_value args[] = {acc, {finish_point(w, &p, s[i * w->side + j]), NULL}};
+            lw_region(l, ds_op_block(w->pool, 0), &args[1], w->dims, &p, &args[1]);
+            lw_region(l, ds_op_block(w->pool, 1), args, w->dims, &p, &acc);
+        }
+    return acc.v;
 }
 
 static void store_tile(winograd *w, const tile_place *at, ds_value *channel, ds_value *const *s) {
     lowering *l = w->l;
-    for (int64_t i = 0; i < w->side; i++)
-        for (int64_t j = 0; j < w->side; j++) {
-            ds_value *row = plus_number(l, times(l, at->row, w->side), i), *column = plus_number(l, times(l, at->column, w->side), j),
-                     *ok = NULL;
-            if (w->out[0] % w->side && i) ok = lw_binary(l, DS_LOOP_lt, row, lw_index(l, w->out[0]));
-            if (w->out[1] % w->side && j) {
-                ds_value *fits = lw_binary(l, DS_LOOP_lt, column, lw_index(l, w->out[1]));
-                ok = ok ? lw_binary(l, DS_LOOP_and, ok, fits) : fits;
-            }
+    const ds_type *type = (w->pool ? w->pool : w->epilogue ? w->epilogue : w->op)->results[0].type;
+    const int64_t extent[] = {known(type->dims[2]), known(type->dims[3])};
+    for (int64_t i = 0; i < w->side / w->window; i++)
+        for (int64_t j = 0; j < w->side / w->window; j++) {
+            lane_point p;
+            ds_value *ok = find_point(w, at, channel, w->window, extent, i, j, &p);
             ds_op *when = ok ? lw_when(l, ok) : NULL;
-            lane_point p = {
-                .rank = 4, .at = {at->image, channel, row, column}, .vector = 1, .mask = channel_mask(l, channel, w->co, DS_PANEL)};
-            store_point(w, &p, s[i * w->side + j]);
+            ds_value *v = w->pool ? pool_points(w, at, channel, s, i * w->window, j * w->window) : finish_point(w, &p, s[i * w->side + j]);
+            lw_store(l, v, w->y, ds_layout_offset(l->cx, type, w->dims), &p);
             if (when) lw_end(l, when, NULL, 0);
         }
 }
@@ -365,15 +394,20 @@ static void open_winograd(winograd *w) {
     w->column_step = step_along(l, x, 3, &w->origin);
     w->total = ds_expr_scale(l->cx, y->dims[0], w->tiles[0] * w->tiles[1]);
     choose_sizes(w);
-    const ds_op *root = w->epilogue ? w->epilogue : w->op;
+    for (size_t i = 0; i < 4; i++) w->dims[i] = ds_expr_dim(l->cx, i);
+    w->window = w->pool ? known(ds_attr_to_expr(l->cx, ds_op_attr(w->pool, "over")->items[0])) : 1;
+    const ds_op *root = w->pool ? w->pool : w->epilogue ? w->epilogue : w->op;
     w->x = lw_buffer(l, ds_op_operand(w->op, 0)), w->u = lw_buffer(l, ds_op_operand(w->op, 1));
     w->y = lw_buffer(l, &root->results[0]);
     w->v = add_scratch(l, w->points * w->block * w->stride * 4);
     w->m = add_scratch(l, w->points * w->block * width_of(w) * 4);
 }
 
-void lower_winograd(lowering *l, const ds_op *op, const ds_op *epilogue) {
-    winograd w = {.l = l, .op = op, .epilogue = epilogue};
+void lower_winograd(lowering *l, const ds_op *op) {
+    winograd w = {.l = l, .op = op};
+    const ds_op *next = op->next;
+    if (next->kind == DS_GRAPH_map) w.epilogue = next, next = next->next;
+    if (next->kind == DS_GRAPH_reduce) w.pool = next;
     open_winograd(&w);
     ds_op *pieces;
     double work = (double)w.block * (double)w.ci * (double)w.co * (double)w.points / 16;
