@@ -111,7 +111,26 @@ static void swap_operands(layout *l, ds_op *op) {
     ds_op_set_attr(l->m, op, "maps", ds_attr_array(l->cx, maps, 2));
 }
 
-static void pack_right_side(layout *l, ds_op *op) {
+enum { SET_BYTES = 2048 };
+
+/* Panels whose distance is a multiple of 2 KB share few sets of the L1 cache when a tile reads several. One more row, of zeros, behind each
+ * of them moves them apart; rows of a window would have to lie apart, too, so this is for products and 1x1 convolutions. */
+static const ds_attr *skewed(layout *l, const ds_op *op, const ds_contraction *c, const ds_attr *encoding) {
+    const ds_attr *map = ds_op_map(op, 1);
+    int64_t none[MAX_RANK] = {0}, after[MAX_RANK] = {0}, k = 1, extent;
+    for (size_t i = 0; i < map->count; i++) {
+        const ds_expr *e = map->exprs[i];
+        if (e->kind != DS_EXPR_DIM || (size_t)e->value < c->rank || ds_expr_equals(c->extent[e->value], 1)) continue;
+        if (k > 1 || !ds_expr_is_const(c->extent[e->value], &extent)) return encoding;
+        k = extent, after[i] = 1;
+    }
+    if (k * DS_PANEL * 4 % SET_BYTES) return encoding;
+    const ds_type *type = ds_type_with_encoding(l->cx, ds_op_operand(op, 1)->type, encoding);
+    return ds_layout_with_border(l->cx, type, none, after)->encoding;
+}
+
+/* Constants may be skewed where nothing else reads the panels as they lie. */
+static void pack_right_side(layout *l, ds_op *op, bool skew) {
     ds_contraction c;
     ds_value *rhs = ds_op_operand(op, 1);
     if (rhs->type->elem != DS_f32 || !ds_contraction_of(l->cx, op, &c) || c.rank == 0) return;
@@ -130,7 +149,9 @@ static void pack_right_side(layout *l, ds_op *op) {
     bool contiguous = offset && ds_expr_linear(l->cx, offset, n_dim, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
     if (contiguous && !is_constant(l, rhs)) return;
     const ds_attr *encoding = panel_encoding(l, op, &c, n_dim);
-    if (encoding) ds_op_set_operand(op, 1, encode_weights(l, op, rhs, encoding));
+    if (!encoding) return;
+    if (skew && is_constant(l, rhs)) encoding = skewed(l, op, &c, encoding);
+    ds_op_set_operand(op, 1, encode_weights(l, op, rhs, encoding));
 }
 
 /* Few channels are read as they lie: elements of the input are broadcast one by one, and a channels-last copy would be of short rows. */
@@ -324,7 +345,7 @@ static void lay_out_conv(layout *l, ds_op *conv) {
         e[rank - 2] = ds_expr_dim(l->cx, 1), e[rank - 1] = ds_expr_dim(l->cx, 0);
         ds_op_set_operand(conv, 1, encode_weights(l, conv, w, ds_layout_encoding(l->cx, rank, e, rank)));
     } else if (in_groups) pack_groups(l, conv);
-    else pack_right_side(l, conv);
+    else pack_right_side(l, conv, !gated);
     if (gated) gate_weights(l, conv, gated, gate);
     conv->results[0].type = ds_type_with_encoding(l->cx, conv->results[0].type, channels_last(l, rank));
 }
@@ -487,7 +508,7 @@ static void lay_out_block(layout *l, ds_block *block) {
             if (tile) lay_out_winograd(l, op, tile);
             else lay_out_conv(l, op);
             break;
-        case DS_GRAPH_matmul: pack_right_side(l, op); break;
+        case DS_GRAPH_matmul: pack_right_side(l, op, true); break;
         case DS_GRAPH_map:
         case DS_GRAPH_reduce:
         case DS_GRAPH_concat: follow_operands(l, op); break;

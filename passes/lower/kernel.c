@@ -367,7 +367,7 @@ static void fill_borders(lowering *l, ds_op *kernel, ds_op *parallel) {
     ds_block *block = ds_op_block(parallel, 0), *args = ds_op_block(parallel->block->region->op, 0);
     for (size_t i = 0; i < yield->operand_count; i++) {
         const ds_type *t = ds_op_operand(yield, i)->type;
-        if (!ds_attr_find(t->encoding, "border")) continue;
+        if (!ds_attr_find(t->encoding, "border") || !ds_layout_is_channels_last(t)) continue; /* weights get theirs with the rest */
         ds_op_erase(block->last); /* the terminator: made again below */
         l->b.block = block;
         ds_value *is_first = lw_binary(l, DS_LOOP_eq, block->args[0], lw_index(l, 0));
