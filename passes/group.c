@@ -3,9 +3,9 @@
  *   before   %1 = "graph.matmul"(%x, %w)    %2 = "graph.map"(%1, %bias) ({ add })
  *   after    %2 = "graph.kernel"(%x, %w, %bias) ({ matmul, map, yield }) {shared = 0}
  *
- * A contraction takes the map that reads it point by point as its epilogue. A reduction and the maps and reductions around it that walk
- * the same leading dimensions (softmax, layer normalisation) share the loops over those: `shared` says how many; what flows between
- * them stays in the scratch memory of one lane.
+ * A contraction or a pool takes the map that reads it point by point as its epilogue. A reduction and the maps and reductions around it
+ * that walk the same leading dimensions (softmax, layer normalisation) share the loops over those: `shared` says how many; what flows
+ * between them stays in the scratch memory of one lane.
  * A product whose rows go through such ops into a second product (attention) is one kernel, too: `block` rows are at work at a time, so
  * that the first product's result stays in the L2 cache of one lane. So are two products with a map between them (the layers of a
  * transformer's block) whose weights fit that cache.
@@ -580,13 +580,13 @@ static void group_block(grouper *g, ds_block *block) {
                    ((count = collect_layers(g, op, ops, &shared)) || (count = collect_attention(g, op, ops, &shared)))) {
             block_rows = attention_block(op->results[0].type, g->target->l2_bytes);
             next = after_group(ops, count, next);
-        } else if (op->kind == DS_GRAPH_reduce) {
+        } else if (op->kind == DS_GRAPH_reduce && !makes_rows(g, op)) {
             count = collect_rows(op, ops);
             if (count > 1) shared = rows_of_reduce(op);
             next = after_group(ops, count, next);
         } else {
             count = 1;
-            ds_op *epilogue = is_contraction(op) ? epilogue_of(&op->results[0]) : NULL;
+            ds_op *epilogue = is_contraction(op) || op->kind == DS_GRAPH_reduce ? epilogue_of(&op->results[0]) : NULL;
             if (epilogue) ops[count++] = epilogue;
             ds_op *pool = op->kind == DS_GRAPH_winograd ? pool_of_tiles(g, op, &ops[count - 1]->results[0]) : NULL;
             if (pool) ops[count++] = pool;

@@ -361,13 +361,13 @@ static void fill_border(lowering *l, ds_value *buffer, const ds_type *t) {
     lw_end(l, rows, NULL, 0);
 }
 
-/* The first piece also writes the borders of the kernel's results. */
+/* The first piece also writes the borders of images that the kernel makes. (Weights get theirs when they are packed.) */
 static void fill_borders(lowering *l, ds_op *kernel, ds_op *parallel) {
     const ds_op *yield = ds_op_block(kernel, 0)->last;
     ds_block *block = ds_op_block(parallel, 0), *args = ds_op_block(parallel->block->region->op, 0);
     for (size_t i = 0; i < yield->operand_count; i++) {
         const ds_type *t = ds_op_operand(yield, i)->type;
-        if (!ds_attr_find(t->encoding, "border") || !ds_layout_is_channels_last(t)) continue; /* weights get theirs with the rest */
+        if (!ds_attr_find(t->encoding, "border") || !ds_layout_is_channels_last(t)) continue;
         ds_op_erase(block->last); /* the terminator: made again below */
         l->b.block = block;
         ds_value *is_first = lw_binary(l, DS_LOOP_eq, block->args[0], lw_index(l, 0));
@@ -444,6 +444,7 @@ ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule 
     else if (shared) lower_rows_group(&l, kernel, shared);
     else if (count == 1) lower_op(&l, first, NULL, true);
     else if (first->kind == DS_GRAPH_winograd) lower_winograd(&l, first);
+    else if (first->kind == DS_GRAPH_reduce) lowered = lower_windows(&l, first, second);
     else lowered = lower_contraction(&l, first, second);
     ds_mapping_free(&l.buffers);
     arrfree(l.values);
