@@ -1,4 +1,4 @@
-/* What the dimensions of a contraction (graph.matmul, graph.conv) are for, read off its index maps. */
+/* What the dimensions of a contraction (graph.matmul, graph.conv) or a pool (graph.reduce) are for, read off its index maps; layouts. */
 #ifndef DS_CONTRACTION_H
 #define DS_CONTRACTION_H
 
@@ -40,7 +40,7 @@ bool ds_is_product_map(const ds_op *op); /* a map that yields the product of its
 ds_op *ds_copy_map(ds_builder *b, ds_value *input, const ds_type *type, const ds_attr *map, bool padded);
 
 /* Encodings have a `map` (order and blocking of dims) and maybe a `border`: elements kept around a tensor in memory, all zero, so that
- * windows may read there. Kernels that make such a tensor also write its border. */
+ * windows may read there, or panels of weights lie apart. Kernels that make such a tensor also write its border. */
 int64_t ds_layout_border(const ds_type *type, size_t dim, bool after);
 /* The type with at least these borders (one pair of before and after for each dim) around dims whose order is the encoding's. */
 const ds_type *ds_layout_with_border(ds_ir_context *cx, const ds_type *type, const int64_t *before, const int64_t *after);

@@ -391,6 +391,8 @@ def cases():
     yield depthwise(1, 272, 3, 9, 3, 1, 2, 2)
     yield depthwise(1, 16, 2, 12, 3, 1, 1, 1)
     yield symbolic(*depthwise(2, 18, 8, 9, 3, 1, 1, 1)[:4])
+    x = f32(2, 99840)
+    yield "matmul of very long rows", [helper.make_node("Transpose", ["x0"], ["t"], perm=[1, 0]), helper.make_node("MatMul", ["x0", "t"], ["y"])], [x], [(x.astype(np.float64) @ x.T).astype(np.float32)], []
     for kind in ("max", "mean", "mean with padding"):
         yield pool(kind, 1, 20, [11, 13], [3, 3], 1, [(1, 1), (1, 1)])
         yield pool(kind, 2, 17, [12, 9], [2, 4], 2, [(0, 1), (2, 0)], parts=["last"])

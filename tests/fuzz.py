@@ -91,7 +91,10 @@ def step(g):
     elif kind == 11 and r == 4:
         g.add("Conv", [x, g.const(weight(rng, s[1], 1, 3, 3))], s, pads=[1] * 4, group=int(s[1]))
     elif kind == 12 and r == 4 and min(s[2:]) >= 2:
-        g.add(rng.choice(["MaxPool", "AveragePool"]), [x], list(s[:2]) + [d // 2 for d in s[2:]], kernel_shape=[2, 2], strides=[2, 2])
+        k, step_by = int(rng.integers(2, min(4, min(s[2:]) + 1))), int(rng.integers(1, 3))
+        pad = int(rng.integers(0, k // 2 + 1))
+        sizes = [(d + 2 * pad - k) // step_by + 1 for d in s[2:]]
+        g.add(rng.choice(["MaxPool", "AveragePool"]), [x], list(s[:2]) + sizes, kernel_shape=[k] * 2, strides=[step_by] * 2, pads=[pad] * 4)
     elif kind == 13 and r >= 2:
         g.add("LayerNormalization", [x, g.const(weight(rng, s[-1])), g.const(weight(rng, s[-1]))], s, axis=-1)
     elif kind == 14 and r >= 2:

@@ -411,6 +411,7 @@ static void emit_columns(tiling *t, ds_value *low, ds_value *high, ds_value *fro
 /* Equal chunks of at most `chunk` of `count` blocks. */
 static double even(double count, double chunk) {
     double chunks = (double)(int64_t)((count + chunk - 1) / chunk);
+    if (chunks < 1) chunks = 1; /* count is 1, and count + chunk - 1 less than chunk by rounding */
     return (double)(int64_t)((count + chunks - 1) / chunks);
 }
 
