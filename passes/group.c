@@ -330,17 +330,17 @@ static bool makes_rows(grouper *g, const ds_op *op) {
     const ds_attr *padding = ds_op_attr(op, "padding");
     ds_contraction c;
     ds_window reads, row;
-    if (!has_window(g, op) && op->kind != DS_GRAPH_conv) return false;
+    bool overlaps = has_window(g, op);
+    if (!overlaps && op->kind != DS_GRAPH_conv) return false;
     if (t->elem != DS_f32 || t->rank != 4 || !ds_layout_is_channels_last(t) || (padding && padding->kind == DS_ATTR_ARRAY)) return false;
     for (size_t i = 1; i < 4; i++)
         if (!ds_expr_is_const(t->dims[i], NULL)) return false;
     if (t->dims[2]->value < 4 || t->dims[3]->value < 4) return false;
     if (!ds_window_along(g->cx, op, 2, &reads) || reads.reach < reads.stride || reads.before < 0) return false;
-    if (has_window(g, op) && (!ds_window_along(g->cx, op, 3, &row) || row.reach > DS_WINDOW_MOST)) return false;
+    if (overlaps && (!ds_window_along(g->cx, op, 3, &row) || row.reach > DS_WINDOW_MOST)) return false;
     if (op->kind != DS_GRAPH_conv) return pools_rows(op, &reads);
     if (!ds_attr_find(ds_op_operand(op, 1)->type->encoding, "map")) return false;
-    return has_window(g, op) ||
-           (ds_contraction_of(g->cx, op, &c) && c.role[1] == DS_DIM_N && c.role[2] == DS_DIM_M && c.role[3] == DS_DIM_M);
+    return overlaps || (ds_contraction_of(g->cx, op, &c) && c.role[1] == DS_DIM_N && c.role[2] == DS_DIM_M && c.role[3] == DS_DIM_M);
 }
 
 /* Adds an op and its epilogue to a chain. Returns the convolution or pool that alone reads the result, if there is one. */

@@ -124,7 +124,7 @@ static void memory_order(const ds_type *type, size_t rank, size_t *order) {
 
 enum { MOST_LANES = 16 };
 
-static ds_value *conjunction(lowering *l, ds_value *a, ds_value *b) { return !a ? b : !b ? a : lw_binary(l, DS_LOOP_and, a, b); }
+ds_value *nest_conjunction(lowering *l, ds_value *a, ds_value *b) { return !a ? b : !b ? a : lw_binary(l, DS_LOOP_and, a, b); }
 
 /* A dim's index expression as scalar, or as vector where it moves with the lanes. */
 static ds_value *index_value(lowering *l, const ds_expr *e, const lane_point *p) {
@@ -145,7 +145,7 @@ static ds_value *inside(lowering *l, const nest *n, const ds_op *op, size_t i, c
         const ds_expr *e = check_index(l, n, map, k);
         if (!needs_check(map->exprs[k], type, k, n->old_extent) || ds_expr_equals(e, 0)) continue;
         ds_value *v = index_value(l, e, p), *zero = lw_index(l, 0), *end = lw_extent(l, type->dims[k]);
-        all = conjunction(l, all, conjunction(l, lw_binary(l, DS_LOOP_le, zero, v), lw_binary(l, DS_LOOP_lt, v, end)));
+        all = nest_conjunction(l, all, nest_conjunction(l, lw_binary(l, DS_LOOP_le, zero, v), lw_binary(l, DS_LOOP_lt, v, end)));
     }
     return all;
 }
@@ -155,6 +155,14 @@ ds_value *nest_pad_constant(lowering *l, const ds_attr *pad, ds_elem elem) {
     ds_op_set_attr(l->m, v->op, "value",
                    ds_elem_is_float(elem) ? ds_attr_float(l->cx, pad ? pad->number : 0) : ds_attr_int(l->cx, pad ? pad->integer : 0));
     return v;
+}
+
+ds_value *nest_or_pad(lowering *l, ds_value *valid, ds_value *v, const ds_attr *pad, ds_elem elem) {
+    ds_value *operands[] = {valid, v, nest_pad_constant(l, pad, elem)};
+    bool vector = v->type->kind == DS_TYPE_VECTOR || valid->type->kind == DS_TYPE_VECTOR;
+    if (vector)
+        for (size_t k = 0; k < 3; k++) operands[k] = lw_splat(l, operands[k]);
+    return lw_op(l, DS_LOOP_select, operands, 3, operands[1]->type);
 }
 
 static bool is_zero(const ds_attr *pad) { return !pad || (pad->number == 0 && pad->integer == 0); }
@@ -224,14 +232,7 @@ static lane_value read_operand(lowering *l, const nest *n, const ds_op *op, size
     if (is_temporary(l, tensor)) whole.mask = NULL;
     ds_value *v = lw_load(l, lw_buffer(l, tensor), n->offset[i], &whole, valid);
     const ds_attr *pads = ds_op_attr(op, "pads"), *pad = pads ? pads->items[i] : NULL;
-    if (valid && !is_zero(pad)) {
-        ds_value *outside = nest_pad_constant(l, pad, tensor->type->elem);
-        bool vector = v->type->kind == DS_TYPE_VECTOR || valid->type->kind == DS_TYPE_VECTOR;
-        ds_value *operands[] = {valid, v, outside};
-        if (vector)
-            for (size_t k = 0; k < 3; k++) operands[k] = lw_splat(l, operands[k]);
-        v = lw_op(l, DS_LOOP_select, operands, 3, operands[1]->type);
-    }
+    if (valid && !is_zero(pad)) v = nest_or_pad(l, valid, v, pad, tensor->type->elem);
     return (lane_value){v, NULL};
 }
 

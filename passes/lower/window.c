@@ -27,6 +27,7 @@ typedef struct {
     bool overlaps, leaves[LOWER_MAX_DIMS]; /* the image, along this dim of the window: maybe, in what is emitted now */
     ds_value *valid[LOWER_MAX_DIMS];       /* does the place along this dim lie in the image? NULL: yes */
     int64_t leaves_before, leaves_after;   /* results at a row's ends whose windows leave it */
+    ds_value **column, **column_valid;     /* stb_ds arrays: places of the columns of a tile at such an end, and their `valid` */
     lane_point p;
     ds_value *at[MAX_RESULTS]; /* positions along the row */
     ds_value *low, *high;      /* channels: low is a multiple of the lanes */
@@ -158,14 +159,10 @@ static ds_value *take(windows *d, const lane_point *p, ds_value *acc, ds_value *
 
 /* The operand where it lies in the image, else the padding. */
 static ds_value *pad(windows *d, ds_value *x) {
-    lowering *l = d->l;
     ds_value *valid = NULL;
-    for (size_t i = d->first; i <= d->window; i++)
-        if (d->valid[i]) valid = valid ? lw_binary(l, DS_LOOP_and, valid, d->valid[i]) : d->valid[i];
-    if (!valid) return x;
+    for (size_t i = d->first; i <= d->window; i++) valid = nest_conjunction(d->l, valid, d->valid[i]);
     const ds_attr *pads = ds_op_attr(d->op, "pads");
-    ds_value *operands[] = {lw_splat(l, valid), x, lw_splat(l, nest_pad_constant(l, pads ? pads->items[0] : NULL, DS_f32))};
-    return lw_op(l, DS_LOOP_select, operands, 3, x->type);
+    return valid ? nest_or_pad(d->l, valid, x, pads ? pads->items[0] : NULL, DS_f32) : x;
 }
 
 static ds_value *read_input(windows *d, const ds_expr *where, const lane_point *p) {
@@ -201,7 +198,8 @@ static void input_row(windows *d, lane_point *p, int64_t rows, ds_value *(*const
         ds_value *x = NULL;
         bool leaves = d->leaves[d->window];
         const ds_expr *where = leaves ? row : ds_expr_add(l->cx, row, ds_expr_scale(l->cx, d->unit, column));
-        p->at[d->window] = leaves ? place(d, p, d->window, lw_index(l, column)) : lw_index(l, 0);
+        p->at[d->window] = leaves ? d->column[column] : lw_index(l, 0);
+        if (leaves) d->valid[d->window] = d->column_valid[column];
         for (size_t i = 0; i < d->rows * d->count; i++) {
             int64_t from = column - (int64_t)(i % d->count) * d->stride, k = from / d->dilation;
             if (!filter[i / d->count] || from < 0 || from % d->dilation || k >= d->width) continue;
@@ -280,10 +278,9 @@ static void window_rows(windows *d, size_t dim, bool unroll, ds_value **acc) {
 
 static void emit_channels(windows *d) {
     lowering *l = d->l;
-    ds_value *acc[MAX_ROWS * MAX_RESULTS], *initial = lw_op(l, DS_LOOP_constant, NULL, 0, ds_type_scalar(l->cx, DS_f32));
     const ds_attr *init = ds_op_attr(d->op, "init");
+    ds_value *acc[MAX_ROWS * MAX_RESULTS], *initial = nest_pad_constant(l, init ? init->items[0] : NULL, DS_f32);
     double window = 1;
-    ds_op_set_attr(l->m, initial->op, "value", ds_attr_float(l->cx, init ? init->items[0]->number : 0));
     for (size_t i = d->first; i <= d->window; i++) window *= lower_estimate(d->extent[i]);
     for (size_t r = 0; r < d->rows * d->count; r++) acc[r] = lw_splat(l, initial);
     window_rows(d, d->first, window <= MAX_UNROLLED, acc);
@@ -325,6 +322,16 @@ static void emit_tile(windows *d) {
     }
 }
 
+/* Where a tile at the end of a row has its columns: the same for all rows of the window and all channels. */
+static void place_columns(windows *d) {
+    lane_point p = d->p;
+    p.at[d->along] = d->at[0];
+    for (int64_t column = 0; column < reach_of((int64_t)d->count, d->stride, d->width, d->dilation); column++) {
+        arrput(d->column, place(d, &p, d->window, lw_index(d->l, column)));
+        arrput(d->column_valid, d->valid[d->window]);
+    }
+}
+
 /* Tiles from `low` to `high` along the row. */
 static void emit_tiles(windows *d, ds_value *low, ds_value *high, ds_value *step) {
     lowering *l = d->l;
@@ -336,7 +343,9 @@ static void emit_tiles(windows *d, ds_value *low, ds_value *high, ds_value *step
         d->at[r] = lw_binary(l, DS_LOOP_min, at, lw_extent(l, last));
         if (d->overlaps) break; /* the others follow the first */
     }
+    if (d->leaves[d->window]) place_columns(d);
     emit_tile(d);
+    arrfree(d->column), arrfree(d->column_valid);
     lw_end(l, loop, NULL, 0);
 }
 
