@@ -1,7 +1,9 @@
 """Forms of operators that the official suite lacks, as small graphs against NumPy, through programs that `dsc compile --emit=exe` makes."""
+import importlib
 import math
 import re
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -497,14 +499,29 @@ def cases():
                    [x, np.array([1, 1, 2, 3], np.float32)], [x.repeat(2, 2).repeat(3, 3)])
 
 
-def model_of(nodes, inputs, outputs, is_symbolic):
+def more_cases():
+    """Those of tests/form_cases, a file a subject, each with a cases() of its own."""
+    for path in sorted((Path(__file__).parent / "form_cases").glob("*.py")):
+        yield from importlib.import_module("form_cases." + path.stem).cases()
+
+
+def all_cases():
+    yield from cases()
+    yield from more_cases()
+
+
+def model_of(nodes, inputs, outputs, flags):
+    """flags: "symbolic": every input extent (of rank 1 as well: "lists") is a symbol of its own; "opset=N"."""
+    is_symbolic = "symbolic" in flags or "lists" in flags
+    opset = next((int(f[6:]) for f in flags if f.startswith("opset=")), 20)
+
     def info(name, value, letter):
         shape = ["%s%d" % (letter, d) for d in range(value.ndim)] if is_symbolic else value.shape
         return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), shape)
     names = [o for o in nodes[-1].output]
-    graph_inputs = [info("x%d" % i, v, "abcdef"[i]) if v.ndim != 1 else helper.make_tensor_value_info("x%d" % i, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for i, v in enumerate(inputs)]
+    graph_inputs = [info("x%d" % i, v, "abcdef"[i]) if v.ndim != 1 or "lists" in flags else helper.make_tensor_value_info("x%d" % i, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for i, v in enumerate(inputs)]
     graph_outputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), None) for n, v in zip(names, outputs)]
-    return helper.make_model(helper.make_graph(nodes, "form", graph_inputs, graph_outputs), opset_imports=[helper.make_opsetid("", 20)])
+    return helper.make_model(helper.make_graph(nodes, "form", graph_inputs, graph_outputs), opset_imports=[helper.make_opsetid("", opset)])
 
 
 def levels(dsc):
@@ -530,7 +547,7 @@ def agrees(folder, outputs):
 def write(folder, nodes, inputs, outputs, flags):
     """The model and its inputs as files; the inputs' paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model_of(nodes, inputs, outputs, bool(flags)), folder / "form.onnx")
+    onnx.save(model_of(nodes, inputs, outputs, flags), folder / "form.onnx")
     paths = [folder / ("input_%d.npy" % i) for i in range(len(inputs))]
     for path, value in zip(paths, inputs):
         np.save(path, value)
@@ -545,7 +562,7 @@ def run_program(dsc, folder, paths, outputs, compiler=(), runner=()):
 
 
 def run_on_aarch64(dsc, work, report):
-    for k, (name, nodes, inputs, outputs, flags) in enumerate(cases()):
+    for k, (name, nodes, inputs, outputs, flags) in enumerate(all_cases()):
         paths = write(work / str(k), nodes, inputs, outputs, flags)
         reason = run_program(dsc, work / str(k), paths, outputs, ["--target=aarch64"], ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"])
         report.check("form: %s on aarch64" % name, not reason, reason)
@@ -553,7 +570,7 @@ def run_on_aarch64(dsc, work, report):
 
 def run(dsc, work, report):
     every_level = levels(dsc)
-    for k, (name, nodes, inputs, outputs, flags) in enumerate(cases()):
+    for k, (name, nodes, inputs, outputs, flags) in enumerate(all_cases()):
         folder = work / str(k)
         paths = write(folder, nodes, inputs, outputs, flags)
         reason = run_program(dsc, folder, paths, outputs)
