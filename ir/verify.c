@@ -2,7 +2,7 @@
  * their operands; types of scalars, vectors, loads, stores and loops. Not checked: what only running would show. */
 #include <string.h>
 
-#include "ir.h"
+#include "require.h"
 
 typedef struct {
     ds_module *m;
@@ -165,6 +165,11 @@ static void verify_loop(verifier *v, const ds_op *op) {
     else if (op->kind == DS_LOOP_interleave) verify_interleave(v, op);
 }
 
+static void verify_require(verifier *v, const ds_op *op) {
+    ds_requirement r;
+    if (!ds_requirement_of(v->m->cx, op, &r)) fail(v, op, "no relation of this name, or sides that are not expressions");
+}
+
 static void verify_block(verifier *v, const ds_block *block);
 
 static void verify_op(verifier *v, const ds_op *op) {
@@ -181,6 +186,7 @@ static void verify_op(verifier *v, const ds_op *op) {
     if ((info->traits & DS_TERMINATOR || op->kind == DS_LOOP_yield || op->kind == DS_PLAN_yield) && op->next)
         fail(v, op, "a terminator is not the last op of its block");
     if (v->status == DS_OK && strncmp(info->name, "loop.", 5) == 0) verify_loop(v, op);
+    if (v->status == DS_OK && (op->kind == DS_GRAPH_require || op->kind == DS_PLAN_require)) verify_require(v, op);
     for (size_t r = 0; v->status == DS_OK && r < op->region_count; r++) verify_block(v, ds_op_block(op, r));
     for (size_t i = 0; i < op->result_count; i++) define(v, &op->results[i]);
 }

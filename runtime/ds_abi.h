@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define DS_ABI 4
+#define DS_ABI 5
 
 /* What a call returns. */
 enum {
@@ -24,7 +24,7 @@ enum {
     DS_SMALL_ARENA = 3,    /* context.arena_bytes is less than the model needs */
     DS_MORE_MEMORY = 4,    /* an output buffer is too small; its dims say what it needs */
     DS_NO_ALLOCATOR = 5,   /* a size is known only at run time and context.alloc is null, or it returned null */
-    DS_BROKEN_PROMISE = 6, /* two extents that the model needs to be equal differ; context.at says which constraint */
+    DS_BROKEN_PROMISE = 6, /* extents or values do not fit together; context.at says which requirement (the header lists them) */
     DS_NO_WEIGHTS = 7      /* the weights are in a file of their own and context.weights is null */
 };
 
@@ -62,7 +62,7 @@ typedef struct ds_context {
     void *(*alloc)(void *user, uint64_t bytes);
     void (*release)(void *user, void *memory);
     void *user;
-    uint32_t at; /* out: which argument, constraint or node an error is about */
+    uint32_t at; /* out: which argument, requirement or node an error is about */
     /* Called before (done = 0) and after (done = 1) step number `step` of the plan, by objects that were compiled with --trace. */
     void (*trace)(void *user, uint32_t step, uint32_t done);
 } ds_context;

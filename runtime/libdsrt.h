@@ -64,6 +64,8 @@ ds_call *dsrt_call_open(const ds_model *model, ds_pool *pool, const ds_model_ten
 int dsrt_call_run(ds_call *call);
 void dsrt_call_result(const ds_call *call, uint32_t i, ds_model_tensor *out_tensor);
 const ds_context *dsrt_call_context(const ds_call *call); /* after an error, `at` says what it is about */
+/* A sentence about the status of a run, with the names of the argument or node that it is about; returns its length, as snprintf does. */
+int dsrt_call_explain(const ds_call *call, int status, char *text, size_t room);
 /* Announces every step of a model compiled with --trace to `trace`, which gets `user` (null: to nobody). */
 void dsrt_call_trace(ds_call *call, void (*trace)(void *user, uint32_t step, uint32_t done), void *user);
 void dsrt_call_close(ds_call *call);

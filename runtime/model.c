@@ -26,7 +26,9 @@ struct ds_model {
     uint64_t mapped_bytes, args_bytes; /* mapped: weights are ours to unmap */
     uint32_t symbols, counts[2];       /* inputs, outputs */
     argument *arguments[2];
-    char *text; /* names point into it */
+    uint32_t requirement_count;
+    const char **requirements; /* what a broken promise says */
+    char *text;                /* names point into it */
 };
 
 static void *aligned(uint64_t bytes) { return bytes > SIZE_MAX - 128 ? NULL : aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64); }
@@ -71,11 +73,20 @@ static int parse_argument(ds_model *m, int which, char *line) {
     return 1;
 }
 
+static int parse_requirement(ds_model *m, const char *text) {
+    const char **all = realloc(m->requirements, (m->requirement_count + 1) * sizeof *all);
+    if (!all) return 0;
+    m->requirements = all;
+    all[m->requirement_count++] = text;
+    return 1;
+}
+
 static int parse(ds_model *m) {
     char *save, *line = strtok_r(m->text, "\n", &save);
     int abi, good = line && sscanf(line, "dsc %d %" SCNu64, &abi, &m->args_bytes) == 2 && abi == DS_ABI;
     while (good && (line = strtok_r(NULL, "\n", &save))) {
         if (*line == 's') m->symbols++;
+        else if (*line == 'r') good = parse_requirement(m, line + 2);
         else good = parse_argument(m, *line == 'o', line);
     }
     return good;
@@ -122,6 +133,7 @@ void dsrt_model_close(ds_model *m) {
     if (m->library) dlclose(m->library);
     free(m->arguments[0]);
     free(m->arguments[1]);
+    free(m->requirements);
     free(m->text);
     free(m);
 }
@@ -187,6 +199,17 @@ void dsrt_call_trace(ds_call *c, void (*trace)(void *, uint32_t, uint32_t), void
 }
 
 const ds_context *dsrt_call_context(const ds_call *c) { return &c->context; }
+
+int dsrt_call_explain(const ds_call *c, int status, char *text, size_t room) {
+    const ds_model *m = c->model;
+    uint32_t at = c->context.at, inputs = m->counts[0];
+    const char *what = dsrt_status_text(status);
+    if (status == DS_BROKEN_PROMISE && at < m->requirement_count) return snprintf(text, room, "%s", m->requirements[at]);
+    if (status == DS_WRONG_SIZE && at < inputs) return snprintf(text, room, "input '%s': %s", m->arguments[0][at].seen.name, what);
+    if (status == DS_MORE_MEMORY && at >= inputs && at - inputs < m->counts[1])
+        return snprintf(text, room, "output '%s': %s", m->arguments[1][at - inputs].seen.name, what);
+    return snprintf(text, room, "%s", what);
+}
 
 void dsrt_call_result(const ds_call *c, uint32_t i, ds_model_tensor *out) {
     const argument *a = &c->model->arguments[1][i];

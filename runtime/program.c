@@ -47,8 +47,11 @@ static const void *map_weights(const char *self) {
 static int run(const ds_model *m, ds_pool *pool, const ds_model_tensor *inputs, const char *folder, const char *self) {
     ds_call *call = dsrt_call_open(m, pool, inputs, NULL);
     int status = call ? dsrt_call_run(call) : DS_NO_ALLOCATOR, failed = status != 0;
-    if (status)
-        fprintf(stderr, "%s: %s (status %d at %u)\n", self, dsrt_status_text(status), status, call ? dsrt_call_context(call)->at : 0);
+    if (status) {
+        char text[1024];
+        if (call) dsrt_call_explain(call, status, text, sizeof text);
+        fprintf(stderr, "%s: %s (status %d)\n", self, call ? text : dsrt_status_text(status), status);
+    }
     for (uint32_t i = 0; status == 0 && i < dsrt_model_outputs(m); i++) {
         char path[4096];
         ds_model_tensor t;

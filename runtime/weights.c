@@ -39,7 +39,7 @@ const char *dsrt_status_text(int status) {
                                        "the arena is too small",
                                        "an output buffer is too small",
                                        "a size is known only at run time and there is no allocator, or it failed",
-                                       "two extents that the model needs to be equal differ",
+                                       "extents or values do not fit together as the model needs",
                                        "the weights are in a file of their own and were not given"};
     return status >= 0 && (size_t)status < sizeof text / sizeof *text ? text[status] : "unknown status";
 }

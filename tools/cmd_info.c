@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ir/require.h"
 #include "tools/model.h"
 
 static void print_capabilities(void) {
@@ -36,6 +37,19 @@ static void print_values(ds_string *out, const char *title, const ds_op *func, d
     }
 }
 
+/* What the model takes for granted, and is checked while it runs. */
+static void print_requirements(ds_string *out, ds_module *m, const ds_op *func) {
+    ds_requirement *list = ds_requirements_in(m->cx, ds_op_block(func, 0));
+    for (size_t i = 0; i < arrlenu(list); i++) {
+        ds_string_printf(out, "needs ");
+        ds_expr_print(out, list[i].left);
+        ds_string_printf(out, " %s ", ds_relation_text(list[i].is));
+        ds_expr_print(out, list[i].right);
+        ds_string_printf(out, " (%s: %s)\n", list[i].node, list[i].what);
+    }
+    arrfree(list);
+}
+
 ds_status cmd_info(const cli *c, ds_ir_context *cx) {
     ds_files files = {0};
     ds_module *m = NULL;
@@ -54,11 +68,10 @@ ds_status cmd_info(const cli *c, ds_ir_context *cx) {
         for (size_t i = 0; i < block->last->operand_count; i++) arrput(results, ds_op_operand(block->last, i));
         print_values(&text, "input", func, block->args, block->arg_count, "arg_attrs");
         print_values(&text, "output", func, results, arrlenu(results), "res_attrs");
-        const ds_attr *symbols = ds_module_attr(m, "ds.symbols"), *require = ds_module_attr(m, "ds.require");
+        const ds_attr *symbols = ds_module_attr(m, "ds.symbols");
         for (size_t i = 0; symbols && i < symbols->count; i++)
             ds_string_printf(&text, "symbol %s: '%s' in the model\n", symbols->entries[i].name, symbols->entries[i].value->text);
-        for (size_t i = 0; require && i < require->count; i++)
-            ds_string_printf(&text, "needs %s == %s\n", require->items[i]->items[0]->text, require->items[i]->items[1]->text);
+        print_requirements(&text, m, func);
         if (text.data) fputs(text.data, stdout);
         arrfree(results);
     }

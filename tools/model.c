@@ -159,9 +159,11 @@ ds_status call_run(const model *m, ds_ir_context *cx, ds_pool *pool, model_call 
     call->call = dsrt_call_open(call->model, pool, call->inputs, NULL);
     if (!call->call) ds_out_of_memory();
     int status = dsrt_call_run(call->call);
-    if (status)
-        return ds_report(cx->diag, DS_ERROR, DS_E_run, NULL, "%s (status %d at %u)", dsrt_status_text(status), status,
-                         dsrt_call_context(call->call)->at);
+    if (status) {
+        char text[1024];
+        dsrt_call_explain(call->call, status, text, sizeof text);
+        return ds_report(cx->diag, DS_ERROR, DS_E_run, NULL, "%s (status %d)", text, status);
+    }
     for (size_t i = 0; i < m->built.signature.output_count; i++) dsrt_call_result(call->call, (uint32_t)i, &call->outputs[i]);
     return DS_OK;
 }

@@ -10,6 +10,7 @@
 
 #include "codegen/cpu/emit.h"
 #include "codegen/emit/signature.h"
+#include "ir/require.h"
 #include "runtime/ds_abi.h"
 
 typedef struct {
@@ -24,9 +25,10 @@ typedef struct {
     size_t pending, slots;      /* calls that wait to be run together, and the slots of their frames */
     LLVMValueRef place;         /* of the lane that emits the steps of a shared plan; null: steps fork one by one */
     LLVMBasicBlockRef entry, exit;
-    LLVMValueRef *allocations; /* stb_ds array of slots, released at the exit */
-    bool *ready;               /* outputs that have a buffer */
-    bool *promised;            /* constraints that were checked */
+    LLVMValueRef *allocations;  /* stb_ds array of slots, released at the exit */
+    bool *ready;                /* outputs that have a buffer */
+    const ds_op **requirements; /* stb_ds array: all, in order */
+    bool *required;             /* those that were checked */
     LLVMTypeRef pointer, i64, i32;
     LLVMValueRef runner;
     bool traced;
@@ -234,15 +236,46 @@ static void emit_allocate(plan *p, const ds_op *op) {
     em_set(e, &op->results[0], made);
 }
 
-/* Constraints over symbols that are read while running: each is checked as soon as both sides are known. */
-static void check_constraints(plan *p) {
-    const ds_attr *list = ds_module_attr(p->m, "ds.require");
-    for (size_t i = 0; p->promised && list && i < list->count; i++) {
-        const ds_expr *left = ds_attr_to_expr(p->cx, list->items[i]->items[0]), *right = ds_attr_to_expr(p->cx, list->items[i]->items[1]);
-        if (p->promised[i] || !left || !right || !symbols_known(p, left) || !symbols_known(p, right)) continue;
-        p->promised[i] = true;
-        fail_if(p, compare(p, LLVMIntNE, em_expr(p->e, left, NULL, 1), em_expr(p->e, right, NULL, 1)), DS_BROKEN_PROMISE, i);
+static LLVMValueRef is_broken(plan *p, const ds_requirement *r) {
+    LLVMValueRef a = em_expr(p->e, r->left, NULL, 1), b = em_expr(p->e, r->right, NULL, 1), one = em_i64(p->e, 1);
+    LLVMValueRef differ = compare(p, LLVMIntNE, a, b);
+    switch (r->is) {
+    case DS_at_most: return compare(p, LLVMIntSGT, a, b);
+    case DS_broadcast:
+        differ = LLVMBuildAnd(p->e->b, differ, compare(p, LLVMIntNE, a, one), "");
+        return LLVMBuildAnd(p->e->b, differ, compare(p, LLVMIntNE, b, one), "");
+    default: return differ;
     }
+}
+
+/* Leaves unless requirement i holds. */
+static void emit_require(plan *p, size_t i) {
+    ds_requirement r;
+    if (p->required[i] || !ds_requirement_of(p->cx, p->requirements[i], &r)) return;
+    p->required[i] = true;
+    fail_if(p, is_broken(p, &r), DS_BROKEN_PROMISE, i);
+}
+
+/* Those of the outermost block that entry can check: nothing is sized before they hold. */
+static void emit_entry_requirements(plan *p) {
+    for (size_t i = 0; i < arrlenu(p->requirements); i++) {
+        const ds_op *op = p->requirements[i];
+        ds_requirement r;
+        if (op->block == ds_op_block(p->func, 0) && ds_requirement_of(p->cx, op, &r) && symbols_known(p, r.left) &&
+            symbols_known(p, r.right))
+            emit_require(p, i);
+    }
+}
+
+static void emit_require_op(plan *p, const ds_op *op) {
+    size_t i = 0;
+    while (p->requirements[i] != op) i++;
+    emit_require(p, i);
+}
+
+static void note_requirement(void *user, ds_op *op) {
+    const ds_op ***requirements = user;
+    if (op->kind == DS_PLAN_require) arrput(*requirements, op);
 }
 
 static void emit_read(plan *p, const ds_op *op) {
@@ -253,7 +286,6 @@ static void emit_read(plan *p, const ds_op *op) {
     LLVMValueRef v = LLVMBuildLoad2(e->b, em_int(e, bytes * 8), where, "");
     LLVMSetAlignment(v, 1);
     em_define_symbol(e, ds_op_text(op, "symbol", ""), LLVMBuildIntCast2(e->b, v, p->i64, !ds_elem_is_unsigned(elem), ""));
-    check_constraints(p);
     bind_outputs(p);
 }
 
@@ -337,6 +369,7 @@ static void emit_op(plan *p, const ds_op *op) {
     case DS_PLAN_extern: emit_step(p, op); break;
     case DS_PLAN_read: emit_read(p, op); break;
     case DS_PLAN_copy: emit_copy(p, op); break;
+    case DS_PLAN_require: emit_require_op(p, op); break;
     case DS_PLAN_if: emit_if(p, op); break;
     case DS_PLAN_loop: emit_loop(p, op); break;
     default: break;
@@ -439,13 +472,22 @@ static void make_frames(plan *p) {
 
 /* ---- shared plans: one fork, then every lane walks through the steps ---- */
 
+static bool is_checked(const plan *p, const ds_op *require) {
+    for (size_t i = 0; i < arrlenu(p->requirements); i++)
+        if (p->requirements[i] == require) return p->required[i];
+    return false;
+}
+
 /* Nothing but calls, of which several have pieces. */
 static bool can_share(const plan *p) {
     size_t forks = 0;
     if (p->traced) return false; /* whoever traces wants to see one step after the other, on one thread */
     for (const ds_op *op = ds_op_block(p->func, 0)->first; op; op = op->next) {
         if (op->kind == DS_PLAN_call) forks += !ds_expr_equals(ds_attr_to_expr(p->cx, ds_op_attr(op, "pieces")), 1);
-        else if (op->kind != DS_PLAN_weight && op->kind != DS_PLAN_slice && op->kind != DS_PLAN_part && op->kind != DS_RETURN) return false;
+        else if (op->kind == DS_PLAN_require) {
+            if (!is_checked(p, op)) return false;
+        } else if (op->kind != DS_PLAN_weight && op->kind != DS_PLAN_slice && op->kind != DS_PLAN_part && op->kind != DS_RETURN)
+            return false;
     }
     return forks > 1;
 }
@@ -566,7 +608,7 @@ static void emit_arena_functions(plan *p) {
 
 /* A description of the arguments, for ds_model of libdsrt: const char prefix_description[], one line each,
  *   dsc ABI ARGS_BYTES / s SYMBOL / i|o OFFSET ELEM ELEM_BITS STATIC TIED RANK DIM… NAME, where TIED is an input or -1, a DIM an
- * extent, $k for symbol k, or ? */
+ * extent, $k for symbol k, or ?; then r TEXT for every requirement */
 static void emit_description(plan *p) {
     ds_string text = {0};
     char name[256];
@@ -588,6 +630,16 @@ static void emit_description(plan *p) {
         }
         ds_string_printf(&text, " %s\n", a->name);
     }
+    ds_requirement *requirements = ds_requirements_in(p->cx, ds_op_block(p->func, 0));
+    for (size_t i = 0; i < arrlenu(requirements); i++) {
+        size_t start = text.length;
+        ds_string_printf(&text, "r ");
+        ds_requirement_print(&text, &requirements[i]);
+        for (size_t k = start; k < text.length; k++)
+            if (text.data[k] == '\n') text.data[k] = ' ';
+        ds_string_printf(&text, "\n");
+    }
+    arrfree(requirements);
     snprintf(name, sizeof name, "%s_description", p->e->prefix);
     LLVMValueRef bytes = LLVMConstStringInContext2(p->e->llvm, text.data, text.length, 0),
                  global = LLVMAddGlobal(p->e->module, LLVMTypeOf(bytes), name);
@@ -657,8 +709,11 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     p.ready = ds_xmalloc(p.signature.output_count + 1);
     memset(p.ready, 0, p.signature.output_count + 1);
     for (size_t i = 0; i < p.signature.input_count; i++) bind_input(&p, i);
+    ds_walk(ds_op_block(func, 0), note_requirement, &p.requirements);
+    p.required = ds_xmalloc(arrlenu(p.requirements) + 1);
+    memset(p.required, 0, arrlenu(p.requirements) + 1);
+    emit_entry_requirements(&p);
     LLVMValueRef shares = bind_pool(&p);
-    /* constraints come first in the plan: they hold before anything is sized by them */
     bool late_scratch = !symbols_known(&p, ds_attr_to_expr(p.cx, ds_op_attr(func, "lane_bytes")));
     if (late_scratch) e->error = "scratch memory whose size is known only at run time";
     p.arena = field(&p, p.context, offsetof(ds_context, arena), p.pointer);
@@ -667,12 +722,6 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     p.lane_bytes = expr(&p, ds_op_attr(func, "lane_bytes"));
     p.scratch = byte_offset(&p, p.arena, expr(&p, ds_op_attr(func, "arena")));
     weights_base(&p, options->embedded_weights);
-    const ds_attr *promises = strcmp(ds_op_text(func, "name", ""), "main") ? NULL : ds_module_attr(module, "ds.require");
-    if (promises) {
-        p.promised = ds_xmalloc(promises->count + 1);
-        memset(p.promised, 0, promises->count + 1);
-        check_constraints(&p);
-    }
     bind_outputs(&p);
     if (can_share(&p)) {
         emit_shared(&p, shares);
@@ -684,7 +733,8 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     LLVMBuildBr(e->b, p.exit);
     emit_exit(&p);
     free(p.ready);
-    free(p.promised);
+    free(p.required);
+    arrfree(p.requirements);
     arrfree(p.allocations);
     ds_signature_close(&p.signature);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codegen/emit/output.h"
+#include "ir/require.h"
 #include "runtime/ds_abi.h"
 
 static void upper(ds_string *out, const char *text) {
@@ -36,13 +37,19 @@ static void print_argument(ds_string *out, const ds_signature *s, const ds_argum
     ds_string_printf(out, " */\n");
 }
 
-static void print_constraints(ds_string *out, const ds_module *m) {
-    const ds_attr *list = ds_module_attr(m, "ds.require");
-    if (!list || !list->count) return;
-    ds_string_printf(out, "/* Checked on entry (DS_BROKEN_PROMISE):\n");
-    for (size_t i = 0; i < list->count; i++)
-        ds_string_printf(out, " *   %s == %s\n", list->items[i]->items[0]->text, list->items[i]->items[1]->text);
-    ds_string_printf(out, " */\n\n");
+static void print_requirements(ds_string *out, ds_module *m, const ds_op *plan) {
+    ds_requirement *list = ds_requirements_in(m->cx, ds_op_block(plan, 0));
+    if (arrlenu(list)) ds_string_printf(out, "/* Checked while running (DS_BROKEN_PROMISE; context->at says which, from 0 on):\n");
+    for (size_t i = 0; i < arrlenu(list); i++) {
+        ds_string text = {0};
+        ds_requirement_print(&text, &list[i]);
+        ds_string_printf(out, " *   ");
+        print_safe(out, text.data);
+        ds_string_printf(out, "\n");
+        ds_string_free(&text);
+    }
+    if (arrlenu(list)) ds_string_printf(out, " */\n\n");
+    arrfree(list);
 }
 
 /* The runtime's contract, for programs that do not have its header: the same declarations, guarded. */
@@ -64,14 +71,14 @@ void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_o
     ds_span abi = ds_runtime_source(0, &name);
     ds_string_append(out, abi.bytes, abi.length);
     ds_string_printf(out, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
-    print_constraints(out, m);
+    print_requirements(out, m, plan);
     ds_string_printf(out, "typedef struct %s_args {\n", o->prefix);
     for (size_t i = 0; i < s->input_count; i++) print_argument(out, s, &s->inputs[i]);
     for (size_t i = 0; i < s->output_count; i++) print_argument(out, s, &s->outputs[i]);
     if (s->input_count + s->output_count == 0) ds_string_printf(out, "    int unused;\n");
     ds_string_printf(out, "} %s_args;\n\n", o->prefix);
     ds_string_printf(out,
-                     "/* Runs the model. Returns 0 or a status; context->at then says which argument or constraint it is about. */\nint "
+                     "/* Runs the model. Returns 0 or a status; context->at then says which argument or requirement it is about. */\nint "
                      "%s(ds_context *context, %s_args *args);\n\n",
                      o->prefix, o->prefix);
     ds_string_printf(

@@ -57,26 +57,57 @@ ds_status dec_axis(dec *d, int64_t axis, size_t rank, size_t *out_axis) {
 const ds_expr *dec_const(dec *d, int64_t v) { return ds_expr_const(d->cx, v); }
 const ds_expr *dec_dim(dec *d, size_t i) { return ds_expr_dim(d->cx, i); }
 
-ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out) {
-    int64_t x, y;
-    *out = a;
-    if (a == b) return DS_OK;
-    bool a_const = ds_expr_is_const(a, &x), b_const = ds_expr_is_const(b, &y);
-    if (a_const && b_const) return dec_fail(d, DS_E_shape, "extents %lld and %lld do not fit together", (long long)x, (long long)y);
-    if (b_const) *out = b;
-    const ds_attr *pair_items[] = {ds_attr_expr(d->cx, a), ds_attr_expr(d->cx, b)};
-    const ds_attr *pair = ds_attr_array(d->cx, pair_items, 2), *old = ds_module_attr(d->m, "ds.require"), **items = NULL;
-    for (size_t i = 0; old && i < old->count; i++) {
-        if (old->items[i] == pair) {
-            arrfree(items);
-            return DS_OK;
+static void note_late(void *user, const char *name) { *(bool *)user = *(bool *)user || strncmp(name, "v_", 2) == 0; }
+
+/* Mentions a value that is read at run time. */
+static bool is_late(const ds_expr *e) {
+    bool late = false;
+    ds_expr_each_symbol(e, note_late, &late);
+    return late;
+}
+
+/* The same requirement stands at the beginning of this block, or of one around it. */
+static bool is_required(dec *d, const ds_requirement *r) {
+    for (const ds_block *block = d->b.block; block; block = block->region->op ? block->region->op->block : NULL)
+        for (const ds_op *op = block->first; op && op->kind == DS_GRAPH_require; op = op->next) {
+            ds_requirement old;
+            if (ds_requirement_of(d->cx, op, &old) && old.is == r->is && old.left == r->left && old.right == r->right) return true;
         }
-        arrput(items, old->items[i]);
+    return false;
+}
+
+ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr *right, const char *format, ...) {
+    char what[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    ds_requirement r = {is, left, right, ds_op_where(d->m, d->op), what};
+    if (ds_requirement_is_proven(d->cx, &r)) return DS_OK;
+    bool always = !d->b.block->region->op || d->b.block->region->op->kind == DS_FUNC; /* else a branch that may not be taken */
+    if (always && ds_requirement_is_refuted(d->cx, &r)) {
+        ds_string text = {0};
+        ds_expr_print(&text, left);
+        ds_string_printf(&text, " %s ", ds_relation_text(is));
+        ds_expr_print(&text, right);
+        ds_status status = dec_fail(d, DS_E_shape, "it must be that %s, but not %s", what, text.data);
+        ds_string_free(&text);
+        return status;
     }
-    arrput(items, pair);
-    ds_module_set_attr(d->m, "ds.require", ds_attr_array(d->cx, items, arrlenu(items)));
-    arrfree(items);
+    if (is_required(d, &r)) return DS_OK;
+    /* what entry can check stands first in its block */
+    ds_builder b = d->b;
+    if (!is_late(left) && !is_late(right)) {
+        b.before = b.block->first;
+        while (b.before && b.before->kind == DS_GRAPH_require) b.before = b.before->next;
+    }
+    ds_requirement_op(&b, DS_GRAPH_require, &r);
     return DS_OK;
+}
+
+ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out) {
+    *out = ds_expr_is_const(b, NULL) ? b : a;
+    return dec_require(d, DS_equal, a, b, "two extents are equal");
 }
 
 /* Extents like min(1, n), of a slice that takes one element: 1, or 0 where there is nothing to take. */

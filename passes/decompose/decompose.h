@@ -7,6 +7,7 @@
 #define DS_DECOMPOSE_H
 
 #include "ir/ir.h"
+#include "ir/require.h"
 #include "passes/passes.h"
 
 enum { DEC_MAX_RANK = 16, DEC_MAX_RESULTS = 256, DEC_MAX_OPERANDS = 32 /* of an Einsum */ };
@@ -50,7 +51,10 @@ bool dec_known_scalar(dec *d, ds_value *value, double *out);                    
 
 const ds_expr *dec_const(dec *d, int64_t v);
 const ds_expr *dec_dim(dec *d, size_t i);
-/* The extent that both are; records a constraint where that cannot be decided. */
+/* The relation must hold where the op stands. Fails where it cannot; where only run time can tell, generated code checks it: on entry, or,
+ * where values are read while running, in the op's place. `format` says what must be, as a clause: "k is at most the axis' extent". */
+ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr *right, const char *format, ...) DS_PRINTF(5, 6);
+/* The extent that both are; requires it where that cannot be decided. */
 ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out);
 ds_status dec_broadcast_extent(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out);
 ds_status dec_broadcast(dec *d, ds_value *const *values, size_t count, const ds_expr **out_dims, size_t *out_rank);

@@ -493,6 +493,11 @@ static void plan_item(planner *p, ds_op *op) {
     ds_op_set_attr(p->m, read, "elem", ds_attr_of_type(p->cx, ds_type_scalar(p->cx, ds_op_operand(op, 0)->type->elem)));
 }
 
+static void plan_require(planner *p, const ds_op *op) {
+    ds_op *require = emit(p, DS_PLAN_require, NULL, 0, NULL);
+    for (size_t i = 0; i < op->attr_count; i++) ds_op_set_attr(p->m, require, op->attrs[i].name, op->attrs[i].value);
+}
+
 static void plan_constant(planner *p, ds_op *op) {
     ds_op *weight = emit(p, DS_PLAN_weight, NULL, 0, ds_type_buffer(p->cx, op->results[0].type->elem));
     ds_op_set_attr(p->m, weight, "constant", ds_op_attr(op, "value"));
@@ -514,6 +519,7 @@ static ds_status plan_block(planner *p, ds_block *block) {
         case DS_GRAPH_loop: DS_TRY(plan_loop(p, op)); break;
         case DS_GRAPH_extern: plan_extern(p, op); break;
         case DS_GRAPH_item: plan_item(p, op); break;
+        case DS_GRAPH_require: plan_require(p, op); break;
         default: return ds_report(p->cx->diag, DS_ERROR, DS_E_internal, ds_op_where(p->m, op), "no plan for this op");
         }
     }
