@@ -49,6 +49,23 @@ static void attr_to_float(ds_importer *im, ds_op *op, const char *attr, size_t a
     if (ds_op_attr(op, attr)) put_operand(im, op, at, float_constant(im, op, ds_op_float(op, attr, 0)));
 }
 
+/* A list of floats. */
+static void attr_to_floats(ds_importer *im, ds_op *op, const char *attr, size_t at) {
+    const ds_attr *a = ds_op_attr(op, attr);
+    float values[16];
+    if (!a || a->kind != DS_ATTR_ARRAY || a->count > DS_COUNT(values)) return;
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->items[i]->kind != DS_ATTR_FLOAT) return;
+        values[i] = (float)a->items[i]->number;
+    }
+    const ds_expr *extent = ds_expr_const(im->cx, (int64_t)a->count);
+    const ds_type *type = ds_type_tensor(im->cx, DS_f32, 1, &extent, NULL);
+    ds_builder b = {im->module, op->block, op, op->loc};
+    ds_op *constant = ds_op_create(&b, DS_GRAPH_constant, NULL, 0, &type, 1, 0);
+    ds_op_set_attr(im->module, constant, "value", ds_attr_elements(im->cx, type, values, a->count * sizeof *values, NULL));
+    put_operand(im, op, at, ds_op_result(constant, 0));
+}
+
 static void upgrade_slice(ds_importer *im, ds_op *op) {
     if (op->operand_count != 1) return;
     attr_to_ints(im, op, "starts", 1);
@@ -68,7 +85,8 @@ static void upgrade_softmax(ds_importer *im, ds_op *op) {
     if (!ds_op_attr(op, "axis")) ds_op_set_attr(im->module, op, "axis", ds_attr_int(im->cx, 1));
 }
 
-/* Resize-10 and Upsample: asymmetric coordinates, floor for nearest; scales are operand 1 and become operand 2. */
+/* Resize-10 and Upsample: asymmetric coordinates, for nearest rounded up where the image shrinks, else down; scales are operand 1 and
+ * become operand 2. */
 static void upgrade_resize(ds_importer *im, ds_op *op) {
     if (op->operand_count == 2) {
         ds_value *scales = ds_op_operand(op, 1), *values[] = {ds_op_operand(op, 0)};
@@ -76,7 +94,7 @@ static void upgrade_resize(ds_importer *im, ds_op *op) {
         put_operand(im, op, 2, scales);
     }
     ds_op_set_attr(im->module, op, "coordinate_transformation_mode", ds_attr_string(im->cx, "asymmetric"));
-    ds_op_set_attr(im->module, op, "nearest_mode", ds_attr_string(im->cx, "floor"));
+    ds_op_set_attr(im->module, op, "nearest_mode", ds_attr_string(im->cx, "ds.simple"));
 }
 
 static bool is_reduction_with_axes_input_since_18(const char *name) {
@@ -118,7 +136,7 @@ ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
         if (opset < 13) upgrade_softmax(im, op);
         break;
     case DS_ONNX_Upsample:
-        attr_to_float(im, op, "scales", 1);
+        attr_to_floats(im, op, "scales", 1);
         op->kind = DS_ONNX_Resize;
         upgrade_resize(im, op);
         break;

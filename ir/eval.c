@@ -141,14 +141,12 @@ static double round_to(ds_elem elem, double v) {
 }
 
 static int64_t float_to_integer(ds_elem elem, double v) {
-    const ds_elem_info *e = ds_elem_facts(elem);
-    if (v != v) return 0;
-    bool is_unsigned = e->class == DS_CLASS_UINT;
-    double low = is_unsigned ? 0 : -ldexp(1, (int)e->bits - 1), high = ldexp(1, (int)e->bits - !is_unsigned);
-    v = trunc(v);
-    if (v < low) return is_unsigned ? 0 : (int64_t)(e->bits == 64 ? INT64_MIN : -(1ll << (e->bits - 1)));
-    if (v >= high) return is_unsigned ? (e->bits == 64 ? -1 : (int64_t)((1ull << e->bits) - 1)) : (int64_t)((1ull << (e->bits - 1)) - 1);
-    return v >= 9.2e18 && is_unsigned ? (int64_t)(uint64_t)v : (int64_t)v;
+    unsigned bits = ds_elem_facts(elem)->bits, wide = bits < 32 || elem == DS_i32 ? 32 : 64;
+    double limit = ldexp(1, (int)wide - 1);
+    int64_t least = INT64_MIN >> (64 - wide);
+    if (elem == DS_index) return v != v ? 0 : v < -limit ? INT64_MIN : v >= limit ? INT64_MAX : (int64_t)v;
+    if (elem == DS_u64 && v >= limit && v < 2 * limit) return (int64_t)((uint64_t)(v - limit) + (1ull << 63));
+    return narrow(elem, (uint64_t)(v >= -limit && v < limit ? (int64_t)v : least));
 }
 
 static bool cast_cell(ds_elem from, ds_elem to, const ds_cell *a, bool saturate, ds_cell *out) {

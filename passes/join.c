@@ -121,7 +121,8 @@ static void join_one(joiner *j, ds_op *op) {
 /* A map that copies a range of the channels of an image that a kernel makes. */
 static bool is_range(joiner *j, const ds_op *op, int64_t *out_start) {
     const ds_type *t = op->results[0].type;
-    if (!ds_is_copy_map(op) || !has_form(t) || is_part(t)) return false;
+    if (!ds_is_copy_map(op) || !has_form(t) || is_part(t) || ds_layout_has_view(&op->results[0]))
+        return false; /* a view reads dense bytes */
     const ds_value *v = ds_op_operand(op, 0);
     const ds_attr *map = ds_op_map(op, 0);
     const ds_expr *step, *start;

@@ -1,4 +1,5 @@
 /* Types, and the SCALAR_OP rows as LLVM instructions. What is not one instruction at the ISA level comes from kernels/ as bitcode. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -300,15 +301,35 @@ static LLVMValueRef wrap_small(emitter *e, ds_elem to, LLVMValueRef v) {
     return ds_elem_is_unsigned(to) ? LLVMBuildLShr(e->b, up, by, "") : LLVMBuildAShr(e->b, up, by, "");
 }
 
-static LLVMValueRef float_to_int(emitter *e, ds_elem to, LLVMTypeRef type, LLVMValueRef v) {
-    LLVMTypeRef i32 = with_lanes(em_int(e, 32), lanes_of(v)), overloads[] = {type, LLVMTypeOf(v)};
-    const char *name = ds_elem_is_unsigned(to) ? "llvm.fptoui.sat" : "llvm.fptosi.sat";
-    bool small = ds_elem_facts(to)->bits < 8; /* these wrap, as ONNX's test data has it */
-    if (small) overloads[0] = i32, name = "llvm.fptosi.sat";
+/* Positions saturate: clamped afterwards, they are the nearest one. */
+static LLVMValueRef float_to_index(emitter *e, LLVMTypeRef type, LLVMValueRef v) {
+    const char *name = "llvm.fptosi.sat";
+    LLVMTypeRef overloads[] = {type, LLVMTypeOf(v)};
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
     LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, overloads, 2);
-    v = LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, &v, 1, "");
-    return small ? wrap_small(e, to, LLVMBuildTrunc(e->b, v, type, "")) : v;
+    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, &v, 1, "");
+}
+
+/* As loop.def defines it: through a signed integer of 32 or 64 bits, whose least value stands for NaN and what does not fit. */
+static LLVMValueRef float_to_int(emitter *e, ds_elem to, LLVMTypeRef type, LLVMValueRef v) {
+    if (to == DS_index) return float_to_index(e, type, v);
+    LLVMBuilderRef b = e->b;
+    unsigned bits = ds_elem_facts(to)->bits, wide = bits < 32 || to == DS_i32 ? 32 : 64;
+    LLVMValueRef least = constant_like(v, -ldexp(1, (int)wide - 1)), limit = constant_like(v, ldexp(1, (int)wide - 1)), top = NULL;
+    LLVMValueRef fits = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGE, v, least, ""), LLVMBuildFCmp(b, LLVMRealOLT, v, limit, ""), "");
+    LLVMTypeRef signed_type = with_lanes(em_int(e, wide), lanes_of(v));
+    if (to == DS_u64) { /* the upper half, without its top bit */
+        LLVMValueRef upper = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGE, v, limit, ""),
+                                          LLVMBuildFCmp(b, LLVMRealOLT, v, constant_like(v, ldexp(1, 64)), ""), "");
+        v = LLVMBuildSelect(b, upper, LLVMBuildFSub(b, v, limit, ""), v, "");
+        fits = LLVMBuildOr(b, fits, upper, "");
+        top = LLVMBuildZExt(b, upper, signed_type, "");
+        top = LLVMBuildShl(b, top, constant_like(top, 63), "");
+    }
+    LLVMValueRef whole = LLVMBuildFPToSI(b, LLVMBuildSelect(b, fits, v, least, ""), signed_type, "");
+    if (top) whole = LLVMBuildXor(b, whole, top, "");
+    if (bits < wide) whole = LLVMBuildTrunc(b, whole, type, "");
+    return wrap_small(e, to, whole);
 }
 
 static LLVMValueRef convert(emitter *e, const ds_op *op, ds_elem from, ds_elem to, LLVMValueRef v) {

@@ -193,12 +193,22 @@ ds_value *map_end(body *r, ds_value *result) {
     return dec_simplify(r->d, result);
 }
 
-void map_pad(body *r, size_t input, double value) {
+static void set_pad(body *r, size_t input, const ds_attr *value) {
     const ds_attr *old = ds_op_attr(r->op, "pads"), *items[DEC_MAX_RESULTS];
     for (size_t i = 0; i < r->op->operand_count; i++) items[i] = old ? old->items[i] : ds_attr_unit(r->d->cx);
-    bool is_float = ds_elem_is_float(ds_op_operand(r->op, input)->type->elem);
-    items[input] = is_float ? ds_attr_float(r->d->cx, value) : ds_attr_int(r->d->cx, (int64_t)value);
+    items[input] = value;
     ds_op_set_attr(r->d->m, r->op, "pads", ds_attr_array(r->d->cx, items, r->op->operand_count));
+}
+
+void map_pad(body *r, size_t input, double value) {
+    bool is_float = ds_elem_is_float(ds_op_operand(r->op, input)->type->elem);
+    set_pad(r, input, is_float ? ds_attr_float(r->d->cx, value) : ds_attr_int(r->d->cx, (int64_t)value));
+}
+
+void map_pad_lowest(body *r, size_t input) {
+    const ds_elem_info *e = ds_elem_facts(ds_op_operand(r->op, input)->type->elem);
+    if (e->class == DS_CLASS_FLOAT) map_pad(r, input, -(double)INFINITY);
+    else set_pad(r, input, ds_attr_int(r->d->cx, e->class == DS_CLASS_SINT ? INT64_MIN >> (64 - e->bits) : 0));
 }
 
 /* ---- reductions ---- */
@@ -268,6 +278,12 @@ ds_value *op3(body *r, ds_op_kind kind, ds_value *a, ds_value *b, ds_value *c) {
 ds_value *num(body *r, ds_elem elem, double v) {
     ds_value *result = scalar_op(r, DS_LOOP_constant, NULL, 0, elem);
     ds_op_set_attr(r->d->m, result->op, "value", ds_elem_is_float(elem) ? ds_attr_float(r->d->cx, v) : ds_attr_int(r->d->cx, (int64_t)v));
+    return result;
+}
+
+ds_value *whole(body *r, ds_elem elem, int64_t v) {
+    ds_value *result = scalar_op(r, DS_LOOP_constant, NULL, 0, elem);
+    ds_op_set_attr(r->d->m, result->op, "value", ds_attr_int(r->d->cx, v));
     return result;
 }
 
@@ -425,6 +441,31 @@ bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room, size_t *
     if (good) *out_count = cells->count;
     ds_arena_destroy(k.arena);
     return good;
+}
+
+/* Element 0 of a constant as an attribute: a float or an integer, which keeps all its bits. NULL when it is not known. */
+static const ds_attr *known_number(dec *d, ds_value *value) {
+    known_env k = {d, ds_arena_create()};
+    const ds_cells *cells = value ? known_value(&k, value) : NULL;
+    const ds_attr *number = NULL;
+    if (cells && cells->count >= 1 && all_constant(cells))
+        number = ds_elem_is_float(value->type->elem) ? ds_attr_float(d->cx, cells->cells[0].f) : ds_attr_int(d->cx, cells->cells[0].i);
+    ds_arena_destroy(k.arena);
+    return number;
+}
+
+ds_value *known_constant(body *r, ds_value *value) {
+    const ds_attr *number = known_number(r->d, value);
+    if (!number) return NULL;
+    ds_value *result = scalar_op(r, DS_LOOP_constant, NULL, 0, dec_compute_elem(value->type->elem));
+    ds_op_set_attr(r->d->m, result->op, "value", number);
+    return result;
+}
+
+bool map_pad_known(body *r, size_t input, ds_value *value) {
+    const ds_attr *number = known_number(r->d, value);
+    if (number) set_pad(r, input, number);
+    return number != NULL;
 }
 
 bool dec_known_scalar(dec *d, ds_value *value, double *out) {

@@ -84,6 +84,9 @@ ds_value *map_end(body *r, ds_value *result); /* converts to the result's elemen
 body map_over(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, size_t count);
 body map_same(dec *d, ds_elem elem, ds_value *input); /* input's shape */
 void map_pad(body *r, size_t input, double value);    /* reads of `input` outside yield value */
+void map_pad_lowest(body *r, size_t input);           /* … what no element is below */
+bool map_pad_known(body *r, size_t input,
+                   ds_value *value); /* … element 0 of a tensor of the same type, where it is a constant; else false */
 
 /* Reduction of one value with a combiner; `elem` is the accumulators' type (use dec_compute_elem). Dims rank..rank+over_count-1 are
  * reduced. */
@@ -94,8 +97,10 @@ ds_value *reduce_end(body *r, ds_value *value, ds_op_kind combiner); /* add, mul
 ds_value *op1(body *r, ds_op_kind kind, ds_value *a);
 ds_value *op2(body *r, ds_op_kind kind, ds_value *a, ds_value *b);
 ds_value *op3(body *r, ds_op_kind kind, ds_value *a, ds_value *b, ds_value *c);
-ds_value *num(body *r, ds_elem elem, double v); /* a constant */
-ds_value *like(body *r, ds_value *v, double c); /* a constant of v's type */
+ds_value *num(body *r, ds_elem elem, double v);     /* a constant */
+ds_value *whole(body *r, ds_elem elem, int64_t v);  /* an integer constant, exactly */
+ds_value *like(body *r, ds_value *v, double c);     /* a constant of v's type */
+ds_value *known_constant(body *r, ds_value *value); /* element 0 of a tensor that is a constant, exactly; NULL when it is none */
 ds_value *cast_to(body *r, ds_value *v, ds_elem elem);
 ds_value *extent(body *r, const ds_expr *e); /* an expression over symbols, as index */
 ds_value *position(body *r, size_t dim);

@@ -89,8 +89,24 @@ BINARY(Max, MAX(x, y)) BINARY(Min, MIN(x, y)) BINARY(Sum, ADD(x, y)) BINARY(Mean
 #undef BINARY
     /* clang-format on */
 
-    /* x^y; small constant exponents become products and roots */
-    static ds_value *f_Pow(body *r, ds_value *x, ds_value *y) {
+    /* x^y for an exponent of any type: in f64 where the base's type cannot hold all exponents. */
+    static ds_value *float_power(body *r, ds_value *x, ds_value *y) {
+    ds_elem elem = x->type->elem, exponent = y->type->elem, wide = elem;
+    if (ds_elem_facts(exponent)->bits > (ds_elem_is_float(exponent) ? 32 : 16)) wide = DS_f64;
+    return cast_to(r, op2(r, DS_LOOP_pow, cast_to(r, x, wide), cast_to(r, y, wide)), elem);
+}
+
+/* Integers are multiplied; only exponents with a fraction go through floats. */
+static ds_value *integer_power(body *r, ds_value *x, ds_value *y) {
+    ds_elem elem = x->type->elem;
+    if (!ds_elem_is_float(y->type->elem)) return cast_to(r, op2(r, DS_LOOP_pow, cast_to(r, x, DS_i64), cast_to(r, y, DS_i64)), elem);
+    ds_value *exact = op2(r, DS_LOOP_pow, cast_to(r, x, DS_i64), cast_to(r, y, DS_i64)), *wide = cast_to(r, y, DS_f64);
+    ds_value *rounded = cast_to(r, op2(r, DS_LOOP_pow, cast_to(r, x, DS_f64), wide), elem);
+    return SELECT(EQ(op1(r, DS_LOOP_floor, wide), wide), cast_to(r, exact, elem), rounded);
+}
+
+/* small constant exponents become products and roots */
+static ds_value *f_Pow(body *r, ds_value *x, ds_value *y) {
     double e;
     bool is_float = ds_elem_is_float(x->type->elem);
     if (dec_known_scalar(r->d, dec_in(r->d, 1), &e) && ds_type_count(r->d->cx, dec_in(r->d, 1)->type) == dec_const(r->d, 1)) {
@@ -100,9 +116,7 @@ BINARY(Max, MAX(x, y)) BINARY(Min, MIN(x, y)) BINARY(Sum, ADD(x, y)) BINARY(Mean
         if (e == 0.5 && is_float) return op1(r, DS_LOOP_sqrt, x);
         if (e == -1 && is_float) return DIV(C(1), x);
     }
-    if (!is_float && ds_elem_is_float(y->type->elem))
-        return cast_to(r, op2(r, DS_LOOP_pow, cast_to(r, x, DS_f64), cast_to(r, y, DS_f64)), x->type->elem);
-    return op2(r, DS_LOOP_pow, x, cast_to(r, y, x->type->elem));
+    return is_float ? float_power(r, x, y) : integer_power(r, x, y);
 }
 
 typedef ds_value *unary_fn(body *r, ds_value *x);
@@ -179,17 +193,20 @@ RULE(nary) {
 
 RULE(clip) {
     ds_value *inputs[3] = {dec_in(d, 0)}, *x = inputs[0];
-    size_t count = 1, low = 0, high = 0;
+    size_t count = 1, at[3] = {0};
     double value;
     (void)op;
     for (size_t i = 1; i < 3; i++)
-        if (dec_in(d, i) && !dec_known_scalar(d, dec_in(d, i), &value)) inputs[count] = dec_in(d, i), *(i == 1 ? &low : &high) = count++;
+        if (dec_in(d, i) && !dec_known_scalar(d, dec_in(d, i), &value)) {
+            inputs[count] = dec_in(d, i);
+            at[i] = count++;
+        }
     body r = map_over(d, x->type->elem, x->type->rank, x->type->dims, inputs, count);
     ds_value *v = r.x[0];
-    if (low) v = op2(&r, DS_LOOP_max, v, cast_to(&r, r.x[low], v->type->elem));
-    else if (dec_known_scalar(d, dec_in(d, 1), &value)) v = op2(&r, DS_LOOP_max, v, like(&r, v, value));
-    if (high) v = op2(&r, DS_LOOP_min, v, cast_to(&r, r.x[high], v->type->elem));
-    else if (dec_known_scalar(d, dec_in(d, 2), &value)) v = op2(&r, DS_LOOP_min, v, like(&r, v, value));
+    for (size_t i = 1; i < 3; i++) {
+        ds_value *bound = at[i] ? r.x[at[i]] : known_constant(&r, dec_in(d, i));
+        if (bound) v = op2(&r, i == 1 ? DS_LOOP_max : DS_LOOP_min, v, cast_to(&r, bound, v->type->elem));
+    }
     d->out[0] = map_end(&r, v);
     return DS_OK;
 }

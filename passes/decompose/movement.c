@@ -19,8 +19,10 @@ RULE(constant) {
         return DS_OK;
     }
     if (ds_op_attr(op, "value_float")) d->out[0] = dec_scalar(d, DS_f32, ds_op_float(op, "value_float", 0));
-    else if (ds_op_attr(op, "value_int")) d->out[0] = dec_scalar(d, DS_i64, (double)ds_op_int(op, "value_int", 0));
-    else if (ds_op_attr(op, "value_ints")) {
+    else if (ds_op_attr(op, "value_int")) {
+        int64_t value = ds_op_int(op, "value_int", 0);
+        d->out[0] = dec_constant(d, DS_i64, 0, NULL, &value, sizeof value);
+    } else if (ds_op_attr(op, "value_ints")) {
         int64_t values[1024];
         int64_t n = (int64_t)ds_op_ints(op, "value_ints", values, 1024);
         if (n > 1024) return dec_refuse(d, "a long list in value_ints");
@@ -256,9 +258,10 @@ RULE(constant_of_shape) {
     DS_TRY(dec_ints(d, dec_in(d, 0), dims, DEC_MAX_RANK, &rank));
     ds_value *x = dec_scalar(d, DS_f32, 0);
     if (v && v->kind == DS_ATTR_ELEMENTS) x = dec_constant(d, v->type->elem, 0, NULL, v->bytes, v->count);
-    double number;
-    body r = map_over(d, x->type->elem, rank, dims, &x, dec_known_scalar(d, x, &number) ? 0 : 1);
-    d->out[0] = map_end(&r, dec_known_scalar(d, x, &number) ? num(&r, dec_compute_elem(x->type->elem), number) : r.x[0]);
+    body r = map_over(d, x->type->elem, rank, dims, NULL, 0);
+    ds_value *number = known_constant(&r, x);
+    if (!number) return dec_refuse(d, "a value of this type");
+    d->out[0] = map_end(&r, number);
     return DS_OK;
 }
 
@@ -425,14 +428,14 @@ RULE(pad) {
         before[axis] = pads[i];
         dims[axis] = ds_expr_add(d->cx, ds_expr_add(d->cx, dims[axis], pads[i]), pads[count + i]);
     }
-    double value = 0;
+    double known;
     bool constant = !strcmp(mode, "constant");
-    if (constant && (!fill || dec_known_scalar(d, fill, &value))) {
+    if (constant && (!fill || dec_known_scalar(d, fill, &known))) {
         const ds_expr *exprs[DEC_MAX_RANK];
         for (size_t i = 0; i < rank; i++) exprs[i] = ds_expr_sub(d->cx, dec_dim(d, i), before[i]);
         const ds_attr *map = dec_map_of(d, rank, exprs, rank);
         body r = map_begin(d, x->type->elem, rank, dims, &x, &map, 1);
-        map_pad(&r, 0, value);
+        if (!fill || !map_pad_known(&r, 0, fill)) map_pad(&r, 0, 0);
         d->out[0] = map_end(&r, r.x[0]);
         return DS_OK;
     }

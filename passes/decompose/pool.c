@@ -80,13 +80,21 @@ static body pool_begin(dec *d, const pooling *p, ds_elem elem, ds_value *const *
     return reduce_begin(d, elem, p->rank, p->dims, p->over, p->spatial, inputs, maps, count);
 }
 
-/* What is read outside never wins. */
-static double lowest(ds_elem elem) {
-    const ds_elem_info *e = ds_elem_facts(elem);
-    return e->class == DS_CLASS_UINT ? 0 : e->class == DS_CLASS_FLOAT ? -(double)INFINITY : -ldexp(1, (int)e->bits - 1);
+/* Is the element that the window reads in the image, not in the padding? NULL: always. */
+static ds_value *in_image(body *r, const pooling *p) {
+    ds_value *inside = NULL;
+    for (size_t i = 0; i < p->spatial; i++) {
+        dec *d = r->d;
+        if (ds_expr_equals(p->w.before[i], 0) && ds_expr_equals(p->w.after[i], 0) && !ds_op_int(d->op, "ceil_mode", 0)) continue;
+        ds_value *at = at_point(r, p->rank + p->spatial, p->read[i + 2]);
+        ds_value *here = AND(LE(num(r, DS_index, 0), at), LT(at, extent(r, p->x->type->dims[i + 2])));
+        inside = inside ? AND(inside, here) : here;
+    }
+    return inside;
 }
 
-/* The flat position of the largest element: the first one that equals it. Column-major order counts spatial dims from the last. */
+/* The flat position of the largest element: the first one that equals it, or the first NaN. Column-major order counts spatial dims from the
+ * last. */
 static ds_value *position_of_max(dec *d, const pooling *p, ds_value *best, bool column) {
     const ds_expr *const *t = p->x->type->dims, *at[DEC_MAX_RANK], *inner = dec_const(d, 0);
     const ds_expr *flat = ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 0), t[1]), dec_dim(d, 1));
@@ -99,9 +107,12 @@ static ds_value *position_of_max(dec *d, const pooling *p, ds_value *best, bool 
     ds_value *inputs[] = {p->x, best};
     const ds_attr *maps[] = {p->map, dec_map_of(d, p->rank + p->spatial, at, p->rank)};
     body b = pool_begin(d, p, DS_i64, inputs, maps, 2), *r = &b;
-    map_pad(r, 0, lowest(p->x->type->elem));
+    map_pad_lowest(r, 0);
     ds_value *here = cast_to(r, at_point(r, p->rank + p->spatial, ds_expr_add(d->cx, flat, inner)), DS_i64);
-    return reduce_end(r, SELECT(EQ(r->x[0], r->x[1]), here, num(r, DS_i64, 9e15)), DS_LOOP_min);
+    ds_value *hit = EQ(r->x[0], r->x[1]), *inside = in_image(r, p);
+    if (ds_elem_is_float(r->x[0]->type->elem)) hit = op2(r, DS_LOOP_or, hit, op2(r, DS_LOOP_ne, r->x[0], r->x[0]));
+    if (inside) hit = AND(hit, inside); /* padding may equal the largest element */
+    return reduce_end(r, SELECT(hit, here, whole(r, DS_i64, INT64_MAX)), DS_LOOP_min);
 }
 
 RULE(max_pool) {
@@ -109,7 +120,7 @@ RULE(max_pool) {
     DS_TRY(open_pool(d, op, &p));
     ds_elem elem = p.x->type->elem;
     body r = pool_begin(d, &p, dec_compute_elem(elem), &p.x, &p.map, 1);
-    map_pad(&r, 0, lowest(elem));
+    map_pad_lowest(&r, 0);
     ds_value *best = reduce_end(&r, r.x[0], DS_LOOP_max);
     d->out[0] = dec_convert(d, best, elem);
     if (op->result_count > 1 && op->results[1].uses) d->out[1] = position_of_max(d, &p, best, ds_op_int(op, "storage_order", 0));

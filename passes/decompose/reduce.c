@@ -163,7 +163,13 @@ RULE(reduce) {
     return DS_OK;
 }
 
-/* ArgMax and ArgMin: the best value and its position are combined together; ties go to the first (or last) position. */
+/* Is x the extreme element of its row? Where that is NaN, every NaN is. */
+static ds_value *is_extreme(body *r, ds_value *x, ds_value *extreme) {
+    ds_value *same = op2(r, DS_LOOP_eq, x, extreme);
+    return ds_elem_is_float(x->type->elem) ? op2(r, DS_LOOP_or, same, op2(r, DS_LOOP_ne, x, x)) : same;
+}
+
+/* ArgMax and ArgMin: the first (or last) position of the best value. NaN is the best of all, as in NumPy. */
 RULE(arg_extreme) {
     ds_value *x = dec_in(d, 0);
     size_t axis, rank = x->type->rank;
@@ -178,7 +184,7 @@ RULE(arg_extreme) {
     const ds_attr *maps[] = {n.map, dec_map_of(d, rank + 1, exprs, rank)};
     body r = reduce_begin(d, DS_i64, rank, n.kept, n.over, 1, inputs, maps, 2);
     ds_value *p = cast_to(&r, position(&r, rank), DS_i64);
-    ds_value *v = op3(&r, DS_LOOP_select, op2(&r, DS_LOOP_eq, r.x[0], r.x[1]), p, num(&r, DS_i64, last ? -1 : 9e15));
+    ds_value *v = op3(&r, DS_LOOP_select, is_extreme(&r, r.x[0], r.x[1]), p, whole(&r, DS_i64, last ? -1 : INT64_MAX));
     v = reduce_end(&r, v, last ? DS_LOOP_max : DS_LOOP_min);
     d->out[0] = ds_op_int(op, "keepdims", 1) ? v : drop_axes(d, v, reduced);
     return DS_OK;
@@ -238,7 +244,8 @@ RULE(hardmax) {
     const ds_attr *maps[] = {n.map, kept_map(d, reduced, rank, 1)};
     body r = reduce_begin(d, DS_i64, rank, n.kept, n.over, 1, inputs, maps, 2);
     ds_value *p = cast_to(&r, position(&r, rank), DS_i64);
-    ds_value *first = reduce_end(&r, op3(&r, DS_LOOP_select, op2(&r, DS_LOOP_eq, r.x[0], r.x[1]), p, num(&r, DS_i64, 9e15)), DS_LOOP_min);
+    ds_value *hit = is_extreme(&r, r.x[0], r.x[1]);
+    ds_value *first = reduce_end(&r, op3(&r, DS_LOOP_select, hit, p, whole(&r, DS_i64, INT64_MAX)), DS_LOOP_min);
     r = map_over(d, x->type->elem, rank, x->type->dims, &first, 1);
     d->out[0] = map_end(&r, op2(&r, DS_LOOP_eq, cast_to(&r, position(&r, axis), DS_i64), r.x[0]));
     return DS_OK;

@@ -34,45 +34,62 @@ static ds_value *scale_of(body *r, const resize_axis *a) {
     return a->scales ? element(r, a->scales, a->at) : DIV(cast_to(r, extent(r, a->out), DS_f32), cast_to(r, extent(r, a->in), DS_f32));
 }
 
-/* The input coordinate of output position `p` along an axis, as f32. */
+/* Coordinates are f32, like the scales, unless sizes are given and the products of positions and extents need more than its 24 bits. */
+static ds_elem coordinate_elem(const resize_axis *a) {
+    int64_t in, out;
+    if (a->scales || !ds_expr_is_const(a->in, &in) || !ds_expr_is_const(a->out, &out) || in < 1 || out < 1) return DS_f32;
+    return in > (1 << 23) / out ? DS_f64 : DS_f32;
+}
+
+/* The crop's part of the input: its first coordinate plus the position's share of its length. */
+static ds_value *crop_coordinate(body *r, const resize_axis *a, ds_value *x, ds_value *last, ds_value *steps, ds_value *is_many) {
+    ds_value *zero = like(r, x, 0), *one = like(r, x, 1);
+    ds_value *from = a->roi ? cast_to(r, element(r, a->roi, a->at), x->type->elem) : zero,
+             *to = a->roi ? cast_to(r, element(r, a->roi, a->at + a->roi_count), x->type->elem) : one, *length = SUB(to, from);
+    ds_value *share = DIV(MUL(MUL(x, length), last), steps), *middle = MUL(MUL(length, last), like(r, x, 0.5));
+    return ADD(MUL(from, last), SELECT(is_many, share, middle));
+}
+
+/* The input coordinate of output position `p` along an axis. Of given sizes, position times input / output is rounded once, by the
+ * division, so that ties come out as ties. */
 static ds_value *resize_coordinate(body *r, const char *mode, const resize_axis *a, ds_value *p) {
-    ds_value *x = cast_to(r, p, DS_f32), *in = cast_to(r, extent(r, a->in), DS_f32), *out = cast_to(r, extent(r, a->out), DS_f32);
-    ds_value *scale = scale_of(r, a), *half = num(r, DS_f32, 0.5), *one = num(r, DS_f32, 1), *zero = num(r, DS_f32, 0);
-    ds_value *exact = a->scales ? MUL(in, scale) : out, *last = SUB(in, one),
+    ds_elem elem = coordinate_elem(a);
+    ds_value *x = cast_to(r, p, elem), *in = cast_to(r, extent(r, a->in), elem), *out = cast_to(r, extent(r, a->out), elem);
+    ds_value *scale = a->scales ? scale_of(r, a) : NULL, *half = num(r, elem, 0.5), *one = num(r, elem, 1), *zero = num(r, elem, 0);
+    ds_value *exact = scale ? MUL(in, scale) : out, *last = SUB(in, one),
              *steps = SUB(exact, one); /* exact: the output's length before rounding */
-    if (!strcmp(mode, "asymmetric")) return DIV(x, scale);
+    if (!strcmp(mode, "asymmetric")) return scale ? DIV(x, scale) : DIV(MUL(x, in), out);
     if (!strcmp(mode, "align_corners")) return SELECT(LT(one, out), DIV(MUL(x, last), steps), zero);
-    if (!strcmp(mode, "tf_crop_and_resize")) {
-        ds_value *from = a->roi ? element(r, a->roi, a->at) : zero, *to = a->roi ? element(r, a->roi, a->at + a->roi_count) : one,
-                 *span = MUL(SUB(to, from), last);
-        return ADD(MUL(from, last), SELECT(LT(one, out), DIV(MUL(x, span), steps), MUL(span, half)));
-    }
-    ds_value *v = SUB(DIV(ADD(x, half), scale), half);
+    if (!strcmp(mode, "tf_crop_and_resize")) return crop_coordinate(r, a, x, last, steps, LT(one, out));
+    ds_value *middle = ADD(x, half), *v = SUB(scale ? DIV(middle, scale) : DIV(MUL(middle, in), out), half);
     if (!strcmp(mode, "pytorch_half_pixel")) return SELECT(LT(one, out), v, zero);
     if (!strcmp(mode, "half_pixel_symmetric")) return ADD(MUL(MUL(in, half), SUB(one, DIV(out, exact))), v);
     return v;
 }
 
-static ds_value *nearest_index(body *r, const char *mode, ds_value *x) {
-    ds_value *half = num(r, DS_f32, 0.5);
+/* A given scale is rounded itself: what it puts just below a tie counts as one, as in ONNX Runtime. */
+static ds_value *nearest_index(body *r, const char *mode, const resize_axis *a, ds_value *x) {
+    ds_value *half = like(r, x, 0.5);
     if (!strcmp(mode, "floor")) return FLOOR(x);
     if (!strcmp(mode, "ceil")) return op1(r, DS_LOOP_ceil, x);
-    if (!strcmp(mode, "round_prefer_ceil")) return FLOOR(ADD(x, half));
+    if (!strcmp(mode, "round_prefer_ceil")) return FLOOR(ADD(a->scales ? ADD(x, like(r, x, 1e-6)) : x, half));
+    if (!strcmp(mode, "ds.simple")) return SELECT(LT(scale_of(r, a), num(r, DS_f32, 1)), op1(r, DS_LOOP_ceil, x), FLOOR(x));
     return op1(r, DS_LOOP_ceil, SUB(x, half));
 }
 
 /* Taps outside the input get no weight; the others' weights sum to 1 again. */
 static void exclude_outside(body *r, taps *t, const ds_expr *size) {
-    ds_value *sum = NULL, *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, size, dec_const(r->d, 1))), DS_f32);
+    ds_elem elem = t->at[0]->type->elem;
+    ds_value *sum = NULL, *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, size, dec_const(r->d, 1))), elem), *zero = num(r, elem, 0);
     for (size_t i = 0; i < t->count; i++) {
-        t->weight[i] = SELECT(AND(LE(num(r, DS_f32, 0), t->at[i]), LE(t->at[i], last)), t->weight[i], num(r, DS_f32, 0));
+        t->weight[i] = SELECT(AND(LE(zero, t->at[i]), LE(t->at[i], last)), t->weight[i], zero);
         sum = sum ? ADD(sum, t->weight[i]) : t->weight[i];
     }
     for (size_t i = 0; i < t->count; i++) t->weight[i] = DIV(t->weight[i], sum);
 }
 
 static taps resize_taps(body *r, const resize_form *f, const resize_axis *a, ds_value *x) {
-    taps t = f->nearest ? taps_one(nearest_index(r, f->nearest_mode, x)) : f->cubic ? taps_cubic(r, f->a, x) : taps_linear(r, x);
+    taps t = f->nearest ? taps_one(nearest_index(r, f->nearest_mode, a, x)) : f->cubic ? taps_cubic(r, f->a, x) : taps_linear(r, x);
     if (f->exclude_outside && !f->nearest) exclude_outside(r, &t, a->in);
     taps_clamp(r, &t, a->in);
     return t;
@@ -80,8 +97,21 @@ static taps resize_taps(body *r, const resize_form *f, const resize_axis *a, ds_
 
 /* Of a crop: where the coordinate lies outside the input. */
 static ds_value *is_extrapolated(body *r, const resize_axis *a, ds_value *c) {
-    ds_value *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, a->in, dec_const(r->d, 1))), DS_f32);
-    return op2(r, DS_LOOP_or, LT(c, num(r, DS_f32, 0)), LT(last, c));
+    ds_value *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, a->in, dec_const(r->d, 1))), c->type->elem);
+    return op2(r, DS_LOOP_or, LT(c, like(r, c, 0)), LT(last, c));
+}
+
+/* A crop that changes no extent is none, as in ONNX Runtime. NULL: always; *never is set where an extent is known to change. */
+static ds_value *keeps_extents(body *r, const resize_axis *axis, size_t rank, bool *never) {
+    ds_value *keeps = NULL;
+    *never = false;
+    for (size_t i = 0; i < rank; i++) {
+        if (axis[i].in == axis[i].out) continue;
+        *never = *never || ds_expr_is_const(ds_expr_sub(r->d->cx, axis[i].in, axis[i].out), NULL);
+        ds_value *same = EQ(extent(r, axis[i].in), extent(r, axis[i].out));
+        keeps = keeps ? AND(keeps, same) : same;
+    }
+    return keeps;
 }
 
 /* All axes with `changed` in one map. */
@@ -92,11 +122,15 @@ static ds_value *resize_at_once(dec *d, const resize_form *f, ds_value *x, const
     size_t rank = x->type->rank;
     for (size_t i = 0; i < rank; i++) dims[i] = axis[i].changed ? axis[i].out : x->type->dims[i];
     body b = map_over(d, elem, rank, dims, NULL, 0), *r = &b;
+    bool never = true;
+    ds_value *keeps = f->crop ? keeps_extents(r, axis, rank, &never) : NULL;
     for (size_t i = 0; i < rank; i++) {
         ds_value *p = position(r, i);
         t[i] = taps_one(p);
         if (!axis[i].changed) continue;
-        ds_value *c = resize_coordinate(r, f->transform, &axis[i], p), *out = f->crop ? is_extrapolated(r, &axis[i], c) : NULL;
+        ds_value *c = resize_coordinate(r, f->transform, &axis[i], p);
+        if (!never) c = keeps ? SELECT(keeps, cast_to(r, p, c->type->elem), c) : cast_to(r, p, c->type->elem);
+        ds_value *out = f->crop ? is_extrapolated(r, &axis[i], c) : NULL;
         t[i] = resize_taps(r, f, &axis[i], c);
         if (out) outside = outside ? op2(r, DS_LOOP_or, outside, out) : out;
     }
@@ -117,7 +151,8 @@ static ds_value *resize_repeat(dec *d, const resize_form *f, ds_value *x, const 
     size_t rank = x->type->rank;
     const ds_expr *dims[DEC_MAX_RANK], *at[DEC_MAX_RANK];
     bool halves = !strcmp(f->transform, "half_pixel") && !strncmp(f->nearest_mode, "round", 5);
-    if (!f->nearest || f->crop || !(halves || (!strcmp(f->transform, "asymmetric") && !strcmp(f->nearest_mode, "floor")))) return NULL;
+    bool down = !strcmp(f->transform, "asymmetric") && (!strcmp(f->nearest_mode, "floor") || !strcmp(f->nearest_mode, "ds.simple"));
+    if (!f->nearest || f->crop || !(halves || down)) return NULL;
     for (size_t i = 0; i < rank; i++) {
         const resize_axis *a = &axis[i];
         const ds_expr *scale = a->changed ? ds_expr_divide_exactly(d->cx, a->out, a->in) : dec_const(d, 1);
@@ -133,12 +168,13 @@ static ds_value *resize_repeat(dec *d, const resize_form *f, ds_value *x, const 
 
 /* An antialiasing filter is the interpolation kernel stretched by 1/scale where that is above 1: tap t of the window around x. */
 static ds_value *filter_weight(body *r, const resize_form *f, const resize_axis *a, ds_value *x, ds_value *p) {
-    ds_value *one = num(r, DS_f32, 1), *zero = num(r, DS_f32, 0), *s = op1(r, DS_LOOP_abs, MUL(SUB(p, x), MIN(scale_of(r, a), one)));
+    ds_value *one = num(r, DS_f32, 1), *zero = num(r, DS_f32, 0),
+             *s = op1(r, DS_LOOP_abs, MUL(cast_to(r, SUB(p, x), DS_f32), MIN(scale_of(r, a), one)));
     ds_value *w = f->cubic ? SELECT(LE(s, one), cubic_weight(r, f->a, s, true),
                                     SELECT(LT(s, num(r, DS_f32, 2)), cubic_weight(r, f->a, s, false), zero))
                            : MAX(SUB(one, s), zero);
-    ds_value *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, a->in, dec_const(r->d, 1))), DS_f32);
-    return f->exclude_outside ? SELECT(AND(LE(zero, p), LE(p, last)), w, zero) : w;
+    ds_value *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, a->in, dec_const(r->d, 1))), p->type->elem);
+    return f->exclude_outside ? SELECT(AND(LE(like(r, p, 0), p), LE(p, last)), w, zero) : w;
 }
 
 /* How far left of the coordinate the filter starts: 1 - ceil(support / scale), as f32. */
@@ -162,7 +198,8 @@ static ds_status resize_filtered(dec *d, const resize_form *f, ds_value **x, con
         size_t own = pass ? 1 : rank, here = pass ? 0 : along;
         b = reduce_begin(d, pass ? DS_f32 : t->elem, own, pass ? &a->out : dims, &window, 1, NULL, NULL, 0);
         ds_value *c = resize_coordinate(r, f->transform, a, position(r, here));
-        ds_value *p = ADD(ADD(FLOOR(c), filter_start(r, f, a)), cast_to(r, position(r, own), DS_f32)), *v = filter_weight(r, f, a, c, p);
+        ds_value *first = ADD(FLOOR(c), cast_to(r, filter_start(r, f, a), c->type->elem));
+        ds_value *p = ADD(first, cast_to(r, position(r, own), c->type->elem)), *v = filter_weight(r, f, a, c, p);
         for (size_t i = 0; !pass && i < rank; i++) at[i] = i == along ? clamp_index(r, p, a->in) : position(r, i);
         if (!pass) v = MUL(extract(r, *x, at, rank), cast_to(r, v, t->elem));
         sums[pass] = reduce_end(r, v, DS_LOOP_add);

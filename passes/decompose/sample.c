@@ -79,7 +79,7 @@ static taps grid_taps(body *r, const grid_mode *m, ds_value *c, const ds_expr *s
     ds_value *x = MUL(m->corners ? MUL(ADD(c, one), last) : SUB(MUL(ADD(c, one), n), one), half);
     ds_value *low = like(r, c, m->corners ? 0 : -0.5), *high = SUB(last, low);
     if (m->nearest) x = op1(r, DS_LOOP_round, x);
-    if (m->border) x = MAX(like(r, c, 0), MIN(x, last));
+    if (m->border && !m->cubic) x = MAX(like(r, c, 0), MIN(x, last)); /* cubic ones lean on elements at the border, from outside as well */
     if (m->reflection) x = SELECT(AND(LE(low, x), LE(x, high)), x, reflected(r, x, low, high));
     taps t = m->nearest ? taps_one(x) : m->cubic ? taps_cubic(r, -0.75, x) : taps_linear(r, x);
     if (m->reflection)
@@ -108,7 +108,9 @@ RULE(grid_sample) {
     for (size_t i = 0; i < spatial; i++) at[1 + i] = position(r, 2 + i);
     for (size_t i = 0; i < spatial; i++) { /* the grid's components go from the last axis to the first */
         at[rank - 1] = num(r, DS_index, (double)(spatial - 1 - i));
-        axis[2 + i] = grid_taps(r, &m, cast_to(r, extract(r, grid, at, rank), DS_f32), x->type->dims[2 + i]);
+        ds_value *c = cast_to(r, extract(r, grid, at, rank), DS_f32);
+        c = SELECT(EQ(c, c), c, like(r, c, -1)); /* NaN reads as -1 */
+        axis[2 + i] = grid_taps(r, &m, c, x->type->dims[2 + i]);
     }
     d->out[0] = map_end(r, interpolate(r, x, axis));
     return DS_OK;

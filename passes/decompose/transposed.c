@@ -197,7 +197,9 @@ static ds_status open_transposed(dec *d, ds_op *op, const ds_type *xt, const ds_
                       *full = ds_expr_add(d->cx, ds_expr_scale(d->cx, ds_expr_sub(d->cx, xt->dims[i + 2], one), t->stride[i]), reach);
         bool same = !strncmp(pad, "SAME", 4);
         if (has_shape || same) {
-            t->out[i] = has_shape ? dec_const(d, shape[has_shape - t->spatial + i]) : ds_expr_scale(d->cx, xt->dims[i + 2], t->stride[i]);
+            /* a window smaller than the stride leaves less than input times stride, and nothing to cut off */
+            t->out[i] = has_shape ? dec_const(d, shape[has_shape - t->spatial + i])
+                                  : ds_expr_min(d->cx, full, ds_expr_scale(d->cx, xt->dims[i + 2], t->stride[i]));
             const ds_expr *total = ds_expr_max(d->cx, ds_expr_sub(d->cx, full, t->out[i]), dec_const(d, 0)),
                           *half = ds_expr_floordiv(d->cx, total, dec_const(d, 2));
             t->before[i] = !strcmp(pad, "SAME_UPPER") ? half : ds_expr_sub(d->cx, total, half);
