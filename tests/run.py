@@ -216,6 +216,11 @@ def programs(env, report, model, work):
         report.check("program on %s" % bad.name, ran.returncode == 1 and bad.name in ran.stderr, ran.stderr)
 
 
+def names(env, report):
+    import names as any_names
+    any_names.run(env.dsc, env.work / "names", report)
+
+
 def forms(env, report):
     import forms as small_graphs
     small_graphs.run(env.dsc, env.work / "forms", report)
@@ -345,7 +350,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, hygiene, embed, reflect, cross, bad_input, commands, forms, models, fuzz, onnx_suite]
+STAGES = [units, text, hygiene, embed, reflect, cross, bad_input, names, commands, forms, models, fuzz, onnx_suite]
 
 
 def main():

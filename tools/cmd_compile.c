@@ -1,29 +1,19 @@
 /* dsc compile: a model to an object, archive, shared library, program, or text. */
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "codegen/emit/names.h"
 #include "codegen/emit/output.h"
 #include "tools/model.h"
 #include "tools/report.h"
 
 enum { EMBED_LIMIT_BITS = 30 }; /* weights up to 1 GiB are linked in */
 
-static const char *default_prefix(ds_ir_context *cx, const char *path) {
+/* The file's name without its suffixes. A program's own names must not meet those of the model in it, and nobody else sees these. */
+static const char *default_prefix(ds_ir_context *cx, const char *path, const char *form) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    char *prefix = ds_arena_printf(cx->arena, "%s%s", isdigit((unsigned char)*name) ? "model_" : "", name);
-    size_t n = strcspn(prefix, ".");
-    prefix[n] = 0;
-    for (char *c = prefix; *c; c++)
-        if (!isalnum((unsigned char)*c)) *c = '_';
-    return *prefix ? prefix : "model";
-}
-
-static bool is_identifier(const char *text) {
-    if (!isalpha((unsigned char)*text) && *text != '_') return false;
-    for (; *text; text++)
-        if (!isalnum((unsigned char)*text) && *text != '_') return false;
-    return true;
+    if (!strcmp(form, "exe")) return "ds_program";
+    return ds_name_global(cx->arena, ds_arena_strndup(cx->arena, name, strcspn(name, ".")));
 }
 
 static const char *form_of(const cli *c, const char *path) {
@@ -90,11 +80,12 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
         return DS_BAD_USAGE;
     }
     DS_TRY(model_pass_options(c, cx, cpu, &passes));
-    const char *form = form_of(c, path), *prefix = cli_value(c, "prefix", default_prefix(cx, path));
-    if (!is_identifier(prefix)) {
-        fprintf(stderr, "dsc: error: --prefix '%s' is not a C identifier\n", prefix);
+    const char *form = form_of(c, path), *prefix = cli_value(c, "prefix", NULL);
+    if (prefix && ds_name_objection(prefix)) {
+        fprintf(stderr, "dsc: error: --prefix '%s' %s\n", prefix, ds_name_objection(prefix));
         return DS_BAD_USAGE;
     }
+    if (!prefix) prefix = default_prefix(cx, path, form);
     ds_status status = model_load(c, cx, &files, c->dims, arrlenu(c->dims), &m);
     ds_work before;
     bool reports = cli_has(c, "report") && !passes.stop_after;

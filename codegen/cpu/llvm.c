@@ -89,8 +89,6 @@ static bool link_bitcode(emitter *e, const char *name) {
 }
 
 static bool link_needed(emitter *e) {
-    LLVMValueRef own = LLVMGetFirstFunction(e->module);
-    (void)own;
     static const struct {
         unsigned lanes;
         const char *name;
@@ -101,21 +99,29 @@ static bool link_needed(emitter *e) {
     return !e->needs_irregular || link_bitcode(e, "irregular");
 }
 
-/* What came from bitcode is private to this module. */
-static void internalise(emitter *e) {
-    for (LLVMValueRef f = LLVMGetFirstFunction(e->module); f; f = LLVMGetNextFunction(f)) {
-        const char *name = LLVMGetValueName(f);
-        bool own = strncmp(name, e->prefix, strlen(e->prefix)) == 0;
-        if (!LLVMIsDeclaration(f) && !own && strncmp(name, "ds_", 3) == 0) LLVMSetLinkage(f, LLVMInternalLinkage);
-    }
+static bool is_one_of(LLVMValueRef f, const LLVMValueRef *list) {
+    for (size_t i = 0; i < arrlenu(list); i++)
+        if (list[i] == f) return true;
+    return false;
+}
+
+/* Links what the code calls of kernels/: private to this module, unlike its own functions, which are defined before. */
+static bool link_private(emitter *e) {
+    LLVMValueRef *own = NULL;
+    for (LLVMValueRef f = LLVMGetFirstFunction(e->module); f; f = LLVMGetNextFunction(f))
+        if (!LLVMIsDeclaration(f)) arrput(own, f);
+    bool linked = link_needed(e);
+    for (LLVMValueRef f = LLVMGetFirstFunction(e->module); f; f = LLVMGetNextFunction(f))
+        if (!LLVMIsDeclaration(f) && !is_one_of(f, own)) LLVMSetLinkage(f, LLVMInternalLinkage);
+    arrfree(own);
+    return linked;
 }
 
 /* ---- one function ---- */
 
 static const char *finish(emitter *e, const ds_cpu_options *o, LLVMTargetMachineRef machine, ds_object *out) {
     char *message = NULL;
-    if (!link_needed(e)) return "bitcode of kernels/ does not link";
-    internalise(e);
+    if (!link_private(e)) return "bitcode of kernels/ does not link";
     if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &message)) return message;
     LLVMDisposeMessage(message);
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();

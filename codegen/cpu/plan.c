@@ -606,6 +606,12 @@ static void emit_arena_functions(plan *p) {
     arrfree(params);
 }
 
+/* A line's last field: names may be anything. */
+static void print_line(ds_string *out, const char *text) {
+    for (; *text; text++) ds_string_append(out, *text == '\n' ? " " : text, 1);
+    ds_string_append(out, "\n", 1);
+}
+
 /* A description of the arguments, for ds_model of libdsrt: const char prefix_description[], one line each,
  *   dsc ABI ARGS_BYTES / s SYMBOL / i|o OFFSET ELEM ELEM_BITS STATIC TIED RANK DIM… NAME, where TIED is an input or -1, a DIM an
  * extent, $k for symbol k, or ?; then r TEXT for every requirement */
@@ -628,16 +634,16 @@ static void emit_description(plan *p) {
             else if (k < s->symbol_count) ds_string_printf(&text, " $%zu", k);
             else ds_string_printf(&text, " ?");
         }
-        ds_string_printf(&text, " %s\n", a->name);
+        ds_string_printf(&text, " ");
+        print_line(&text, a->name);
     }
     ds_requirement *requirements = ds_requirements_in(p->cx, ds_op_block(p->func, 0));
     for (size_t i = 0; i < arrlenu(requirements); i++) {
-        size_t start = text.length;
+        ds_string requirement = {0};
+        ds_requirement_print(&requirement, &requirements[i]);
         ds_string_printf(&text, "r ");
-        ds_requirement_print(&text, &requirements[i]);
-        for (size_t k = start; k < text.length; k++)
-            if (text.data[k] == '\n') text.data[k] = ' ';
-        ds_string_printf(&text, "\n");
+        print_line(&text, requirement.data);
+        ds_string_free(&requirement);
     }
     arrfree(requirements);
     snprintf(name, sizeof name, "%s_description", p->e->prefix);

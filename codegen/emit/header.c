@@ -20,9 +20,34 @@ static void print_shape(ds_string *out, const ds_type *t) {
     ds_string_printf(out, "]");
 }
 
-/* Comments must not end early, whatever a model calls its tensors. */
+/* The length of a UTF-8 sequence, and its code point; 0 where there is none. */
+static size_t decode(const unsigned char *p, uint32_t *out_code) {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t n = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
+    uint32_t code = n == 1 ? *p : *p & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++) {
+        if (p[i] >> 6 != 2) return 0;
+        code = code << 6 | (p[i] & 0x3f);
+    }
+    *out_code = code;
+    return code < least[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : n;
+}
+
+/* What would end a comment early, or make it look other than it is (controls of lines and of the direction of writing). */
+static bool is_misleading(uint32_t code) {
+    return code < 0x20 || code == '*' || code == '\\' || (code >= 0x7f && code < 0xa0) || code == 0x61c ||
+           (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) || code == 0xfeff;
+}
+
+/* Comments stay comments, whatever a model calls its tensors. */
 static void print_safe(ds_string *out, const char *text) {
-    for (; *text; text++) ds_string_printf(out, "%c", (unsigned char)*text < 0x20 || *text == '*' || *text == '\\' ? '_' : *text);
+    while (*text) {
+        uint32_t code;
+        size_t n = decode((const unsigned char *)text, &code);
+        if (n && !is_misleading(code)) ds_string_append(out, text, n);
+        else ds_string_append(out, "_", 1);
+        text += n ? n : 1;
+    }
 }
 
 static void print_argument(ds_string *out, const ds_signature *s, const ds_argument *a) {
@@ -62,11 +87,7 @@ void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_o
     ds_string_printf(out, "/* Written by dsc from ");
     const char *slash = strrchr(o->source, '/');
     print_safe(out, slash ? slash + 1 : o->source);
-    ds_string_printf(out, ". Do not edit. */\n#ifndef ");
-    upper(out, o->prefix);
-    ds_string_printf(out, "_H\n#define ");
-    upper(out, o->prefix);
-    ds_string_printf(out, "_H\n\n");
+    ds_string_printf(out, ". Do not edit. */\n#ifndef DS_MODEL_%s_H\n#define DS_MODEL_%s_H\n\n", o->prefix, o->prefix);
     const char *name;
     ds_span abi = ds_runtime_source(0, &name);
     ds_string_append(out, abi.bytes, abi.length);
@@ -85,7 +106,7 @@ void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_o
         out,
         "/* Bytes of arena (aligned to 64) for these extents and that many lanes of the pool (1 without). */\nuint64_t %s_arena_bytes(",
         o->prefix);
-    for (size_t i = 0; i < s->symbol_count; i++) ds_string_printf(out, "int64_t %s, ", s->symbols[i]);
+    for (size_t i = 0; i < s->symbol_count; i++) ds_string_printf(out, "int64_t %s, ", s->parameters[i]);
     ds_string_printf(out, "int64_t lanes);\n");
     if (ds_expr_is_const(arena, &arena_bytes) && ds_expr_is_const(lane, &lane_bytes)) {
         ds_string_printf(out, "#define ");

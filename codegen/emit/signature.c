@@ -1,7 +1,8 @@
 #include "codegen/emit/signature.h"
 
-#include <ctype.h>
 #include <string.h>
+
+#include "codegen/emit/names.h"
 
 static bool is_taken(const ds_signature *s, const char *field) {
     for (size_t i = 0; i < arrlenu(s->inputs); i++)
@@ -11,21 +12,21 @@ static bool is_taken(const ds_signature *s, const char *field) {
     return false;
 }
 
+/* With a number behind it where the name is taken. */
+static const char *unique(ds_module *m, const ds_signature *s, const char *name, bool taken(const ds_signature *, const char *)) {
+    const char *base = name, *gap = name[strlen(name) - 1] == '_' ? "" : "_";
+    for (int i = 2; taken(s, name) || !ds_name_may_be_member(name); i++) name = ds_arena_printf(m->arena, "%s%s%d", base, gap, i);
+    return name;
+}
+
 static const char *field_name(ds_module *m, const ds_signature *s, const char *name) {
-    static const char *const keywords[] = {
-        "auto",     "break",     "case",     "char",   "const",  "continue", "default", "do",     "double",   "else",
-        "enum",     "extern",    "float",    "for",    "goto",   "if",       "inline",  "int",    "long",     "register",
-        "restrict", "return",    "short",    "signed", "sizeof", "static",   "struct",  "switch", "typedef",  "union",
-        "unsigned", "void",      "volatile", "while",  "class",  "new",      "delete",  "this",   "template", "public",
-        "private",  "namespace", "bool",     "true",   "false",  "operator", "and",     "or",     "not"};
-    char *clean = ds_arena_printf(m->arena, "%s", *name ? name : "value");
-    for (char *c = clean; *c; c++)
-        if (!isalnum((unsigned char)*c)) *c = '_';
-    bool reserved = isdigit((unsigned char)*clean);
-    for (size_t i = 0; i < DS_COUNT(keywords); i++) reserved = reserved || !strcmp(clean, keywords[i]);
-    const char *field = reserved ? ds_arena_printf(m->arena, "_%s", clean) : clean, *base = field;
-    for (int i = 2; is_taken(s, field); i++) field = ds_arena_printf(m->arena, "%s_%d", base, i);
-    return field;
+    return unique(m, s, ds_name_member(m->arena, name, "value"), is_taken);
+}
+
+static bool is_parameter(const ds_signature *s, const char *name) {
+    for (size_t i = 0; i < arrlenu(s->parameters); i++)
+        if (!strcmp(s->parameters[i], name)) return true;
+    return !strcmp(name, "lanes");
 }
 
 static void note_symbol(void *user, const char *name) {
@@ -53,9 +54,13 @@ void ds_signature_open(ds_signature *s, ds_module *m, const ds_op *plan) {
     for (size_t i = 0; i < s->input_count; i++) add(s, m, plan, i, false);
     for (size_t i = 0; i < s->output_count; i++) add(s, m, plan, i, true);
     s->symbol_count = arrlenu(s->symbols);
+    for (size_t i = 0; i < s->symbol_count; i++) {
+        const char *parameter = unique(m, s, ds_name_member(m->arena, s->symbols[i], "extent"), is_parameter);
+        arrput(s->parameters, parameter);
+    }
 }
 
-void ds_signature_close(ds_signature *s) { arrfree(s->inputs), arrfree(s->outputs), arrfree(s->symbols); }
+void ds_signature_close(ds_signature *s) { arrfree(s->inputs), arrfree(s->outputs), arrfree(s->symbols), arrfree(s->parameters); }
 
 const char *ds_symbol_original(const ds_module *module, const char *symbol) {
     const ds_attr *a = ds_attr_find(ds_module_attr(module, "ds.symbols"), symbol);

@@ -17,6 +17,7 @@ typedef struct {
     size_t input_count, output_count;
     ds_argument *inputs, *outputs; /* stb_ds arrays */
     const char **symbols;          /* stb_ds array: in order of first mention in the inputs */
+    const char **parameters;       /* stb_ds array: the same as C identifiers */
     size_t symbol_count;
     uint64_t bytes; /* of the args struct */
 } ds_signature;
