@@ -16,7 +16,8 @@ static const char *entry_value(const Onnx__TensorProto *t, const char *key) {
     return NULL;
 }
 
-/* External data may lie anywhere below the model's folder, and nowhere else. */
+/* What a model calls a location is a path below its own folder. What the owner of that folder has linked there may lie elsewhere, as in
+ * caches of downloads. */
 static bool location_is_inside(const char *location) {
     if (!*location || *location == '/' || strchr(location, '\\')) return false;
     for (const char *p = location; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
@@ -37,18 +38,13 @@ static ds_status external_bytes(ds_importer *im, const Onnx__TensorProto *t, uin
     const char *where = ds_arena_printf(im->cx->arena, "tensor '%s'", t->name ? t->name : ""), *location = entry_value(t, "location");
     ds_diag *diag = im->cx->diag;
     if (!location || !location_is_inside(location))
-        return ds_report(diag, DS_ERROR, DS_E_external, where, "external data at '%s' is outside the model's folder",
-                         location ? location : "");
+        return ds_report(
+            diag, DS_ERROR, DS_E_external, where,
+            "external data at '%s' is outside the model's folder: a location is a path below it, without '..' (a symbolic link "
+            "there may lead anywhere)",
+            location ? location : "");
     const char *slash = strrchr(im->path, '/');
     const char *full = ds_arena_printf(im->cx->arena, "%.*s%s", slash ? (int)(slash - im->path + 1) : 0, im->path, location);
-    char *real = realpath(full, NULL),
-         *folder = realpath(slash ? ds_arena_strndup(im->cx->arena, im->path, (size_t)(slash - im->path + 1)) : ".", NULL);
-    bool inside = real && folder && strncmp(real, folder, strlen(folder)) == 0;
-    bool exists = real != NULL;
-    free(real);
-    free(folder);
-    if (exists && !inside)
-        return ds_report(diag, DS_ERROR, DS_E_external, where, "external data at '%s' is outside the model's folder", location);
     const ds_mapped_file *file;
     DS_TRY(ds_files_open(im->files, diag, full, &file));
     uint64_t offset, length;

@@ -1,4 +1,5 @@
 """Hostile and broken inputs: each must give a diagnostic and exit 1 (or 3), never a crash, and leave no output behind."""
+import os
 import subprocess
 
 import numpy as np
@@ -68,6 +69,13 @@ def broken_models(folder, good):
         path = folder / ("external_%s.onnx" % where.strip("./").replace("/", "_"))
         save(path, [node("Add", ["x", "w"], ["y"])], [x], [y], [outside])
         yield "external data at " + where, path, [where.split("/")[-1]]
+    pipe = TensorProto(name="w", data_type=1, dims=[2, 3], data_location=1)
+    pipe.external_data.add(key="location", value="pipe.bin")
+    if not (folder / "pipe.bin").exists():
+        os.mkfifo(folder / "pipe.bin")
+    path = folder / "pipe.onnx"
+    save(path, [node("Add", ["x", "w"], ["y"])], [x], [y], [pipe])
+    yield "external data that is a pipe", path, ["pipe.bin"]
     inner = helper.make_graph([node("Relu", ["x"], ["deep"])], "g", [], [value("deep", [2, 3])])
     try:
         while True:  # until the protobuf library itself refuses
@@ -79,8 +87,30 @@ def broken_models(folder, good):
     yield "deep nesting", path, ["nested"]
 
 
+def sound_models(folder):
+    """(name, path) of what looks suspicious, and is not."""
+    node, x, y = helper.make_node, value("x", [2, 3]), value("y", [2, 3])
+    path = folder / "snapshots/1/linked.onnx"  # as caches of downloads have it: files are links to blobs
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (folder / "blobs").mkdir(exist_ok=True)
+    (folder / "blobs/0123").write_bytes(np.zeros((2, 3), np.float32).tobytes())
+    if not path.with_name("linked.bin").is_symlink():
+        path.with_name("linked.bin").symlink_to("../../blobs/0123")
+    linked = TensorProto(name="w", data_type=1, dims=[2, 3], data_location=1)
+    linked.external_data.add(key="location", value="linked.bin")
+    save(path, [node("Add", ["x", "w"], ["y"])], [x], [y], [linked])
+    yield "external data behind a link", path
+    path = folder / "dead.onnx"
+    graph = helper.make_graph([node("Relu", ["x"], ["unused"])], "g", [], [value("unused", [2, 3])])
+    save(path, [node("Relu", ["x"], ["y"]), node("NoSuchOperator", ["x"], ["a"]), node("StringNormalizer", ["a"], ["b"]), node("Loop", ["", "", "b"], ["c"], body=graph)], [x], [y])
+    yield "unknown nodes that no result needs", path
+
+
 def run(dsc, folder, good):
     folder.mkdir(parents=True, exist_ok=True)
+    for name, path in sound_models(folder):
+        result = subprocess.run([dsc, "compile", path, "-o", folder / "sound.o"], capture_output=True, text=True, errors="replace", timeout=120)
+        yield name, result.returncode == 0, "exit %d: %s" % (result.returncode, result.stderr)
     for name, path, words in broken_models(folder, good):
         out = folder / "out.o"
         result = subprocess.run([dsc, "compile", path, "-o", out], capture_output=True, text=True, errors="replace", timeout=120)
@@ -92,6 +122,11 @@ def run(dsc, folder, good):
         for left in folder.glob("out.*"):
             left.unlink()
         yield name, good_exit and speaks and names and clean, "exit %d: %s" % (result.returncode, result.stderr)
+    pipe = folder / "output.o"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+    subprocess.run([dsc, "compile", good, "-o", pipe], capture_output=True, timeout=60)
+    yield "output into a pipe", reader.communicate(timeout=60)[0].startswith(b"\x7fELF") and pipe.is_fifo(), "another file took the pipe's place"
     text = folder / "bad.mlir"
     text.write_text("func.func @f(" * 1000)
     result = subprocess.run([dsc, "opt", text], capture_output=True, text=True, errors="replace", timeout=60)

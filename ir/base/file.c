@@ -39,13 +39,15 @@ ds_status ds_files_open(ds_files *files, ds_diag *diag, const char *path, const 
             return DS_OK;
         }
     if (strcmp(path, "-") == 0) return read_standard_input(files, out_file);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* does not wait for the other end of a pipe */
     if (fd < 0) return cannot(diag, "open", path);
     struct stat info;
-    if (fstat(fd, &info) || S_ISDIR(info.st_mode)) {
-        if (S_ISDIR(info.st_mode)) errno = EISDIR;
+    bool known = fstat(fd, &info) == 0;
+    if (!known || !S_ISREG(info.st_mode)) {
+        ds_status status = known ? ds_report(diag, DS_ERROR, DS_E_file, NULL, "cannot read '%s': it is not a regular file", path)
+                                 : cannot(diag, "read", path);
         close(fd);
-        return cannot(diag, "read", path);
+        return status;
     }
     void *bytes = (void *)"";
     if (info.st_size > 0) bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -81,12 +83,23 @@ static bool write_all(int fd, const void *bytes, size_t length) {
     return true;
 }
 
+/* Devices and pipes are written to as they are; nothing takes their place. */
+static ds_status write_in_place(ds_diag *diag, const char *path, const ds_span *parts, size_t count) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool good = fd >= 0;
+    for (size_t i = 0; good && i < count; i++) good = write_all(fd, parts[i].bytes, parts[i].length);
+    if (fd >= 0) good = close(fd) == 0 && good;
+    return good ? DS_OK : cannot(diag, "write", path);
+}
+
 ds_status ds_file_write_mode(ds_diag *diag, const char *path, const ds_span *parts, size_t count, unsigned mode) {
     if (strcmp(path, "-") == 0) {
         for (size_t i = 0; i < count; i++)
             if (!write_all(1, parts[i].bytes, parts[i].length)) return cannot(diag, "write", "standard output");
         return DS_OK;
     }
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) return write_in_place(diag, path, parts, count);
     size_t room = strlen(path) + 16;
     char *temporary = ds_xmalloc(room);
     snprintf(temporary, room, "%s.XXXXXX", path);

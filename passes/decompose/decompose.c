@@ -92,6 +92,18 @@ ds_status dec_block(dec *d, ds_block *block) {
     return worst;
 }
 
+/* Nodes that no result needs, those in regions included: nobody has to support them. */
+static void erase_dead(ds_block *block) {
+    for (ds_op *op = block->last, *before; op; op = before) {
+        before = op->prev;
+        bool dead = is_onnx(op) || op->kind == DS_OPAQUE;
+        for (size_t i = 0; i < op->result_count; i++) dead = dead && ds_value_unused(&op->results[i]);
+        if (dead) ds_op_erase(op);
+        else
+            for (size_t r = 0; r < op->region_count; r++) erase_dead(ds_op_block(op, r));
+    }
+}
+
 static void erase_absent(void *user, ds_op *op) {
     (void)user;
     if (op->kind == DS_ONNX_None && ds_value_unused(ds_op_result(op, 0))) ds_op_erase(op);
@@ -108,6 +120,7 @@ ds_status ds_pass_decompose(ds_module *module, const ds_pass_options *options) {
                 ds_elem_facts(block->args[i]->type->elem)->class == DS_CLASS_COMPLEX)
                 worst = ds_report(module->cx->diag, DS_ERROR, DS_E_elem, NULL, "input '%s' is not a tensor of numbers of known rank",
                                   block->args[i]->name ? block->args[i]->name : "");
+        if (worst == DS_OK) erase_dead(block);
         if (worst == DS_OK) worst = dec_block(&d, block);
         if (worst == DS_OK) ds_walk(block, erase_absent, NULL);
     }
