@@ -2,26 +2,53 @@
 
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 static const ds_target targets[] = {
-#define DS_TARGET(name, arch, cpu, features, vector, registers, fma, mask, l1, l2)                                                         \
-    {name, arch, cpu, features, vector, registers, fma, mask, l1, l2},
+#define DS_TARGET(...) {__VA_ARGS__},
 #include "targets.def"
 #undef DS_TARGET
 };
 
-static const char *native_name(void) {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
-        return "x86-64-v4";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) return "x86-64-v3";
-    return "x86-64";
-#elif defined(__aarch64__)
-    return "aarch64";
+static const char own_arch[] = "x86_64";
+
+static uint32_t read_xcr0(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+/* The same test as in what dsc makes: kernels/cpu.c. */
+static bool runs_here(const ds_target *t) {
+    uint32_t a, b, c, d, leaf_1 = 0, leaf_7 = 0, extended = 0;
+    if (__get_cpuid(1, &a, &b, &c, &d)) leaf_1 = c;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) leaf_7 = b;
+    if (__get_cpuid(0x80000001, &a, &b, &c, &d)) extended = c;
+    uint32_t state = leaf_1 & bit_OSXSAVE ? read_xcr0() : 0;
+    return !(t->cpuid_1 & ~leaf_1) && !(t->cpuid_7 & ~leaf_7) && !(t->cpuid_extended & ~extended) && !(t->xcr0 & ~state);
+}
 #else
-    return "x86-64";
+static const char own_arch[] = "aarch64";
+
+static bool runs_here(const ds_target *t) { return ds_target_runs_everywhere(t); }
 #endif
+
+static const char *native_name(void) {
+    const char *best = "";
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+        if (!strcmp(targets[i].arch, own_arch) && runs_here(&targets[i])) best = targets[i].name;
+    return best;
+}
+
+bool ds_target_runs_everywhere(const ds_target *t) { return !(t->cpuid_1 | t->cpuid_7 | t->cpuid_extended | t->xcr0); }
+
+const ds_target *ds_target_least(const char *arch) {
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+        if (!strcmp(targets[i].arch, arch) && ds_target_runs_everywhere(&targets[i])) return &targets[i];
+    return NULL;
 }
 
 const ds_target *ds_target_find(const char *name) {

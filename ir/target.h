@@ -4,15 +4,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct {
     const char *name, *arch, *cpu, *features;
     unsigned vector_bytes, registers;
     bool has_fma, has_masks;
     size_t l1_bytes, l2_bytes;
+    uint32_t cpuid_1, cpuid_7, cpuid_extended, xcr0; /* bits that must be set; all 0: it runs on every machine of its architecture */
 } ds_target;
 
-const ds_target *ds_target_find(const char *name); /* NULL when unknown; "native" is the best level of this machine */
-const ds_target *ds_target_at(size_t index);       /* NULL past the end */
+const ds_target *ds_target_find(const char *name);  /* NULL when unknown; "native" is the best level of this machine */
+const ds_target *ds_target_at(size_t index);        /* NULL past the end */
+const ds_target *ds_target_least(const char *arch); /* the level of an architecture that all of its machines run */
+bool ds_target_runs_everywhere(const ds_target *target);
 
 #endif

@@ -25,7 +25,8 @@ enum {
     DS_MORE_MEMORY = 4,    /* an output buffer is too small; its dims say what it needs */
     DS_NO_ALLOCATOR = 5,   /* a size is known only at run time and context.alloc is null, or it returned null */
     DS_BROKEN_PROMISE = 6, /* extents or values do not fit together; context.at says which requirement (the header lists them) */
-    DS_NO_WEIGHTS = 7      /* the weights are in a file of their own and context.weights is null */
+    DS_NO_WEIGHTS = 7,     /* the weights are in a file of their own and context.weights is null */
+    DS_WRONG_CPU = 8       /* this CPU lacks instructions that the object was compiled with (--cpu) */
 };
 
 /* Pieces 0 … pieces-1 of work, none of which needs another one: fn(arg, piece, lane) for each, in any order, on any thread. */

@@ -28,6 +28,7 @@ struct ds_model {
     argument *arguments[2];
     uint32_t requirement_count;
     const char **requirements; /* what a broken promise says */
+    char cpu[32];              /* the ISA level that it was compiled for */
     char *text;                /* names point into it */
 };
 
@@ -83,7 +84,7 @@ static int parse_requirement(ds_model *m, const char *text) {
 
 static int parse(ds_model *m) {
     char *save, *line = strtok_r(m->text, "\n", &save);
-    int abi, good = line && sscanf(line, "dsc %d %" SCNu64, &abi, &m->args_bytes) == 2 && abi == DS_ABI;
+    int abi, good = line && sscanf(line, "dsc %d %" SCNu64 " %31s", &abi, &m->args_bytes, m->cpu) == 3 && abi == DS_ABI;
     while (good && (line = strtok_r(NULL, "\n", &save))) {
         if (*line == 's') m->symbols++;
         else if (*line == 'r') good = parse_requirement(m, line + 2);
@@ -205,6 +206,7 @@ int dsrt_call_explain(const ds_call *c, int status, char *text, size_t room) {
     uint32_t at = c->context.at, inputs = m->counts[0];
     const char *what = dsrt_status_text(status);
     if (status == DS_BROKEN_PROMISE && at < m->requirement_count) return snprintf(text, room, "%s", m->requirements[at]);
+    if (status == DS_WRONG_CPU) return snprintf(text, room, "%s, which are those of %s", what, m->cpu);
     if (status == DS_WRONG_SIZE && at < inputs) return snprintf(text, room, "input '%s': %s", m->arguments[0][at].seen.name, what);
     if (status == DS_MORE_MEMORY && at >= inputs && at - inputs < m->counts[1])
         return snprintf(text, room, "output '%s': %s", m->arguments[1][at - inputs].seen.name, what);

@@ -183,6 +183,27 @@ def cross(env, report):
     small_graphs.run_on_aarch64(env.dsc, work / "forms", report)
 
 
+def wrong_machine(env, report):
+    """Code for one ISA level on CPUs that have less, as qemu does them: a status and a sentence, no illegal instruction."""
+    import numpy as np
+    work = env.work / "machine"
+    work.mkdir(parents=True, exist_ok=True)
+    if not shutil.which("qemu-x86_64") or platform.machine() != "x86_64":
+        report.skip("wrong machine", "needs qemu-x86_64 on x86_64")
+        return
+    np.save(work / "input_0.npy", np.zeros((1, 1, 8, 8), np.float32))
+    model = ROOT / "tests/data/digits.onnx"
+    for level, good, bad in (("x86-64", ["Nehalem"], []), ("x86-64-v3", ["Haswell"], ["Nehalem", "SandyBridge"]), ("x86-64-v4", [], ["Nehalem", "Haswell"])):
+        made = sh(env.dsc, "compile", model, "--cpu=" + level, "--emit=exe", "-o", work / "program")
+        report.check("compile for " + level, made.returncode == 0, made.stderr)
+        for cpu in good + bad:
+            ran = sh("qemu-x86_64", "-cpu", cpu, work / "program", "--outputs=%s" % work, work / "input_0.npy")
+            right = ran.returncode == 0 if cpu in good else ran.returncode == 1 and "lacks instructions" in ran.stderr and level in ran.stderr
+            report.check("%s on %s" % (level, cpu), right, ran.stderr)
+    ran = sh("qemu-x86_64", "-cpu", "Nehalem", env.dsc, "run", model, "--cpu=x86-64-v3", "--inputs", work)
+    report.check("dsc run on a lesser CPU", ran.returncode == 1 and "lacks instructions" in ran.stderr, ran.stderr)
+
+
 def bad_input(env, report):
     import bad_input as bad
     for name, good, detail in bad.run(env.dsc, env.work / "bad", ROOT / "tests/data/digits.onnx"):
@@ -350,7 +371,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, hygiene, embed, reflect, cross, bad_input, names, commands, forms, models, fuzz, onnx_suite]
+STAGES = [units, text, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, forms, models, fuzz, onnx_suite]
 
 
 def main():

@@ -22,7 +22,7 @@ typedef struct {
     LLVMValueRef *values; /* stb_ds array by IR value id */
     emit_symbol *symbols; /* stb_ds array: extents known here */
     unsigned math_lanes;  /* bit set of the widths of vector maths that are needed */
-    bool needs_scalar, needs_irregular;
+    bool needs_scalar, needs_irregular, needs_cpu;
     const char *listing;     /* its file; NULL: no debug information */
     const ds_op_line *lines; /* stb_ds hash map: where ops are in the listing */
     LLVMDIBuilderRef debug;
@@ -57,6 +57,10 @@ void em_define_symbol(emitter *e, const char *name, LLVMValueRef value);
 
 void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op); /* loop.tile */
 void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func);
+/* What runs before it is known that the CPU is the right one: without the level's instructions. */
+void em_make_portable(emitter *e, LLVMValueRef function);
+/* The function e->prefix: calls `body`, where this CPU runs it. */
+void em_entry(emitter *e, LLVMValueRef body);
 void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *weights, const ds_cpu_options *options);
 
 /* ---- debug information (debug.c): the listing is the source; nothing happens without one ---- */

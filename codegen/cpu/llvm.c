@@ -28,6 +28,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void initialise(void) {
     LLVMInitializeX86TargetInfo(), LLVMInitializeX86Target(), LLVMInitializeX86TargetMC(), LLVMInitializeX86AsmPrinter();
+    LLVMInitializeX86AsmParser(); /* for kernels/cpu.c */
     LLVMInitializeAArch64TargetInfo(), LLVMInitializeAArch64Target(), LLVMInitializeAArch64TargetMC(), LLVMInitializeAArch64AsmPrinter();
     const char *const args[] = {"dsc", "-enable-misched=false"};
     LLVMParseCommandLineOptions(2, args, "");
@@ -67,7 +68,8 @@ static void strip_target_attributes(LLVMModuleRef module) {
             LLVMRemoveStringAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, names[i], (unsigned)strlen(names[i]));
 }
 
-static bool link_bitcode(emitter *e, const char *name) {
+/* Its functions are then compiled for the target, or for every machine where `portable`. */
+static bool link_bitcode(emitter *e, const char *name, bool portable) {
     for (size_t i = 0; i < DS_COUNT(ds_bitcode_files); i++) {
         const ds_embedded_file *f = &ds_bitcode_files[i];
         if (strcmp(f->name, name) || strcmp(f->group, e->target->arch)) continue;
@@ -80,6 +82,7 @@ static bool link_bitcode(emitter *e, const char *name) {
         LLVMSetTarget(from, LLVMGetTarget(e->module));
         for (LLVMValueRef v = LLVMGetFirstFunction(from); v; v = LLVMGetNextFunction(v))
             if (!LLVMIsDeclaration(v) && !LLVMGetNamedFunction(e->module, LLVMGetValueName(v))) LLVMSetLinkage(v, LLVMInternalLinkage);
+        for (LLVMValueRef v = LLVMGetFirstFunction(from); portable && v; v = LLVMGetNextFunction(v)) em_make_portable(e, v);
         LLVMValueRef used = LLVMGetNamedGlobal(from, "llvm.compiler.used");
         if (!used) used = LLVMGetNamedGlobal(from, "llvm.used");
         if (used) LLVMDeleteGlobal(used);
@@ -94,9 +97,10 @@ static bool link_needed(emitter *e) {
         const char *name;
     } widths[] = {{4, "math_4"}, {8, "math_8"}, {16, "math_16"}};
     for (size_t i = 0; i < DS_COUNT(widths); i++)
-        if (e->math_lanes & widths[i].lanes && !link_bitcode(e, widths[i].name)) return false;
-    if (e->needs_scalar && !link_bitcode(e, "scalar")) return false;
-    return !e->needs_irregular || link_bitcode(e, "irregular");
+        if (e->math_lanes & widths[i].lanes && !link_bitcode(e, widths[i].name, false)) return false;
+    if (e->needs_scalar && !link_bitcode(e, "scalar", false)) return false;
+    if (e->needs_cpu && !link_bitcode(e, "cpu", true)) return false;
+    return !e->needs_irregular || link_bitcode(e, "irregular", false);
 }
 
 static bool is_one_of(LLVMValueRef f, const LLVMValueRef *list) {

@@ -421,7 +421,7 @@ static void emit_task(plan *p, LLVMValueRef pool, LLVMValueRef task) {
 static LLVMValueRef emit_runner(plan *p) {
     emitter *e = p->e;
     LLVMTypeRef params[] = {p->pointer, p->pointer, p->i64, p->pointer}, none = LLVMVoidTypeInContext(e->llvm);
-    LLVMValueRef f = LLVMAddFunction(e->module, "run", LLVMFunctionType(none, params, 4, 0)), outer = e->function;
+    LLVMValueRef f = LLVMAddFunction(e->module, "plan.run", LLVMFunctionType(none, params, 4, 0)), outer = e->function;
     LLVMSetLinkage(f, LLVMInternalLinkage);
     LLVMValueRef pool = LLVMGetParam(f, 0), tasks = LLVMGetParam(f, 1), count = LLVMGetParam(f, 2), place = LLVMGetParam(f, 3);
     e->function = f;
@@ -514,7 +514,7 @@ static void pass_on(plan *p, LLVMValueRef slots, bool store) {
 /* static void lane(slots, piece, lane): all steps. `piece` numbers the lanes; where they share, each has its place. */
 static LLVMValueRef emit_lane(plan *p) {
     emitter *e = p->e;
-    LLVMValueRef f = LLVMAddFunction(e->module, "lane", piece_type(p)), slots = LLVMGetParam(f, 0);
+    LLVMValueRef f = LLVMAddFunction(e->module, "plan.lane", piece_type(p)), slots = LLVMGetParam(f, 0);
     LLVMSetLinkage(f, LLVMInternalLinkage);
     e->function = f;
     LLVMBasicBlockRef entry = em_block(e, "entry"), start = em_block(e, "start");
@@ -600,6 +600,7 @@ static void emit_arena_functions(plan *p) {
         for (size_t i = 0; i < n; i++)
             em_define_symbol(e, p->signature.symbols[i],
                              form ? field(p, LLVMGetParam(e->function, 0), 8 * i, p->i64) : LLVMGetParam(e->function, (unsigned)i));
+        em_make_portable(e, e->function);
         LLVMBuildRet(e->b, arena_bytes(p, LLVMGetParam(e->function, form ? 1 : (unsigned)n)));
         arrsetlen(e->symbols, 0);
     }
@@ -613,13 +614,13 @@ static void print_line(ds_string *out, const char *text) {
 }
 
 /* A description of the arguments, for ds_model of libdsrt: const char prefix_description[], one line each,
- *   dsc ABI ARGS_BYTES / s SYMBOL / i|o OFFSET ELEM ELEM_BITS STATIC TIED RANK DIM… NAME, where TIED is an input or -1, a DIM an
+ *   dsc ABI ARGS_BYTES CPU / s SYMBOL / i|o OFFSET ELEM ELEM_BITS STATIC TIED RANK DIM… NAME, where TIED is an input or -1, a DIM an
  * extent, $k for symbol k, or ?; then r TEXT for every requirement */
 static void emit_description(plan *p) {
     ds_string text = {0};
     char name[256];
     const ds_signature *s = &p->signature;
-    ds_string_printf(&text, "dsc %d %llu\n", DS_ABI, (unsigned long long)s->bytes);
+    ds_string_printf(&text, "dsc %d %llu %s\n", DS_ABI, (unsigned long long)s->bytes, p->e->target->name);
     for (size_t i = 0; i < s->symbol_count; i++) ds_string_printf(&text, "s %s\n", s->symbols[i]);
     for (size_t i = 0; i < s->input_count + s->output_count; i++) {
         const ds_argument *a = i < s->input_count ? &s->inputs[i] : &s->outputs[i - s->input_count];
@@ -702,7 +703,10 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     emit_arena_functions(&p);
     p.runner = emit_runner(&p);
     LLVMTypeRef params[] = {p.pointer, p.pointer};
-    e->function = LLVMAddFunction(e->module, e->prefix, LLVMFunctionType(p.i32, params, 2, 0));
+    bool checks_cpu = !ds_target_runs_everywhere(e->target);
+    LLVMValueRef body = LLVMAddFunction(e->module, checks_cpu ? "plan.body" : e->prefix, LLVMFunctionType(p.i32, params, 2, 0));
+    if (checks_cpu) LLVMSetLinkage(body, LLVMInternalLinkage);
+    e->function = body;
     p.entry = em_block(e, "entry"), p.exit = em_block(e, "exit");
     LLVMBasicBlockRef start = em_block(e, "start");
     p.context = LLVMGetParam(e->function, 0), p.args = LLVMGetParam(e->function, 1);
@@ -738,6 +742,7 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     LLVMBuildStore(e->b, LLVMConstInt(p.i32, DS_RUN_OK, 0), p.status_slot);
     LLVMBuildBr(e->b, p.exit);
     emit_exit(&p);
+    if (checks_cpu) em_entry(e, body);
     free(p.ready);
     free(p.required);
     arrfree(p.requirements);
