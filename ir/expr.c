@@ -92,6 +92,7 @@ static const ds_expr *intern(ds_ir_context *cx, ds_expr *e) {
         ds_expr *copy = DS_NEW(cx->arena, ds_expr);
         *copy = *e;
         copy->has_dim = mentions_dim(e);
+        copy->range = ds_range_of(e);
         copy->terms = DS_NEW_ARRAY(cx->arena, ds_term, e->term_count);
         for (size_t i = 0; i < e->term_count; i++) {
             copy->terms[i] = e->terms[i];
@@ -134,7 +135,12 @@ static void poly_add_term(poly *p, int64_t coefficient, const ds_expr *const *a,
     }
     ds_term t = {coefficient, a_count + b_count, ds_xmalloc((a_count + b_count) * sizeof(ds_expr *))};
     size_t i = 0, k = 0, n = 0;
-    while (i < a_count || k < b_count) t.atoms[n++] = k == b_count || (i < a_count && compare(a[i], b[k]) <= 0) ? a[i++] : b[k++];
+    while (i < a_count || k < b_count) {
+        const ds_expr *atom = k == b_count || (i < a_count && compare(a[i], b[k]) <= 0) ? a[i++] : b[k++];
+        if (n && t.atoms[n - 1] == atom && ds_expr_is_flag(atom)) continue; /* its square is itself */
+        t.atoms[n++] = atom;
+    }
+    t.atom_count = n;
     for (size_t at = 0; at < arrlenu(p->terms); at++) {
         int c = compare_terms(&p->terms[at], &t);
         if (c == 0) {
@@ -231,30 +237,6 @@ bool ds_expr_is_const(const ds_expr *e, int64_t *out_value) {
 }
 
 bool ds_expr_equals(const ds_expr *e, int64_t value) { return e->kind == DS_EXPR_POLY && !e->term_count && e->value == value; }
-
-static bool atom_nonneg(const ds_expr *e) {
-    switch (e->kind) {
-    case DS_EXPR_SYMBOL: return strncmp(e->name, "v_", 2) != 0;
-    case DS_EXPR_DIM: return true;
-    case DS_EXPR_FLOORDIV: return ds_expr_nonneg(e->a) && ds_expr_nonneg(e->b);
-    case DS_EXPR_MOD: return ds_expr_nonneg(e->b);
-    case DS_EXPR_MIN: return ds_expr_nonneg(e->a) && ds_expr_nonneg(e->b);
-    case DS_EXPR_MAX: return ds_expr_nonneg(e->a) || ds_expr_nonneg(e->b);
-    case DS_EXPR_POLY: break;
-    }
-    return false;
-}
-
-bool ds_expr_nonneg(const ds_expr *e) {
-    if (e->kind != DS_EXPR_POLY) return atom_nonneg(e);
-    if (e->value < 0) return false;
-    for (size_t i = 0; i < e->term_count; i++) {
-        if (e->terms[i].coefficient < 0) return false;
-        for (size_t k = 0; k < e->terms[i].atom_count; k++)
-            if (!atom_nonneg(e->terms[i].atoms[k])) return false;
-    }
-    return true;
-}
 
 /* ---- division ---- */
 
@@ -375,6 +357,58 @@ static const ds_expr *min_max(ds_ir_context *cx, ds_expr_kind kind, const ds_exp
 const ds_expr *ds_expr_min(ds_ir_context *cx, const ds_expr *a, const ds_expr *b) { return min_max(cx, DS_EXPR_MIN, a, b); }
 const ds_expr *ds_expr_max(ds_ir_context *cx, const ds_expr *a, const ds_expr *b) { return min_max(cx, DS_EXPR_MAX, a, b); }
 
+/* ---- broadcasts ---- */
+
+/* The extents that e is a broadcast of, in order: BROADCAST nests to the left. */
+static void collect_parts(const ds_expr *e, const ds_expr ***out) {
+    while (e->kind == DS_EXPR_BROADCAST) {
+        arrput(*out, e->b);
+        e = e->a;
+    }
+    arrput(*out, e);
+}
+
+static int compare_parts(const void *a, const void *b) { return compare(*(const ds_expr *const *)a, *(const ds_expr *const *)b); }
+
+/* What a part says about the whole when it is never 1, or 1 only where another part says the extent anyway. */
+static bool decides(const ds_expr *part) { return part->range.low >= 2 || ds_expr_equals(part, 0); }
+
+/* Leaves parts out that others stand for: 1, repetitions, and min(1, n) beside n. */
+static bool is_needless(const ds_expr *const *parts, size_t count, size_t i) {
+    const ds_expr *e = parts[i];
+    if (ds_expr_equals(e, 1) || (i && parts[i - 1] == e)) return true;
+    if (e->kind != DS_EXPR_MIN || !(ds_expr_equals(e->a, 1) || ds_expr_equals(e->b, 1))) return false;
+    for (size_t k = 0; k < count; k++)
+        if (parts[k] == (ds_expr_equals(e->a, 1) ? e->b : e->a)) return true;
+    return false;
+}
+
+const ds_expr *ds_expr_broadcast(ds_ir_context *cx, const ds_expr *a, const ds_expr *b) {
+    const ds_expr **parts = NULL, *result = NULL;
+    collect_parts(a, &parts);
+    collect_parts(b, &parts);
+    size_t count = arrlenu(parts);
+    qsort(parts, count, sizeof *parts, compare_parts);
+    for (size_t i = 0; i < count && !result; i++)
+        if (decides(parts[i])) result = parts[i];
+    for (size_t i = 0; i < count && !(result && decides(result)); i++)
+        if (!is_needless(parts, count, i)) result = result ? binary_atom(cx, DS_EXPR_BROADCAST, result, parts[i]) : parts[i];
+    arrfree(parts);
+    return result ? result : ds_expr_const(cx, 1);
+}
+
+bool ds_expr_broadcasts(const ds_expr *e, const ds_expr *part) {
+    if (e == part) return true;
+    for (; e->kind == DS_EXPR_BROADCAST; e = e->a)
+        if (e->a == part || e->b == part) return true;
+    return false;
+}
+
+const ds_expr *ds_expr_stretch(ds_ir_context *cx, const ds_expr *extent) {
+    const ds_expr *one = ds_expr_const(cx, 1), *more = ds_expr_sub(cx, extent, one);
+    return ds_expr_min(cx, one, ds_expr_max(cx, ds_expr_const(cx, 0), more));
+}
+
 /* ---- analysis and substitution ---- */
 
 static bool mentions(const ds_expr *e, size_t dim) {
@@ -420,7 +454,8 @@ static const ds_expr *rewrite_atom(ds_ir_context *cx, const ds_expr *e, ds_expr_
     case DS_EXPR_FLOORDIV: return ds_expr_floordiv(cx, a, b);
     case DS_EXPR_MOD: return ds_expr_mod(cx, a, b);
     case DS_EXPR_MIN: return ds_expr_min(cx, a, b);
-    default: return ds_expr_max(cx, a, b);
+    case DS_EXPR_MAX: return ds_expr_max(cx, a, b);
+    default: return ds_expr_broadcast(cx, a, b);
     }
 }
 
@@ -474,11 +509,23 @@ int64_t ds_expr_evaluate(const ds_expr *e, int64_t (*value)(void *user, const ds
     case DS_EXPR_FLOORDIV: return floor_div(a, b);
     case DS_EXPR_MOD: return floor_mod(a, b);
     case DS_EXPR_MIN: return a < b ? a : b;
-    default: return a > b ? a : b;
+    case DS_EXPR_MAX: return a > b ? a : b;
+    default: return a == 1 ? b : a;
     }
 }
 
 /* ---- text ---- */
+
+/* The operands of a broadcast, which nest to the left. */
+static void print_parts(ds_string *out, const ds_expr *e) {
+    if (e->kind != DS_EXPR_BROADCAST) {
+        ds_expr_print(out, e);
+        return;
+    }
+    print_parts(out, e->a);
+    ds_string_printf(out, ", ");
+    ds_expr_print(out, e->b);
+}
 
 static void print_atom(ds_string *out, const ds_expr *e) {
     switch (e->kind) {
@@ -495,6 +542,11 @@ static void print_atom(ds_string *out, const ds_expr *e) {
         ds_expr_print(out, e->a);
         ds_string_printf(out, ", ");
         ds_expr_print(out, e->b);
+        ds_string_printf(out, ")");
+        return;
+    case DS_EXPR_BROADCAST:
+        ds_string_printf(out, "broadcast(");
+        print_parts(out, e);
         ds_string_printf(out, ")");
         return;
     default: break;
@@ -570,11 +622,28 @@ static const ds_expr *read_name(expr_reader *r) {
     return ds_expr_symbol(r->cx, name);
 }
 
+/* The functions of two or more expressions, by name. */
+static const struct {
+    const char *name;
+    const ds_expr *(*of)(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
+} functions[] = {{"min(", ds_expr_min}, {"max(", ds_expr_max}, {"broadcast(", ds_expr_broadcast}};
+
+/* The arguments of functions[i] and the closing bracket. */
+static const ds_expr *read_arguments(expr_reader *r, size_t i) {
+    const ds_expr *result = read_sum(r);
+    for (size_t count = 1; result; count++) {
+        if (count > 1 && accept(r, ")")) return result;
+        const ds_expr *next = accept(r, ",") ? read_sum(r) : NULL;
+        result = next ? functions[i].of(r->cx, result, next) : NULL;
+    }
+    return NULL;
+}
+
 static const ds_expr *read_factor(expr_reader *r) {
     if (++r->depth > 200) return NULL;
     skip_space(r);
     const ds_expr *result = NULL;
-    bool is_min;
+    size_t function = 0;
     if (accept(r, "-")) {
         const ds_expr *e = read_factor(r);
         result = e ? ds_expr_scale(r->cx, e, -1) : NULL;
@@ -585,11 +654,9 @@ static const ds_expr *read_factor(expr_reader *r) {
         char *end;
         result = ds_expr_const(r->cx, (int64_t)strtoull(r->at, &end, 10));
         r->at = end;
-    } else if ((is_min = accept(r, "min(")) || accept(r, "max(")) {
-        const ds_expr *a = read_sum(r), *b = a && accept(r, ",") ? read_sum(r) : NULL;
-        if (b && accept(r, ")")) result = is_min ? ds_expr_min(r->cx, a, b) : ds_expr_max(r->cx, a, b);
     } else {
-        result = read_name(r);
+        while (function < DS_COUNT(functions) && !accept(r, functions[function].name)) function++;
+        result = function < DS_COUNT(functions) ? read_arguments(r, function) : read_name(r);
     }
     r->depth--;
     return result;

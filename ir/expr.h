@@ -1,7 +1,8 @@
 /* Integer expressions over symbols (unknown extents) and dimensions (positions in an iteration space).
  *
  * One representation serves shapes ("2*seq + 1") and access maps ((d0, d1) -> (d0 * 4 + d1)): a canonical polynomial whose atoms are
- * symbols, dimensions, and floordiv, mod, min, max of expressions. Interned: equal pointers mean equal expressions, for all values.
+ * symbols, dimensions, and floordiv, mod, min, max, broadcast of expressions. Interned: equal pointers mean equal expressions, for all
+ * values.
  *
  * Ownership: the context's. Threads: any (interning takes the context's lock). Arithmetic wraps like int64; byte sizes are checked
  * where they are computed.
@@ -14,7 +15,16 @@
 typedef struct ds_ir_context ds_ir_context;
 typedef struct ds_expr ds_expr;
 
-typedef enum { DS_EXPR_POLY, DS_EXPR_SYMBOL, DS_EXPR_DIM, DS_EXPR_FLOORDIV, DS_EXPR_MOD, DS_EXPR_MIN, DS_EXPR_MAX } ds_expr_kind;
+typedef enum {
+    DS_EXPR_POLY,
+    DS_EXPR_SYMBOL,
+    DS_EXPR_DIM,
+    DS_EXPR_FLOORDIV,
+    DS_EXPR_MOD,
+    DS_EXPR_MIN,
+    DS_EXPR_MAX,
+    DS_EXPR_BROADCAST
+} ds_expr_kind;
 
 /* coefficient * product of atoms; atoms are sorted and may repeat (powers) */
 typedef struct {
@@ -23,15 +33,22 @@ typedef struct {
     const ds_expr **atoms;
 } ds_term;
 
+/* Bounds that follow from symbols and dimensions being >= 0 (those that start with "v_", values read from tensors, may be negative).
+ * INT64_MIN and INT64_MAX: none is known. */
+typedef struct {
+    int64_t low, high;
+} ds_range;
+
 struct ds_expr {
     ds_expr_kind kind;
     uint32_t hash;
-    bool has_dim;         /* some DIM occurs */
+    bool has_dim; /* some DIM occurs */
+    ds_range range;
     const char *name;     /* SYMBOL: interned */
     int64_t value;        /* POLY: the constant term; DIM: its position */
     size_t term_count;    /* POLY */
     ds_term *terms;       /* POLY: sorted, no zero coefficients */
-    const ds_expr *a, *b; /* FLOORDIV, MOD, MIN, MAX */
+    const ds_expr *a, *b; /* FLOORDIV, MOD, MIN, MAX, BROADCAST */
 };
 
 const ds_expr *ds_expr_const(ds_ir_context *cx, int64_t value);
@@ -46,12 +63,18 @@ const ds_expr *ds_expr_ceildiv(ds_ir_context *cx, const ds_expr *a, const ds_exp
 const ds_expr *ds_expr_mod(ds_ir_context *cx, const ds_expr *a, const ds_expr *b); /* sign of b, as in floordiv */
 const ds_expr *ds_expr_min(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
 const ds_expr *ds_expr_max(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
+/* The extent of a broadcast of two extents: b where a is 1, else a. That operands fit is required elsewhere; where they do, the order does
+ * not matter, so broadcasts of broadcasts are flattened and sorted, and extents that occur twice, or are 1, leave. */
+const ds_expr *ds_expr_broadcast(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
+bool ds_expr_broadcasts(const ds_expr *e, const ds_expr *part); /* is `part` e, or one of the extents that e is a broadcast of? */
+/* 0 where an extent is 1 (or 0), else 1: what positions of a broadcast are multiplied by on the way to an operand of this extent. */
+const ds_expr *ds_expr_stretch(ds_ir_context *cx, const ds_expr *extent);
 
 bool ds_expr_is_const(const ds_expr *e, int64_t *out_value); /* out_value may be NULL */
 bool ds_expr_equals(const ds_expr *e, int64_t value);
-/* True when e >= 0 follows from symbols and dimensions being >= 0. Symbols that start with "v_" (values read from tensors) may be negative.
- */
-bool ds_expr_nonneg(const ds_expr *e);
+bool ds_expr_nonneg(const ds_expr *e);  /* never below 0 */
+ds_range ds_range_of(const ds_expr *e); /* of an expression that is being made, of parts that have theirs */
+bool ds_expr_is_flag(const ds_expr *e); /* 0 or 1, and neither always */
 /* a / b when b divides a exactly as polynomials, else NULL. */
 const ds_expr *ds_expr_divide_exactly(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
 

@@ -246,7 +246,7 @@ static void collect_symbol(void *user, const char *name) {
 }
 
 static bool has_min_max(const ds_expr *e) {
-    if (e->kind == DS_EXPR_MIN || e->kind == DS_EXPR_MAX) return true;
+    if (e->kind == DS_EXPR_MIN || e->kind == DS_EXPR_MAX || e->kind == DS_EXPR_BROADCAST) return true;
     if (e->a && (has_min_max(e->a) || has_min_max(e->b))) return true;
     for (size_t i = 0; i < e->term_count; i++)
         for (size_t k = 0; k < e->terms[i].atom_count; k++)
@@ -254,7 +254,7 @@ static bool has_min_max(const ds_expr *e) {
     return false;
 }
 
-/* An affine_map where MLIR's syntax can say it; expressions with min and max, which it lacks, as {dims, map = ["…"]}. */
+/* An affine_map where MLIR's syntax can say it; expressions with min, max and broadcast, which it lacks, as {dims, map = ["…"]}. */
 static void print_affine_map(ds_string *out, const ds_attr *a) {
     bool plain = true;
     const char **symbols = NULL;

@@ -31,6 +31,7 @@ bool ds_requirement_is_proven(ds_ir_context *cx, const ds_requirement *r) {
     if (ds_expr_is_const(r->left, &a) && ds_expr_is_const(r->right, &b)) return ds_relation_holds(r->is, a, b);
     if (r->left == r->right) return true;
     if (r->is == DS_at_most) return ds_expr_nonneg(ds_expr_sub(cx, r->right, r->left));
+    if (r->is == DS_stretch) return ds_expr_equals(r->left, 1);
     return r->is == DS_broadcast && (ds_expr_equals(r->left, 1) || ds_expr_equals(r->right, 1));
 }
 

@@ -12,7 +12,8 @@
 #define DS_RELATIONS(ROW)                                                                                                                  \
     ROW(equal, "==", a == b)                                                                                                               \
     ROW(at_most, "<=", a <= b)                                                                                                             \
-    ROW(broadcast, "~", a == b || a == 1 || b == 1) /* extents of a broadcast: equal, or one of them is 1 */
+    ROW(broadcast, "~", a == b || a == 1 || b == 1) /* extents of a broadcast: equal, or one of them is 1 */                               \
+    ROW(stretch, "~>", a == b || a == 1)            /* the same, in one direction */
 
 typedef enum {
 #define DS_RELATION(name, ...) DS_##name,

@@ -79,6 +79,14 @@ static ds_value *dense(layout *l, ds_op *before, ds_value *v) {
 
 /* ---- contractions ---- */
 
+/* A dim of the result times 0 or 1, as run time has it: a batch that may be broadcast. */
+static bool is_stretched(ds_ir_context *cx, const ds_expr *e, size_t rank) {
+    const ds_expr *coefficient, *rest;
+    for (size_t i = 0; i < rank; i++)
+        if (ds_expr_linear(cx, e, i, &coefficient, &rest) && ds_expr_is_flag(coefficient)) return ds_expr_equals(rest, 0);
+    return false;
+}
+
 /* (leading dims, n floordiv 16, window, k, n mod 16) of the right-hand side; NULL when its map is not a permutation of dims */
 static const ds_attr *panel_encoding(layout *l, const ds_op *op, const ds_contraction *c, size_t n_dim) {
     const ds_attr *map = ds_op_map(op, 1);
@@ -87,7 +95,7 @@ static const ds_attr *panel_encoding(layout *l, const ds_op *op, const ds_contra
     size_t leads = 0, inners = 0, count = 0;
     for (size_t i = 0; i < map->count; i++) {
         const ds_expr *e = map->exprs[i], *dim = ds_expr_dim(l->cx, i);
-        if (ds_expr_equals(e, 0)) lead[leads++] = dim;
+        if (ds_expr_equals(e, 0) || is_stretched(l->cx, e, c->rank)) lead[leads++] = dim;
         else if (e->kind != DS_EXPR_DIM) return NULL;
         else if ((size_t)e->value == n_dim) n = dim;
         else if ((size_t)e->value == c->rank) first_k = dim;

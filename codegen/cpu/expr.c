@@ -54,6 +54,12 @@ static LLVMValueRef atom(emitter *e, const ds_expr *expr, LLVMValueRef *dims, si
         LLVMValueRef args[] = {a, b};
         return em_call_intrinsic(e, expr->kind == DS_EXPR_MIN ? "llvm.smin" : "llvm.smax", LLVMTypeOf(a), args, 2);
     }
+    if (expr->kind == DS_EXPR_BROADCAST) {
+        LLVMValueRef one = em_i64(e, 1), is_one;
+        match(e, &a, &one);
+        is_one = LLVMBuildICmp(e->b, LLVMIntEQ, a, one, "");
+        return LLVMBuildSelect(e->b, is_one, b, a, "");
+    }
     return divide(e, expr, a, b);
 }
 

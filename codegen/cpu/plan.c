@@ -244,6 +244,7 @@ static LLVMValueRef is_broken(plan *p, const ds_requirement *r) {
     case DS_broadcast:
         differ = LLVMBuildAnd(p->e->b, differ, compare(p, LLVMIntNE, a, one), "");
         return LLVMBuildAnd(p->e->b, differ, compare(p, LLVMIntNE, b, one), "");
+    case DS_stretch: return LLVMBuildAnd(p->e->b, differ, compare(p, LLVMIntNE, a, one), "");
     default: return differ;
     }
 }

@@ -6,12 +6,11 @@
 
 /* ---- Attention ---- */
 
-/* Dimensions of scores: batch, key head, query head of that key head, query, key. */
+/* Dimensions of scores: batch, key head, query head of that key head (`each`), query, key. */
 typedef struct {
     dec *d;
     ds_op *op;
     const ds_expr *batch, *heads, *each, *queries, *keys;
-    int64_t each_count;  /* query heads for one key head */
     const ds_expr *past; /* keys before the first query's own, where every batch has the same number */
     ds_value *nonpad;    /* else: keys in use, for each batch */
     ds_elem wide;
@@ -73,19 +72,25 @@ static ds_value *in_sight(body *r, attention *n, ds_value *nonpad) {
 }
 
 /* Scores with the mask added; -inf where a query must not look. A mask that is shorter than the keys hides the rest. */
-static ds_value *masked_scores(attention *n, ds_value *scores, ds_value *mask) {
+static ds_status masked_scores(attention *n, ds_value *scores, ds_value *mask, ds_value **out) {
     dec *d = n->d;
     ds_value *inputs[3] = {scores}, *v;
     const ds_attr *maps[3] = {ds_attr_identity_map(d->cx, 5)};
     size_t count = 1, nonpad_at = 0;
     if (mask) {
         size_t rank = mask->type->rank;
-        const ds_expr *exprs[4], *head = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, 1), n->each_count), dec_dim(d, 2));
+        const ds_expr *exprs[4], *head = ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 1), n->each), dec_dim(d, 2));
+        const ds_expr *place[] = {dec_dim(d, 0), head, dec_dim(d, 3), dec_dim(d, 4)},
+                      *whole[] = {n->batch, ds_expr_mul(d->cx, n->heads, n->each), n->queries, n->keys};
         for (size_t i = 0; i < rank; i++) {
             size_t from = 4 - rank + i; /* of batch, head, query, key */
-            exprs[i] = ds_expr_equals(mask->type->dims[i], 1) && from != 3 ? dec_const(d, 0)
-                       : from == 1                                         ? head
-                                                                           : dec_dim(d, from == 0 ? 0 : from + 1);
+            const ds_expr *own = mask->type->dims[i];
+            exprs[i] = place[from];
+            if (from == 3) DS_TRY(dec_require(d, DS_at_most, own, n->keys, "a mask is not longer than the keys"));
+            else {
+                DS_TRY(dec_fits(d, own, whole[from], "the mask has the scores' extents, or 1"));
+                exprs[i] = dec_stretched(d, own, whole[from], place[from]);
+            }
         }
         inputs[count] = mask, maps[count++] = dec_map_of(d, 5, exprs, rank);
     }
@@ -104,7 +109,8 @@ static ds_value *masked_scores(attention *n, ds_value *scores, ds_value *mask) {
         ds_value *m = cast_to(r, r->x[1], n->wide);
         v = SELECT(EQ(m, never), never, ADD(v, m));
     }
-    return map_end(r, ok ? SELECT(ok, v, never) : v);
+    *out = map_end(r, ok ? SELECT(ok, v, never) : v);
+    return DS_OK;
 }
 
 /* Softmax over the keys; a row of -inf gives zeros. */
@@ -128,23 +134,15 @@ static ds_value *masked_softmax(attention *n, ds_value *x, ds_elem elem) {
 static ds_status attention_shapes(attention *n, ds_value *q, ds_value *k, ds_value *v) {
     dec *d = n->d;
     const ds_expr *const *kt = k->type->dims, *const *vt = v->type->dims, *same;
-    int64_t query_heads, key_heads;
     DS_TRY(dec_same(d, q->type->dims[0], kt[0], &n->batch));
     DS_TRY(dec_same(d, n->batch, vt[0], &n->batch));
     DS_TRY(dec_same(d, kt[1], vt[1], &n->heads));
     DS_TRY(dec_same(d, kt[2], vt[2], &n->keys));
     DS_TRY(dec_same(d, q->type->dims[3], kt[3], &same));
     n->queries = q->type->dims[2];
-    n->each_count = 1;
-    if (q->type->dims[1] != n->heads) {
-        if (!ds_expr_is_const(q->type->dims[1], &query_heads) || !ds_expr_is_const(n->heads, &key_heads))
-            return dec_refuse(d, "numbers of heads that are known only at run time");
-        if (key_heads < 1 || query_heads % key_heads)
-            return dec_fail(d, DS_E_shape, "%lld query heads share %lld key heads", (long long)query_heads, (long long)key_heads);
-        n->each_count = query_heads / key_heads;
-    }
-    n->each = dec_const(d, n->each_count);
-    return DS_OK;
+    const ds_expr *query_heads = q->type->dims[1];
+    n->each = query_heads == n->heads ? dec_const(d, 1) : ds_expr_floordiv(d->cx, query_heads, n->heads);
+    return dec_require(d, DS_equal, ds_expr_mul(d->cx, n->each, n->heads), query_heads, "each key head has as many query heads");
 }
 
 /* Queries times a scale that is known, or 1 / sqrt(size). */
@@ -187,7 +185,7 @@ RULE(attention) {
     DS_TRY(attention_shapes(&n, q, k, v));
     stages[0] = head_product(&n, scaled_queries(&n, q), dec_convert(d, k, n.wide), true);
     stages[1] = capped(&n, stages[0]);
-    stages[2] = masked_scores(&n, stages[1], mask);
+    DS_TRY(masked_scores(&n, stages[1], mask, &stages[2]));
     stages[3] = masked_softmax(&n, stages[2], softmax_elem == DS_f64 ? DS_f64 : n.wide);
     ds_value *y = flat_heads(&n, head_product(&n, stages[3], dec_convert(d, v, n.wide), false));
     d->out[0] = dec_convert(d, merged ? merge_heads(d, y) : y, elem);

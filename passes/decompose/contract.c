@@ -22,7 +22,7 @@ RULE(gemm) {
     ds_value *v = dec_contract(d, DS_GRAPH_matmul, a->type->elem, 2, dims, &k, 1, a, dec_map_of(d, 3, am, 2), b, dec_map_of(d, 3, bm, 2));
     if (alpha != 1 || c) {
         ds_value *inputs[] = {v, c};
-        if (c && c->type->rank > 2) return dec_fail(d, DS_E_shape, "C has rank %zu", c->type->rank);
+        if (c) DS_TRY(dec_fits_shape(d, c, 2, dims, "C's extents are the result's, or 1"));
         body r = map_over(d, a->type->elem, 2, dims, inputs, c ? 2 : 1);
         ds_value *s = alpha == 1 ? r.x[0] : op2(&r, DS_LOOP_mul, r.x[0], like(&r, r.x[0], alpha));
         if (c) s = op2(&r, DS_LOOP_add, s, beta == 1 ? r.x[1] : op2(&r, DS_LOOP_mul, r.x[1], like(&r, r.x[1], beta)));
@@ -34,37 +34,48 @@ RULE(gemm) {
 
 /* ---- integers: values less their zero points, in i32 ---- */
 
-static ds_value *less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axis) {
+/* One zero point for all, for each place along `axis`, or of x's rank. */
+static ds_status less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axis, ds_value **out) {
+    static const char what[] = "zero points are as many as there are places, or one";
     ds_value *inputs[] = {x, zero};
-    size_t rank = x->type->rank;
-    const ds_expr *exprs[DEC_MAX_RANK];
-    if (zero)
-        for (size_t i = 0; i < zero->type->rank; i++)
-            exprs[i] = ds_expr_equals(zero->type->dims[i], 1) ? dec_const(d, 0)
-                       : zero->type->rank == 1                ? dec_dim(d, axis)
-                                                              : dec_dim(d, i + rank - zero->type->rank);
-    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), zero ? dec_map_of(d, rank, exprs, zero->type->rank) : NULL};
-    body r = map_begin(d, DS_i32, rank, x->type->dims, inputs, maps, zero ? 2 : 1);
+    size_t rank = x->type->rank, zeros = zero ? zero->type->rank : 0;
+    const ds_expr *exprs[DEC_MAX_RANK], *const *dims = x->type->dims;
+    if (zeros > rank) return dec_fail(d, DS_E_shape, "zero points have rank %zu, the values %zu", zeros, rank);
+    for (size_t i = 0; i < zeros; i++) {
+        size_t at = zeros == 1 ? axis : i + rank - zeros;
+        DS_TRY(dec_fits(d, zero->type->dims[i], dims[at], what));
+        exprs[i] = dec_stretched(d, zero->type->dims[i], dims[at], dec_dim(d, at));
+    }
+    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), zero ? dec_map_of(d, rank, exprs, zeros) : NULL};
+    body r = map_begin(d, DS_i32, rank, dims, inputs, maps, zero ? 2 : 1);
     ds_value *v = cast_to(&r, r.x[0], DS_i32);
-    return map_end(&r, zero ? op2(&r, DS_LOOP_sub, v, cast_to(&r, r.x[1], DS_i32)) : v);
+    *out = map_end(&r, zero ? op2(&r, DS_LOOP_sub, v, cast_to(&r, r.x[1], DS_i32)) : v);
+    return DS_OK;
 }
 
 RULE(matmul_integer) {
     (void)op;
-    ds_value *a = dec_in(d, 0), *b = dec_in(d, 1), *az = dec_in(d, 2);
+    ds_value *a = dec_in(d, 0), *b = dec_in(d, 1);
     size_t rank = a->type->rank;
-    return dec_matmul(d, less_zero_point(d, a, az, rank > 1 ? rank - 2 : 0), less_zero_point(d, b, dec_in(d, 3), b->type->rank - 1), DS_i32,
-                      &d->out[0]);
+    if (rank == 0 || b->type->rank == 0) return dec_fail(d, DS_E_shape, "a matrix product needs operands of rank 1 or more");
+    DS_TRY(less_zero_point(d, a, dec_in(d, 2), rank > 1 ? rank - 2 : 0, &a));
+    DS_TRY(less_zero_point(d, b, dec_in(d, 3), b->type->rank - 1, &b));
+    return dec_matmul(d, a, b, DS_i32, &d->out[0]);
 }
 
 /* saturate(round(v * scale_a * scale_b / scale_y) + zero), with scale_b per `axis` where it is a vector */
-static ds_value *requantise(dec *d, ds_value *v, ds_value *sa, ds_value *sb, ds_value *sy, ds_value *zero, size_t axis) {
-    ds_value *inputs[] = {v, sa, sb, sy, zero};
+static ds_status requantise(dec *d, ds_value *v, ds_value *const *factors, size_t axis, ds_value **out) {
+    ds_value *inputs[] = {v, factors[0], factors[1], factors[2], factors[3]}, *zero = factors[3];
     const ds_attr *maps[5] = {ds_attr_identity_map(d->cx, v->type->rank)};
-    const ds_expr *e;
     for (size_t i = 1; i < 5; i++) {
-        e = inputs[i]->type->rank && !ds_expr_equals(inputs[i]->type->dims[0], 1) ? dec_dim(d, axis) : dec_const(d, 0);
-        maps[i] = dec_map_of(d, v->type->rank, &e, inputs[i]->type->rank ? 1 : 0);
+        const ds_type *t = inputs[i]->type;
+        const ds_expr *e = NULL;
+        if (t->rank > 1) return dec_refuse(d, "scales and zero points of rank %zu", t->rank);
+        if (t->rank) {
+            DS_TRY(dec_fits(d, t->dims[0], v->type->dims[axis], "scales are as many as there are places, or one"));
+            e = dec_stretched(d, t->dims[0], v->type->dims[axis], dec_dim(d, axis));
+        }
+        maps[i] = dec_map_of(d, v->type->rank, &e, t->rank);
     }
     ds_elem to = zero->type->elem;
     const ds_elem_info *info = ds_elem_facts(to);
@@ -75,17 +86,20 @@ static ds_value *requantise(dec *d, ds_value *v, ds_value *sa, ds_value *sb, ds_
     ds_value *q =
         op2(r, DS_LOOP_add, op1(r, DS_LOOP_round, op2(r, DS_LOOP_mul, cast_to(r, r->x[0], DS_f32), scale)), cast_to(r, r->x[4], DS_f32));
     double low = is_unsigned ? 0 : -ldexp(1, (int)info->bits - 1), high = ldexp(1, (int)info->bits - !is_unsigned) - 1;
-    return map_end(r, op2(r, DS_LOOP_min, op2(r, DS_LOOP_max, q, like(r, q, low)), like(r, q, high)));
+    *out = map_end(r, op2(r, DS_LOOP_min, op2(r, DS_LOOP_max, q, like(r, q, low)), like(r, q, high)));
+    return DS_OK;
 }
 
 RULE(qlinear_matmul) {
     (void)op;
-    ds_value *v, *a = less_zero_point(d, dec_in(d, 0), dec_in(d, 2), dec_type(d, 0)->rank - 2),
-                 *b = less_zero_point(d, dec_in(d, 3), dec_in(d, 5), dec_type(d, 3)->rank - 1);
-    if (dec_type(d, 1)->rank > 1 || dec_type(d, 4)->rank > 1) return dec_refuse(d, "scales of rank above 1");
+    ds_value *v, *a = dec_in(d, 0), *b = dec_in(d, 3), *factors[] = {dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7)};
+    size_t rank = a->type->rank;
+    if (rank == 0 || b->type->rank == 0) return dec_fail(d, DS_E_shape, "a matrix product needs operands of rank 1 or more");
+    DS_TRY(less_zero_point(d, a, dec_in(d, 2), rank > 1 ? rank - 2 : 0, &a));
+    DS_TRY(less_zero_point(d, b, dec_in(d, 5), b->type->rank - 1, &b));
     DS_TRY(dec_matmul(d, a, b, DS_i32, &v));
-    d->out[0] = requantise(d, v, dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7), v->type->rank - 1);
-    return DS_OK;
+    if (v->type->rank == 0) return dec_refuse(d, "two vectors");
+    return requantise(d, v, factors, v->type->rank - 1, &d->out[0]);
 }
 
 /* ---- convolution ---- */
@@ -173,18 +187,21 @@ RULE(causal_conv) {
     return DS_OK;
 }
 
-RULE(conv_integer) {
-    return convolution(d, op, less_zero_point(d, dec_in(d, 0), dec_in(d, 2), 1), less_zero_point(d, dec_in(d, 1), dec_in(d, 3), 0), DS_i32,
-                       &d->out[0]);
+static ds_status integer_convolution(dec *d, ds_op *op, ds_value *x, ds_value *x_zero, ds_value *w, ds_value *w_zero, ds_value **out) {
+    if (x->type->rank < 2 || w->type->rank < 2)
+        return dec_fail(d, DS_E_shape, "input and weight have ranks %zu and %zu", x->type->rank, w->type->rank);
+    DS_TRY(less_zero_point(d, x, x_zero, 1, &x));
+    DS_TRY(less_zero_point(d, w, w_zero, 0, &w));
+    return convolution(d, op, x, w, DS_i32, out);
 }
 
+RULE(conv_integer) { return integer_convolution(d, op, dec_in(d, 0), dec_in(d, 2), dec_in(d, 1), dec_in(d, 3), &d->out[0]); }
+
 RULE(qlinear_conv) {
-    ds_value *v;
-    DS_TRY(convolution(d, op, less_zero_point(d, dec_in(d, 0), dec_in(d, 2), 1), less_zero_point(d, dec_in(d, 3), dec_in(d, 5), 0), DS_i32,
-                       &v));
+    ds_value *v, *factors[] = {dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7)};
+    DS_TRY(integer_convolution(d, op, dec_in(d, 0), dec_in(d, 2), dec_in(d, 3), dec_in(d, 5), &v));
     if (dec_in(d, 8)) v = dec_channel_bias(d, v, dec_in(d, 8));
-    d->out[0] = requantise(d, v, dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7), 1);
-    return DS_OK;
+    return requantise(d, v, factors, 1, &d->out[0]);
 }
 
 /* ---- Einsum: operands are contracted from left to right ---- */
@@ -216,15 +233,19 @@ static bool has_label(const einsum_term *t, int label) {
 }
 
 /* One or two operands to a result with these labels; labels of neither are summed over. */
-static ds_status einsum_contract(dec *d, const einsum_term *in, size_t n, const ds_expr *const *size, einsum_term *result) {
+static ds_status einsum_contract(dec *d, const einsum_term *in, size_t n, einsum_term *result) {
+    const ds_expr *size[LABELS] = {NULL};
     int order[2 * DEC_MAX_RANK];
     size_t labels = result->count, out_count = result->count;
     for (size_t k = 0; k < labels; k++) order[k] = result->label[k];
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < in[i].count; k++) {
             bool known = false;
+            const ds_expr *own = in[i].value->type->dims[k], **whole = &size[in[i].label[k]];
             for (size_t p = 0; p < labels; p++) known = known || order[p] == in[i].label[k];
             if (!known && labels < DS_COUNT(order)) order[labels++] = in[i].label[k];
+            if (!*whole) *whole = own;
+            else DS_TRY(dec_broadcast_extent(d, *whole, own, whole));
         }
     const ds_expr *dims[DEC_MAX_RANK], *over[DEC_MAX_RANK], *exprs[DEC_MAX_RANK];
     const ds_attr *maps[2];
@@ -233,7 +254,7 @@ static ds_status einsum_contract(dec *d, const einsum_term *in, size_t n, const 
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < in[i].count; k++)
             for (size_t p = 0; p < labels; p++)
-                if (order[p] == in[i].label[k]) exprs[k] = ds_expr_equals(in[i].value->type->dims[k], 1) ? dec_const(d, 0) : dec_dim(d, p);
+                if (order[p] == in[i].label[k]) exprs[k] = dec_stretched(d, in[i].value->type->dims[k], size[order[p]], dec_dim(d, p));
         maps[i] = dec_map_of(d, labels, exprs, in[i].count);
     }
     ds_value *a = in[0].value;
@@ -248,9 +269,9 @@ static ds_status einsum_contract(dec *d, const einsum_term *in, size_t n, const 
     return DS_OK;
 }
 
-/* Splits the equation; `size` gets every label's extent, `result` the labels of the right side (implicit: the ellipsis, then letters
- * that occur once, in order). */
-static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, size_t n, const ds_expr **size, einsum_term *result) {
+/* Splits the equation; `is_known` gets the labels that operands have, `result` those of the right side (implicit: the ellipsis, then
+ * letters that occur once, in order). */
+static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, size_t n, bool *is_known, einsum_term *result) {
     size_t own[DEC_MAX_OPERANDS] = {0}, most = 0;
     const char *at = equation, *arrow = strstr(equation, "->");
     for (size_t i = 0; i < n; i++) { /* how many dimensions the ellipsis stands for */
@@ -270,11 +291,7 @@ static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, s
         term[i].value = dec_in(d, i);
         if (term[i].count != t->rank)
             return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, t->rank, equation);
-        for (size_t k = 0; k < t->rank; k++) {
-            const ds_expr **s = &size[term[i].label[k]];
-            if (!*s || ds_expr_equals(*s, 1)) *s = t->dims[k];
-            else if (!ds_expr_equals(t->dims[k], 1)) DS_TRY(dec_same(d, *s, t->dims[k], s));
-        }
+        for (size_t k = 0; k < t->rank; k++) is_known[term[i].label[k]] = true;
     }
     if (arrow) einsum_labels(arrow + 2, most, most, result);
     for (int i = 0; !arrow && i < LABELS; i++) {
@@ -282,20 +299,20 @@ static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, s
         size_t times = 0;
         for (size_t k = 0; k < n; k++)
             for (size_t j = 0; j < term[k].count; j++) times += term[k].label[j] == label;
-        if (size[label] && (times == 1 || label >= 256)) result->label[result->count++] = label;
+        if (is_known[label] && (times == 1 || label >= 256)) result->label[result->count++] = label;
     }
     for (size_t k = 0; k < result->count; k++)
-        if (!size[result->label[k]])
+        if (!is_known[result->label[k]])
             return dec_fail(d, DS_E_attribute, "the equation '%s' has a result dimension that no operand has", equation);
     return DS_OK;
 }
 
 RULE(einsum) {
-    const ds_expr *size[LABELS] = {NULL};
+    bool is_known[LABELS] = {false};
     einsum_term term[DEC_MAX_OPERANDS] = {{0}}, result = {0}, pair[2];
     size_t n = op->operand_count;
     if (n < 1 || n > DEC_MAX_OPERANDS) return dec_refuse(d, "Einsum of %zu operands", n);
-    DS_TRY(einsum_parse(d, ds_op_text(op, "equation", ""), term, n, size, &result));
+    DS_TRY(einsum_parse(d, ds_op_text(op, "equation", ""), term, n, is_known, &result));
     pair[0] = term[0];
     for (size_t i = 1; i + 1 < n; i++) { /* keeps the labels that something later needs */
         einsum_term next = {0};
@@ -307,11 +324,11 @@ RULE(einsum) {
             if (next.count == DEC_MAX_RANK) return dec_refuse(d, "this many dimensions");
             next.label[next.count++] = label;
         }
-        DS_TRY(einsum_contract(d, pair, 2, size, &next));
+        DS_TRY(einsum_contract(d, pair, 2, &next));
         pair[0] = next;
     }
     if (n > 1) pair[1] = term[n - 1];
-    DS_TRY(einsum_contract(d, pair, n > 1 ? 2 : 1, size, &result));
+    DS_TRY(einsum_contract(d, pair, n > 1 ? 2 : 1, &result));
     d->out[0] = result.value;
     return DS_OK;
 }

@@ -110,41 +110,7 @@ ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **o
     return dec_require(d, DS_equal, a, b, "two extents are equal");
 }
 
-/* Extents like min(1, n), of a slice that takes one element: 1, or 0 where there is nothing to take. */
-static bool is_one_at_most(const ds_expr *e) {
-    return ds_expr_equals(e, 1) || (e->kind == DS_EXPR_MIN && (ds_expr_equals(e->a, 1) || ds_expr_equals(e->b, 1)));
-}
-
-/* The extent of a broadcast of two. One that is at most 1 stretches like 1; that it is not 0 is recorded. */
-ds_status dec_broadcast_extent(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out) {
-    const ds_expr *one = dec_const(d, 1), *same;
-    if (is_one_at_most(b) && !is_one_at_most(a)) *out = a, a = b;
-    else *out = b;
-    if (a == one || a == *out) return DS_OK;
-    return is_one_at_most(a) ? dec_same(d, a, one, &same) : dec_same(d, a, *out, out);
-}
-
-ds_status dec_broadcast(dec *d, ds_value *const *values, size_t count, const ds_expr **out_dims, size_t *out_rank) {
-    size_t rank = 0;
-    for (size_t i = 0; i < count; i++)
-        if (values[i]->type->rank > rank) rank = values[i]->type->rank;
-    if (rank > DEC_MAX_RANK) return dec_refuse(d, "more than %d dimensions", DEC_MAX_RANK);
-    for (size_t k = 0; k < rank; k++) out_dims[k] = dec_const(d, 1);
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0, r = values[i]->type->rank; k < r; k++)
-            DS_TRY(dec_broadcast_extent(d, out_dims[rank - r + k], values[i]->type->dims[k], &out_dims[rank - r + k]));
-    *out_rank = rank;
-    return DS_OK;
-}
-
 const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count) { return ds_attr_map(d->cx, rank, exprs, count); }
-
-const ds_attr *dec_broadcast_map(dec *d, ds_value *value, size_t rank) {
-    const ds_expr *exprs[DEC_MAX_RANK];
-    size_t r = value->type->rank;
-    for (size_t k = 0; k < r; k++) exprs[k] = ds_expr_equals(value->type->dims[k], 1) ? dec_const(d, 0) : dec_dim(d, rank - r + k);
-    return dec_map_of(d, rank, exprs, r);
-}
 
 /* ---- maps ---- */
 
@@ -174,7 +140,7 @@ body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds
 
 body map_over(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, size_t count) {
     const ds_attr *maps[DEC_MAX_RESULTS];
-    for (size_t i = 0; i < count; i++) maps[i] = dec_broadcast_map(d, inputs[i], rank);
+    for (size_t i = 0; i < count; i++) maps[i] = dec_broadcast_map(d, inputs[i], rank, dims);
     return map_begin(d, elem, rank, dims, inputs, maps, count);
 }
 
@@ -624,11 +590,9 @@ ds_status dec_matmul(dec *d, ds_value *a, ds_value *b, ds_elem elem, ds_value **
     for (; rank < batch; rank++) {
         const ds_expr *x = rank + ba >= batch ? a->type->dims[rank + ba - batch] : dec_const(d, 1);
         const ds_expr *y = rank + bb >= batch ? b->type->dims[rank + bb - batch] : dec_const(d, 1);
-        if (rank + ba >= batch) am[rank + ba - batch] = ds_expr_equals(x, 1) ? dec_const(d, 0) : dec_dim(d, rank);
-        if (rank + bb >= batch) bm[rank + bb - batch] = ds_expr_equals(y, 1) ? dec_const(d, 0) : dec_dim(d, rank);
-        if (ds_expr_equals(x, 1)) dims[rank] = y;
-        else if (ds_expr_equals(y, 1)) dims[rank] = x;
-        else DS_TRY(dec_same(d, x, y, &dims[rank]));
+        DS_TRY(dec_broadcast_extent(d, x, y, &dims[rank]));
+        if (rank + ba >= batch) am[rank + ba - batch] = dec_stretched(d, x, dims[rank], dec_dim(d, rank));
+        if (rank + bb >= batch) bm[rank + bb - batch] = dec_stretched(d, y, dims[rank], dec_dim(d, rank));
     }
     DS_TRY(dec_same(d, a->type->dims[ra - 1], b->type->dims[rb > 1 ? rb - 2 : 0], &k));
     size_t m_at = rank;

@@ -15,10 +15,12 @@ enum { DEC_MAX_RANK = 16, DEC_MAX_RESULTS = 256, DEC_MAX_OPERANDS = 32 /* of an 
 typedef struct {
     ds_module *m;
     ds_ir_context *cx;
-    ds_builder b;     /* before the op */
-    ds_op *op;        /* the op being lowered */
-    ds_value **out;   /* its results */
-    bool unsupported; /* something was refused; the pass goes on to list everything */
+    ds_builder b;                /* before the op */
+    ds_op *op;                   /* the op being lowered */
+    ds_value **out;              /* its results */
+    bool unsupported;            /* something was refused; the pass goes on to list everything */
+    const ds_requirement *facts; /* equalities that are checked on entry, for other reasons than a broadcast */
+    size_t fact_count;
 } dec;
 
 typedef ds_status dec_rule(dec *d, ds_op *op);
@@ -56,10 +58,20 @@ const ds_expr *dec_dim(dec *d, size_t i);
 ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr *right, const char *format, ...) DS_PRINTF(5, 6);
 /* The extent that both are; requires it where that cannot be decided. */
 ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out);
+const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count);
+
+/* ---- broadcasting (broadcast.c) ---- */
+
+/* The extent of a broadcast of two; requires that they are equal, or one of them is 1. */
 ds_status dec_broadcast_extent(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out);
 ds_status dec_broadcast(dec *d, ds_value *const *values, size_t count, const ds_expr **out_dims, size_t *out_rank);
-const ds_attr *dec_broadcast_map(dec *d, ds_value *value, size_t rank); /* reads `value` in an iteration space of `rank` dims */
-const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count);
+/* Requires that an extent is `whole`, or 1: a broadcast in one direction. `what`: a clause, "the bias has the result's columns". */
+ds_status dec_fits(dec *d, const ds_expr *own, const ds_expr *whole, const char *what);
+ds_status dec_fits_shape(dec *d, ds_value *value, size_t rank, const ds_expr *const *dims, const char *what);
+/* Where an operand of extent `own` is read at `position` of an extent `whole` that it broadcasts to. */
+const ds_expr *dec_stretched(dec *d, const ds_expr *own, const ds_expr *whole, const ds_expr *position);
+/* Reads `value` in an iteration space of these dims, which it broadcasts to. */
+const ds_attr *dec_broadcast_map(dec *d, ds_value *value, size_t rank, const ds_expr *const *dims);
 
 /* ---- building: a map or reduce with its region open ---- */
 

@@ -279,20 +279,27 @@ RULE(bit_cast) {
 
 /* How a scale or zero point is read: per tensor, per axis, or per block of the axis. */
 static ds_status scale_map(dec *d, ds_op *op, ds_value *x, ds_value *scale, const ds_attr **out) {
-    size_t rank = x->type->rank, axis = 0;
-    const ds_expr *exprs[DEC_MAX_RANK];
-    if (scale->type->rank == 0 || (scale->type->rank == 1 && ds_expr_equals(scale->type->dims[0], 1))) {
-        exprs[0] = dec_const(d, 0);
-        *out = dec_map_of(d, rank, exprs, scale->type->rank);
-        return DS_OK;
-    }
-    DS_TRY(dec_axis(d, ds_op_int(op, "axis", 1), rank, &axis));
+    static const char what[] = "scales and zero points are as many as there are places along the axis, or one";
+    size_t rank = x->type->rank, axis = 0, parts = scale->type->rank;
     int64_t block = ds_op_int(op, "block_size", 0);
-    if (scale->type->rank == 1) exprs[0] = dec_dim(d, axis);
-    else
-        for (size_t i = 0; i < rank; i++)
-            exprs[i] = i == axis && block ? ds_expr_floordiv(d->cx, dec_dim(d, i), dec_const(d, block)) : dec_dim(d, i);
-    *out = dec_map_of(d, rank, exprs, scale->type->rank);
+    const ds_expr *exprs[DEC_MAX_RANK], *const *own = scale->type->dims;
+    bool has_axis = parts && !(parts == 1 && (ds_expr_equals(own[0], 1) || rank == 0));
+    if (has_axis) DS_TRY(dec_axis(d, ds_op_int(op, "axis", 1), rank, &axis));
+    if (parts > 1 && parts != rank) return dec_fail(d, DS_E_shape, "scales have rank %zu, the values %zu", parts, rank);
+    if (block < 0) return dec_fail(d, DS_E_attribute, "block_size is negative");
+    for (size_t i = 0; i < parts; i++) {
+        size_t at = parts == 1 ? axis : i;
+        const ds_expr *whole = has_axis ? x->type->dims[at] : dec_const(d, 1), *place = dec_dim(d, at), *same;
+        if (parts > 1 && at == axis && block) {
+            const ds_expr *size = dec_const(d, block);
+            DS_TRY(dec_same(d, own[i], ds_expr_ceildiv(d->cx, whole, size), &same));
+            exprs[i] = ds_expr_floordiv(d->cx, place, size);
+            continue;
+        }
+        DS_TRY(dec_fits(d, own[i], whole, what));
+        exprs[i] = dec_stretched(d, own[i], whole, has_axis ? place : dec_const(d, 0));
+    }
+    *out = dec_map_of(d, rank, exprs, parts);
     return DS_OK;
 }
 

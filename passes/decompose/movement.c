@@ -232,11 +232,8 @@ static ds_status expand_to(dec *d, ds_value *x, const ds_expr **shape, size_t n)
     for (size_t i = 0; i < rank; i++) {
         const ds_expr *a = i + x->type->rank >= rank ? x->type->dims[i + x->type->rank - rank] : dec_const(d, 1);
         const ds_expr *b = i + n >= rank ? shape[i + n - rank] : dec_const(d, 1);
-        if (!ds_expr_equals(a, 1) && !ds_expr_nonneg(b)) { /* read at run time: it may be 1, or a */
-            const ds_expr *fits = ds_expr_max(d->cx, dec_equals(d, b, 1), dec_equals(d, ds_expr_sub(d->cx, b, a), 0));
-            DS_TRY(dec_same(d, fits, dec_const(d, 1), &fits));
-            dims[i] = a;
-        } else DS_TRY(dec_broadcast_extent(d, a, b, &dims[i]));
+        DS_TRY(dec_require(d, DS_at_most, dec_const(d, 0), b, "the extents to expand to are not negative"));
+        DS_TRY(dec_broadcast_extent(d, a, b, &dims[i]));
     }
     body r = map_over(d, x->type->elem, rank, dims, &x, 1);
     d->out[0] = map_end(&r, r.x[0]);
@@ -338,6 +335,15 @@ static const ds_expr *slice_bound(dec *d, const ds_expr *bound, const ds_expr *e
     return ds_expr_min(d->cx, bound, top);
 }
 
+/* to - from, which is min(c, to) where from is max(to - c, 0): the last c elements. */
+static const ds_expr *slice_distance(dec *d, const ds_expr *from, const ds_expr *to) {
+    if (from->kind == DS_EXPR_MAX) {
+        const ds_expr *a = ds_expr_sub(d->cx, to, from->a), *b = ds_expr_sub(d->cx, to, from->b);
+        if (ds_expr_is_const(a, NULL) || ds_expr_is_const(b, NULL)) return ds_expr_min(d->cx, a, b);
+    }
+    return ds_expr_sub(d->cx, to, from);
+}
+
 /* Slice where axes or steps are read at run time. For a step s, down = 1 where it is negative: then starts clamp to [0, n-1], ends to
  * [-1, n-1]; else both to [0, n]. A dim that no axis names keeps start 0, end n, step 1. */
 static ds_status slice_at_run_time(dec *d, ds_value *x, const ds_expr *const *starts, const ds_expr *const *ends, size_t n) {
@@ -392,7 +398,7 @@ RULE(slice) {
         DS_TRY(dec_axis(d, axes[i], rank, &axis));
         if (steps[i] == 0) return dec_fail(d, DS_E_attribute, "a step is 0");
         const ds_expr *from = slice_bound(d, starts[i], dims[axis], steps[i] < 0), *to = slice_bound(d, ends[i], dims[axis], steps[i] < 0);
-        const ds_expr *distance = steps[i] > 0 ? ds_expr_sub(d->cx, to, from) : ds_expr_sub(d->cx, from, to),
+        const ds_expr *distance = steps[i] > 0 ? slice_distance(d, from, to) : slice_distance(d, to, from),
                       *step = dec_const(d, steps[i] > 0 ? steps[i] : -steps[i]);
         dims[axis] = ds_expr_max(d->cx, ds_expr_ceildiv(d->cx, distance, step), dec_const(d, 0));
         exprs[axis] = ds_expr_add(d->cx, from, ds_expr_scale(d->cx, dec_dim(d, axis), steps[i]));

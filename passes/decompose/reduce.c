@@ -125,7 +125,7 @@ static ds_value *reduced_value(dec *d, ds_op *op, ds_value *x, reduction n) {
         ds_value *finite = op2(&r, DS_LOOP_lt, op1(&r, DS_LOOP_abs, r.x[0]), like(&r, r.x[0], (double)INFINITY));
         m = map_end(&r, op3(&r, DS_LOOP_select, finite, r.x[0], like(&r, r.x[0], 0)));
         ds_value *inputs[] = {dec_convert(d, x, fe), m};
-        const ds_attr *maps[] = {n.map, dec_broadcast_map(d, m, rank)};
+        const ds_attr *maps[] = {n.map, dec_broadcast_map(d, m, rank, x->type->dims)};
         const ds_expr *exprs[DEC_MAX_RANK];
         for (size_t i = 0; i < rank; i++) exprs[i] = maps[1]->exprs[i];
         maps[1] = dec_map_of(d, rank + n.over_count, exprs, rank);
@@ -291,10 +291,16 @@ RULE(layer_norm) {
     bool reduced[DEC_MAX_RANK] = {false}, rms = op->kind == DS_ONNX_RMSNormalization;
     size_t axis, rank = x->type->rank;
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", -1), rank, &axis));
+    ds_value *parameters[] = {scale, bias};
+    const ds_attr *maps[2] = {NULL};
     for (size_t i = axis; i < rank; i++) reduced[i] = true;
+    for (size_t i = 0; i < 2; i++) {
+        if (!parameters[i]) continue;
+        DS_TRY(dec_fits_shape(d, parameters[i], rank, x->type->dims, "scale and bias have the input's extents, or 1"));
+        maps[i] = dec_broadcast_map(d, parameters[i], rank, x->type->dims);
+    }
     moments(d, x, reduced, ds_op_float(op, "epsilon", 1e-5), !rms, &mean, &inverse);
-    d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, rank, 0), scale, scale ? dec_broadcast_map(d, scale, rank) : NULL, bias,
-                          bias ? dec_broadcast_map(d, bias, rank) : NULL, x->type->elem);
+    d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, rank, 0), scale, maps[0], bias, maps[1], x->type->elem);
     if (op->result_count > 1 && mean) d->out[1] = mean;
     if (op->result_count > 2) d->out[2] = inverse;
     return DS_OK;

@@ -165,13 +165,15 @@ void lower_parallel_end(lowering *l, ds_op *loop) {
 
 /* ---- loads and stores ---- */
 
-typedef enum { SAME_FOR_ALL, CONSECUTIVE, SCATTERED } lane_pattern;
+typedef enum { SAME_FOR_ALL, CONSECUTIVE, EITHER, SCATTERED } lane_pattern; /* EITHER of the first two, which one is known at run time */
 
 static lane_pattern pattern_of(lowering *l, const ds_expr *offset, const lane_point *p) {
     const ds_expr *coefficient, *rest;
     if (p->vector < 0) return SAME_FOR_ALL;
     if (!ds_expr_linear(l->cx, offset, (size_t)p->vector, &coefficient, &rest)) return SCATTERED;
-    return ds_expr_equals(coefficient, 0) ? SAME_FOR_ALL : ds_expr_equals(coefficient, 1) ? CONSECUTIVE : SCATTERED;
+    if (ds_expr_equals(coefficient, 0)) return SAME_FOR_ALL;
+    if (ds_expr_equals(coefficient, 1)) return CONSECUTIVE;
+    return ds_expr_is_flag(coefficient) && !coefficient->has_dim ? EITHER : SCATTERED;
 }
 
 static ds_value *access(lowering *l, ds_op_kind kind, ds_value *value, ds_value *buffer, const ds_expr *offset, ds_value *const *dims,
@@ -189,10 +191,23 @@ static ds_value *access(lowering *l, ds_op_kind kind, ds_value *value, ds_value 
     return type ? ds_op_result(op, 0) : NULL;
 }
 
+/* What may be broadcast along the lanes: the first element for all, or as many as there are lanes, which are read only then. */
+static ds_value *load_either(lowering *l, ds_value *buffer, const ds_expr *offset, const lane_point *p, const ds_type *vector) {
+    const ds_expr *flag, *rest, *lane = ds_expr_dim(l->cx, (size_t)p->vector);
+    ds_expr_linear(l->cx, offset, (size_t)p->vector, &flag, &rest);
+    ds_value *moves = lw_splat(l, lw_binary(l, DS_LOOP_lt, lw_index(l, 0), lw_extent(l, flag)));
+    ds_value *mask = p->mask ? lw_binary(l, DS_LOOP_and, moves, p->mask) : moves;
+    ds_value *each = access(l, DS_LOOP_load, NULL, buffer, ds_expr_add(l->cx, rest, lane), p->at, p->rank, mask, vector);
+    ds_value *first = access(l, DS_LOOP_load, NULL, buffer, rest, p->at, p->rank, NULL, ds_type_scalar(l->cx, vector->elem));
+    ds_value *choice[] = {moves, each, lw_splat(l, first)};
+    return lw_op(l, DS_LOOP_select, choice, 3, vector);
+}
+
 ds_value *lw_load(lowering *l, ds_value *buffer, const ds_expr *offset, const lane_point *p, ds_value *mask) {
     ds_elem elem = buffer->type->elem;
     lane_pattern pattern = pattern_of(l, offset, p);
     const ds_type *vector = ds_type_vector(l->cx, elem, l->lanes);
+    if (pattern == EITHER && !mask) return load_either(l, buffer, offset, p, vector);
     if (mask && is_vector(mask) && pattern == SAME_FOR_ALL) pattern = SCATTERED; /* one element that only some lanes may read */
     if (pattern == SAME_FOR_ALL) return access(l, DS_LOOP_load, NULL, buffer, offset, p->at, p->rank, mask, ds_type_scalar(l->cx, elem));
     if (p->mask) mask = mask ? lw_binary(l, DS_LOOP_and, mask, p->mask) : p->mask;
@@ -215,7 +230,7 @@ void lw_store(lowering *l, ds_value *value, ds_value *buffer, const ds_expr *off
     }
     value = lw_splat(l, value);
     ds_value *at[LOWER_MAX_DIMS];
-    for (size_t i = 0; i < p->rank; i++) at[i] = pattern == SCATTERED && (int)i == p->vector ? lw_lanes(l, p->at[i]) : p->at[i];
+    for (size_t i = 0; i < p->rank; i++) at[i] = pattern >= EITHER && (int)i == p->vector ? lw_lanes(l, p->at[i]) : p->at[i];
     access(l, DS_LOOP_store, value, buffer, offset, at, p->rank, p->mask, NULL);
 }
 

@@ -251,14 +251,15 @@ size_t nest_fix_rows(const lower_rows *rows, lane_point *p) {
 
 bool nest_is_contiguous(lowering *l, const nest *n, size_t dim, size_t access) {
     const ds_expr *coefficient, *rest;
-    return ds_expr_linear(l->cx, n->offset[access], dim, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
+    return ds_expr_linear(l->cx, n->offset[access], dim, &coefficient, &rest) &&
+           (ds_expr_equals(coefficient, 1) || ds_expr_is_flag(coefficient));
 }
 
 /* Are elements that follow each other along `dim` a known distance apart, other than none and one? */
 static bool is_spread(lowering *l, const nest *n, size_t dim, size_t access) {
     const ds_expr *coefficient, *rest;
     return ds_expr_linear(l->cx, n->offset[access], dim, &coefficient, &rest) && !coefficient->has_dim && !ds_expr_equals(coefficient, 0) &&
-           !ds_expr_equals(coefficient, 1);
+           !ds_expr_equals(coefficient, 1) && !ds_expr_is_flag(coefficient);
 }
 
 /* Runs `body` for every lane group of the innermost dim: whole vectors, then one masked rest. */

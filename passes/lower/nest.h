@@ -19,7 +19,7 @@ typedef struct {
 /* Opens the space of an op: the result's dims, then `over_count` reduced ones. */
 void nest_open(lowering *l, nest *n, const ds_op *op, const ds_expr *const *over, size_t over_count);
 void nest_arrange(lowering *l, nest *n, const ds_op *op, const lower_rows *rows);
-/* Do the lanes, walking `dim`, touch consecutive elements in this access? */
+/* Do the lanes, walking `dim`, touch consecutive elements in this access, or (known at run time) all the same one? */
 bool nest_is_contiguous(lowering *l, const nest *n, size_t dim, size_t access);
 double nest_region_work(const ds_block *block); /* scalar operations, about */
 

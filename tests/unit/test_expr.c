@@ -53,6 +53,59 @@ static void extents_are_not_negative(void **state) {
     assert_false(ds_expr_nonneg(e(state, "v_0"))); /* read at run time */
 }
 
+static void bounds_follow_from_parts(void **state) {
+    assert_true(ds_expr_nonneg(e(state, "1 - min(1, n)")));
+    assert_true(ds_expr_nonneg(e(state, "7 - n mod 8")));
+    assert_false(ds_expr_nonneg(e(state, "6 - n mod 8")));
+    assert_int_equal(e(state, "min(4, n) * 3 + 2")->range.high, 14);
+    assert_int_equal(e(state, "n + 2")->range.low, 2);
+    assert_int_equal(e(state, "(n + 8) floordiv 4")->range.low, 2);
+    assert_int_equal(e(state, "0 - n")->range.low, INT64_MIN);
+    assert_int_equal(e(state, "v_0 * n")->range.high, INT64_MAX);
+    check(state, "max(0, 1 - min(1, n))", "-min(1, n) + 1");
+}
+
+static void a_broadcast_is_the_extent_that_is_not_1(void **state) {
+    assert_ptr_equal(e(state, "broadcast(a, b)"), e(state, "broadcast(b, a)"));
+    assert_ptr_equal(e(state, "broadcast(a, broadcast(b, c))"), e(state, "broadcast(broadcast(c, a), b)"));
+    assert_ptr_equal(e(state, "broadcast(a, broadcast(b, a))"), e(state, "broadcast(a, b)"));
+    assert_ptr_equal(e(state, "broadcast(a, 1)"), e(state, "a"));
+    assert_ptr_equal(e(state, "broadcast(1, 1)"), e(state, "1"));
+    assert_ptr_equal(e(state, "broadcast(a, 8)"), e(state, "8"));
+    assert_ptr_equal(e(state, "broadcast(0, a)"), e(state, "0"));
+    assert_ptr_equal(e(state, "broadcast(a + 2, b)"), e(state, "a + 2"));
+    assert_ptr_equal(e(state, "broadcast(min(1, n), n)"), e(state, "n"));
+    check(state, "broadcast(c, broadcast(b, a)) * 2 + 1", "broadcast(a, b, c) * 2 + 1");
+    assert_true(ds_expr_nonneg(e(state, "broadcast(a, b)")));
+    assert_true(ds_expr_broadcasts(e(state, "broadcast(a, b, c)"), e(state, "b")));
+    assert_false(ds_expr_broadcasts(e(state, "broadcast(a, b)"), e(state, "c")));
+}
+
+static int64_t first_letter(void *user, const ds_expr *atom) {
+    const int64_t *values = user;
+    return values[atom->name[0] - 'a'];
+}
+
+static void broadcasts_have_values(void **state) {
+    int64_t values[] = {1, 5, 1, 0};
+    const ds_expr *all = e(state, "broadcast(a, b, c)"), *none = e(state, "broadcast(a, d)");
+    assert_int_equal(ds_expr_evaluate(all, first_letter, values), 5);
+    assert_int_equal(ds_expr_evaluate(none, first_letter, values), 0);
+    values[1] = 1;
+    assert_int_equal(ds_expr_evaluate(all, first_letter, values), 1);
+}
+
+static void stretching_is_0_or_1(void **state) {
+    assert_ptr_equal(ds_expr_stretch(*state, e(state, "1")), e(state, "0"));
+    assert_ptr_equal(ds_expr_stretch(*state, e(state, "min(1, n)")), e(state, "0"));
+    assert_ptr_equal(ds_expr_stretch(*state, e(state, "n + 2")), e(state, "1"));
+    const ds_expr *flag = ds_expr_stretch(*state, e(state, "n"));
+    assert_true(ds_expr_is_flag(flag));
+    assert_ptr_equal(ds_expr_mul(*state, flag, flag), flag);
+    assert_ptr_equal(ds_expr_mul(*state, ds_expr_mul(*state, flag, e(state, "d0 * 3")), flag),
+                     ds_expr_mul(*state, flag, e(state, "d0 * 3")));
+}
+
 static void linear_parts(void **state) {
     const ds_expr *c, *rest;
     assert_true(ds_expr_linear(*state, e(state, "d0 * seq * 4 + d1 + 7"), 0, &c, &rest));
@@ -66,13 +119,21 @@ static void malformed_text_is_refused(void **state) {
     assert_null(ds_expr_parse(*state, "(a", 0));
     assert_null(ds_expr_parse(*state, "", 0));
     assert_null(ds_expr_parse(*state, "min(a", 0));
+    assert_null(ds_expr_parse(*state, "min(a)", 0));
+    assert_null(ds_expr_parse(*state, "broadcast(a,)", 0));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_expressions_are_one_pointer), cmocka_unit_test(division_is_exact_where_it_can_be),
-        cmocka_unit_test(extents_are_not_negative),          cmocka_unit_test(linear_parts),
+        cmocka_unit_test(equal_expressions_are_one_pointer),
+        cmocka_unit_test(division_is_exact_where_it_can_be),
+        cmocka_unit_test(extents_are_not_negative),
+        cmocka_unit_test(linear_parts),
         cmocka_unit_test(malformed_text_is_refused),
+        cmocka_unit_test(bounds_follow_from_parts),
+        cmocka_unit_test(a_broadcast_is_the_extent_that_is_not_1),
+        cmocka_unit_test(broadcasts_have_values),
+        cmocka_unit_test(stretching_is_0_or_1),
     };
     return cmocka_run_group_tests_name("expr", tests, open_context, close_context);
 }
