@@ -49,6 +49,15 @@ static void attr_to_float(ds_importer *im, ds_op *op, const char *attr, size_t a
     if (ds_op_attr(op, attr)) put_operand(im, op, at, float_constant(im, op, ds_op_float(op, attr, 0)));
 }
 
+static ds_value *floats_constant(ds_importer *im, ds_op *before, const float *values, size_t count) {
+    const ds_expr *extent = ds_expr_const(im->cx, (int64_t)count);
+    const ds_type *type = ds_type_tensor(im->cx, DS_f32, 1, &extent, NULL);
+    ds_builder b = {im->module, before->block, before, before->loc};
+    ds_op *constant = ds_op_create(&b, DS_GRAPH_constant, NULL, 0, &type, 1, 0);
+    ds_op_set_attr(im->module, constant, "value", ds_attr_elements(im->cx, type, values, count * sizeof *values, NULL));
+    return ds_op_result(constant, 0);
+}
+
 /* A list of floats. */
 static void attr_to_floats(ds_importer *im, ds_op *op, const char *attr, size_t at) {
     const ds_attr *a = ds_op_attr(op, attr);
@@ -58,12 +67,7 @@ static void attr_to_floats(ds_importer *im, ds_op *op, const char *attr, size_t 
         if (a->items[i]->kind != DS_ATTR_FLOAT) return;
         values[i] = (float)a->items[i]->number;
     }
-    const ds_expr *extent = ds_expr_const(im->cx, (int64_t)a->count);
-    const ds_type *type = ds_type_tensor(im->cx, DS_f32, 1, &extent, NULL);
-    ds_builder b = {im->module, op->block, op, op->loc};
-    ds_op *constant = ds_op_create(&b, DS_GRAPH_constant, NULL, 0, &type, 1, 0);
-    ds_op_set_attr(im->module, constant, "value", ds_attr_elements(im->cx, type, values, a->count * sizeof *values, NULL));
-    put_operand(im, op, at, ds_op_result(constant, 0));
+    put_operand(im, op, at, floats_constant(im, op, values, a->count));
 }
 
 static void upgrade_slice(ds_importer *im, ds_op *op) {
@@ -77,6 +81,23 @@ static void upgrade_pad(ds_importer *im, ds_op *op) {
     if (op->operand_count != 1) return;
     attr_to_ints(im, op, ds_op_attr(op, "pads") ? "pads" : "paddings", 1);
     attr_to_float(im, op, "value", 2);
+}
+
+/* Before opset 7 only the second operand stretched, and only with `broadcast`; `axis` says which dim of the first its own dims start at. */
+static void upgrade_broadcast(ds_importer *im, ds_op *op) {
+    if (ds_op_attr(op, "axis") && ds_op_int(op, "broadcast", 0)) ds_op_set_attr(im->module, op, "ds.axis", ds_op_attr(op, "axis"));
+}
+
+/* Before opset 6 the element type was the name of one. */
+static void upgrade_cast(ds_importer *im, ds_op *op) {
+    static const struct {
+        const char *name;
+        int onnx;
+    } types[] = {{"FLOAT", 1}, {"UINT8", 2}, {"INT8", 3},     {"UINT16", 4},  {"INT16", 5},   {"INT32", 6},
+                 {"INT64", 7}, {"BOOL", 9},  {"FLOAT16", 10}, {"DOUBLE", 11}, {"UINT32", 12}, {"UINT64", 13}};
+    const char *to = ds_op_text(op, "to", "");
+    for (size_t i = 0; i < DS_COUNT(types); i++)
+        if (!strcmp(types[i].name, to)) ds_op_set_attr(im->module, op, "to", ds_attr_int(im->cx, types[i].onnx));
 }
 
 /* Softmax, LogSoftmax and Hardmax flattened everything from `axis` on before opset 13. */
@@ -95,6 +116,16 @@ static void upgrade_resize(ds_importer *im, ds_op *op) {
     }
     ds_op_set_attr(im->module, op, "coordinate_transformation_mode", ds_attr_string(im->cx, "asymmetric"));
     ds_op_set_attr(im->module, op, "nearest_mode", ds_attr_string(im->cx, "ds.simple"));
+}
+
+/* Upsample-1 scales the height and width of images; 7 and 8 have a list of scales, 9 an operand. */
+static void upgrade_upsample(ds_importer *im, ds_op *op) {
+    float scales[] = {1, 1, (float)ds_op_float(op, "height_scale", 1), (float)ds_op_float(op, "width_scale", 1)};
+    bool images = op->operand_count == 1 && !ds_op_attr(op, "scales") && ds_op_attr(op, "height_scale");
+    if (images) put_operand(im, op, 1, floats_constant(im, op, scales, DS_COUNT(scales)));
+    else attr_to_floats(im, op, "scales", 1);
+    op->kind = DS_ONNX_Resize;
+    upgrade_resize(im, op);
 }
 
 static bool is_reduction_with_axes_input_since_18(const char *name) {
@@ -135,16 +166,31 @@ ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
     case DS_ONNX_Hardmax:
         if (opset < 13) upgrade_softmax(im, op);
         break;
-    case DS_ONNX_Upsample:
-        attr_to_floats(im, op, "scales", 1);
-        op->kind = DS_ONNX_Resize;
-        upgrade_resize(im, op);
-        break;
+    case DS_ONNX_Upsample: upgrade_upsample(im, op); break;
     case DS_ONNX_Resize:
         if (opset < 11) upgrade_resize(im, op);
         break;
     case DS_ONNX_PRelu:
-        if (opset < 7) ds_op_set_attr(im->module, op, "ds.channel", ds_attr_int(im->cx, 1)); /* one slope a channel */
+        if (opset < 7) ds_op_set_attr(im->module, op, "ds.axis", ds_attr_int(im->cx, 1)); /* one slope a channel */
+        break;
+    case DS_ONNX_Add:
+    case DS_ONNX_Sub:
+    case DS_ONNX_Mul:
+    case DS_ONNX_Div:
+    case DS_ONNX_Pow:
+    case DS_ONNX_And:
+    case DS_ONNX_Or:
+    case DS_ONNX_Xor:
+    case DS_ONNX_Equal:
+    case DS_ONNX_Less:
+    case DS_ONNX_Greater:
+        if (opset < 7) upgrade_broadcast(im, op);
+        break;
+    case DS_ONNX_Cast:
+        if (opset < 6) upgrade_cast(im, op);
+        break;
+    case DS_ONNX_Concat:
+        if (opset < 4 && !ds_op_attr(op, "axis")) ds_op_set_attr(im->module, op, "axis", ds_attr_int(im->cx, 1));
         break;
     case DS_ONNX_DFT:
         if (opset < 20 && !ds_op_attr(op, "axis")) ds_op_set_attr(im->module, op, "axis", ds_attr_int(im->cx, 1));
@@ -155,6 +201,7 @@ ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
         break;
     case DS_ONNX_BatchNormalization:
         if (opset < 14 && op->result_count > 1) op->result_count = 1;
+        if (opset < 9 && !ds_op_int(op, "spatial", 1)) ds_op_set_attr(im->module, op, "ds.elementwise", ds_attr_int(im->cx, 1));
         break;
     default: break;
     }

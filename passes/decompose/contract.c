@@ -301,9 +301,13 @@ static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, s
             for (size_t j = 0; j < term[k].count; j++) times += term[k].label[j] == label;
         if (is_known[label] && (times == 1 || label >= 256)) result->label[result->count++] = label;
     }
-    for (size_t k = 0; k < result->count; k++)
+    for (size_t k = 0; k < result->count; k++) {
         if (!is_known[result->label[k]])
             return dec_fail(d, DS_E_attribute, "the equation '%s' has a result dimension that no operand has", equation);
+        for (size_t j = 0; j < k; j++)
+            if (result->label[j] == result->label[k])
+                return dec_fail(d, DS_E_attribute, "the equation '%s' has a result dimension twice", equation);
+    }
     return DS_OK;
 }
 

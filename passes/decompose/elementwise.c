@@ -161,6 +161,20 @@ RULE(unary) {
     return dec_refuse(d, "no rule");
 }
 
+/* The second operand of an opset before 7 with `axis`: its dims lie along the first's from there on. */
+static ds_status align(dec *d, const ds_type *first, int64_t axis, ds_value **second) {
+    const ds_expr *shape[DEC_MAX_RANK];
+    size_t rank = (*second)->type->rank, at;
+    if (ds_expr_equals(ds_type_count(d->cx, (*second)->type), 1)) return DS_OK;
+    DS_TRY(dec_axis(d, axis, first->rank, &at));
+    if (at + rank > first->rank)
+        return dec_fail(d, DS_E_shape, "an operand of rank %zu from axis %zu on does not lie within one of rank %zu", rank, at,
+                        first->rank);
+    for (size_t i = at; i < first->rank; i++) shape[i - at] = i - at < rank ? (*second)->type->dims[i - at] : dec_const(d, 1);
+    *second = dec_reshape(d, *second, first->rank - at, shape);
+    return DS_OK;
+}
+
 RULE(nary) {
     ds_value *inputs[64];
     const ds_expr *dims[DEC_MAX_RANK];
@@ -172,11 +186,7 @@ RULE(nary) {
         if (inputs[i]->type->elem != inputs[0]->type->elem && op->kind != DS_ONNX_Pow && op->kind != DS_ONNX_BitShift)
             return dec_fail(d, DS_E_type, "operands have element types %s and %s", ds_elem_facts(inputs[0]->type->elem)->text,
                             ds_elem_facts(inputs[i]->type->elem)->text);
-    if (ds_op_int(op, "ds.channel", 0) && inputs[1]->type->rank == 1 && inputs[0]->type->rank > 2) {
-        const ds_expr *shape[DEC_MAX_RANK] = {inputs[1]->type->dims[0]};
-        for (size_t i = 1; i + 1 < inputs[0]->type->rank; i++) shape[i] = dec_const(d, 1);
-        inputs[1] = dec_reshape(d, inputs[1], inputs[0]->type->rank - 1, shape);
-    }
+    if (ds_op_attr(op, "ds.axis") && count == 2) DS_TRY(align(d, inputs[0]->type, ds_op_int(op, "ds.axis", 0), &inputs[1]));
     if (op->kind == DS_ONNX_PRelu && inputs[1]->type->rank > inputs[0]->type->rank)
         return dec_fail(d, DS_E_shape, "the slope has a higher rank than the input");
     DS_TRY(dec_broadcast(d, inputs, count, dims, &rank));

@@ -74,13 +74,25 @@ RULE(scatter_elements) {
     return DS_OK;
 }
 
+/* How many dims an index names. Where only run time knows the extent, the rank of the updates tells. */
+static ds_status index_depth(dec *d, const ds_type *t, const ds_type *indices, const ds_type *updates, int64_t *out) {
+    if (indices->rank == 0) return dec_fail(d, DS_E_shape, "the indices are a scalar");
+    const ds_expr *last = indices->dims[indices->rank - 1];
+    if (!ds_expr_is_const(last, out)) {
+        *out = (int64_t)(indices->rank - 1 + t->rank) - (int64_t)updates->rank;
+        DS_TRY(dec_require(d, DS_equal, last, dec_const(d, *out), "an index has as many elements as the ranks of input and updates say"));
+    }
+    if (*out < 0 || (size_t)*out > t->rank)
+        return dec_fail(d, DS_E_shape, "an index of %lld elements for rank %zu", (long long)*out, t->rank);
+    return DS_OK;
+}
+
 RULE(scatter_nd) {
     ds_value *in[3];
     int64_t depth, code;
     DS_TRY(scatter_operands(d, op, in, &code));
     const ds_type *t = in[0]->type, *it = in[1]->type;
-    if (it->rank == 0 || !ds_expr_is_const(it->dims[it->rank - 1], &depth) || depth < 0 || (size_t)depth > t->rank)
-        return dec_refuse(d, "indices of this shape");
+    DS_TRY(index_depth(d, t, it, in[2]->type, &depth));
     const ds_expr *rows = dec_const(d, 1), *inner = dec_const(d, 1), *params[4 + DEC_MAX_RANK];
     for (size_t i = 0; i + 1 < it->rank; i++) rows = ds_expr_mul(d->cx, rows, it->dims[i]);
     for (size_t i = (size_t)depth; i < t->rank; i++) inner = ds_expr_mul(d->cx, inner, t->dims[i]);

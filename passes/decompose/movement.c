@@ -11,7 +11,7 @@ RULE(none) {
 }
 
 RULE(constant) {
-    const ds_attr *v = ds_op_attr(op, "value");
+    const ds_attr *v = ds_op_attr(op, ds_op_attr(op, "sparse_value") ? "sparse_value" : "value");
     if (v && v->kind == DS_ATTR_ELEMENTS) {
         ds_op *c = ds_op_create(&d->b, DS_GRAPH_constant, NULL, 0, &v->type, 1, 0);
         ds_op_set_attr(d->m, c, "value", v);
@@ -23,18 +23,17 @@ RULE(constant) {
         int64_t value = ds_op_int(op, "value_int", 0);
         d->out[0] = dec_constant(d, DS_i64, 0, NULL, &value, sizeof value);
     } else if (ds_op_attr(op, "value_ints")) {
-        int64_t values[1024];
-        int64_t n = (int64_t)ds_op_ints(op, "value_ints", values, 1024);
-        if (n > 1024) return dec_refuse(d, "a long list in value_ints");
-        d->out[0] = dec_constant(d, DS_i64, 1, &n, values, (size_t)n * 8);
+        const ds_attr *a = ds_op_attr(op, "value_ints");
+        size_t n = a->kind == DS_ATTR_ARRAY ? a->count : 0;
+        int64_t *values = ds_arena_alloc(d->cx->arena, n * sizeof *values), count = (int64_t)ds_op_ints(op, "value_ints", values, n);
+        d->out[0] = dec_constant(d, DS_i64, 1, &count, values, (size_t)count * sizeof *values);
     } else if (ds_op_attr(op, "value_floats")) {
         const ds_attr *a = ds_op_attr(op, "value_floats");
-        float values[1024];
-        int64_t n = (int64_t)a->count;
-        if (n > 1024) return dec_refuse(d, "a long list in value_floats");
-        for (int64_t i = 0; i < n; i++) values[i] = (float)a->items[i]->number;
-        d->out[0] = dec_constant(d, DS_f32, 1, &n, values, (size_t)n * 4);
-    } else return dec_refuse(d, "sparse and string constants");
+        int64_t n = a->kind == DS_ATTR_ARRAY ? (int64_t)a->count : 0;
+        float *values = ds_arena_alloc(d->cx->arena, (size_t)n * sizeof *values);
+        for (int64_t i = 0; i < n; i++) values[i] = a->items[i]->kind == DS_ATTR_FLOAT ? (float)a->items[i]->number : 0;
+        d->out[0] = dec_constant(d, DS_f32, 1, &n, values, (size_t)n * sizeof *values);
+    } else return dec_refuse(d, "constants of strings");
     return DS_OK;
 }
 
@@ -262,12 +261,25 @@ RULE(constant_of_shape) {
     return DS_OK;
 }
 
+/* Before opset 6: a number of tiles and the axis along which they lie, as tensors of one element, maybe of floats. */
+static ds_status tile_along(dec *d, const ds_expr **repeats, size_t *out_count) {
+    size_t rank = dec_type(d, 0)->rank, axis, n;
+    double number;
+    if (!dec_in(d, 1) || !dec_in(d, 2) || !dec_known_scalar(d, dec_in(d, 2), &number))
+        return dec_refuse(d, "tiles along an axis that is known only at run time");
+    DS_TRY(dec_axis(d, (int64_t)number, rank, &axis));
+    for (size_t i = 0; i < rank; i++) repeats[i] = dec_const(d, 1);
+    *out_count = rank;
+    DS_TRY(dec_ints(d, dec_convert(d, dec_in(d, 1), DS_i64), &repeats[axis], 1, &n));
+    return n == 1 ? DS_OK : dec_fail(d, DS_E_shape, "%zu numbers of tiles", n);
+}
+
 RULE(tile) {
     const ds_expr *repeats[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK];
     ds_value *x = dec_in(d, 0);
     size_t n, rank = x->type->rank;
-    (void)op;
-    DS_TRY(dec_ints(d, dec_in(d, 1), repeats, DEC_MAX_RANK, &n));
+    if (op->operand_count == 3) DS_TRY(tile_along(d, repeats, &n));
+    else DS_TRY(dec_ints(d, dec_in(d, 1), repeats, DEC_MAX_RANK, &n));
     if (n != rank) return dec_fail(d, DS_E_shape, "%zu repeats for a tensor of rank %zu", n, rank);
     for (size_t i = 0; i < rank; i++) {
         dims[i] = ds_expr_mul(d->cx, x->type->dims[i], repeats[i]);

@@ -231,23 +231,30 @@ RULE(softmax) {
     return DS_OK;
 }
 
-/* one where the element is the first of the largest along the axis, else zero */
+/* The position among the reduced dims, counted through; `over` is where they stand: behind the others (SIZE_MAX: each in its place). */
+static const ds_expr *position_within(dec *d, ds_value *x, const bool *reduced, size_t over) {
+    const ds_expr *at = dec_const(d, 0);
+    for (size_t i = 0; i < x->type->rank; i++)
+        if (reduced[i]) at = ds_expr_add(d->cx, ds_expr_mul(d->cx, at, x->type->dims[i]), dec_dim(d, over == SIZE_MAX ? i : over++));
+    return at;
+}
+
+/* one where the element is the first of the largest along the axis (before opset 13: in everything from there on), else zero */
 RULE(hardmax) {
     ds_value *x = dec_in(d, 0);
     bool reduced[DEC_MAX_RANK];
     DS_TRY(softmax_shape(d, op, &x, reduced));
-    size_t rank = x->type->rank, axis = 0;
-    while (axis < rank && !reduced[axis]) axis++;
-    if (ds_op_int(op, "ds.flatten", 0)) return dec_refuse(d, "Hardmax before opset 13");
+    size_t rank = x->type->rank;
     reduction n = reduction_of(d, x, reduced);
     ds_value *max = reduce_value(d, x, &n, DS_LOOP_max), *inputs[] = {x, max};
-    const ds_attr *maps[] = {n.map, kept_map(d, reduced, rank, 1)};
-    body r = reduce_begin(d, DS_i64, rank, n.kept, n.over, 1, inputs, maps, 2);
-    ds_value *p = cast_to(&r, position(&r, rank), DS_i64);
+    const ds_attr *maps[] = {n.map, kept_map(d, reduced, rank, n.over_count)};
+    body r = reduce_begin(d, DS_i64, rank, n.kept, n.over, n.over_count, inputs, maps, 2);
+    ds_value *p = cast_to(&r, at_point(&r, rank + n.over_count, position_within(d, x, reduced, rank)), DS_i64);
     ds_value *hit = is_extreme(&r, r.x[0], r.x[1]);
     ds_value *first = reduce_end(&r, op3(&r, DS_LOOP_select, hit, p, whole(&r, DS_i64, INT64_MAX)), DS_LOOP_min);
     r = map_over(d, x->type->elem, rank, x->type->dims, &first, 1);
-    d->out[0] = map_end(&r, op2(&r, DS_LOOP_eq, cast_to(&r, position(&r, axis), DS_i64), r.x[0]));
+    p = cast_to(&r, at_point(&r, rank, position_within(d, x, reduced, SIZE_MAX)), DS_i64);
+    d->out[0] = map_end(&r, op2(&r, DS_LOOP_eq, p, r.x[0]));
     return DS_OK;
 }
 
@@ -369,20 +376,38 @@ static void batch_norm_training(dec *d, ds_op *op) {
     }
 }
 
+/* What reads a parameter of the norm: one element a channel, or (before opset 9, with spatial = 0) one for each place in an image. */
+static ds_status batch_norm_map(dec *d, ds_op *op, const ds_attr **out_map) {
+    const ds_type *x = dec_type(d, 0);
+    bool elementwise = ds_op_int(op, "ds.elementwise", 0) && x->rank > 1;
+    size_t want = elementwise ? x->rank - 1 : 1;
+    const ds_expr *exprs[DEC_MAX_RANK];
+    for (size_t i = 1; i < 5; i++)
+        if (dec_type(d, i)->rank != want)
+            return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, not %zu", i, dec_type(d, i)->rank, want);
+    for (size_t i = 0; i < want; i++) exprs[i] = dec_dim(d, i + (x->rank > 1));
+    *out_map = dec_map_of(d, x->rank, exprs, want);
+    return DS_OK;
+}
+
 RULE(batch_norm) {
     ds_value *x = dec_in(d, 0), *parameters[] = {dec_in(d, 1), dec_in(d, 4)};
+    const ds_attr *map = NULL;
+    if (x->type->rank == 0) return dec_fail(d, DS_E_shape, "the input is a scalar");
+    DS_TRY(batch_norm_map(d, op, &map));
     if (ds_op_int(op, "training_mode", 0) && x->type->rank > 1) {
         batch_norm_training(d, op);
         return DS_OK;
     }
     ds_elem wide = dec_compute_elem(parameters[0]->type->elem);
-    body r = map_over(d, wide, 1, parameters[0]->type->dims, parameters, 2);
+    const ds_type *shape = parameters[0]->type;
+    body r = map_over(d, wide, shape->rank, shape->dims, parameters, 2);
     ds_value *root = op1(&r, DS_LOOP_sqrt, op2(&r, DS_LOOP_add, r.x[1], like(&r, r.x[1], ds_op_float(op, "epsilon", 1e-5))));
     ds_value *scale = map_end(&r, op2(&r, DS_LOOP_div, r.x[0], root)), *shift_of[] = {dec_in(d, 2), dec_in(d, 3), scale};
-    r = map_over(d, wide, 1, scale->type->dims, shift_of, 3);
+    r = map_over(d, wide, shape->rank, shape->dims, shift_of, 3);
     ds_value *shift = map_end(&r, op2(&r, DS_LOOP_sub, r.x[0], op2(&r, DS_LOOP_mul, r.x[1], r.x[2]))), *inputs[] = {x, scale, shift};
     size_t rank = x->type->rank;
-    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), channel_map(d, rank, rank > 1), channel_map(d, rank, rank > 1)};
+    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), map, map};
     r = map_begin(d, x->type->elem, rank, x->type->dims, inputs, maps, 3);
     d->out[0] = map_end(&r, op2(&r, DS_LOOP_add, op2(&r, DS_LOOP_mul, cast_to(&r, r.x[0], wide), r.x[1]), r.x[2]));
     return DS_OK;

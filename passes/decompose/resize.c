@@ -61,7 +61,8 @@ static ds_value *resize_coordinate(body *r, const char *mode, const resize_axis 
     if (!strcmp(mode, "asymmetric")) return scale ? DIV(x, scale) : DIV(MUL(x, in), out);
     if (!strcmp(mode, "align_corners")) return SELECT(LT(one, out), DIV(MUL(x, last), steps), zero);
     if (!strcmp(mode, "tf_crop_and_resize")) return crop_coordinate(r, a, x, last, steps, LT(one, out));
-    ds_value *middle = ADD(x, half), *v = SUB(scale ? DIV(middle, scale) : DIV(MUL(middle, in), out), half);
+    ds_value *middle = ADD(x, half), *share = scale ? DIV(middle, scale) : DIV(MUL(middle, in), out), *v = SUB(share, half);
+    if (!strcmp(mode, "tf_half_pixel_for_nn")) return share;
     if (!strcmp(mode, "pytorch_half_pixel")) return SELECT(LT(one, out), v, zero);
     if (!strcmp(mode, "half_pixel_symmetric")) return ADD(MUL(MUL(in, half), SUB(one, DIV(out, exact))), v);
     return v;
@@ -138,12 +139,20 @@ static ds_value *resize_at_once(dec *d, const resize_form *f, ds_value *x, const
     return map_end(r, outside ? SELECT(outside, like(r, v, f->extrapolation), v) : v);
 }
 
-/* A scale that is known at compile time, or 0. */
-static double known_scale(dec *d, const resize_axis *a) {
-    double scale;
-    if (!ds_value_constant(a->scales)) return 0;
+/* Element `at` of a list, or `otherwise` where it is not known at compile time. */
+static double known_element(dec *d, ds_value *list, size_t at, double otherwise) {
+    double value;
+    if (!ds_value_constant(list)) return otherwise;
     body r = map_over(d, DS_f32, 0, NULL, NULL, 0);
-    return dec_known_scalar(d, map_end(&r, element(&r, a->scales, a->at)), &scale) ? scale : 0;
+    return dec_known_scalar(d, map_end(&r, element(&r, list, at)), &value) ? value : otherwise;
+}
+
+/* A scale that is known at compile time, or 0. */
+static double known_scale(dec *d, const resize_axis *a) { return known_element(d, a->scales, a->at, 0); }
+
+/* Is the region of interest all of the axis? */
+static bool is_whole(dec *d, const resize_axis *a) {
+    return !a->roi || (known_element(d, a->roi, a->at, -1) == 0 && known_element(d, a->roi, a->at + a->roi_count, -1) == 1);
 }
 
 /* Nearest elements of an image made larger by whole numbers, in the modes where output p reads input p / scale: NULL in others. */
@@ -268,7 +277,7 @@ static ds_status resize_axes(dec *d, ds_op *op, resize_axis *axis) {
         if (common) a->scales = common, a->at = 0;
         if (a->scales) DS_TRY(scaled_extent(d, a, common ? 0.5 : 0));
         else a->changed = a->in != a->out;
-        a->changed = a->changed || (roi && !strcmp(ds_op_text(op, "coordinate_transformation_mode", ""), "tf_crop_and_resize"));
+        if (!strcmp(ds_op_text(op, "coordinate_transformation_mode", ""), "tf_crop_and_resize")) a->changed = a->changed || !is_whole(d, a);
     }
     return DS_OK;
 }
