@@ -13,10 +13,14 @@ typedef struct {
 typedef struct {
     const ds_dim_value *dims; /* symbols to fix at a value */
     size_t dim_count;
+    const char *const *inputs; /* names of initialisers that are inputs of the model, not constants in it */
+    size_t input_count;
+    size_t given_inputs; /* … and of those among the first so many of the graph's inputs */
 } ds_import_options;
 
 /* Imports the ONNX model at `path` as function @main of onnx ops. Weights stay in `files`, which must outlive the module.
- * Arguments and results carry ds.name (the model's own names); module attribute ds.symbols maps symbols to the model's spelling. */
+ * Arguments and results carry ds.name (the model's own names); module attribute ds.symbols maps symbols to the model's spelling, and
+ * ds.defaults lists inputs of the graph whose initialisers are compiled in. */
 DS_MUST_USE ds_status ds_onnx_import(ds_ir_context *cx, ds_files *files, const char *path, const ds_import_options *options,
                                      ds_module **out_module);
 

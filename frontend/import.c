@@ -122,6 +122,7 @@ static ds_status import_attribute(ds_importer *im, const Onnx__AttributeProto *a
     ds_status status = DS_OK;
     *out = NULL;
     if (a->t) return ds_import_tensor(im, a->t, out);
+    if (a->sparse_tensor) return ds_import_sparse(im, a->sparse_tensor, out);
     if (a->n_ints || a->type == 7) *out = ds_attr_ints(cx, a->ints, a->n_ints);
     else if (a->n_floats || a->type == 6) {
         for (size_t i = 0; i < a->n_floats; i++) arrput(items, ds_attr_float(cx, (double)a->floats[i]));
@@ -316,18 +317,60 @@ static ds_status import_graph_body(ds_importer *im, ds_scope *scope, ds_block *b
     return status;
 }
 
-static ds_status import_initializers(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__GraphProto *graph) {
-    for (size_t i = 0; i < graph->n_initializer; i++) {
+static ds_status define_constant(ds_importer *im, ds_scope *scope, ds_block *block, const char *name, const ds_attr *elements) {
+    ds_builder b = {im->module, block, NULL, ds_loc_named(im->module, name)};
+    ds_value *v = constant_value(&b, elements);
+    v->name = ds_context_name(im->cx, name);
+    return scope_define(im, scope, name, v);
+}
+
+static ptrdiff_t input_index(const Onnx__GraphProto *graph, const char *name) {
+    for (size_t i = 0; i < graph->n_input; i++)
+        if (graph->input[i]->name && !strcmp(graph->input[i]->name, name)) return (ptrdiff_t)i;
+    return -1;
+}
+
+/* An initialiser that is a graph input, too, is that input's default value. It is compiled in, unless the options say that callers give
+ * the value. */
+static bool is_given(const ds_importer *im, const Onnx__GraphProto *graph, const char *name) {
+    ptrdiff_t index = input_index(graph, name);
+    if (index < 0 || !im->options) return false;
+    for (size_t i = 0; i < im->options->input_count; i++)
+        if (!strcmp(im->options->inputs[i], name)) return true;
+    return (size_t)index < im->options->given_inputs;
+}
+
+static ds_status import_initializers(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__GraphProto *graph, bool is_main) {
+    const ds_attr **defaults = NULL, *elements;
+    ds_status status = DS_OK;
+    for (size_t i = 0; status == DS_OK && i < graph->n_initializer; i++) {
         const Onnx__TensorProto *t = graph->initializer[i];
         const char *name = t->name ? t->name : "";
-        const ds_attr *elements;
-        DS_TRY(ds_import_tensor(im, t, &elements));
-        ds_builder b = {im->module, block, NULL, ds_loc_named(im->module, name)};
-        ds_value *v = constant_value(&b, elements);
-        v->name = ds_context_name(im->cx, name);
-        DS_TRY(scope_define(im, scope, name, v));
+        if (is_main && is_given(im, graph, name)) continue;
+        status = ds_import_tensor(im, t, &elements);
+        if (status == DS_OK) status = define_constant(im, scope, block, name, elements);
+        if (is_main && input_index(graph, name) >= 0) arrput(defaults, ds_attr_string(im->cx, name));
     }
-    if (graph->n_sparse_initializer) return ds_report(im->cx->diag, DS_ERROR, DS_E_form, NULL, "sparse initialisers are not supported");
+    for (size_t i = 0; status == DS_OK && i < graph->n_sparse_initializer; i++) {
+        const Onnx__TensorProto *values = graph->sparse_initializer[i]->values;
+        status = ds_import_sparse(im, graph->sparse_initializer[i], &elements);
+        if (status == DS_OK) status = define_constant(im, scope, block, values->name ? values->name : "", elements);
+    }
+    if (is_main) ds_module_set_attr(im->module, "ds.defaults", ds_attr_array(im->cx, defaults, arrlenu(defaults)));
+    arrfree(defaults);
+    return status;
+}
+
+/* Every name of the options is one that has a default to do without. */
+static ds_status check_given(ds_importer *im, const Onnx__GraphProto *graph) {
+    for (size_t i = 0; im->options && i < im->options->input_count; i++) {
+        bool found = input_index(graph, im->options->inputs[i]) >= 0, has_default = false;
+        for (size_t k = 0; found && !has_default && k < graph->n_initializer; k++)
+            has_default = graph->initializer[k]->name && !strcmp(graph->initializer[k]->name, im->options->inputs[i]);
+        if (!has_default)
+            return ds_report(im->cx->diag, DS_ERROR, DS_E_name, NULL, "'%s' is not an input that has an initialiser",
+                             im->options->inputs[i]);
+    }
     return DS_OK;
 }
 
@@ -356,7 +399,8 @@ static ds_status import_outputs(ds_importer *im, ds_scope *scope, ds_block *bloc
 
 static ds_status import_graph(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__GraphProto *graph, bool is_main) {
     const ds_attr **arg_attrs = NULL;
-    ds_status status = import_initializers(im, scope, block, graph);
+    ds_status status = is_main ? check_given(im, graph) : DS_OK;
+    if (status == DS_OK) status = import_initializers(im, scope, block, graph, is_main);
     for (size_t i = 0; status == DS_OK && i < graph->n_input; i++) {
         const Onnx__ValueInfoProto *input = graph->input[i];
         const char *name = input->name ? input->name : "";

@@ -136,6 +136,16 @@ static const void *string_bytes(ds_importer *im, const Onnx__TensorProto *t, siz
     return copy;
 }
 
+/* Any byte but 0 is true; what reads bools takes them to be 0 or 1. */
+static const void *clean_bools(ds_importer *im, const uint8_t *bytes, size_t length) {
+    size_t i = 0;
+    while (i < length && bytes[i] < 2) i++;
+    if (i == length) return bytes;
+    uint8_t *copy = ds_arena_alloc(im->cx->arena, length);
+    for (i = 0; i < length; i++) copy[i] = bytes[i] != 0;
+    return copy;
+}
+
 ds_status ds_import_tensor(ds_importer *im, const Onnx__TensorProto *t, const ds_attr **out_elements) {
     ds_ir_context *cx = im->cx;
     const char *name = t->name ? t->name : "";
@@ -158,6 +168,7 @@ ds_status ds_import_tensor(ds_importer *im, const Onnx__TensorProto *t, const ds
     else if (t->has_payload_offset) DS_TRY(payload_bytes(im, t, elem, count, bytes_needed, &bytes));
     else if (bytes_needed > (1u << 24)) return bad_tensor(im, name, "its data has not the size that its type and shape need");
     else DS_TRY(field_bytes(im, t, elem, count, bytes_needed, &bytes));
+    if (elem == DS_b1) bytes = clean_bools(im, bytes, length);
     const char *key = count > 1024 ? ds_arena_printf(cx->arena, "w%u", im->next_resource++) : NULL;
     *out_elements = ds_attr_elements(cx, type, bytes, length, key);
     return DS_OK;

@@ -4,7 +4,7 @@ import subprocess
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import AttributeProto, SparseTensorProto, TensorProto, helper, numpy_helper
 
 
 def save(path, nodes, inputs, outputs, initializers=()):
@@ -76,6 +76,18 @@ def broken_models(folder, good):
     path = folder / "pipe.onnx"
     save(path, [node("Add", ["x", "w"], ["y"])], [x], [y], [pipe])
     yield "external data that is a pipe", path, ["pipe.bin"]
+    path = folder / "einsum_twice.onnx"
+    save(path, [node("Einsum", ["x"], ["y"], "outer", equation="ij->iij")], [x], [y])
+    yield "a result dimension twice", path, ["outer", "twice"]
+    path = folder / "norm.onnx"
+    save(path, [node("BatchNormalization", ["x", "p", "p", "p", "p"], ["y"], "norm")], [x], [y], [numpy_helper.from_array(np.ones((3, 2), np.float32), "p")])
+    yield "parameters of a wrong rank", path, ["norm", "rank 2"]
+    sparse = SparseTensorProto(dims=[2, 3], values=numpy_helper.from_array(np.ones(1, np.float32), "v"), indices=numpy_helper.from_array(np.array([6]), "i"))
+    constant = node("Constant", [], ["w"], "few")
+    constant.attribute.append(AttributeProto(name="sparse_value", type=AttributeProto.SPARSE_TENSOR, sparse_tensor=sparse))
+    path = folder / "sparse.onnx"
+    save(path, [constant, node("Add", ["x", "w"], ["y"])], [x], [y])
+    yield "a sparse tensor's index outside", path, ["'v'", "outside"]
     inner = helper.make_graph([node("Relu", ["x"], ["deep"])], "g", [], [value("deep", [2, 3])])
     try:
         while True:  # until the protobuf library itself refuses

@@ -292,6 +292,7 @@ def commands(env, report):
         report.check("run " + source.name, result.returncode == 0, result.stderr)
         outputs.append((work / "out/output_0.pb").read_bytes())
     report.check("text and model give the same bits", outputs[0] == outputs[1])
+    given_initialisers(env, report, work / "initialisers")
     profiles(env, report, model, data, work)
     schedules(env, report, model, data, work, outputs[0])
     kernel_schedules(env, report, work)
@@ -300,6 +301,34 @@ def commands(env, report):
     report.check("install", result.returncode == 0 and (work / "installed/include/libdsrt.h").exists(), result.stderr)
     result = sh(work / "installed/bin/dsc", "info", model)
     report.check("installed dsc runs", "symbol batch" in result.stdout, result.stderr)
+
+
+def given_initialisers(env, report, work):
+    """An initialiser that is a graph input is a constant, unless --input says otherwise or the folder has a value for every input."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    work.mkdir(exist_ok=True)
+    tensor = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [2])
+    own, given, x = np.float32([1, 2]), np.float32([10, 20]), np.float32([3, 4])
+    nodes = [helper.make_node("Mul", ["w", "x"], ["t"]), helper.make_node("Add", ["t", "b"], ["y"])]
+    graph = helper.make_graph(nodes, "g", [tensor("w"), tensor("x"), tensor("b")], [tensor("y")], [numpy_helper.from_array(own, "w"), numpy_helper.from_array(own, "b")])
+    onnx.save(helper.make_model(graph), work / "model.onnx")
+
+    def result_of(values, *options):
+        folder = work / ("in%d" % len(values))
+        folder.mkdir(exist_ok=True)
+        for i, value in enumerate(values):
+            np.save(folder / ("input_%d.npy" % i), value)
+        ran = sh(env.dsc, "run", work / "model.onnx", "--inputs", folder, "--outputs", folder, *options)
+        return np.load(folder / "output_0.npy").tolist() if ran.returncode == 0 else ran.stderr
+
+    report.check("initialisers are defaults", result_of([x]) == (own * x + own).tolist())
+    report.check("every input is given", result_of([given, x, given]) == (given * x + given).tolist())
+    report.check("one initialiser is given", result_of([x, given], "--input=b") == (own * x + given).tolist())
+    report.check("--input needs an initialiser", "not an input that has an initialiser" in str(result_of([x], "--input=x")))
+    info = sh(env.dsc, "info", work / "model.onnx", "--input=w").stdout
+    report.check("info tells of defaults", "compiled in: 'b'" in info and "compiled in: 'w'" not in info and "input 0: 'w'" in info, info)
 
 
 def profiles(env, report, model, data, work):

@@ -107,6 +107,7 @@ static ds_status add_option(cli *c, const char *name, size_t length, const char 
         if (!value && *i + 1 >= argc) return usage("option needs a value:", name);
         cli_option o = {options[k].name, value ? value : argv[++*i]};
         arrput(c->options, o);
+        if (!strcmp(o.name, "input")) arrput(c->inputs, o.value);
         return strcmp(o.name, "dim") ? DS_OK : add_dim(c, o.value);
     }
     return usage("this command has no option", name);
@@ -133,7 +134,7 @@ ds_status cli_parse(cli *c, int argc, char **argv) {
 
 void cli_free(cli *c) {
     for (size_t i = 0; i < arrlenu(c->dims); i++) free((char *)(uintptr_t)c->dims[i].name);
-    arrfree(c->arguments), arrfree(c->options), arrfree(c->dims);
+    arrfree(c->arguments), arrfree(c->options), arrfree(c->dims), arrfree(c->inputs);
 }
 
 const char *cli_value(const cli *c, const char *name, const char *otherwise) {

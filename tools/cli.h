@@ -14,6 +14,7 @@ typedef struct {
     const char **arguments; /* stb_ds array: what is not an option */
     cli_option *options;    /* stb_ds array, in order */
     ds_dim_value *dims;     /* stb_ds array, from --dim */
+    const char **inputs;    /* stb_ds array, from --input */
 } cli;
 
 /* Reports what is wrong to standard error; DS_BAD_USAGE then. */

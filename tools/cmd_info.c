@@ -50,6 +50,13 @@ static void print_requirements(ds_string *out, ds_module *m, const ds_op *func) 
     arrfree(list);
 }
 
+static void print_defaults(ds_string *out, const ds_module *m) {
+    const ds_attr *defaults = ds_module_attr(m, "ds.defaults");
+    for (size_t i = 0; defaults && i < defaults->count; i++)
+        ds_string_printf(out, "compiled in: '%s', an input with an initialiser (--input='%s' makes it an input)\n",
+                         defaults->items[i]->text, defaults->items[i]->text);
+}
+
 ds_status cmd_info(const cli *c, ds_ir_context *cx) {
     ds_files files = {0};
     ds_module *m = NULL;
@@ -72,6 +79,7 @@ ds_status cmd_info(const cli *c, ds_ir_context *cx) {
         for (size_t i = 0; symbols && i < symbols->count; i++)
             ds_string_printf(&text, "symbol %s: '%s' in the model\n", symbols->entries[i].name, symbols->entries[i].value->text);
         print_requirements(&text, m, func);
+        print_defaults(&text, m);
         if (text.data) fputs(text.data, stdout);
         arrfree(results);
     }

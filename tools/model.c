@@ -27,6 +27,24 @@ const char *model_beside(ds_ir_context *cx, const char *name) {
     return ds_arena_printf(cx->arena, "%.*s%s", slash ? (int)(slash - self + 1) : 0, self, name);
 }
 
+static const char *npy_path(ds_ir_context *cx, const char *folder, size_t i) {
+    const char *path = ds_arena_printf(cx->arena, "%s/input_%zu.npy", folder, i);
+    return access(path, R_OK) ? NULL : path;
+}
+
+/* Where the folder of inputs holds more files than the model has inputs without defaults, they stand for all inputs of the graph, in
+ * order: their number, else 0. */
+static size_t surplus_inputs(const cli *c, ds_ir_context *cx, const ds_module *m) {
+    const ds_attr *defaults = ds_module_attr(m, "ds.defaults");
+    if (!defaults || !defaults->count) return 0;
+    const char *folder = cli_value(c, "inputs", cli_value(c, "expect", NULL)), *path = c->arguments[0], *slash = strrchr(path, '/');
+    if (!folder && !strcmp(c->command, "check"))
+        folder = ds_arena_printf(cx->arena, "%.*stest_data_set_0", slash ? (int)(slash - path + 1) : 0, path);
+    size_t n = 0;
+    while (folder && (npy_path(cx, folder, n) || !access(ds_arena_printf(cx->arena, "%s/input_%zu.pb", folder, n), R_OK))) n++;
+    return n > ds_op_block(ds_module_find(m, "main"), 0)->arg_count ? n : 0;
+}
+
 ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count, ds_module **out) {
     if (arrlenu(c->arguments) != 1) {
         fprintf(stderr, "dsc: error: %s needs one model\n", c->command);
@@ -41,7 +59,11 @@ ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
         DS_TRY(ds_files_open(files, cx->diag, path, &file));
         return ds_module_parse(cx, files, (const char *)file->bytes, file->length, path, out);
     }
-    ds_import_options options = {dims, dim_count};
+    ds_import_options options = {.dims = dims, .dim_count = dim_count, .inputs = c->inputs, .input_count = arrlenu(c->inputs)};
+    DS_TRY(ds_onnx_import(cx, files, path, &options, out));
+    options.given_inputs = surplus_inputs(c, cx, *out);
+    if (!options.given_inputs) return DS_OK;
+    ds_module_destroy(*out);
     return ds_onnx_import(cx, files, path, &options, out);
 }
 
@@ -104,11 +126,6 @@ void model_close(model *m) {
 }
 
 /* ---- calls ---- */
-
-static const char *npy_path(ds_ir_context *cx, const char *folder, size_t i) {
-    const char *path = ds_arena_printf(cx->arena, "%s/input_%zu.npy", folder, i);
-    return access(path, R_OK) ? NULL : path;
-}
 
 ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folder, size_t i, const char *name, const ds_type *type,
                            ds_model_tensor *out, bool *out_owned, bool *out_npy) {
