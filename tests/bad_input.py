@@ -88,6 +88,10 @@ def broken_models(folder, good):
     path = folder / "sparse.onnx"
     save(path, [constant, node("Add", ["x", "w"], ["y"])], [x], [y])
     yield "a sparse tensor's index outside", path, ["'v'", "outside"]
+    path = folder / "recurrent.onnx"
+    weights = [numpy_helper.from_array(np.ones(s, np.float32), n) for n, s in (("w", (1, 8, 3)), ("r", (1, 8, 2)), ("b", (1, 7)))]
+    save(path, [node("LSTM", ["s", "w", "r", "b"], ["y"], "memory", hidden_size=2)], [value("s", [4, 1, 3])], [value("y", None)], weights)
+    yield "a bias that is too short", path, ["memory", "'B'"]
     inner = helper.make_graph([node("Relu", ["x"], ["deep"])], "g", [], [value("deep", [2, 3])])
     try:
         while True:  # until the protobuf library itself refuses

@@ -4,6 +4,7 @@
  * the same turn of one loop, as dim 0 of states, weights and gates: in turn t one is at step t, the other at step extent - 1 - t.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "passes/decompose/decompose.h"
 
@@ -12,8 +13,37 @@ typedef struct {
     double alpha, beta;
 } activation;
 
+/* How many of the attributes' alphas and betas each takes, and those that it has otherwise. */
+static const struct {
+    const char *name;
+    size_t parameters;
+    double alpha, beta;
+} activations[] = {{"Sigmoid", 0, 0, 0},
+                   {"Tanh", 0, 0, 0},
+                   {"Relu", 0, 0, 0},
+                   {"Softsign", 0, 0, 0},
+                   {"Softplus", 0, 0, 0},
+                   {"LeakyRelu", 1, 0.01, 0},
+                   {"ThresholdedRelu", 1, 1, 0},
+                   {"Elu", 1, 1, 0},
+                   {"Affine", 2, 1, 0},
+                   {"ScaledTanh", 2, 1, 1},
+                   {"HardSigmoid", 2, 0.2, 0.5}};
+
+/* log(1 + e^x) = max(x, 0) + log1p(e^-|x|) */
+static ds_value *softplus(body *r, ds_value *x) {
+    ds_value *small = op1(r, DS_LOOP_exp, op1(r, DS_LOOP_neg, op1(r, DS_LOOP_abs, x)));
+    return ADD(MAX(x, like(r, x, 0)), op1(r, DS_LOOP_log1p, small));
+}
+
+/* NULL for a name that is none of an activation. */
 static ds_value *activate(body *r, const activation *a, ds_value *x) {
-    ds_value *one = like(r, x, 1), *zero = like(r, x, 0);
+    ds_value *one = like(r, x, 1), *zero = like(r, x, 0), *alpha = like(r, x, a->alpha), *beta = like(r, x, a->beta);
+    if (!strcmp(a->name, "Softsign")) return DIV(x, ADD(one, op1(r, DS_LOOP_abs, x)));
+    if (!strcmp(a->name, "Softplus")) return softplus(r, x);
+    if (!strcmp(a->name, "ThresholdedRelu")) return SELECT(LT(x, alpha), zero, x);
+    if (!strcmp(a->name, "Elu")) return SELECT(LT(x, zero), MUL(alpha, SUB(EXP(x), one)), x);
+    if (!strcmp(a->name, "ScaledTanh")) return MUL(alpha, op1(r, DS_LOOP_tanh, MUL(beta, x)));
     if (!strcmp(a->name, "Sigmoid")) return op2(r, DS_LOOP_div, one, op2(r, DS_LOOP_add, one, op1(r, DS_LOOP_exp, op1(r, DS_LOOP_neg, x))));
     if (!strcmp(a->name, "Tanh")) return op1(r, DS_LOOP_tanh, x);
     if (!strcmp(a->name, "Relu")) return op2(r, DS_LOOP_max, x, zero);
@@ -48,11 +78,11 @@ static const ds_expr *step_at(recurrence *n, const ds_expr *t, const ds_expr *di
     return ds_expr_add(d->cx, t, ds_expr_mul(d->cx, dim, ds_expr_sub(d->cx, mirror, t)));
 }
 
-/* parameter[this loop's directions, from..from+count, :] */
-static ds_value *part_of(recurrence *n, ds_value *parameter, int64_t from, int64_t count) {
+/* parameter[this loop's directions, from..from+count, :]; columns: of a parameter of rank 3 */
+static ds_value *part_of(recurrence *n, ds_value *parameter, int64_t from, int64_t count, const ds_expr *columns) {
     dec *d = n->d;
     size_t rank = parameter->type->rank;
-    const ds_expr *dims[3] = {dec_const(d, (int64_t)n->count), dec_const(d, count), rank == 3 ? parameter->type->dims[2] : NULL};
+    const ds_expr *dims[3] = {dec_const(d, (int64_t)n->count), dec_const(d, count), columns};
     const ds_expr *exprs[3] = {ds_expr_add(d->cx, dec_dim(d, 0), dec_const(d, (int64_t)n->direction)),
                                ds_expr_add(d->cx, dec_dim(d, 1), dec_const(d, from)), dec_dim(d, 2)};
     const ds_attr *map = dec_map_of(d, rank, exprs, rank);
@@ -229,13 +259,14 @@ static void one_loop(recurrence *n, ds_value *x, ds_value **out) {
     bool lstm = op->kind == DS_ONNX_LSTM, gru = op->kind == DS_ONNX_GRU;
     ds_elem elem = x->type->elem;
     int64_t rows = rows_of(n);
-    ds_value *w = part_of(n, dec_in(d, 1), 0, rows), *rw = part_of(n, dec_in(d, 2), 0, rows), *bias = NULL, *rb = NULL;
-    if (dec_in(d, 3)) bias = part_of(n, dec_in(d, 3), 0, rows), rb = part_of(n, dec_in(d, 3), rows, rows);
+    ds_value *w = part_of(n, dec_in(d, 1), 0, rows, dec_type(d, 1)->dims[2]), *bias = NULL, *rb = NULL;
+    ds_value *rw = part_of(n, dec_in(d, 2), 0, rows, dec_const(d, n->hidden));
+    if (dec_in(d, 3)) bias = part_of(n, dec_in(d, 3), 0, rows, NULL), rb = part_of(n, dec_in(d, 3), rows, rows, NULL);
     if (rb && !(gru && ds_op_int(op, "linear_before_reset", 0))) bias = dec_binary(d, DS_LOOP_add, bias, rb), rb = NULL;
     ds_value *initial[] = {initial_state(n, dec_in(d, 5), elem), lstm ? initial_state(n, dec_in(d, 6), elem) : NULL};
     const char *turn = ds_module_new_symbol(d->m, "t");
     step s = {.xw = all_steps(n, x, w, bias), .t = step_at(n, ds_expr_symbol(d->cx, turn), dec_dim(d, 0))};
-    if (lstm && dec_in(d, 7)) s.peephole = part_of(n, dec_in(d, 7), 0, 3 * n->hidden);
+    if (lstm && dec_in(d, 7)) s.peephole = part_of(n, dec_in(d, 7), 0, 3 * n->hidden, NULL);
     size_t carried = lstm ? 2 : 1;
     const ds_type *state = initial[0]->type, *types[3] = {state, state, NULL};
     const ds_expr *dims[] = {n->seq, state->dims[0], state->dims[1], state->dims[2]};
@@ -258,17 +289,29 @@ static void one_loop(recurrence *n, ds_value *x, ds_value **out) {
     out[0] = in_order(n, ds_op_result(loop, carried)), out[1] = ds_op_result(loop, 0), out[2] = lstm ? ds_op_result(loop, 1) : NULL;
 }
 
+/* The next element of a list of floats that activations consume in their order, or `otherwise`. */
+static double next_of(const ds_attr *list, size_t *at, double otherwise) {
+    if (!list || list->kind != DS_ATTR_ARRAY || *at >= list->count || list->items[*at]->kind != DS_ATTR_FLOAT) return otherwise;
+    return list->items[(*at)++]->number;
+}
+
 static void read_activations(recurrence *n, size_t per_direction) {
     const ds_attr *names = ds_op_attr(n->op, "activations"), *alpha = ds_op_attr(n->op, "activation_alpha"),
                   *beta = ds_op_attr(n->op, "activation_beta");
+    size_t alphas = 0, betas = 0;
     static const char *const defaults[3][3] = {{"Sigmoid", "Tanh", "Tanh"}, {"Sigmoid", "Tanh", ""}, {"Tanh", "", ""}};
     size_t kind = n->op->kind == DS_ONNX_LSTM ? 0 : n->op->kind == DS_ONNX_GRU ? 1 : 2;
-    for (size_t i = 0; i < per_direction; i++) {
-        size_t at = n->direction * per_direction + i;
-        n->act[i] = (activation){names && at < names->count ? names->items[at]->text : defaults[kind][i], 0.01, 0};
-        if (!strcmp(n->act[i].name, "HardSigmoid")) n->act[i].alpha = 0.2, n->act[i].beta = 0.5;
-        if (alpha && at < alpha->count) n->act[i].alpha = alpha->items[at]->number;
-        if (beta && at < beta->count) n->act[i].beta = beta->items[at]->number;
+    if (names && names->kind != DS_ATTR_ARRAY) names = NULL;
+    for (size_t at = 0; at < (n->direction + 1) * per_direction; at++) {
+        bool named = names && at < names->count && names->items[at]->kind == DS_ATTR_STRING;
+        activation a = {named ? names->items[at]->text : defaults[kind][at % per_direction], 0, 0};
+        for (size_t k = 0; k < DS_COUNT(activations); k++) {
+            if (strcasecmp(a.name, activations[k].name)) continue;
+            a = (activation){activations[k].name, activations[k].alpha, activations[k].beta};
+            if (activations[k].parameters > 0) a.alpha = next_of(alpha, &alphas, a.alpha);
+            if (activations[k].parameters > 1) a.beta = next_of(beta, &betas, a.beta);
+        }
+        n->act[at % per_direction] = a;
     }
 }
 
@@ -292,16 +335,45 @@ static ds_value *join_loops(dec *d, ds_value **parts, size_t count, size_t axis)
     return joined;
 }
 
+static ds_status fits(recurrence *n, size_t operand, const char *name, size_t rank, const ds_expr *const *dims) {
+    const ds_type *t = dec_type(n->d, operand);
+    if (!t) return DS_OK;
+    if (t->rank != rank) return dec_fail(n->d, DS_E_shape, "'%s' has rank %zu, not %zu", name, t->rank, rank);
+    for (size_t i = 0; i < rank; i++)
+        DS_TRY(dec_require(n->d, DS_equal, t->dims[i], dims[i], "dimension %zu of '%s' fits the input, the direction and hidden_size", i,
+                           name));
+    return DS_OK;
+}
+
+/* hidden_size, or what the weights say; then every operand has the extents that follow from it. */
+static ds_status check_operands(recurrence *n, int64_t directions) {
+    dec *d = n->d;
+    const ds_type *x = dec_type(d, 0), *w = dec_type(d, 1), *r = dec_type(d, 2);
+    if (x->rank != 3 || w->rank != 3 || r->rank != 3) return dec_fail(d, DS_E_shape, "input or weights do not have rank 3");
+    n->hidden = ds_op_int(n->op, "hidden_size", 0);
+    if (!n->hidden && !ds_expr_is_const(r->dims[2], &n->hidden)) return dec_refuse(d, "a hidden size that is known only at run time");
+    if (n->hidden < 1 || n->hidden > INT32_MAX) return dec_fail(d, DS_E_attribute, "a hidden size of %lld", (long long)n->hidden);
+    n->batch_at = ds_op_int(n->op, "layout", 0) ? 0 : 1;
+    n->seq = x->dims[n->batch_at ? 0 : 1], n->batch = x->dims[n->batch_at];
+    const ds_expr *each = dec_const(d, directions), *rows = dec_const(d, rows_of(n)), *hidden = dec_const(d, n->hidden);
+    const ds_expr *state[] = {n->batch_at ? each : n->batch, n->batch_at ? n->batch : each, hidden};
+    DS_TRY(fits(n, 1, "W", 3, (const ds_expr *[]){each, rows, x->dims[2]}));
+    DS_TRY(fits(n, 2, "R", 3, (const ds_expr *[]){each, rows, hidden}));
+    DS_TRY(fits(n, 3, "B", 2, (const ds_expr *[]){each, dec_const(d, 2 * rows_of(n))}));
+    DS_TRY(fits(n, 4, "sequence_lens", 1, &n->batch));
+    DS_TRY(fits(n, 5, "initial_h", 3, state));
+    if (n->op->kind != DS_ONNX_LSTM) return DS_OK;
+    DS_TRY(fits(n, 6, "initial_c", 3, state));
+    return fits(n, 7, "P", 2, (const ds_expr *[]){each, dec_const(d, 3 * n->hidden)});
+}
+
 RULE(recurrent) {
     ds_value *x = dec_in(d, 0), *all[2], *last[2], *cell[2], *out[3];
     bool lstm = op->kind == DS_ONNX_LSTM;
     const char *direction = ds_op_text(op, "direction", "forward");
     size_t directions = strcmp(direction, "bidirectional") ? 1 : 2, per = lstm ? 3 : op->kind == DS_ONNX_GRU ? 2 : 1, loops = 0;
     recurrence n = {.d = d, .op = op, .gates = lstm ? 4 : op->kind == DS_ONNX_GRU ? 3 : 1, .lengths = dec_in(d, 4), .count = 1};
-    if (x->type->rank != 3 || dec_type(d, 2)->rank != 3 || !ds_expr_is_const(dec_type(d, 2)->dims[2], &n.hidden))
-        return dec_fail(d, DS_E_shape, "input or weight does not have rank 3");
-    n.batch_at = ds_op_int(op, "layout", 0) ? 0 : 1;
-    n.seq = x->type->dims[n.batch_at ? 0 : 1], n.batch = x->type->dims[n.batch_at];
+    DS_TRY(check_operands(&n, (int64_t)directions));
     if (n.lengths) {
         int64_t lengths[64], seq;
         size_t count;

@@ -141,6 +141,27 @@ def values():
     yield "Cast towards zero", [NODE("Cast", ["x0"], ["y"], to=TensorProto.INT8)], [c], [np.array([127, -128, 0, 0, 0], np.int8)], []
 
 
+def recurrent():
+    """One step of an RNN for each activation; alphas and betas go to those that take some, in order; weights that callers give."""
+    x, w = f32(1, 2, 3), f32(1, 4, 3)
+    z = x @ w[0].T
+    hidden = NODE("Constant", [], ["r"], value=numpy_helper.from_array(np.zeros((1, 4, 4), np.float32)))
+    steps = {"Softsign": z / (1 + abs(z)), "Softplus": np.log1p(np.exp(z)), "ThresholdedRelu": np.where(z < 0.3, 0, z), "Elu": np.where(z < 0, 0.3 * np.expm1(z), z), "ScaledTanh": 0.3 * np.tanh(0.4 * z), "affine": 0.3 * z + 0.4, "LeakyRelu": np.where(z < 0, 0.3 * z, z)}
+    for name, want in steps.items():
+        yield "RNN with " + name, [hidden, NODE("RNN", ["x0", "x1", "r"], ["y", "last"], hidden_size=4, activations=[name], activation_alpha=[0.3], activation_beta=[0.4])], [x, w], [want[None, None, 0].astype(np.float32), want.astype(np.float32)], []
+    # no state yet: z and the candidate alone make the new one
+    w = f32(1, 12, 3)
+    update, _, candidate = np.split(x @ w[0].T, 3, 2)
+    want = (1 - 1 / (1 + np.exp(-update))) * np.where(candidate < 0, 0.2 * candidate, candidate)
+    for flags in ([], ["symbolic"]):
+        yield "GRU whose second activation takes an alpha", [NODE("GRU", ["x0", "x1", "x2"], ["y", "last"], hidden_size=4, activations=["Sigmoid", "LeakyRelu"], activation_alpha=[0.2])], [x, w, f32(1, 12, 4)], [want[None].astype(np.float32), want.astype(np.float32)], flags
+    w = f32(1, 16, 3)
+    i, o, _, c = np.split(x @ w[0].T, 4, 2)
+    sigmoid = lambda v: 1 / (1 + np.exp(-v))
+    want = sigmoid(o) * np.tanh(sigmoid(i) * np.tanh(c))
+    yield "LSTM with weights of symbols", [NODE("LSTM", ["x0", "x1", "x2", "x3"], ["y", "last"], hidden_size=4)], [x, w, f32(1, 16, 4), np.zeros((1, 32), np.float32)], [want[None].astype(np.float32), want.astype(np.float32)], ["symbolic"]
+
+
 def cases():
-    for part in (old_opsets, tensors, graphs, shapes, values):
+    for part in (old_opsets, tensors, graphs, shapes, values, recurrent):
         yield from part()
