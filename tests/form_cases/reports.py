@@ -100,16 +100,16 @@ def shapes():
     x = f32(2, 5, 3)
     slice_of = constants(s0=np.array([0]), s1=np.array([1]), ax=np.array([1]), low=np.array([-1]), end=np.array([2**63 - 1]))
     first = [*slice_of, NODE("Slice", ["x0", "s0", "s1", "ax"], ["first"])]
-    yield "less the first frame", [*first, NODE("Sub", ["x0", "first"], ["y"])], [x], [x - x[:, :1]], []
-    yield "the first frame everywhere", [*first, NODE("Shape", ["x0"], ["shape"]), NODE("Expand", ["first", "shape"], ["y"])], [x], [np.broadcast_to(x[:, :1], x.shape).copy()], []
-    yield "at least the first frame", [*first, NODE("Greater", ["x0", "first"], ["more"]), NODE("Where", ["more", "x0", "first"], ["y"])], [x], [np.maximum(x, x[:, :1])], []
+    yield from both("less the first frame", [*first, NODE("Sub", ["x0", "first"], ["y"])], [x], [x - x[:, :1]], [])
+    yield from both("the first frame everywhere", [*first, NODE("Shape", ["x0"], ["shape"]), NODE("Expand", ["first", "shape"], ["y"])], [x], [np.broadcast_to(x[:, :1], x.shape).copy()], [])
+    yield from both("at least the first frame", [*first, NODE("Greater", ["x0", "first"], ["more"]), NODE("Where", ["more", "x0", "first"], ["y"])], [x], [np.maximum(x, x[:, :1])], [])
     mask = np.ones((2, 3, 4), bool)
     mask[1, 2:] = False
     sums = mask.astype(np.float32).cumsum(1)
     sine = [*slice_of, *constants(axis=np.array(1)), NODE("Cast", ["x0"], ["c"], to=FLOAT), NODE("CumSum", ["c", "axis"], ["sums"]), NODE("Slice", ["sums", "low", "end", "ax"], ["last"]), NODE("Div", ["sums", "last"], ["y"])]
-    yield "positions over the last of them", sine, [mask], [sums / sums[:, -1:]], []
+    yield from both("positions over the last of them", sine, [mask], [sums / sums[:, -1:]], [])
     a, b, c = f32(6, 3), f32(3, 4), f32(1, 4)
-    yield "Gemm with a row for all", [NODE("Gemm", ["x0", "x1", "x2"], ["y"])], [a, b, c], [a @ b + c], []
+    yield from both("Gemm with a row for all", [NODE("Gemm", ["x0", "x1", "x2"], ["y"])], [a, b, c], [a @ b + c], [])
     v = f32(7)
     for start, end, step in ((-1, -(2**63), -1), (9, 0, -3), (0, 5, -1), (2**63 - 1, -(2**31), -4), (-1, 2**63 - 1, -1), (-3, -100, -2)):
         cut = v[start:end:step] if (start, end) != (-1, -(2**63)) else v[::-1]
