@@ -74,6 +74,7 @@ bool ds_expr_is_const(const ds_expr *e, int64_t *out_value); /* out_value may be
 bool ds_expr_equals(const ds_expr *e, int64_t value);
 bool ds_expr_nonneg(const ds_expr *e);  /* never below 0 */
 ds_range ds_range_of(const ds_expr *e); /* of an expression that is being made, of parts that have theirs */
+bool ds_expr_is_late(const ds_expr *e); /* mentions a value that is read while running */
 bool ds_expr_is_flag(const ds_expr *e); /* 0 or 1, and neither always */
 /* a / b when b divides a exactly as polynomials, else NULL. */
 const ds_expr *ds_expr_divide_exactly(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);

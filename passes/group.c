@@ -138,9 +138,11 @@ static bool may_join(ds_op *const *ops, size_t count, const ds_op *op, size_t ro
     return connected;
 }
 
-/* A row's temporaries must fit the cache: static and at most this many elements. */
+/* A row's temporaries must fit the cache: at most this many elements, and known when the model starts, which gives lanes their memory. */
 static bool row_is_small(const ds_type *t, size_t rows) {
     int64_t count = 1, extent;
+    for (size_t i = rows; i < t->rank; i++)
+        if (ds_expr_is_late(t->dims[i])) return false;
     for (size_t i = rows; i < t->rank; i++)
         if (!ds_expr_is_const(t->dims[i], &extent)) extent = 1024; /* a guess for what is unknown */
         else if (extent > 1 << 20 || (count *= extent) > 1 << 16) return false;
@@ -160,7 +162,7 @@ static bool rows_are_few(const ds_type *t, size_t rows) {
 static size_t collect_rows(ds_op *first, ds_op **ops) {
     size_t count = 0, rows = first->kind == DS_GRAPH_reduce ? rows_of_reduce(first) : 0;
     ops[count++] = first;
-    if (rows == 0 || rows_are_few(first->results[0].type, rows)) return count;
+    if (rows == 0 || rows_are_few(first->results[0].type, rows) || !row_is_small(first->results[0].type, rows)) return count;
     for (ds_op *op = first->next; op && count < MAX_GROUP; op = op->next) {
         if (!computes(op) || is_contraction(op)) {
             if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_index) continue;

@@ -106,18 +106,21 @@ RULE(qlinear_matmul) {
 
 ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const ds_window *win) {
     size_t rank = x->type->rank, spatial = rank - 2;
-    int64_t outputs = w->type->dims[0]->value, inputs = w->type->dims[1]->value;
+    const ds_expr *outputs = w->type->dims[0], *inputs = w->type->dims[1], *groups = dec_const(d, group);
+    bool single = group > 1 && ds_expr_equals(inputs, 1); /* an input channel for each group */
     /* dims: n, co, out…; over: ci, window… */
-    const ds_expr *dims[DEC_MAX_RANK] = {x->type->dims[0], w->type->dims[0]}, *over[DEC_MAX_RANK] = {w->type->dims[1]}, *xm[DEC_MAX_RANK],
-                  *wm[DEC_MAX_RANK], *edges[2 * DEC_MAX_RANK];
+    const ds_expr *dims[DEC_MAX_RANK] = {x->type->dims[0], outputs}, *over[DEC_MAX_RANK] = {inputs}, *xm[DEC_MAX_RANK], *wm[DEC_MAX_RANK],
+                  *edges[2 * DEC_MAX_RANK];
     const ds_expr *ci = dec_dim(d, rank), *co = dec_dim(d, 1);
     bool padded = false;
     xm[0] = dec_dim(d, 0), wm[0] = co, wm[1] = ci;
-    xm[1] = group == 1 ? ci
-            : inputs == 1 && group == outputs
-                ? co
-                : ds_expr_add(d->cx, ds_expr_scale(d->cx, ds_expr_floordiv(d->cx, co, dec_const(d, outputs / group)), inputs), ci);
-    if (group > 1 && inputs == 1) wm[1] = dec_const(d, 0);
+    if (group == 1) xm[1] = ci;
+    else if (single && outputs == groups) xm[1] = co;
+    else {
+        const ds_expr *of_group = ds_expr_floordiv(d->cx, co, ds_expr_floordiv(d->cx, outputs, groups));
+        xm[1] = ds_expr_add(d->cx, ds_expr_mul(d->cx, of_group, inputs), ci);
+    }
+    if (single) wm[1] = dec_const(d, 0);
     for (size_t i = 0; i < spatial; i++) {
         dims[i + 2] = win->out[i], over[i + 1] = dec_const(d, win->kernel[i]);
         xm[i + 2] = ds_window_index(d, win, i, i + 2, rank + 1 + i);
@@ -135,30 +138,25 @@ ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t g
 
 static ds_status convolution(dec *d, ds_op *op, ds_value *x, ds_value *w, ds_elem elem, ds_value **out) {
     const ds_type *xt = x->type, *wt = w->type;
-    size_t rank = xt->rank, spatial = rank - 2;
-    int64_t kernel[DEC_MAX_RANK], group = ds_op_int(op, "group", 1), fixed, channels;
+    size_t rank = xt->rank;
+    int64_t kernel[DEC_MAX_RANK], group = ds_op_int(op, "group", 1);
     ds_window win;
     if (rank < 3 || rank > 5 || wt->rank != rank)
         return dec_fail(d, DS_E_shape, "input and weight have ranks %zu and %zu", xt->rank, wt->rank);
-    for (size_t i = 0; i < spatial; i++)
-        if (!ds_expr_is_const(wt->dims[i + 2], &kernel[i])) return dec_refuse(d, "a weight of unknown shape");
-    if (!ds_expr_is_const(wt->dims[0], &fixed) || !ds_expr_is_const(wt->dims[1], &channels) || group < 1 || fixed % group)
-        return dec_fail(d, DS_E_shape, "the weight's output channels do not fit the groups");
-    const ds_expr *same;
-    int64_t have;
-    if (ds_expr_is_const(xt->dims[1], &have) && have != channels * group)
-        return dec_fail(d, DS_E_shape, "weight has %lld input channels, the input has %lld", (long long)(channels * group),
-                        (long long)have);
-    DS_TRY(dec_same(d, xt->dims[1], dec_const(d, channels * group), &same));
-    DS_TRY(ds_window_of(d, op, xt, kernel, spatial, &win));
+    if (group < 1) return dec_fail(d, DS_E_attribute, "group is not positive");
+    DS_TRY(ds_window_size(d, op, wt, kernel));
+    DS_TRY(dec_require(d, DS_equal, ds_expr_mod(d->cx, wt->dims[0], dec_const(d, group)), dec_const(d, 0),
+                       "the groups divide the weight's output channels"));
+    DS_TRY(dec_require(d, DS_equal, xt->dims[1], ds_expr_scale(d->cx, wt->dims[1], group),
+                       "the input has the channels of the weight, for each group"));
+    DS_TRY(ds_window_of(d, op, xt, kernel, rank - 2, &win));
     *out = dec_convolve(d, elem, x, w, group, &win);
     return DS_OK;
 }
 
 RULE(conv) {
     DS_TRY(convolution(d, op, dec_in(d, 0), dec_in(d, 1), dec_type(d, 0)->elem, &d->out[0]));
-    if (dec_in(d, 2)) d->out[0] = dec_channel_bias(d, d->out[0], dec_in(d, 2));
-    return DS_OK;
+    return dec_in(d, 2) ? dec_channel_bias(d, d->out[0], dec_in(d, 2), &d->out[0]) : DS_OK;
 }
 
 /* Depthwise over the end of the past input and the new one; the last kernel - 1 elements are the next call's past. */
@@ -177,7 +175,7 @@ RULE(causal_conv) {
     const ds_expr *xm[] = {dec_dim(d, 0), dec_dim(d, 1), ds_expr_add(d->cx, dec_dim(d, 2), dec_dim(d, 4))},
                   *wm[] = {dec_dim(d, 1), dec_const(d, 0), dec_dim(d, 4)};
     ds_value *v = dec_contract(d, DS_GRAPH_conv, x->type->elem, 3, dims, over, 2, x, dec_map_of(d, 5, xm, 3), w, dec_map_of(d, 5, wm, 3));
-    if (dec_in(d, 2)) v = dec_channel_bias(d, v, dec_in(d, 2));
+    if (dec_in(d, 2)) DS_TRY(dec_channel_bias(d, v, dec_in(d, 2), &v));
     if (strcmp(ds_op_text(op, "activation", "none"), "none") != 0) { /* silu, also called swish */
         body b = map_same(d, v->type->elem, v), *r = &b;
         v = map_end(r, DIV(r->x[0], ADD(like(r, r->x[0], 1), EXP(op1(r, DS_LOOP_neg, r->x[0])))));
@@ -200,7 +198,7 @@ RULE(conv_integer) { return integer_convolution(d, op, dec_in(d, 0), dec_in(d, 2
 RULE(qlinear_conv) {
     ds_value *v, *factors[] = {dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7)};
     DS_TRY(integer_convolution(d, op, dec_in(d, 0), dec_in(d, 2), dec_in(d, 3), dec_in(d, 5), &v));
-    if (dec_in(d, 8)) v = dec_channel_bias(d, v, dec_in(d, 8));
+    if (dec_in(d, 8)) DS_TRY(dec_channel_bias(d, v, dec_in(d, 8), &v));
     return requantise(d, v, factors, 1, &d->out[0]);
 }
 

@@ -57,15 +57,6 @@ ds_status dec_axis(dec *d, int64_t axis, size_t rank, size_t *out_axis) {
 const ds_expr *dec_const(dec *d, int64_t v) { return ds_expr_const(d->cx, v); }
 const ds_expr *dec_dim(dec *d, size_t i) { return ds_expr_dim(d->cx, i); }
 
-static void note_late(void *user, const char *name) { *(bool *)user = *(bool *)user || strncmp(name, "v_", 2) == 0; }
-
-/* Mentions a value that is read at run time. */
-static bool is_late(const ds_expr *e) {
-    bool late = false;
-    ds_expr_each_symbol(e, note_late, &late);
-    return late;
-}
-
 /* The same requirement stands at the beginning of this block, or of one around it. */
 static bool is_required(dec *d, const ds_requirement *r) {
     for (const ds_block *block = d->b.block; block; block = block->region->op ? block->region->op->block : NULL)
@@ -97,7 +88,7 @@ ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr
     if (is_required(d, &r)) return DS_OK;
     /* what entry can check stands first in its block */
     ds_builder b = d->b;
-    if (!is_late(left) && !is_late(right)) {
+    if (!ds_expr_is_late(left) && !ds_expr_is_late(right)) {
         b.before = b.block->first;
         while (b.before && b.before->kind == DS_GRAPH_require) b.before = b.before->next;
     }
@@ -546,13 +537,20 @@ static ds_value *without_dust(dec *d, ds_value *bias) {
     return dusty ? dec_constant(d, DS_f32, 1, &count, kept, value->count) : bias;
 }
 
-ds_value *dec_channel_bias(dec *d, ds_value *v, ds_value *bias) {
+ds_status dec_per_channel(dec *d, const ds_value *v, const ds_expr *channels, const char *what) {
+    if (v->type->rank != 1) return dec_fail(d, DS_E_shape, "it must be that %s, but it has rank %zu", what, v->type->rank);
+    return dec_require(d, DS_equal, v->type->dims[0], channels, "%s", what);
+}
+
+ds_status dec_channel_bias(dec *d, ds_value *v, ds_value *bias, ds_value **out) {
     const ds_expr *e = dec_dim(d, 1);
+    DS_TRY(dec_per_channel(d, bias, v->type->dims[1], "the bias has an element for each output channel"));
     bias = without_dust(d, bias);
     ds_value *inputs[] = {v, bias};
     const ds_attr *maps[] = {ds_attr_identity_map(d->cx, v->type->rank), dec_map_of(d, v->type->rank, &e, 1)};
     body r = map_begin(d, v->type->elem, v->type->rank, v->type->dims, inputs, maps, 2);
-    return map_end(&r, op2(&r, DS_LOOP_add, r.x[0], cast_to(&r, r.x[1], r.x[0]->type->elem)));
+    *out = map_end(&r, op2(&r, DS_LOOP_add, r.x[0], cast_to(&r, r.x[1], r.x[0]->type->elem)));
+    return DS_OK;
 }
 
 ds_value *dec_slice(dec *d, ds_value *v, size_t axis, const ds_expr *start, const ds_expr *extent_of, int64_t step) {

@@ -167,7 +167,8 @@ ds_value *dec_binary(dec *d, ds_op_kind kind, ds_value *a, ds_value *b); /* broa
 ds_value *dec_slice(dec *d, ds_value *v, size_t axis, const ds_expr *start, const ds_expr *extent, int64_t step);
 ds_status dec_concat(dec *d, ds_value *const *inputs, size_t count, size_t axis, ds_value **out);
 /* v + bias, one element for each channel (dimension 1) */
-ds_value *dec_channel_bias(dec *d, ds_value *v, ds_value *bias);
+ds_status dec_channel_bias(dec *d, ds_value *v, ds_value *bias, ds_value **out);
+ds_status dec_per_channel(dec *d, const ds_value *v, const ds_expr *channels, const char *what); /* requires v[channels] */
 /* A symbol of its own for an expression: for extents whose products would otherwise expand into long polynomials. */
 const ds_expr *dec_named(dec *d, const ds_expr *e);
 /* matmul over the last two dims, batch dims broadcast */
@@ -182,7 +183,9 @@ typedef struct {
 } ds_window;
 ds_status ds_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *kernel, size_t spatial, ds_window *out_window);
 const ds_expr *ds_window_index(dec *d, const ds_window *w, size_t i, size_t out_dim, size_t window_dim);
-/* The convolution of x[n, group*inputs, in…] with w[outputs, inputs, kernel…], both of static channels. */
+/* A weight's window: its extents from dim 2 on, or the attribute kernel_shape, which they must be. */
+ds_status ds_window_size(dec *d, ds_op *op, const ds_type *weight, int64_t *out_kernel);
+/* The convolution of x[n, group*inputs, in…] with w[outputs, inputs, kernel…]. */
 ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const ds_window *window);
 /* Lowers the onnx ops of a block; used for the regions of control flow. */
 ds_status dec_block(dec *d, ds_block *block);

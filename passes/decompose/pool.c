@@ -4,6 +4,20 @@
 
 #include "passes/decompose/decompose.h"
 
+ds_status ds_window_size(dec *d, ds_op *op, const ds_type *weight, int64_t *out) {
+    int64_t named[DEC_MAX_RANK] = {0};
+    size_t spatial = weight->rank - 2;
+    bool is_named = ds_op_ints(op, "kernel_shape", named, DEC_MAX_RANK) == spatial;
+    for (size_t i = 0; i < spatial; i++) {
+        bool is_fixed = ds_expr_is_const(weight->dims[i + 2], &out[i]);
+        if (!is_fixed && !is_named)
+            return dec_refuse(d, "a window whose size is known only at run time, without the attribute kernel_shape");
+        if (!is_fixed) out[i] = named[i];
+        if (is_named) DS_TRY(dec_require(d, DS_equal, weight->dims[i + 2], dec_const(d, named[i]), "the weight's window is kernel_shape"));
+    }
+    return DS_OK;
+}
+
 ds_status ds_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *kernel, size_t spatial, ds_window *w) {
     const char *pad = ds_op_text(op, "auto_pad", "NOTSET");
     int64_t pads[2 * DEC_MAX_RANK] = {0};

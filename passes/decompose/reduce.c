@@ -313,6 +313,13 @@ RULE(layer_norm) {
     return DS_OK;
 }
 
+/* Requires that operands `first` … `last` have one element for each of `channels`. */
+static ds_status check_parameters(dec *d, size_t first, size_t last, const ds_expr *channels) {
+    for (size_t i = first; i <= last; i++)
+        if (dec_in(d, i)) DS_TRY(dec_per_channel(d, dec_in(d, i), channels, "a norm's parameter has an element for each channel"));
+    return DS_OK;
+}
+
 static const ds_attr *channel_map(dec *d, size_t rank, size_t channel) {
     const ds_expr *e = dec_dim(d, channel);
     return dec_map_of(d, rank, &e, 1);
@@ -322,6 +329,8 @@ RULE(instance_norm) {
     ds_value *x = dec_in(d, 0), *mean, *inverse;
     bool reduced[DEC_MAX_RANK] = {false};
     size_t rank = x->type->rank;
+    if (rank < 2) return dec_fail(d, DS_E_shape, "the input has no channels");
+    DS_TRY(check_parameters(d, 1, 2, x->type->dims[1]));
     for (size_t i = 2; i < rank; i++) reduced[i] = true;
     moments(d, x, reduced, ds_op_float(op, "epsilon", 1e-5), true, &mean, &inverse);
     d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, rank, 0), dec_in(d, 1), channel_map(d, rank, 1), dec_in(d, 2),
@@ -336,6 +345,8 @@ RULE(group_norm) {
     const ds_expr *dims[DEC_MAX_RANK], *g = dec_const(d, groups), *channel;
     if (rank + 1 > DEC_MAX_RANK || rank < 2 || groups < 1) return dec_fail(d, DS_E_shape, "the input has no channels");
     dims[0] = x->type->dims[0], dims[1] = g, dims[2] = ds_expr_floordiv(d->cx, x->type->dims[1], g);
+    DS_TRY(dec_require(d, DS_equal, ds_expr_mul(d->cx, g, dims[2]), x->type->dims[1], "the groups divide the channels"));
+    DS_TRY(check_parameters(d, 1, 2, ds_op_int(op, "ds.per_group", 0) ? g : x->type->dims[1]));
     for (size_t i = 2; i < rank; i++) dims[i + 1] = x->type->dims[i];
     bool reduced[DEC_MAX_RANK] = {false};
     for (size_t i = 2; i <= rank; i++) reduced[i] = true;
@@ -382,9 +393,12 @@ static ds_status batch_norm_map(dec *d, ds_op *op, const ds_attr **out_map) {
     bool elementwise = ds_op_int(op, "ds.elementwise", 0) && x->rank > 1;
     size_t want = elementwise ? x->rank - 1 : 1;
     const ds_expr *exprs[DEC_MAX_RANK];
-    for (size_t i = 1; i < 5; i++)
-        if (dec_type(d, i)->rank != want)
-            return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, not %zu", i, dec_type(d, i)->rank, want);
+    for (size_t i = 1; i < 5; i++) {
+        const ds_type *t = dec_type(d, i);
+        if (t->rank != want) return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, not %zu", i, t->rank, want);
+        for (size_t k = 0; k < want; k++)
+            DS_TRY(dec_require(d, DS_equal, t->dims[k], x->dims[k + (x->rank > 1)], "a norm's parameters have the input's extents"));
+    }
     for (size_t i = 0; i < want; i++) exprs[i] = dec_dim(d, i + (x->rank > 1));
     *out_map = dec_map_of(d, x->rank, exprs, want);
     return DS_OK;

@@ -270,27 +270,25 @@ RULE(deform_conv) {
     ds_value *x = dec_in(d, 0), *w = dec_in(d, 1), *offset = dec_in(d, 2);
     size_t rank = x->type->rank, s = rank - 2;
     deform_form f = {.spatial = s, .groups = ds_op_int(op, "group", 1), .offset_groups = ds_op_int(op, "offset_group", 1)};
-    int64_t cout, channels;
     if (rank < 3 || rank > 5 || w->type->rank != rank || offset->type->rank != rank || f.groups < 1 || f.offset_groups < 1)
         return dec_fail(d, DS_E_shape, "input, weight and offset do not fit together");
-    if (!ds_expr_is_const(w->type->dims[0], &cout) || !ds_expr_is_const(w->type->dims[1], &channels))
-        return dec_refuse(d, "a weight of unknown shape");
-    for (size_t i = 0; i < s; i++) {
-        f.stride[i] = f.dilation[i] = 1;
-        if (!ds_expr_is_const(w->type->dims[2 + i], &f.kernel[i])) return dec_refuse(d, "a weight of unknown shape");
-    }
+    const ds_expr *groups = dec_const(d, f.groups), *channels = w->type->dims[1], *all_outputs = w->type->dims[0];
+    DS_TRY(ds_window_size(d, op, w->type, f.kernel));
+    DS_TRY(dec_require(d, DS_equal, ds_expr_mod(d->cx, all_outputs, groups), dec_const(d, 0), "the groups divide the output channels"));
+    DS_TRY(dec_require(d, DS_equal, x->type->dims[1], ds_expr_mul(d->cx, channels, groups),
+                       "the input has the channels of the weight, for each group"));
+    for (size_t i = 0; i < s; i++) f.stride[i] = f.dilation[i] = 1;
     ds_op_ints(op, "strides", f.stride, s);
     ds_op_ints(op, "dilations", f.dilation, s);
     ds_op_ints(op, "pads", f.pads, 2 * s);
-    if (cout % f.groups) return dec_fail(d, DS_E_shape, "%lld output channels in %lld groups", (long long)cout, (long long)f.groups);
     ds_value *columns = deformed_columns(d, &f, x, offset, dec_in(d, 4));
     /* y[n, g, co, out…] = sum over ci, window… of columns[n, g, ci, window…, out…] * w[g, co, ci, window…] */
     const ds_expr *split[DEC_MAX_RANK], *ws[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *over[DEC_MAX_RANK], *cm[DEC_MAX_RANK], *wm[DEC_MAX_RANK],
         *out[DEC_MAX_RANK];
     size_t y = 3 + s;
-    dims[0] = split[0] = x->type->dims[0], dims[1] = split[1] = ws[0] = dec_const(d, f.groups),
-    dims[2] = ws[1] = dec_const(d, cout / f.groups);
-    over[0] = split[2] = ws[2] = dec_const(d, channels);
+    dims[0] = split[0] = x->type->dims[0], dims[1] = split[1] = ws[0] = groups;
+    dims[2] = ws[1] = ds_expr_floordiv(d->cx, all_outputs, groups);
+    over[0] = split[2] = ws[2] = channels;
     cm[0] = dec_dim(d, 0), cm[1] = wm[0] = dec_dim(d, 1), wm[1] = dec_dim(d, 2), cm[2] = wm[2] = dec_dim(d, y);
     out[0] = dims[0], out[1] = w->type->dims[0];
     for (size_t i = 0; i < s; i++) {
@@ -302,9 +300,8 @@ RULE(deform_conv) {
     size_t all = y + 1 + s;
     ds_value *v = dec_contract(d, DS_GRAPH_matmul, x->type->elem, y, dims, over, 1 + s, columns, dec_map_of(d, all, cm, 3 + 2 * s), w,
                                dec_map_of(d, all, wm, 3 + s));
-    v = dec_reshape(d, v, rank, out);
-    d->out[0] = dec_in(d, 3) ? dec_channel_bias(d, v, dec_in(d, 3)) : v;
-    return DS_OK;
+    d->out[0] = dec_reshape(d, v, rank, out);
+    return dec_in(d, 3) ? dec_channel_bias(d, d->out[0], dec_in(d, 3), &d->out[0]) : DS_OK;
 }
 
 /* ---- crops and windows of a tensor ---- */

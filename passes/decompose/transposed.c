@@ -11,7 +11,8 @@ enum { MAX_PHASES = 16, MOST_PHASES = 4096 }; /* that have a convolution of thei
 
 typedef struct {
     size_t rank, spatial;
-    int64_t group, inputs, outputs; /* channels of a group */
+    int64_t group;
+    const ds_expr *inputs, *outputs; /* channels of a group */
     int64_t kernel[DEC_MAX_RANK], stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK];
     const ds_expr *out[DEC_MAX_RANK], *before[DEC_MAX_RANK];
 } transposed;
@@ -30,6 +31,11 @@ static int64_t phase_count(const transposed *t) {
     return count;
 }
 
+/* Output channels of all groups, `times` over. */
+static const ds_expr *all_channels(dec *d, const transposed *t, int64_t times) {
+    return ds_expr_scale(d->cx, t->outputs, t->group * times);
+}
+
 /* All phases have as many taps: they are the channels of one convolution. */
 static bool is_even(const transposed *t) {
     bool even = t->group == 1;
@@ -38,8 +44,9 @@ static bool is_even(const transposed *t) {
 }
 
 static bool has_phases(const transposed *t) {
-    int64_t count = 1;
-    if (t->inputs < 1 || t->outputs < 1 || t->outputs > INT32_MAX / t->group) return false;
+    int64_t count = 1, inputs = 1, outputs = 1;
+    ds_expr_is_const(t->inputs, &inputs), ds_expr_is_const(t->outputs, &outputs);
+    if (inputs < 1 || outputs < 1 || outputs > INT32_MAX / t->group) return false;
     for (size_t i = 0; i < t->spatial; i++) {
         int64_t before;
         if (!ds_expr_is_const(t->before[i], &before) || before < 0 || t->kernel[i] < t->stride[i]) return false;
@@ -52,15 +59,14 @@ static bool has_phases(const transposed *t) {
 /* The weight [group*inputs, outputs, kernel…] as that of a convolution for phases first … first + count - 1, whose channels are the
  * phase's, then the output's: a phase's taps, the last one first. */
 static ds_value *phase_weights(dec *d, const transposed *t, ds_value *w, int64_t first, int64_t count) {
-    int64_t channels = t->group * t->outputs, after = phase_count(t);
-    const ds_expr *dims[DEC_MAX_RANK] = {dec_const(d, channels * count), dec_const(d, t->inputs)}, *at[DEC_MAX_RANK], *row = dec_dim(d, 0),
-                  *all = dec_const(d, channels), *outputs = dec_const(d, t->outputs), *co = count == 1 ? row : ds_expr_mod(d->cx, row, all),
-                  *phase = dec_const(d, first);
+    int64_t after = phase_count(t);
+    const ds_expr *dims[DEC_MAX_RANK] = {all_channels(d, t, count), t->inputs}, *at[DEC_MAX_RANK], *row = dec_dim(d, 0),
+                  *all = all_channels(d, t, 1), *co = count == 1 ? row : ds_expr_mod(d->cx, row, all), *phase = dec_const(d, first);
     if (count > 1) phase = ds_expr_add(d->cx, phase, ds_expr_floordiv(d->cx, row, all));
     at[0] = dec_dim(d, 1), at[1] = co;
     if (t->group > 1) {
-        at[0] = ds_expr_add(d->cx, ds_expr_scale(d->cx, ds_expr_floordiv(d->cx, co, outputs), t->inputs), at[0]);
-        at[1] = ds_expr_mod(d->cx, co, outputs);
+        at[0] = ds_expr_add(d->cx, ds_expr_mul(d->cx, ds_expr_floordiv(d->cx, co, t->outputs), t->inputs), at[0]);
+        at[1] = ds_expr_mod(d->cx, co, t->outputs);
     }
     for (size_t i = 0; i < t->spatial; i++) {
         int64_t size = phase_taps(t, i, first);
@@ -98,7 +104,7 @@ static ds_value *spread_phases(dec *d, const transposed *t, ds_value *v, const d
         at[i + 2] = ds_expr_sub(d->cx, ds_expr_floordiv(d->cx, p, stride), dec_const(d, t->before[i]->value / t->stride[i]));
         phase = ds_expr_add(d->cx, ds_expr_mul(d->cx, phase, stride), ds_expr_mod(d->cx, p, stride));
     }
-    at[1] = ds_expr_add(d->cx, ds_expr_scale(d->cx, phase, t->group * t->outputs), dec_dim(d, 1));
+    at[1] = ds_expr_add(d->cx, ds_expr_mul(d->cx, phase, all_channels(d, t, 1)), dec_dim(d, 1));
     const ds_attr *map = dec_map_of(d, t->rank, at, t->rank);
     body r = map_begin(d, v->type->elem, t->rank, dims, &v, &map, 1);
     return map_end(&r, r.x[0]);
@@ -132,20 +138,19 @@ static ds_value *reached_from(body *r, size_t dims, size_t p_dim, size_t t_dim, 
 }
 
 /* product[n, in…, g, window…, co] = sum over ci of x[n, g*cin/group + ci, in…] * w[g*cin/group + ci, co, window…] */
-static ds_status input_products(dec *d, ds_value *x, ds_value *w, int64_t group, ds_value **out) {
+static ds_status input_products(dec *d, ds_value *x, ds_value *w, const transposed *t, ds_value **out) {
     const ds_type *xt = x->type, *wt = w->type;
     size_t rank = xt->rank, spatial = rank - 2, g_at = 1 + spatial, k_at = g_at + 1, co_at = k_at + spatial, p_rank = co_at + 1;
-    int64_t cin = wt->dims[0]->value;
-    const ds_expr *dims[DEC_MAX_RANK], *xm[DEC_MAX_RANK], *wm[DEC_MAX_RANK], *over = dec_const(d, cin / group);
+    const ds_expr *dims[DEC_MAX_RANK], *xm[DEC_MAX_RANK], *wm[DEC_MAX_RANK];
     ds_elem wide = dec_compute_elem(xt->elem);
     if (p_rank + 1 > DEC_MAX_RANK) return dec_refuse(d, "this many dimensions");
-    dims[0] = xt->dims[0], dims[g_at] = dec_const(d, group), dims[co_at] = wt->dims[1];
+    dims[0] = xt->dims[0], dims[g_at] = dec_const(d, t->group), dims[co_at] = wt->dims[1];
     for (size_t i = 0; i < spatial; i++) dims[1 + i] = xt->dims[2 + i], dims[k_at + i] = wt->dims[2 + i], xm[2 + i] = dec_dim(d, 1 + i);
     xm[0] = dec_dim(d, 0);
-    const ds_expr *channel = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, g_at), cin / group), dec_dim(d, p_rank));
+    const ds_expr *channel = ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, g_at), t->inputs), dec_dim(d, p_rank));
     xm[1] = wm[0] = channel, wm[1] = dec_dim(d, co_at);
     for (size_t i = 0; i < spatial; i++) wm[2 + i] = dec_dim(d, k_at + i);
-    *out = dec_contract(d, DS_GRAPH_matmul, wide, p_rank, dims, &over, 1, x, dec_map_of(d, p_rank + 1, xm, rank), w,
+    *out = dec_contract(d, DS_GRAPH_matmul, wide, p_rank, dims, &t->inputs, 1, x, dec_map_of(d, p_rank + 1, xm, rank), w,
                         dec_map_of(d, p_rank + 1, wm, rank));
     return DS_OK;
 }
@@ -155,12 +160,12 @@ static ds_status by_taps(dec *d, const transposed *t, ds_elem elem, ds_value *x,
     size_t g_at = 1 + t->spatial, k_at = g_at + 1, co_at = k_at + t->spatial, p_rank = co_at + 1;
     ds_value *product = NULL, *at[DEC_MAX_RANK], *valid = NULL;
     const ds_expr *window[DEC_MAX_RANK];
-    DS_TRY(input_products(d, x, w, t->group, &product));
+    DS_TRY(input_products(d, x, w, t, &product));
     for (size_t i = 0; i < t->spatial; i++) window[i] = dec_const(d, t->kernel[i]);
     body b = reduce_begin(d, elem, t->rank, dims, window, t->spatial, NULL, NULL, 0), *r = &b;
     at[0] = position(r, 0);
-    at[g_at] = op2(r, DS_LOOP_floordiv, position(r, 1), num(r, DS_index, (double)t->outputs));
-    at[co_at] = op2(r, DS_LOOP_mod, position(r, 1), num(r, DS_index, (double)t->outputs));
+    at[g_at] = op2(r, DS_LOOP_floordiv, position(r, 1), extent(r, t->outputs));
+    at[co_at] = op2(r, DS_LOOP_mod, position(r, 1), extent(r, t->outputs));
     for (size_t i = 0; i < t->spatial; i++) {
         at[1 + i] = reached_from(r, t->rank + t->spatial, i + 2, t->rank + i, t->stride[i], t->dilation[i], t->before[i],
                                  x->type->dims[i + 2], &valid);
@@ -175,17 +180,18 @@ static ds_status by_taps(dec *d, const transposed *t, ds_elem elem, ds_value *x,
 
 /* ONNX's attributes and the result's extents. */
 static ds_status open_transposed(dec *d, ds_op *op, const ds_type *xt, const ds_type *wt, transposed *t) {
-    int64_t extra[DEC_MAX_RANK] = {0}, pads[2 * DEC_MAX_RANK] = {0}, shape[DEC_MAX_RANK], inputs;
+    int64_t extra[DEC_MAX_RANK] = {0}, pads[2 * DEC_MAX_RANK] = {0}, shape[DEC_MAX_RANK];
     const char *pad = ds_op_text(op, "auto_pad", "NOTSET");
     t->rank = xt->rank, t->spatial = t->rank - 2, t->group = ds_op_int(op, "group", 1);
-    if (t->rank < 3 || t->rank > 5 || wt->rank != t->rank || !ds_expr_is_const(wt->dims[0], &inputs) ||
-        !ds_expr_is_const(wt->dims[1], &t->outputs) || t->group < 1 || inputs % t->group)
-        return dec_fail(d, DS_E_shape, "weight and input do not fit together");
-    t->inputs = inputs / t->group;
-    for (size_t i = 0; i < t->spatial; i++) {
-        t->stride[i] = t->dilation[i] = 1;
-        if (!ds_expr_is_const(wt->dims[i + 2], &t->kernel[i])) return dec_refuse(d, "a weight of unknown shape");
-    }
+    if (t->rank < 3 || t->rank > 5 || wt->rank != t->rank)
+        return dec_fail(d, DS_E_shape, "input and weight have ranks %zu and %zu", t->rank, wt->rank);
+    if (t->group < 1 || t->group > INT32_MAX) return dec_fail(d, DS_E_attribute, "group is not a positive number");
+    const ds_expr *groups = dec_const(d, t->group);
+    t->inputs = ds_expr_floordiv(d->cx, wt->dims[0], groups), t->outputs = wt->dims[1];
+    DS_TRY(dec_require(d, DS_equal, xt->dims[1], wt->dims[0], "the input has the weight's channels"));
+    DS_TRY(dec_require(d, DS_equal, ds_expr_mod(d->cx, wt->dims[0], groups), dec_const(d, 0), "the groups divide the input's channels"));
+    DS_TRY(ds_window_size(d, op, wt, t->kernel));
+    for (size_t i = 0; i < t->spatial; i++) t->stride[i] = t->dilation[i] = 1;
     ds_op_ints(op, "strides", t->stride, DEC_MAX_RANK);
     ds_op_ints(op, "dilations", t->dilation, DEC_MAX_RANK);
     ds_op_ints(op, "pads", pads, 2 * DEC_MAX_RANK);
@@ -215,14 +221,13 @@ RULE(conv_transpose) {
     ds_value *x = dec_in(d, 0), *w = dec_in(d, 1), *v;
     transposed t = {0};
     DS_TRY(open_transposed(d, op, x->type, w->type, &t));
-    const ds_expr *dims[DEC_MAX_RANK] = {x->type->dims[0], dec_const(d, t.group * t.outputs)};
+    const ds_expr *dims[DEC_MAX_RANK] = {x->type->dims[0], all_channels(d, &t, 1)};
     for (size_t i = 0; i < t.spatial; i++) dims[i + 2] = t.out[i];
     ds_elem wide = dec_compute_elem(x->type->elem);
     if (has_phases(&t)) DS_TRY(by_phases(d, &t, wide, x, w, dims, &v));
     else DS_TRY(by_taps(d, &t, wide, x, w, dims, &v));
-    v = dec_convert(d, v, x->type->elem);
-    d->out[0] = dec_in(d, 2) ? dec_channel_bias(d, v, dec_in(d, 2)) : v;
-    return DS_OK;
+    d->out[0] = dec_convert(d, v, x->type->elem);
+    return dec_in(d, 2) ? dec_channel_bias(d, d->out[0], dec_in(d, 2), &d->out[0]) : DS_OK;
 }
 
 /* Col2Im: columns [n, c * window, positions] back into an image, overlaps summed. */

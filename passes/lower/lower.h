@@ -122,7 +122,6 @@ void lower_join_parts(ds_module *m, ds_block *body);
 /* Marks the kernels of a function's body that may run beside those before them. */
 void lower_mark_beside(ds_module *m, ds_block *body);
 ds_value *lower_root_of(ds_value *v); /* whose memory v is a view of */
-bool lower_is_late(const ds_expr *e); /* does it need symbols that are read while running? */
 /* Function of kernels -> plan. */
 ds_status lower_plan(ds_module *m, ds_op *func);
 

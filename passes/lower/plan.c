@@ -34,16 +34,6 @@ typedef struct {
     const ds_expr *lane_bytes;
 } planner;
 
-static void note_late(void *user, const char *name) {
-    if (strncmp(name, "v_", 2) == 0) *(bool *)user = true;
-}
-
-bool lower_is_late(const ds_expr *e) {
-    bool late = false;
-    ds_expr_each_symbol(e, note_late, &late);
-    return late;
-}
-
 static const ds_expr *bytes_of(planner *p, const ds_type *t) {
     return ds_expr_scale(p->cx, ds_layout_count(p->cx, t), (int64_t)(ds_elem_facts(t->elem)->bits + 7) / 8);
 }
@@ -75,7 +65,7 @@ static void add_store(planner *p, ds_value *v) {
     storage s = {
         .bytes = whole ? ds_attr_to_expr(p->cx, whole) : bytes_of(p, v->type), .first = p->position, .last = p->position, .output = -1};
     int64_t bytes;
-    s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = lower_is_late(s.bytes);
+    s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = ds_expr_is_late(s.bytes);
     set_store(p, v, (int)arrlen(p->stores));
     arrput(p->stores, s);
 }
