@@ -45,7 +45,7 @@ def broken_models(folder, good):
     yield "defined twice", path, ["y", "twice"]
     path = folder / "channels.onnx"
     save(path, [node("Conv", ["i", "w"], ["y"], "conv7")], [value("i", [1, 4, 8, 8])], [value("y", None)], [numpy_helper.from_array(np.zeros((2, 3, 3, 3), np.float32), "w")])
-    yield "wrong channels", path, ["conv7", "3 input channels"]
+    yield "wrong channels", path, ["conv7", "channels", "4 == 3"]
     path = folder / "rank.onnx"
     save(path, [node("Transpose", ["x"], ["y"], "turn", perm=[0, 1, 2])], [x], [y])
     yield "wrong rank", path, ["turn"]
