@@ -52,6 +52,12 @@ static double float_mod(double a, double b) {
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
 
+/* x Phi(x); the argument of erfc needs more digits than the result. */
+static double gelu(double a) {
+    if (a < -40) return -0.0;
+    return (double)(0.5L * (long double)a * erfcl((long double)a * -0.707106781186547524400844362104849039L));
+}
+
 static int64_t integer_op(ds_elem elem, int64_t i, int64_t j, char op) {
     unsigned bits = ds_elem_facts(elem)->bits;
     bool is_unsigned = ds_elem_is_unsigned(elem);

@@ -1,8 +1,8 @@
 /* Vector maths of generated code: compiled to bitcode for each architecture when dsc is built, linked into a model on demand, inlined.
  *
- * Freestanding; no fma is written (contraction is decided by the loop level), no tables. The double versions are accurate to about
- * 1e-15 relative; float versions that have no entry of their own compute in double and round, which is correct to within 0.51 ULP.
- * LANES, given when this file is compiled, is 4, 8 or 16; vectors wider than the registers are split by LLVM. Scalars use lane 0 of 4.
+ * Freestanding; no fma is written (contraction is decided by the loop level). Functions of doubles are in double.h. Float versions that
+ * have no entry of their own compute in double, to about 1e-15 (near_*), and round, which is correct to within 0.51 ULP. LANES, given when
+ * this file is compiled, is 4, 8 or 16; vectors wider than the registers are split by LLVM. Scalars use lane 0 of 4.
  */
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -59,16 +59,23 @@ INLINE VF FN(ds_floor_f32_of)(VF x) { return FN(narrow)(FN(ds_floor_f64_of)(FN(w
 INLINE VF FN(ds_ceil_f32_of)(VF x) { return FN(narrow)(FN(ds_ceil_f64_of)(FN(wide)(x))); }
 INLINE VF FN(ds_trunc_f32_of)(VF x) { return FN(narrow)(FN(ds_trunc_f64_of)(FN(wide)(x))); }
 
-/* ---- exponentials: x = n ln2 + r, |r| <= ln2/2; Taylor series of e^r; times 2^n in two steps so that subnormals come out ---- */
-
+/* p times 2^n in two steps, so that subnormals come out */
 INLINE VD FN(scale)(VD p, VL n) {
     VL half = n >> 1, rest = n - half;
     return p * (VD)((half + 1023) << 52) * (VD)((rest + 1023) << 52);
 }
-
 INLINE VL FN(to_int)(VD x) { return __builtin_convertvector(x, VL); }
+INLINE VD FN(root)(VD x) {
+    VD y = x;
+    for (int i = 0; i < LANES; i++) y[i] = __builtin_sqrt(x[i]);
+    return y;
+}
 
-INLINE VD FN(ds_exp_f64_of)(VD x) {
+#include "double.h"
+
+/* ---- exponentials: x = n ln2 + r, |r| <= ln2/2; Taylor series of e^r; times 2^n ---- */
+
+INLINE VD FN(near_exp)(VD x) {
     VD limited = FN(pick)((VL)(x > 1000), x * 0 + 1000.0, x);
     limited = FN(pick)((VL)(limited < -1000), x * 0 - 1000.0, limited);
     VD n = FN(nearest)(limited * 1.4426950408889634), r = limited - n * 6.93147180369123816490e-01;
@@ -140,11 +147,10 @@ INLINE VF FN(ds_decay_f32_of)(VF q) {
     VF e = FN(power_of_two)(q * 1.44269504f + n) * (VF)((VI)biased << 23);
     return FN(pickf)((VI)(q > 86.6433976f), zero, e);
 }
-INLINE VD FN(ds_decay_f64_of)(VD q) { return FN(ds_exp_f64_of)(-q); }
 
 /* ---- logarithms: x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh((m - 1) / (m + 1)) ---- */
 
-INLINE VD FN(ds_log_f64_of)(VD x) {
+INLINE VD FN(near_log)(VD x) {
     VL tiny = (VL)(x < 2.2250738585072014e-308);
     VL bits = (VL)FN(pick)(tiny, x * 18014398509481984.0, x); /* subnormals times 2^54 */
     VL offset = bits - 0x3fe6a09e667f3bcdLL, e = offset >> 52;
@@ -186,22 +192,26 @@ INLINE VF FN(ds_log_f32_of)(VF x) {
 }
 
 /* log(1 + x): log(u) corrected by x / (u - 1) for what rounding u = 1 + x lost */
-INLINE VD FN(ds_log1p_f64_of)(VD x) {
-    VD u = 1 + x, d = u - 1, y = FN(ds_log_f64_of)(u);
+INLINE VD FN(near_log1p)(VD x) {
+    VD u = 1 + x, d = u - 1, y = FN(near_log)(u);
     VL plain = (VL)(d == 0) | (VL)(u == __builtin_inf());
     VD corrected = y * (x / FN(pick)((VL)(d == 0), d * 0 + 1.0, d));
     return FN(pick)((VL)(d == 0), x, FN(pick)(plain, y, corrected));
 }
 
-/* ---- circular functions: x = n pi/2 + r; arguments up to about 2^30 keep full accuracy ---- */
+/* ---- circular functions: x = n pi/2 + r; the largest arguments are reduced as those of doubles ---- */
 
 INLINE VD FN(quadrant)(VD x, VL *out_n) {
     VD n = FN(nearest)(x * 0.63661977236758134308);
     VD r = x - n * 1.57079632673412561417e+00;
     r = r - n * 6.07710050630396597660e-11;
     r = r - n * 2.02226624879595063154e-21;
-    *out_n = FN(to_int)(FN(pick)((VL)(FN(absd)(n) < 4e18), n, (VD)((VL)n & 0)));
-    return r;
+    VL far = (VL)(FN(absd)(x) > 268435456.0);
+    *out_n = FN(to_int)(FN(pick)(far, (VD)((VL)n & 0), n));
+    if (!FN(any)(far)) return r;
+    PAIR exact = FN(reduced)(x, &far);
+    *out_n = far;
+    return exact.h;
 }
 INLINE VD FN(sine)(VD r) {
     VD z = r * r, p = z * (-1.0 / 1307674368000.0) + 1.0 / 6227020800.0;
@@ -222,19 +232,29 @@ INLINE VD FN(cosine)(VD r) {
     p = p * z - 0.5;
     return 1 + z * p;
 }
-INLINE VD FN(circular)(VD x, i64 shift) {
-    VL n;
-    VD r = FN(quadrant)(x, &n);
-    n = n + shift;
+/* sin(r + n pi/2) for the rest r of n */
+INLINE VD FN(circular)(VD r, VL n) {
     VD y = FN(pick)((VL)((n & 1) != 0), FN(cosine)(r), FN(sine)(r));
     return (VD)((VL)y ^ ((n & 2) << 62));
 }
-INLINE VD FN(ds_sin_f64_of)(VD x) { return FN(circular)(x, 0); }
-INLINE VD FN(ds_cos_f64_of)(VD x) { return FN(circular)(x, 1); }
-INLINE VD FN(ds_tan_f64_of)(VD x) { return FN(circular)(x, 0) / FN(circular)(x, 1); }
+INLINE VD FN(near_sin)(VD x) {
+    VL n;
+    VD r = FN(quadrant)(x, &n);
+    return FN(circular)(r, n);
+}
+INLINE VD FN(near_cos)(VD x) {
+    VL n;
+    VD r = FN(quadrant)(x, &n);
+    return FN(circular)(r, n + 1);
+}
+INLINE VD FN(near_tan)(VD x) {
+    VL n;
+    VD r = FN(quadrant)(x, &n);
+    return FN(circular)(r, n) / FN(circular)(r, n + 1);
+}
 
 /* atan: 1/x above 1, then (x - 1)/(x + 1) above tan(pi/8), then the series */
-INLINE VD FN(ds_atan_f64_of)(VD x) {
+INLINE VD FN(near_atan)(VD x) {
     VD a = FN(absd)(x);
     VL large = (VL)(a > 1);
     VD t = FN(pick)(large, 1 / a, a);
@@ -246,22 +266,17 @@ INLINE VD FN(ds_atan_f64_of)(VD x) {
     y = FN(pick)(large, 1.57079632679489661923 - y, y);
     return FN(signed_like)(y, x);
 }
-INLINE VD FN(root)(VD x) {
-    VD y = x;
-    for (int i = 0; i < LANES; i++) y[i] = __builtin_sqrt(x[i]);
-    return y;
+INLINE VD FN(near_asin)(VD x) {
+    return FN(pick)((VL)(FN(absd)(x) <= 1), FN(near_atan)(x / FN(root)((1 - x) * (1 + x))), x * 0 / ((VD)((VL)x & 0)));
 }
-INLINE VD FN(ds_asin_f64_of)(VD x) {
-    return FN(pick)((VL)(FN(absd)(x) <= 1), FN(ds_atan_f64_of)(x / FN(root)((1 - x) * (1 + x))), x * 0 / ((VD)((VL)x & 0)));
-}
-INLINE VD FN(ds_acos_f64_of)(VD x) {
-    return FN(pick)((VL)(FN(absd)(x) <= 1), 2 * FN(ds_atan_f64_of)(FN(root)((1 - x) / (1 + x))), x * 0 / ((VD)((VL)x & 0)));
+INLINE VD FN(near_acos)(VD x) {
+    return FN(pick)((VL)(FN(absd)(x) <= 1), 2 * FN(near_atan)(FN(root)((1 - x) / (1 + x))), x * 0 / ((VD)((VL)x & 0)));
 }
 
 /* ---- hyperbolic functions ---- */
 
-INLINE VD FN(ds_sinh_f64_of)(VD x) {
-    VD a = FN(absd)(x), e = FN(ds_exp_f64_of)(a * 0.5), big = e * (0.5 * e) - 0.5 / (e * e), z = x * x;
+INLINE VD FN(near_sinh)(VD x) {
+    VD a = FN(absd)(x), e = FN(near_exp)(a * 0.5), big = e * (0.5 * e) - 0.5 / (e * e), z = x * x;
     VD p = z * (1.0 / 1307674368000.0) + 1.0 / 6227020800.0;
     p = p * z + 1.0 / 39916800.0;
     p = p * z + 1.0 / 362880.0;
@@ -270,18 +285,9 @@ INLINE VD FN(ds_sinh_f64_of)(VD x) {
     p = p * z + 1.0 / 6.0;
     return FN(pick)((VL)(a < 1), x + x * z * p, FN(signed_like)(big, x));
 }
-INLINE VD FN(ds_cosh_f64_of)(VD x) {
-    VD e = FN(ds_exp_f64_of)(FN(absd)(x) * 0.5);
+INLINE VD FN(near_cosh)(VD x) {
+    VD e = FN(near_exp)(FN(absd)(x) * 0.5);
     return e * (0.5 * e) + 0.5 / (e * e);
-}
-INLINE VD FN(ds_tanh_f64_of)(VD x) {
-    VD a = FN(absd)(x), limited = FN(pick)((VL)(a > 22), a * 0 + 22.0, a), e = FN(ds_exp_f64_of)(2 * limited), z = x * x;
-    VD p = z * (-1382.0 / 155925) + 62.0 / 2835; /* series below 1/16 */
-    p = p * z - 17.0 / 315;
-    p = p * z + 2.0 / 15;
-    p = p * z - 1.0 / 3;
-    VD y = FN(pick)((VL)(a < 0.0625), x + x * z * p, FN(signed_like)((e - 1) / (e + 1), x));
-    return FN(pick)((VL)(x == x), y, x);
 }
 /* Its series up to 0.35, then (1 - e^-2x) / (1 + e^-2x) */
 INLINE VF FN(ds_tanh_f32_of)(VF x) {
@@ -294,15 +300,16 @@ INLINE VF FN(ds_tanh_f32_of)(VF x) {
     big = (VF)((VI)big | ((VI)x & (i32)0x80000000));
     return FN(pickf)((VI)(a < 0.35f), x * (1 + z * p), big);
 }
-INLINE VD FN(ds_asinh_f64_of)(VD x) {
-    VD a = FN(absd)(x), z = a * a, y = FN(ds_log1p_f64_of)(a + z / (1 + FN(root)(1 + z)));
-    return FN(signed_like)(FN(pick)((VL)(a > 1e150), FN(ds_log_f64_of)(a) + 0.69314718055994530942, y), x);
+INLINE VD FN(near_asinh)(VD x) {
+    VD a = FN(absd)(x), z = a * a, y = FN(near_log1p)(a + z / (1 + FN(root)(1 + z)));
+    return FN(signed_like)(FN(pick)((VL)(a > 1e150), FN(near_log)(a) + 0.69314718055994530942, y), x);
 }
-INLINE VD FN(ds_acosh_f64_of)(VD x) {
+INLINE VD FN(near_acosh)(VD x) {
     VD t = x - 1;
-    return FN(ds_log1p_f64_of)(t + FN(root)(t * (t + 2)));
+    VD y = FN(near_log1p)(t + FN(root)(t * (t + 2)));
+    return FN(pick)((VL)(x >= 1), y, FN(all)(__builtin_nan("")));
 }
-INLINE VD FN(ds_atanh_f64_of)(VD x) { return 0.5 * FN(ds_log1p_f64_of)(2 * x / (1 - x)); }
+INLINE VD FN(near_atanh)(VD x) { return 0.5 * FN(near_log1p)(2 * x / (1 - x)); }
 
 /* ---- erf: its series up to 0.35, then 1 - e^-Q(x) with Q fitted for an error of 1e-8; 2.6 ULP. The double version is exact. ---- */
 
@@ -352,26 +359,9 @@ INLINE VF FN(ds_gelu_f32_of)(VF x) {
     return FN(pickf)((VI)(x < 0), zero, x) - a * tail; /* NaN comes through by x */
 }
 
-/* The continued fraction of erfc, from 2 to `most`. */
-INLINE VD FN(fraction)(VD a, double most) {
-    VD limited = FN(pick)((VL)(a > most), a * 0 + most, FN(pick)((VL)(a < 2), a * 0 + 2.0, a)), f = limited;
-    for (int k = 60; k >= 1; k--) f = limited + 0.5 * k / f;
-    return FN(ds_exp_f64_of)(-limited * limited) / (1.7724538509055160273 * f);
-}
-
-/* Maclaurin series up to 2.5, 1 - erfc above */
-INLINE VD FN(ds_erf_f64_of)(VD x) {
-    VD a = FN(absd)(x), z = x * x, term = x, sum = x;
-    for (int n = 1; n < 48; n++) term = term * -z / n, sum = sum + term / (2 * n + 1);
-    return FN(pick)((VL)(a < 2.5), sum * 1.1283791670955126, FN(signed_like)(1 - FN(fraction)(a, 7.0), x));
-}
-
-INLINE VD FN(ds_erfc_f64_of)(VD x) { return FN(pick)((VL)(x < 2.5), 1 - FN(ds_erf_f64_of)(x), FN(fraction)(x, 27.5)); }
-INLINE VD FN(ds_gelu_f64_of)(VD x) { return 0.5 * x * FN(ds_erfc_f64_of)(x * -0.70710678118654752440); }
-
 /* x^y = e^(y log|x|), with the sign of x for odd y; IEEE special cases */
-INLINE VD FN(ds_pow_f64_of)(VD x, VD y) {
-    VD a = FN(absd)(x), zero = (VD)((VL)x & 0), r = FN(ds_exp_f64_of)(y * FN(ds_log_f64_of)(a));
+INLINE VD FN(near_pow)(VD x, VD y) {
+    VD a = FN(absd)(x), zero = (VD)((VL)x & 0), r = FN(near_exp)(y * FN(near_log)(a));
     VL whole = (VL)(FN(ds_floor_f64_of)(y) == y),
        odd = whole & (VL)(FN(ds_floor_f64_of)(y * 0.5) * 2 != y) & (VL)(FN(absd)(y) < 9007199254740992.0);
     VL negative = (VL)x >> 63;
@@ -379,26 +369,18 @@ INLINE VD FN(ds_pow_f64_of)(VD x, VD y) {
     r = (VD)((VL)r ^ (negative & odd & (i64)0x8000000000000000ULL));
     r = FN(pick)(negative & ~whole & (VL)(a != 0) & (VL)(a < __builtin_inf()), zero + __builtin_nan(""), r);
     r = FN(pick)((VL)(y == 1), x, r);
-    return FN(pick)((VL)(y == 0) | (VL)(x == 1), zero + 1.0, r);
-}
-
-/* remainder with the dividend's sign */
-INLINE VD FN(ds_rem_f64_of)(VD x, VD y) {
-    VD q = FN(ds_trunc_f64_of)(x / y), r = x - q * y, a = FN(absd)(y);
-    r = FN(pick)((VL)(FN(absd)(r) >= a), r - FN(signed_like)(a, r), r);
-    r = FN(pick)(((VL)r ^ (VL)x) >> 63 & (VL)(r != 0), r + FN(signed_like)(a, x), r);
-    r = FN(pick)((VL)(a == __builtin_inf()) & (VL)(FN(absd)(x) < __builtin_inf()), x, r);
-    return FN(signed_like)(r, x);
+    VL is_one = (VL)(y == 0) | (VL)(x == 1) | ((VL)(a == 1) & (VL)(FN(absd)(y) == __builtin_inf()));
+    return FN(pick)(is_one, zero + 1.0, r);
 }
 
 /* clang-format off */
-#define ROUNDED(name) INLINE VF FN(ds_##name##_f32_of)(VF x) { return FN(narrow)(FN(ds_##name##_f64_of)(FN(wide)(x))); }
+#define ROUNDED(name) INLINE VF FN(ds_##name##_f32_of)(VF x) { return FN(narrow)(FN(near_##name)(FN(wide)(x))); }
 ROUNDED(log1p) ROUNDED(sin) ROUNDED(cos) ROUNDED(tan) ROUNDED(asin) ROUNDED(acos) ROUNDED(atan) ROUNDED(sinh) ROUNDED(cosh)
 ROUNDED(asinh) ROUNDED(acosh) ROUNDED(atanh)
 #undef ROUNDED
     /* clang-format on */
     INLINE VF FN(ds_pow_f32_of)(VF x, VF y) {
-    return FN(narrow)(FN(ds_pow_f64_of)(FN(wide)(x), FN(wide)(y)));
+    return FN(narrow)(FN(near_pow)(FN(wide)(x), FN(wide)(y)));
 }
 INLINE VF FN(ds_rem_f32_of)(VF x, VF y) { return FN(narrow)(FN(ds_rem_f64_of)(FN(wide)(x), FN(wide)(y))); }
 

@@ -247,6 +247,12 @@ def forms(env, report):
     small_graphs.run(env.dsc, env.work / "forms", report)
 
 
+def accuracy(env, report):
+    import accuracy as functions
+    import forms as small_graphs
+    functions.run(env.dsc, env.work / "accuracy", report, small_graphs.levels(env.dsc))
+
+
 def debug_information(env, report, model, work):
     """Lines of the debug information are those of loop ops in the listing; a program in memory runs with it."""
     listing = work / "m.loops.mlir"
@@ -400,7 +406,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, forms, models, fuzz, onnx_suite]
+STAGES = [units, text, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, accuracy, forms, models, fuzz, onnx_suite]
 
 
 def main():

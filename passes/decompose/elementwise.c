@@ -65,7 +65,7 @@ static ds_value *f_Gelu(body *r, ds_value *x) {
         ds_value *inner = MUL(C(0.7978845608028654), ADD(x, MUL(C(0.044715), MUL(x, MUL(x, x)))));
         return MUL(MUL(C(0.5), x), ADD(C(1), op1(r, DS_LOOP_tanh, inner)));
     }
-    return MUL(MUL(C(0.5), x), ADD(C(1), op1(r, DS_LOOP_erf, MUL(x, C(0.70710678118654752440)))));
+    return op1(r, DS_LOOP_gelu, x);
 }
 static ds_value *f_IsNaN(body *r, ds_value *x) { return op2(r, DS_LOOP_ne, x, x); }
 static ds_value *f_IsInf(body *r, ds_value *x) {

@@ -56,8 +56,8 @@ def pools():
 def powers():
     whole = np.arange(-9, 10, dtype=np.int32)
     yield one("int32 to the 3rd", "Pow", [whole, np.float32(3).reshape(())], [whole**3])
-    yield one("int64 to floats", "Pow", [np.array([10, 10, 2, 3, -3, 7, -1]), np.array([9, 3, 62, 39, 39, 0.5, 2.0**40], np.float32)],
-              [np.array([10**9, 1000, 2**62, 3**39, -3**39, 2, 1])])
+    yield one("int64 to floats", "Pow", [np.array([10, 10, 2, 3, -3, 7, 4, -1]), np.array([9, 3, 62, 39, 39, 0.5, 1.5, 2.0**40], np.float32)],
+              [np.array([10**9, 1000, 2**62, 3**39, -3**39, 2, 8, 1])])
     yield one("int32 to int64", "Pow", [np.array([-1, -1, 1, 2, 5], np.int32), np.array([2**40 + 1, 2**40, 2**40, -1, 0])], [np.array([-1, 1, 1, 0, 1], np.int32)])
     yield one("floats to large integers", "Pow", [np.array([-1, -1, 1], np.float32), np.array([2**24 + 1, 2**24, -5])], [np.array([-1, 1, 1], np.float32)])
 
