@@ -147,12 +147,12 @@ static double round_to(ds_elem elem, double v) {
 }
 
 static int64_t float_to_integer(ds_elem elem, double v) {
-    unsigned bits = ds_elem_facts(elem)->bits, wide = bits < 32 || elem == DS_i32 ? 32 : 64;
+    unsigned bits = ds_elem_facts(elem)->bits, wide = bits <= 32 ? 32 : 64;
     double limit = ldexp(1, (int)wide - 1);
-    int64_t least = INT64_MIN >> (64 - wide);
     if (elem == DS_index) return v != v ? 0 : v < -limit ? INT64_MIN : v >= limit ? INT64_MAX : (int64_t)v;
-    if (elem == DS_u64 && v >= limit && v < 2 * limit) return (int64_t)((uint64_t)(v - limit) + (1ull << 63));
-    return narrow(elem, (uint64_t)(v >= -limit && v < limit ? (int64_t)v : least));
+    uint64_t top = bits == wide && ds_elem_is_unsigned(elem) && v >= limit ? 1ull << (wide - 1) : 0;
+    if (top) v -= limit;
+    return narrow(elem, (uint64_t)(v >= -limit && v < limit ? (int64_t)v : INT64_MIN >> (64 - wide)) ^ top);
 }
 
 static bool cast_cell(ds_elem from, ds_elem to, const ds_cell *a, bool saturate, ds_cell *out) {

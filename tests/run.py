@@ -216,6 +216,13 @@ def fuzz(env, report):
     report.check("random graphs", result.returncode == 0, result.stdout)
 
 
+def operators(env, report):
+    """Single operators with random attributes and special values; run tests/fuzz_ops.py by hand for more."""
+    import fuzz_ops
+    for seed, case, reason in fuzz_ops.run(env.dsc, env.work / "operators", 1800 if env.full else 180, 0):
+        report.check("operator, seed %d: %s" % (seed, case), not reason, reason)
+
+
 def programs(env, report, model, work):
     """A program of the model's own, on .npy files, with weights inside and beside; `dsc run` on the same files."""
     import numpy as np
@@ -406,7 +413,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, accuracy, forms, models, fuzz, onnx_suite]
+STAGES = [units, text, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, accuracy, forms, models, fuzz, operators, onnx_suite]
 
 
 def main():

@@ -314,20 +314,19 @@ static LLVMValueRef float_to_index(emitter *e, LLVMTypeRef type, LLVMValueRef v)
 static LLVMValueRef float_to_int(emitter *e, ds_elem to, LLVMTypeRef type, LLVMValueRef v) {
     if (to == DS_index) return float_to_index(e, type, v);
     LLVMBuilderRef b = e->b;
-    unsigned bits = ds_elem_facts(to)->bits, wide = bits < 32 || to == DS_i32 ? 32 : 64;
-    LLVMValueRef least = constant_like(v, -ldexp(1, (int)wide - 1)), limit = constant_like(v, ldexp(1, (int)wide - 1)), top = NULL;
-    LLVMValueRef fits = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGE, v, least, ""), LLVMBuildFCmp(b, LLVMRealOLT, v, limit, ""), "");
+    unsigned bits = ds_elem_facts(to)->bits, wide = bits <= 32 ? 32 : 64;
     LLVMTypeRef signed_type = with_lanes(em_int(e, wide), lanes_of(v));
-    if (to == DS_u64) { /* the upper half, without its top bit */
-        LLVMValueRef upper = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGE, v, limit, ""),
-                                          LLVMBuildFCmp(b, LLVMRealOLT, v, constant_like(v, ldexp(1, 64)), ""), "");
-        v = LLVMBuildSelect(b, upper, LLVMBuildFSub(b, v, limit, ""), v, "");
-        fits = LLVMBuildOr(b, fits, upper, "");
-        top = LLVMBuildZExt(b, upper, signed_type, "");
-        top = LLVMBuildShl(b, top, constant_like(top, 63), "");
+    LLVMValueRef least = constant_like(v, -ldexp(1, (int)wide - 1)), limit = constant_like(v, ldexp(1, (int)wide - 1)), top = NULL;
+    if (bits == wide && ds_elem_is_unsigned(to)) { /* the upper half, less the top bit */
+        top = LLVMBuildFCmp(b, LLVMRealOGE, v, limit, "");
+        v = LLVMBuildSelect(b, top, LLVMBuildFSub(b, v, limit, ""), v, "");
     }
+    LLVMValueRef fits = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGE, v, least, ""), LLVMBuildFCmp(b, LLVMRealOLT, v, limit, ""), "");
     LLVMValueRef whole = LLVMBuildFPToSI(b, LLVMBuildSelect(b, fits, v, least, ""), signed_type, "");
-    if (top) whole = LLVMBuildXor(b, whole, top, "");
+    if (top) {
+        LLVMValueRef bit = LLVMBuildZExt(b, top, signed_type, "");
+        whole = LLVMBuildXor(b, whole, LLVMBuildShl(b, bit, constant_like(bit, wide - 1), ""), "");
+    }
     if (bits < wide) whole = LLVMBuildTrunc(b, whole, type, "");
     return wrap_small(e, to, whole);
 }

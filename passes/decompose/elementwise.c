@@ -6,7 +6,8 @@
 
 #define C(v) like(r, x, v)
 
-static double attr(body *r, const char *name, double otherwise) { return ds_op_float(r->d->op, name, otherwise); }
+/* Attributes are floats, their defaults as well: 0.01 is not quite that. */
+static double attr(body *r, const char *name, double otherwise) { return ds_op_float(r->d->op, name, (double)(float)otherwise); }
 
 /* ---- one operand ---- */
 

@@ -73,7 +73,8 @@ def integers():
     for code, kind, want in ((TensorProto.UINT8, np.uint8, [255, 212, 44, 112, 0, 0, 0, 0, 255, 0]), (TensorProto.INT8, np.int8, [-1, -44, 44, 112, 0, 0, 0, 0, -1, 0]),
                              (TensorProto.INT16, np.int16, [-1, -300, 300, 4464, 0, 0, 0, 0, 255, 0]), (TensorProto.INT32, np.int32, [-1, -300, 300, 70000] + [-2**31] * 4 + [255, 0]),
                              (TensorProto.INT64, np.int64, [-1, -300, 300, 70000, 3 * 10**9] + [-2**63] * 3 + [255, 0]),
-                             (TensorProto.UINT64, np.uint64, [2**64 - 1, 2**64 - 300, 300, 70000, 3 * 10**9] + [2**63] * 3 + [255, 0])):
+                             (TensorProto.UINT32, np.uint32, [2**32 - 1, 2**32 - 300, 300, 70000, 3 * 10**9, 2**31, 0, 2**31, 255, 0]),
+                             (TensorProto.UINT64, np.uint64, [2**64 - 1, 2**64 - 300, 300, 70000, 3 * 10**9, 2**63, 0, 2**63, 255, 0])):
         yield one("Cast to %s" % kind.__name__, "Cast", [values], [np.array(want, kind)], to=code)
         yield with_operands("Cast of a constant to %s" % kind.__name__, "Cast", ["c"], [UNUSED], [np.array(want, kind)], {"c": values}, to=code)
 
