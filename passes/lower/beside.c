@@ -33,11 +33,14 @@ static bool needs_any(const ds_op *op, ds_op *const *kernels, size_t count) {
     return false;
 }
 
+/* Nothing but kernels; requirements that entry checks do not count, and others stand behind a graph.item. */
 static bool is_of_kernels(const ds_block *body) {
-    for (const ds_op *op = body->first; op; op = op->next)
-        if (op->kind != DS_GRAPH_kernel && op->kind != DS_GRAPH_constant && op->kind != DS_GRAPH_reshape && op->kind != DS_GRAPH_join &&
-            op->kind != DS_RETURN)
-            return false;
+    static const ds_op_kind kinds[] = {DS_GRAPH_kernel, DS_GRAPH_constant, DS_GRAPH_reshape, DS_GRAPH_require, DS_GRAPH_join, DS_RETURN};
+    for (const ds_op *op = body->first; op; op = op->next) {
+        size_t i = 0;
+        while (i < DS_COUNT(kinds) && kinds[i] != op->kind) i++;
+        if (i == DS_COUNT(kinds)) return false;
+    }
     return true;
 }
 

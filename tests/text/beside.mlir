@@ -1,7 +1,9 @@
 // RUN: dsc opt --passes=group,lower %s | FileCheck %s
 
-// Products of one left-hand side need not wait for each other: the last one moves up, the middle one needs a sum of the first.
+// Products of one left-hand side need not wait for each other: the last one moves up, the middle one needs a sum of the first. What
+// entry checks stands in nobody's way.
 // CHECK-LABEL: func.func @main
+// CHECK: "plan.require"() {is = "at_most", left = "seq", node = "node 'a' (Add)", right = "512", what = "it is short"}
 // CHECK: %[[X:.*]] = "plan.slice"
 // CHECK: "plan.call"(%arg0, %[[X]])
 // CHECK-NOT: beside
@@ -14,6 +16,7 @@
 // CHECK: "plan.call"(%[[X]], %arg2,
 // CHECK-NOT: beside
 func.func @main(%a: tensor<4x8xf32>, %q: tensor<8x16xf32>, %k: tensor<8x16xf32>, %v: tensor<8x16xf32>) -> (tensor<4x16xf32>, tensor<4x16xf32>, tensor<4x16xf32>) {
+  "graph.require"() {is = "at_most", left = "seq", node = "node 'a' (Add)", right = "512", what = "it is short"} : () -> ()
   %x = "graph.map"(%a) ({
   ^bb0(%e: f32):
     %n = "loop.exp"(%e) : (f32) -> f32
