@@ -22,7 +22,7 @@ static bool is_fact(dec *d, const ds_expr *a, const ds_expr *b) {
     for (size_t i = 0; i < d->fact_count; i++) {
         const ds_requirement *r = &d->facts[i];
         const ds_expr *difference = ds_expr_sub(d->cx, r->left, r->right);
-        if (ds_expr_sub(d->cx, a, b) == difference || ds_expr_sub(d->cx, b, a) == difference) return true;
+        if (r->is == DS_equal && (ds_expr_sub(d->cx, a, b) == difference || ds_expr_sub(d->cx, b, a) == difference)) return true;
     }
     return false;
 }
@@ -32,34 +32,60 @@ static bool are_one_together(dec *d, const ds_expr *a, const ds_expr *b) {
     return unclamped(a) == unclamped(b) || (a->range.low > 1 && b->range.low > 1) || is_fact(d, a, b);
 }
 
-/* A broadcast of both is known to be `b`. */
-static bool stretches_to(const dec *d, const ds_expr *a, const ds_expr *b) {
-    for (size_t i = 0; i < d->fact_count; i++) {
-        const ds_expr *left = d->facts[i].left, *right = d->facts[i].right;
-        if (right == b && left->kind == DS_EXPR_BROADCAST && ds_expr_broadcasts(left, a) && ds_expr_broadcasts(left, b)) return true;
-        if (left == b && right->kind == DS_EXPR_BROADCAST && ds_expr_broadcasts(right, a) && ds_expr_broadcasts(right, b)) return true;
+/* Whether decomposing again, knowing this, would leave out one of the broadcasts that these require. */
+static bool is_useful(ds_ir_context *cx, const ds_requirement *fact, const ds_requirement *all) {
+    dec known = {.cx = cx, .facts = fact, .fact_count = 1};
+    for (size_t i = 0; i < arrlenu(all); i++) {
+        const ds_expr *left = all[i].left, *right = all[i].right, *both = ds_expr_broadcast(cx, left, right);
+        if (all[i].is != DS_broadcast) continue;
+        if (fact->is == DS_stretch && ds_expr_broadcasts(both, fact->left) && ds_expr_broadcasts(both, fact->right)) return true;
+        if (is_fact(&known, left, right)) return true;
     }
     return false;
 }
 
-/* A broadcast without the parts that are known to stretch to others. */
+ds_requirement *dec_facts(ds_ir_context *cx, const ds_block *block) {
+    ds_requirement *all = NULL, *facts = NULL, r;
+    for (const ds_op *op = block->first; op; op = op->next)
+        if (op->kind == DS_GRAPH_require && ds_requirement_of(cx, op, &r) && !ds_expr_is_late(r.left) && !ds_expr_is_late(r.right))
+            arrput(all, r);
+    for (size_t i = 0; i < arrlenu(all); i++)
+        if (is_useful(cx, &all[i], all)) arrput(facts, all[i]);
+    arrfree(all);
+    return facts;
+}
+
+/* The broadcast of e's parts but one. */
+static const ds_expr *without(dec *d, const ds_expr *e, const ds_expr *part) {
+    const ds_expr *rest = dec_const(d, 1);
+    for (; e->kind == DS_EXPR_BROADCAST; e = e->a)
+        if (e->b != part) rest = ds_expr_broadcast(d->cx, rest, e->b);
+    return e == part ? rest : ds_expr_broadcast(d->cx, rest, e);
+}
+
+/* A broadcast without the parts that are known to stretch to others of it. */
 static const ds_expr *without_stretched(dec *d, const ds_expr *e) {
-    const ds_expr *rest = dec_const(d, 1), *whole = e;
-    if (e->kind != DS_EXPR_BROADCAST || !d->fact_count) return e;
-    for (bool more = true; more; e = e->a) {
-        more = e->kind == DS_EXPR_BROADCAST;
-        const ds_expr *part = more ? e->b : e;
-        bool stretched = false;
-        for (size_t i = 0; i < d->fact_count && !stretched; i++) {
-            const ds_requirement *r = &d->facts[i];
-            const ds_expr *side[] = {r->left, r->right};
-            for (size_t k = 0; k < 2; k++)
-                stretched = stretched || (side[k] != part && ds_expr_broadcasts(whole, side[k]) && stretches_to(d, part, side[k]));
-        }
-        if (!stretched) rest = ds_expr_broadcast(d->cx, rest, part);
-        if (!more) break;
+    for (size_t i = 0; i < d->fact_count; i++) {
+        const ds_requirement *r = &d->facts[i];
+        if (r->is == DS_stretch && e->kind == DS_EXPR_BROADCAST && ds_expr_broadcasts(e, r->left) && ds_expr_broadcasts(e, r->right))
+            e = without(d, e, r->left);
     }
-    return rest;
+    return e;
+}
+
+/* A broadcast is equal to one of its parts where every other part is that, or 1. */
+static ds_status same_as_part(dec *d, const ds_expr *whole, const ds_expr *part) {
+    static const char what[] = "what was broadcast fits one of its parts again";
+    for (; whole->kind == DS_EXPR_BROADCAST; whole = whole->a)
+        if (whole->b != part) DS_TRY(dec_require(d, DS_stretch, whole->b, part, what));
+    return whole == part ? DS_OK : dec_require(d, DS_stretch, whole, part, what);
+}
+
+ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out) {
+    *out = ds_expr_is_const(b, NULL) || ds_expr_broadcasts(a, b) ? b : a;
+    if (a != b && ds_expr_broadcasts(a, b)) return same_as_part(d, a, b);
+    if (a != b && ds_expr_broadcasts(b, a)) return same_as_part(d, b, a);
+    return dec_require(d, DS_equal, a, b, "two extents are equal");
 }
 
 /* ---- extents ---- */

@@ -96,11 +96,6 @@ ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr
     return DS_OK;
 }
 
-ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out) {
-    *out = ds_expr_is_const(b, NULL) ? b : a;
-    return dec_require(d, DS_equal, a, b, "two extents are equal");
-}
-
 const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count) { return ds_attr_map(d->cx, rank, exprs, count); }
 
 /* ---- maps ---- */

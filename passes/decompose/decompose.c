@@ -109,20 +109,51 @@ static void erase_absent(void *user, ds_op *op) {
     if (op->kind == DS_ONNX_None && ds_value_unused(ds_op_result(op, 0))) ds_op_erase(op);
 }
 
+static ds_status decompose_function(ds_module *module, ds_op *func, const ds_requirement *facts) {
+    ds_status status = DS_OK;
+    ds_block *block = ds_op_block(func, 0);
+    dec d = {.m = module, .cx = module->cx, .facts = facts, .fact_count = arrlenu(facts)};
+    for (size_t i = 0; i < block->arg_count; i++)
+        if (block->args[i]->type->kind != DS_TYPE_TENSOR || ds_elem_facts(block->args[i]->type->elem)->bits > 64 ||
+            ds_elem_facts(block->args[i]->type->elem)->class == DS_CLASS_COMPLEX)
+            status = ds_report(module->cx->diag, DS_ERROR, DS_E_elem, NULL, "input '%s' is not a tensor of numbers of known rank",
+                               block->args[i]->name ? block->args[i]->name : "");
+    if (status != DS_OK) return status;
+    erase_dead(block);
+    ds_builder entry = {module, block, block->first, NULL};
+    for (size_t i = 0; i < arrlenu(facts); i++) ds_requirement_op(&entry, DS_GRAPH_require, &facts[i]);
+    status = dec_block(&d, block);
+    if (status == DS_OK) ds_walk(block, erase_absent, NULL);
+    return status;
+}
+
+static bool has_symbols(const ds_block *block) {
+    for (size_t i = 0; i < block->arg_count; i++)
+        if (!ds_type_is_static(block->args[i]->type)) return true;
+    return false;
+}
+
+/* Where the function turns out to need equalities that decide broadcasts made before, it is decomposed once more, knowing them. */
 ds_status ds_pass_decompose(ds_module *module, const ds_pass_options *options) {
-    (void)options;
     ds_status worst = DS_OK;
+    (void)options;
     for (ds_op *func = module->body.block->first; func; func = func->next) {
-        dec d = {.m = module, .cx = module->cx};
-        ds_block *block = ds_op_block(func, 0);
-        for (size_t i = 0; i < block->arg_count; i++)
-            if (block->args[i]->type->kind != DS_TYPE_TENSOR || ds_elem_facts(block->args[i]->type->elem)->bits > 64 ||
-                ds_elem_facts(block->args[i]->type->elem)->class == DS_CLASS_COMPLEX)
-                worst = ds_report(module->cx->diag, DS_ERROR, DS_E_elem, NULL, "input '%s' is not a tensor of numbers of known rank",
-                                  block->args[i]->name ? block->args[i]->name : "");
-        if (worst == DS_OK) erase_dead(block);
-        if (worst == DS_OK) worst = dec_block(&d, block);
-        if (worst == DS_OK) ds_walk(block, erase_absent, NULL);
+        ds_op *again = NULL;
+        if (has_symbols(ds_op_block(func, 0))) {
+            ds_mapping mapping = {0};
+            ds_builder b = {module, func->block, func, func->loc};
+            again = ds_op_clone(&b, func, &mapping);
+            ds_mapping_free(&mapping);
+        }
+        ds_status status = decompose_function(module, func, NULL);
+        ds_requirement *facts = again && status == DS_OK ? dec_facts(module->cx, ds_op_block(func, 0)) : NULL;
+        if (facts) {
+            ds_op_erase(func);
+            func = again;
+            status = decompose_function(module, func, facts);
+        } else if (again) ds_op_erase(again);
+        arrfree(facts);
+        if (status > worst) worst = status;
     }
     return worst;
 }

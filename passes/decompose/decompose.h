@@ -70,6 +70,9 @@ ds_status dec_fits(dec *d, const ds_expr *own, const ds_expr *whole, const char 
 ds_status dec_fits_shape(dec *d, ds_value *value, size_t rank, const ds_expr *const *dims, const char *what);
 /* Where an operand of extent `own` is read at `position` of an extent `whole` that it broadcasts to. */
 const ds_expr *dec_stretched(dec *d, const ds_expr *own, const ds_expr *whole, const ds_expr *position);
+/* The equalities that a function checks on entry and that say what a broadcast of symbols comes to (a mask that is added to scores has
+ * their length, or 1, since a product needs it): with these as facts its broadcasts are simpler. stb_ds array. */
+ds_requirement *dec_facts(ds_ir_context *cx, const ds_block *block);
 /* Reads `value` in an iteration space of these dims, which it broadcasts to. */
 const ds_attr *dec_broadcast_map(dec *d, ds_value *value, size_t rank, const ds_expr *const *dims);
 
