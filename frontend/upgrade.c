@@ -195,6 +195,9 @@ ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
     case DS_ONNX_DFT:
         if (opset < 20 && !ds_op_attr(op, "axis")) ds_op_set_attr(im->module, op, "axis", ds_attr_int(im->cx, 1));
         break;
+    case DS_ONNX_RoiAlign:
+        if (opset < 16) ds_op_set_attr(im->module, op, "coordinate_transformation_mode", ds_attr_string(im->cx, "output_half_pixel"));
+        break;
     case DS_ONNX_Scatter: op->kind = DS_ONNX_ScatterElements; break;
     case DS_ONNX_GroupNormalization:
         if (opset < 21) ds_op_set_attr(im->module, op, "ds.per_group", ds_attr_int(im->cx, 1));

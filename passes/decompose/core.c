@@ -362,8 +362,22 @@ static const ds_expr *read_item(dec *d, ds_value *value, size_t at) {
     return ds_expr_symbol(d->cx, symbol);
 }
 
+ds_status dec_list(dec *d, size_t operand, size_t count) {
+    ds_value *list = dec_in(d, operand);
+    const ds_expr *length = dec_const(d, (int64_t)count);
+    if (!list || list->type->rank != 1 || ds_expr_is_const(list->type->dims[0], NULL)) return DS_OK;
+    DS_TRY(dec_require(d, DS_equal, list->type->dims[0], length, "operand %zu has %zu elements", operand, count));
+    ds_op_set_operand(d->op, operand, dec_reshape(d, list, 1, &length));
+    return DS_OK;
+}
+
 ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, size_t *out_count) {
     uint64_t count;
+    if (value && room == 1 && value->type->rank == 1 && !ds_expr_is_const(value->type->dims[0], NULL)) {
+        const ds_expr *one = dec_const(d, 1);
+        DS_TRY(dec_require(d, DS_equal, value->type->dims[0], one, "a list that stands for one number has one element"));
+        value = dec_reshape(d, value, 1, &one);
+    }
     if (!value || !ds_type_static_count(value->type, &count))
         return dec_refuse(d, "a shape or index list whose length is known only at run time");
     if (count > room)

@@ -40,6 +40,8 @@ ds_status dec_refuse(dec *d, const char *format, ...) DS_PRINTF(2, 3); /* not su
 
 /* The elements of a small integer tensor as expressions; what is not known gets a symbol that is read at run time. */
 ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, size_t *out_count);
+/* The op's operand is a list of `count` elements: required where its length is known only at run time. */
+ds_status dec_list(dec *d, size_t operand, size_t count);
 /* Axes that are read at run time, as arithmetic: is_axis[i] is 1 where dim i is among them, else 0. */
 ds_status dec_run_time_axes(dec *d, ds_value *axes, size_t rank, const ds_expr **is_axis, size_t *out_count);
 /* v without the `count` dims of t that is_axis names (their extent in v is 1). */

@@ -160,6 +160,7 @@ RULE(max_unpool) {
     ds_value *filled = dec_reshape(d, ds_op_result(call, 0), rank, dims);
     d->out[0] = filled;
     if (!dec_in(d, 2)) return DS_OK;
+    DS_TRY(dec_list(d, 2, rank));
     DS_TRY(dec_ints(d, dec_in(d, 2), wanted, DEC_MAX_RANK, &n));
     if (n != rank) return dec_fail(d, DS_E_shape, "output_shape has %zu entries for rank %zu", n, rank);
     const ds_attr *same = ds_attr_identity_map(d->cx, rank);

@@ -279,7 +279,10 @@ RULE(tile) {
     ds_value *x = dec_in(d, 0);
     size_t n, rank = x->type->rank;
     if (op->operand_count == 3) DS_TRY(tile_along(d, repeats, &n));
-    else DS_TRY(dec_ints(d, dec_in(d, 1), repeats, DEC_MAX_RANK, &n));
+    else {
+        DS_TRY(dec_list(d, 1, rank));
+        DS_TRY(dec_ints(d, dec_in(d, 1), repeats, DEC_MAX_RANK, &n));
+    }
     if (n != rank) return dec_fail(d, DS_E_shape, "%zu repeats for a tensor of rank %zu", n, rank);
     for (size_t i = 0; i < rank; i++) {
         dims[i] = ds_expr_mul(d->cx, x->type->dims[i], repeats[i]);
@@ -310,6 +313,7 @@ RULE(split) {
     const ds_expr *sizes[DEC_MAX_RESULTS], *start = dec_const(d, 0);
     size_t axis, n = 0;
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), x->type->rank, &axis));
+    DS_TRY(dec_list(d, 1, op->result_count));
     if (dec_in(d, 1)) DS_TRY(dec_ints(d, dec_in(d, 1), sizes, DEC_MAX_RESULTS, &n));
     else {
         n = op->result_count;
@@ -391,12 +395,55 @@ static ds_status slice_at_run_time(dec *d, ds_value *x, const ds_expr *const *st
     return DS_OK;
 }
 
+/* A list that holds a number for each of the axes, of which neither is known how many there are, as one of `rank` numbers: `otherwise` for
+ * a dim that is not among the axes. Without axes the list is for the first dims. */
+static ds_value *number_of_each_dim(dec *d, ds_value *list, ds_value *axes, size_t rank, double otherwise) {
+    const ds_expr *all = dec_const(d, (int64_t)rank), *at = dec_dim(d, 1);
+    const ds_attr *map = dec_map_of(d, 2, &at, 1), *maps[] = {map, map};
+    ds_value *inputs[] = {list, axes};
+    body b = reduce_begin(d, DS_i64, 1, &all, list->type->dims, 1, inputs, maps, axes ? 2 : 1), *r = &b;
+    ds_value *dim = cast_to(r, position(r, 0), DS_i64), *axis = cast_to(r, axes ? r->x[1] : position(r, 1), DS_i64);
+    ds_value *from_end = SUB(dim, cast_to(r, extent(r, all), DS_i64)), *hit = op2(r, DS_LOOP_or, EQ(axis, dim), EQ(axis, from_end));
+    ds_value *change = SUB(cast_to(r, r->x[0], DS_i64), num(r, DS_i64, otherwise));
+    ds_value *sum = reduce_end(r, SELECT(hit, change, num(r, DS_i64, 0)), DS_LOOP_add);
+    b = map_same(d, DS_i64, sum);
+    return map_end(r, ADD(r->x[0], num(r, DS_i64, otherwise)));
+}
+
+/* Starts, ends, axes and steps are equally long; where nothing says how long, they become lists of a number for each dim. */
+static ds_status slice_lists(dec *d, size_t rank) {
+    uint64_t count = UINT64_MAX, known;
+    static const double otherwise[] = {0, 0, 4611686018427387904.0 /* 2^62: the end */, 0, 1};
+    for (size_t i = 1; i < 5; i++)
+        if (dec_in(d, i) && ds_type_static_count(dec_type(d, i), &known)) count = known;
+    if (count != UINT64_MAX) {
+        for (size_t i = 1; i < 5; i++) DS_TRY(dec_list(d, i, (size_t)count));
+        return DS_OK;
+    }
+    ds_value *axes = dec_in(d, 3);
+    const ds_expr *same;
+    for (size_t i = 1; i < 5; i++) {
+        ds_value *list = dec_in(d, i);
+        if (list && list->type->rank != 1) return dec_fail(d, DS_E_shape, "operand %zu is not a list", i);
+        if (list) DS_TRY(dec_same(d, list->type->dims[0], dec_type(d, 1)->dims[0], &same));
+    }
+    for (size_t i = 1; i < 5; i++)
+        if (i != 3 && dec_in(d, i)) ds_op_set_operand(d->op, i, number_of_each_dim(d, dec_in(d, i), axes, rank, otherwise[i]));
+    if (axes) {
+        int64_t every[DEC_MAX_RANK], extent_of = (int64_t)rank;
+        for (size_t i = 0; i < rank; i++) every[i] = (int64_t)i;
+        ds_op_set_operand(d->op, 3, dec_constant(d, DS_i64, 1, &extent_of, every, rank * sizeof every[0]));
+    }
+    return DS_OK;
+}
+
 RULE(slice) {
     ds_value *x = dec_in(d, 0);
     const ds_expr *starts[DEC_MAX_RANK], *ends[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK];
     int64_t axes[DEC_MAX_RANK], steps[DEC_MAX_RANK];
     size_t n, m, rank = x->type->rank, count;
     (void)op;
+    DS_TRY(slice_lists(d, rank));
     DS_TRY(dec_ints(d, dec_in(d, 1), starts, DEC_MAX_RANK, &n));
     DS_TRY(dec_ints(d, dec_in(d, 2), ends, DEC_MAX_RANK, &m));
     for (size_t i = 0; i < DEC_MAX_RANK; i++) axes[i] = (int64_t)i, steps[i] = 1;
@@ -429,6 +476,10 @@ RULE(pad) {
     int64_t axes[DEC_MAX_RANK];
     size_t n, count = x->type->rank, rank = x->type->rank;
     const char *mode = ds_op_text(op, "mode", "constant");
+    uint64_t listed = rank;
+    if (dec_in(d, 3) && !ds_type_static_count(dec_type(d, 3), &listed) && ds_type_static_count(dec_type(d, 1), &listed)) listed /= 2;
+    DS_TRY(dec_list(d, 3, (size_t)listed));
+    DS_TRY(dec_list(d, 1, 2 * (size_t)listed));
     DS_TRY(dec_ints(d, dec_in(d, 1), pads, 2 * DEC_MAX_RANK, &n));
     for (size_t i = 0; i < rank; i++) axes[i] = (int64_t)i, dims[i] = x->type->dims[i], before[i] = dec_const(d, 0);
     bool late = dec_in(d, 3) && !dec_known_ints(d, dec_in(d, 3), axes, DEC_MAX_RANK, &count);

@@ -73,11 +73,35 @@ static reduction run_time_reduction(dec *d, ds_value *x, const ds_expr *const *i
 
 static ds_value *reduced_value(dec *d, ds_op *op, ds_value *x, reduction n);
 
+/* Reductions whose number of axes is known only at run time: which dims are among them is computed; their rank must stay. */
+static ds_status reduce_unknown_count(dec *d, ds_op *op, ds_value *x) {
+    ds_value *axes = dec_in(d, 1);
+    const ds_expr *rank = dec_const(d, (int64_t)x->type->rank), *zero = dec_const(d, 0), *one = dec_const(d, 1), *at = dec_dim(d, 1);
+    const ds_expr *is_axis[DEC_MAX_RANK], *length = axes->type->dims[0];
+    size_t count;
+    if (!ds_op_int(op, "keepdims", 1))
+        return dec_refuse(d, "a rank that is known only at run time: keepdims is 0 and the number of axes is not known");
+    const ds_attr *map = dec_map_of(d, 2, &at, 1);
+    body b = reduce_begin(d, DS_i64, 1, &rank, &length, 1, &axes, &map, 1), *r = &b;
+    ds_value *axis = cast_to(r, r->x[0], DS_i64), *dim = cast_to(r, position(r, 0), DS_i64);
+    ds_value *from_end = SUB(dim, cast_to(r, extent(r, rank), DS_i64)), *hit = op2(r, DS_LOOP_or, EQ(axis, dim), EQ(axis, from_end));
+    ds_value *found = reduce_end(r, cast_to(r, hit, DS_i64), DS_LOOP_max);
+    DS_TRY(dec_ints(d, found, is_axis, DEC_MAX_RANK, &count));
+    bool keep = ds_op_int(op, "noop_with_empty_axes", 0);
+    for (size_t i = 0; i < count; i++) { /* without axes: all of them, or none */
+        const ds_expr *given = ds_expr_max(d->cx, zero, ds_expr_min(d->cx, one, is_axis[i]));
+        is_axis[i] = keep ? given : ds_expr_max(d->cx, given, ds_expr_sub(d->cx, one, ds_expr_min(d->cx, one, length)));
+    }
+    d->out[0] = reduced_value(d, op, x, run_time_reduction(d, x, is_axis));
+    return DS_OK;
+}
+
 /* Reductions whose axes are an input: the same arithmetic over twice the dims. */
 static ds_status reduce_at_run_time(dec *d, ds_op *op, ds_value *x) {
     const ds_expr *is_axis[DEC_MAX_RANK];
     size_t count;
     if (x->type->rank > DEC_MAX_RANK / 2) return dec_refuse(d, "axes that are known only at run time, for this many dimensions");
+    if (!ds_expr_is_const(ds_type_count(d->cx, dec_type(d, 1)), NULL)) return reduce_unknown_count(d, op, x);
     DS_TRY(dec_run_time_axes(d, dec_in(d, 1), x->type->rank, is_axis, &count));
     if (count > x->type->rank) return dec_fail(d, DS_E_attribute, "%zu axes for a tensor of rank %zu", count, x->type->rank);
     ds_value *v = reduced_value(d, op, x, run_time_reduction(d, x, is_axis));

@@ -6,7 +6,7 @@
 
 #include "passes/decompose/decompose.h"
 
-enum { MOST_TAPS = 16 };
+enum { MOST_TAPS = 16, MOST_CROP_TAPS = 256 };
 
 typedef struct {
     const ds_expr *in, *out;
@@ -256,6 +256,9 @@ static ds_status resize_axes(dec *d, ds_op *op, resize_axis *axis) {
     uint64_t have;
     for (size_t i = 0; i < rank; i++) numbers[i] = (int64_t)i;
     if (ds_op_attr(op, "axes")) count = ds_op_ints(op, "axes", numbers, rank);
+    if (dec_type(d, 1) && !ds_expr_equals(ds_type_count(d->cx, dec_type(d, 1)), 0)) DS_TRY(dec_list(d, 1, 2 * count));
+    for (size_t i = 2; i < 4; i++) DS_TRY(dec_list(d, i, count));
+    roi = dec_in(d, 1), scales = dec_in(d, 2), sizes_in = dec_in(d, 3);
     if (sizes_in) DS_TRY(dec_ints(d, sizes_in, sizes, DEC_MAX_RANK, &n));
     else if (!scales || !ds_type_static_count(scales->type, &have))
         return dec_refuse(d, "neither sizes nor a list of scales of known length");
@@ -295,9 +298,9 @@ RULE(resize) {
     if ((d->out[0] = resize_repeat(d, &f, x, axis))) return DS_OK;
     size_t rank = x->type->rank, total = 1, each = f.nearest ? 1 : f.cubic ? 4 : 2;
     for (size_t i = 0; i < rank; i++)
-        if (axis[i].changed && total <= 64) total *= each;
+        if (axis[i].changed && total <= MOST_CROP_TAPS) total *= each;
     if (!f.antialias && (total <= MOST_TAPS || f.crop)) {
-        if (total > 64) return dec_refuse(d, "cropping along this many axes");
+        if (total > MOST_CROP_TAPS) return dec_refuse(d, "cropping along this many axes");
         d->out[0] = resize_at_once(d, &f, x, axis, x->type->elem);
         return DS_OK;
     }

@@ -121,6 +121,9 @@ RULE(affine_grid) {
     ds_value *theta = dec_in(d, 0), *at[3];
     const ds_expr *size[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *same;
     size_t n;
+    int64_t rows;
+    if (theta->type->rank == 3 && ds_expr_is_const(theta->type->dims[1], &rows) && (rows == 2 || rows == 3))
+        DS_TRY(dec_list(d, 1, (size_t)rows + 2));
     DS_TRY(dec_ints(d, dec_in(d, 1), size, DEC_MAX_RANK, &n));
     if (theta->type->rank != 3 || (n != 4 && n != 5)) return dec_fail(d, DS_E_shape, "theta or size does not describe images or volumes");
     size_t spatial = n - 2;
@@ -139,8 +142,9 @@ RULE(affine_grid) {
         if (j < spatial) {
             ds_value *p = cast_to(r, position(r, spatial - j), wide), *count = cast_to(r, extent(r, dims[spatial - j]), wide),
                      *one = num(r, wide, 1), *two = num(r, wide, 2);
-            ds_value *c =
-                ds_op_int(op, "align_corners", 0) ? DIV(MUL(two, p), MAX(SUB(count, one), one)) : DIV(ADD(MUL(two, p), one), count);
+            /* of one point between the corners, ONNX Runtime takes the last corner */
+            ds_value *steps = MAX(SUB(count, one), one), *corners = SELECT(LT(one, count), DIV(MUL(two, p), steps), two);
+            ds_value *c = ds_op_int(op, "align_corners", 0) ? corners : DIV(ADD(MUL(two, p), one), count);
             v = MUL(v, SUB(c, one));
         }
         sum = sum ? ADD(sum, v) : v;
@@ -312,9 +316,10 @@ RULE(center_crop_pad) {
     const ds_expr *shape[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK], *two = dec_const(d, 2), *zero = dec_const(d, 0);
     size_t rank = x->type->rank, n, count = rank;
     int64_t axes[DEC_MAX_RANK];
-    DS_TRY(dec_ints(d, dec_in(d, 1), shape, DEC_MAX_RANK, &n));
     for (size_t i = 0; i < rank; i++) axes[i] = (int64_t)i, dims[i] = x->type->dims[i], exprs[i] = dec_dim(d, i);
     if (ds_op_attr(op, "axes")) count = ds_op_ints(op, "axes", axes, rank);
+    DS_TRY(dec_list(d, 1, count));
+    DS_TRY(dec_ints(d, dec_in(d, 1), shape, DEC_MAX_RANK, &n));
     if (n != count) return dec_fail(d, DS_E_shape, "%zu extents for %zu axes", n, count);
     for (size_t k = 0; k < count; k++) {
         size_t axis;

@@ -160,7 +160,7 @@ class Graph:
         array = np.asarray(numbers, dtype)
         if not self.chance(self.style["parameters"]):
             return self.constant(array)
-        way = self.int(0, 5)
+        way = self.choice([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5])
         if way <= 1 or array.ndim > 1 or (array.ndim == 1 and array.size == 0):
             return self.input(array, symbolic=0)
         if way == 2:

@@ -123,6 +123,9 @@ def resize(g):
         attributes["nearest_mode"] = g.choice(["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"])
     if attributes["mode"] == "cubic":
         attributes.update(cubic_coeff_a=g.choice([-0.75, -0.5]), exclude_outside=g.int(0, 1))
+    if attributes["coordinate_transformation_mode"] in ("align_corners", "tf_crop_and_resize"):
+        # ONNX has these divide by the length before it is rounded, ONNX Runtime after
+        scales = [s if (e * s) % 1 == 0 else 2.0 for s, e in zip(scales, x.shape)]
     roi = None
     if attributes["coordinate_transformation_mode"] == "tf_crop_and_resize":
         roi = g.parameter([0.0] * 2 + [0.1] * n + [1.0] * 2 + [0.8] * n, np.float32)
