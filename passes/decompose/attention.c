@@ -251,8 +251,12 @@ RULE(rotary_embedding) {
 /* a * sigmoid(alpha a) * b */
 RULE(swiglu) {
     ds_value *inputs[] = {dec_in(d, 0), dec_in(d, 1)};
-    body b = map_over(d, inputs[0]->type->elem, inputs[0]->type->rank, inputs[0]->type->dims, inputs, 2), *r = &b;
-    if (inputs[0]->type != inputs[1]->type) return dec_fail(d, DS_E_shape, "the operands differ in type");
+    const ds_type *t = inputs[0]->type;
+    const ds_expr *same;
+    if (t->elem != inputs[1]->type->elem || t->rank != inputs[1]->type->rank) return dec_fail(d, DS_E_shape, "the operands differ in type");
+    for (size_t i = 0; i < t->rank; i++) DS_TRY(dec_same(d, t->dims[i], inputs[1]->type->dims[i], &same));
+    const ds_attr *here = ds_attr_identity_map(d->cx, t->rank), *maps[] = {here, here};
+    body b = map_begin(d, t->elem, t->rank, t->dims, inputs, maps, 2), *r = &b;
     ds_value *x = r->x[0], *one = like(r, x, 1), *gate = ADD(one, EXP(MUL(x, like(r, x, -ds_op_float(op, "alpha", 1)))));
     d->out[0] = map_end(r, MUL(DIV(x, gate), r->x[1]));
     return DS_OK;

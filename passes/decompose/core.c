@@ -546,6 +546,12 @@ static ds_value *without_dust(dec *d, ds_value *bias) {
     return dusty ? dec_constant(d, DS_f32, 1, &count, kept, value->count) : bias;
 }
 
+ds_status dec_one(dec *d, ds_value *v, const char *what, ds_value **out) {
+    DS_TRY(dec_require(d, DS_equal, ds_type_count(d->cx, v->type), dec_const(d, 1), "%s", what));
+    *out = dec_reshape(d, v, 0, NULL);
+    return DS_OK;
+}
+
 ds_status dec_per_channel(dec *d, const ds_value *v, const ds_expr *channels, const char *what) {
     if (v->type->rank != 1) return dec_fail(d, DS_E_shape, "it must be that %s, but it has rank %zu", what, v->type->rank);
     return dec_require(d, DS_equal, v->type->dims[0], channels, "%s", what);

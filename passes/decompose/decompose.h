@@ -173,6 +173,7 @@ ds_value *dec_slice(dec *d, ds_value *v, size_t axis, const ds_expr *start, cons
 ds_status dec_concat(dec *d, ds_value *const *inputs, size_t count, size_t axis, ds_value **out);
 /* v + bias, one element for each channel (dimension 1) */
 ds_status dec_channel_bias(dec *d, ds_value *v, ds_value *bias, ds_value **out);
+ds_status dec_one(dec *d, ds_value *v, const char *what, ds_value **out); /* v, which must have one element, as a scalar */
 ds_status dec_per_channel(dec *d, const ds_value *v, const ds_expr *channels, const char *what); /* requires v[channels] */
 /* A symbol of its own for an expression: for extents whose products would otherwise expand into long polynomials. */
 const ds_expr *dec_named(dec *d, const ds_expr *e);

@@ -209,7 +209,7 @@ RULE(clip) {
     (void)op;
     for (size_t i = 1; i < 3; i++)
         if (dec_in(d, i) && !dec_known_scalar(d, dec_in(d, i), &value)) {
-            inputs[count] = dec_in(d, i);
+            DS_TRY(dec_one(d, dec_in(d, i), "a bound is one number", &inputs[count]));
             at[i] = count++;
         }
     body r = map_over(d, x->type->elem, x->type->rank, x->type->dims, inputs, count);

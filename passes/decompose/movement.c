@@ -508,6 +508,7 @@ RULE(pad) {
         d->out[0] = map_end(&r, r.x[0]);
         return DS_OK;
     }
+    if (constant && fill) DS_TRY(dec_one(d, fill, "the value to pad with is one", &fill));
     body r = map_over(d, x->type->elem, rank, dims, &fill, constant && fill ? 1 : 0);
     ds_value *at[DEC_MAX_RANK], *inside = NULL;
     for (size_t i = 0; i < rank; i++) {

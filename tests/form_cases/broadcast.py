@@ -136,6 +136,14 @@ def integer_product(a, b, zeros):
     return form("integer product %s" % [a, b, zeros], [*constants(seven=np.array(7, np.uint8)), node("MatMulInteger", ["x0", "x1", "seven", "x2"], ["y"])], [x, y, z], want, "lists")
 
 
+def bounds(shape, low, high, fill):
+    """Bounds and fills of one element, whatever their rank."""
+    x = f32(*shape)
+    nodes = constants(pads=np.array([1, 0, 0, 2])) + [node("Clip", ["x0", "x1", "x2"], ["c"]), node("Pad", ["c", "pads", "x3"], ["y"])]
+    want = np.pad(np.clip(x, low.item(), high.item()), ((1, 0), (0, 2)), constant_values=fill.item())
+    return form("bounds %s" % [shape, low.shape, high.shape, fill.shape], nodes, [x, low, high, fill], want, "lists")
+
+
 def prelu(shape, slope):
     x, s = f32(*shape), f32(*slope)
     return form("prelu %s" % [shape, slope], [node("PRelu", ["x0", "x1"], ["y"])], [x, s], np.where(x < 0, x * s, x))
@@ -177,5 +185,6 @@ def cases():
         yield quantized((2, 3, 5), scales)
     yield integer_product((2, 4, 5), (5, 6), (6,))
     yield integer_product((1, 4, 5), (3, 5, 6), (1,))
+    yield bounds((3, 5), np.float32([-0.5]), np.array(0.75, np.float32), np.float32([9]))
     yield prelu((2, 3, 5), (3, 1))
     yield prelu((1, 3, 1), (1, 1))
