@@ -15,8 +15,15 @@ static void wait_for_users(ds_rewriter *rw, const ds_value *value) {
     for (const ds_use *use = value->uses; use; use = use->next) ds_rewriter_wait(rw, use->owner);
 }
 
-void ds_rewriter_erase(ds_rewriter *rw, ds_op *op) {
+/* Ops whose results this one reads, in its regions as well: maybe nothing else does. */
+static void wait_for_operands(ds_rewriter *rw, const ds_op *op) {
     for (size_t i = 0; i < op->operand_count; i++) ds_rewriter_wait(rw, ds_op_operand(op, i)->op);
+    for (size_t r = 0; r < op->region_count; r++)
+        for (const ds_op *inner = ds_op_block(op, r)->first; inner; inner = inner->next) wait_for_operands(rw, inner);
+}
+
+void ds_rewriter_erase(ds_rewriter *rw, ds_op *op) {
+    wait_for_operands(rw, op);
     ds_op_erase(op);
 }
 

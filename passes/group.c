@@ -527,6 +527,11 @@ static bool used_outside(const ds_value *v, ds_op *const *ops, size_t count) {
     return false;
 }
 
+/* What is read outside, or, of an op by itself that has other results, by nothing: it is computed with them. */
+static bool needs_buffer(const ds_value *v, ds_op *const *ops, size_t count) {
+    return used_outside(v, ops, count) || (count == 1 && ds_value_unused(v));
+}
+
 static ds_op *make_kernel(grouper *g, ds_op *const *ops, size_t count, size_t shared) {
     ds_value **operands = NULL, **results = NULL, **yields = NULL;
     const ds_type **types = NULL;
@@ -536,7 +541,7 @@ static ds_op *make_kernel(grouper *g, ds_op *const *ops, size_t count, size_t sh
         collect_operands(&operands, ops[k], ops, count);
         loc = ds_loc_fused(g->m, loc, ops[k]->loc);
         for (size_t i = 0; i < ops[k]->result_count; i++)
-            if (used_outside(&ops[k]->results[i], ops, count)) arrput(results, &ops[k]->results[i]), arrput(types, ops[k]->results[i].type);
+            if (needs_buffer(&ops[k]->results[i], ops, count)) arrput(results, &ops[k]->results[i]), arrput(types, ops[k]->results[i].type);
     }
     ds_builder b = {g->m, last->block, last, loc};
     ds_op *kernel = ds_op_create(&b, DS_GRAPH_kernel, operands, arrlenu(operands), types, arrlenu(types), 1);
@@ -560,6 +565,18 @@ static ds_op *make_kernel(grouper *g, ds_op *const *ops, size_t count, size_t sh
 static ds_op *after_group(ds_op *const *ops, size_t count, ds_op *next) {
     while (next && in_group(ops, count, next)) next = next->next;
     return next;
+}
+
+/* Last ones first, so that what only unused ops read goes, too. */
+static void erase_unused(ds_block *block) {
+    for (ds_op *op = block->last, *before; op; op = before) {
+        before = op->prev;
+        bool used = !computes(op);
+        for (size_t i = 0; i < op->result_count; i++) used = used || !ds_value_unused(&op->results[i]);
+        if (!used) ds_op_erase(op);
+        else
+            for (size_t r = 0; r < op->region_count; r++) erase_unused(ds_op_block(op, r));
+    }
 }
 
 static void group_block(grouper *g, ds_block *block) {
@@ -605,6 +622,9 @@ static void group_block(grouper *g, ds_block *block) {
 
 ds_status ds_pass_group(ds_module *module, const ds_pass_options *options) {
     grouper g = {module, module->cx, options->target};
-    for (ds_op *func = module->body.block->first; func; func = func->next) group_block(&g, ds_op_block(func, 0));
+    for (ds_op *func = module->body.block->first; func; func = func->next) {
+        erase_unused(ds_op_block(func, 0));
+        group_block(&g, ds_op_block(func, 0));
+    }
     return DS_OK;
 }

@@ -66,6 +66,9 @@ void dsrt_call_result(const ds_call *call, uint32_t i, ds_model_tensor *out_tens
 const ds_context *dsrt_call_context(const ds_call *call); /* after an error, `at` says what it is about */
 /* A sentence about the status of a run, with the names of the argument or node that it is about; returns its length, as snprintf does. */
 int dsrt_call_explain(const ds_call *call, int status, char *text, size_t room);
+/* Fills the arena, and what the model allocates (results, too), with this byte before it runs: to see that nothing is read before it is
+ * written. Not together with a trace. */
+void dsrt_call_fill(ds_call *call, unsigned char byte);
 /* Announces every step of a model compiled with --trace to `trace`, which gets `user` (null: to nobody). */
 void dsrt_call_trace(ds_call *call, void (*trace)(void *user, uint32_t step, uint32_t done), void *user);
 void dsrt_call_close(ds_call *call);

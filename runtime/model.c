@@ -150,11 +150,20 @@ struct ds_call {
     const ds_model *model;
     ds_context context;
     unsigned char *args;
+    int fill; /* of memory before a run: a byte, or -1 */
 };
 
 static void *allocate(void *user, uint64_t bytes) {
     (void)user;
     return aligned(bytes);
+}
+
+/* For a call whose memory is filled: what the model gets is not what the last run left there. */
+static void *allocate_filled(void *user, uint64_t bytes) {
+    const ds_call *c = user;
+    void *memory = aligned(bytes);
+    if (memory) memset(memory, c->fill, (size_t)bytes);
+    return memory;
 }
 
 static void release(void *user, void *memory) {
@@ -176,7 +185,8 @@ ds_call *dsrt_call_open(const ds_model *m, ds_pool *pool, const ds_model_tensor 
         *c = (ds_call){
             m,
             {.size = sizeof c->context, .abi = DS_ABI, .weights = m->weights, .pool = pool, .alloc = allocate, .release = release},
-            args};
+            args,
+            -1};
         for (uint32_t i = 0; i < m->counts[0]; i++) {
             const argument *a = &m->arguments[0][i];
             set_argument(c, a, &inputs[i], 1);
@@ -194,7 +204,13 @@ ds_call *dsrt_call_open(const ds_model *m, ds_pool *pool, const ds_model_tensor 
     return NULL;
 }
 
-int dsrt_call_run(ds_call *c) { return c->model->entry(&c->context, c->args); }
+int dsrt_call_run(ds_call *c) {
+    if (c->fill >= 0) memset(c->context.arena, c->fill, (size_t)c->context.arena_bytes);
+    return c->model->entry(&c->context, c->args);
+}
+
+void dsrt_call_fill(ds_call *c, unsigned char byte) { c->fill = byte, c->context.alloc = allocate_filled, c->context.user = c; }
+
 void dsrt_call_trace(ds_call *c, void (*trace)(void *, uint32_t, uint32_t), void *user) {
     c->context.trace = trace, c->context.user = user;
 }

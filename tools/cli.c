@@ -31,6 +31,14 @@ static bool lists(const char *list, const char *word) {
     return false;
 }
 
+/* How an option's value is written behind its name: "=N"; where it may be left out "[=N]". */
+static const char *value_text(size_t k, char *room, size_t size) {
+    const char *value = options[k].value;
+    bool optional = value && *value == '[';
+    snprintf(room, size, "%s%s", optional ? "[=" : value ? "=" : "", optional ? value + 1 : value ? value : "");
+    return room;
+}
+
 void cli_help(ds_string *out, const char *command) {
     ds_string_printf(out, "usage: dsc COMMAND [OPTIONS] …\n\n");
     for (size_t i = 0; i < DS_COUNT(commands); i++)
@@ -38,9 +46,9 @@ void cli_help(ds_string *out, const char *command) {
             ds_string_printf(out, "  dsc %-8s %-18s %s\n", commands[i].name, commands[i].arguments, commands[i].doc);
     ds_string_printf(out, "\noptions:\n");
     for (size_t i = 0; i < DS_COUNT(options); i++) {
-        char head[64];
+        char head[64], value[32];
         if (command && !lists(options[i].commands, command)) continue;
-        snprintf(head, sizeof head, "--%s%s%s", options[i].name, options[i].value ? "=" : "", options[i].value ? options[i].value : "");
+        snprintf(head, sizeof head, "--%s%s", options[i].name, value_text(i, value, sizeof value));
         ds_string_printf(out, "  %-24s %s\n", head, options[i].doc);
     }
     ds_string_printf(out, "\nexit codes: 0 done, 1 the input is wrong, 2 the command line is wrong, 3 not supported, 4 a bug in dsc\n");
@@ -53,9 +61,11 @@ void cli_man(ds_string *out) {
     for (size_t i = 0; i < DS_COUNT(commands); i++)
         ds_string_printf(out, ".TP\n.B dsc %s %s\n%s\n", commands[i].name, commands[i].arguments, commands[i].doc);
     ds_string_printf(out, ".SH OPTIONS\n");
-    for (size_t i = 0; i < DS_COUNT(options); i++)
-        ds_string_printf(out, ".TP\n.B \\-\\-%s%s%s\n%s. Taken by: %s.\n", options[i].name, options[i].value ? "=" : "",
-                         options[i].value ? options[i].value : "", options[i].doc, options[i].commands);
+    for (size_t i = 0; i < DS_COUNT(options); i++) {
+        char value[32];
+        ds_string_printf(out, ".TP\n.B \\-\\-%s%s\n%s. Taken by: %s.\n", options[i].name, value_text(i, value, sizeof value),
+                         options[i].doc, options[i].commands);
+    }
     ds_string_printf(out, ".SH EXIT STATUS\n0 done, 1 the input is wrong, 2 the command line is wrong, 3 something is not supported (all "
                           "of it is listed), 4 a bug in dsc.\n");
 }
@@ -104,6 +114,7 @@ static ds_status add_option(cli *c, const char *name, size_t length, const char 
             arrput(c->options, flag);
             return DS_OK;
         }
+        if (!value && options[k].value[0] == '[') value = "";
         if (!value && *i + 1 >= argc) return usage("option needs a value:", name);
         cli_option o = {options[k].name, value ? value : argv[++*i]};
         arrput(c->options, o);

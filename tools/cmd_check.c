@@ -57,6 +57,7 @@ static ds_status check_folder(const cli *c, const model *m, ds_ir_context *cx, d
     uint32_t threads = (uint32_t)cli_number(c, "threads", 1);
     ds_pool *pool = threads > 1 ? dsrt_pool_create(threads) : NULL;
     ds_status status = call_open(m, cx, files, inputs, &call);
+    if (status == DS_OK) status = call_poison(c, &call);
     if (status == DS_OK) status = call_run(m, cx, pool, &call);
     for (size_t i = 0; status == DS_OK && i < m->built.signature.output_count; i++)
         status = compare(m, cx, files, &call, i, ds_arena_printf(cx->arena, "%s/output_%zu.pb", expected, i), t);

@@ -39,6 +39,7 @@ ds_status cmd_run(const cli *c, ds_ir_context *cx) {
         status =
             ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "the model has %zu inputs: say --inputs=DIR", m.built.signature.input_count);
     if (status == DS_OK) status = call_open(&m, cx, &files, cli_value(c, "inputs", "."), &call);
+    if (status == DS_OK) status = call_poison(c, &call);
     if (status == DS_OK) status = call_run(&m, cx, pool, &call);
     if (status == DS_OK && cli_has(c, "outputs")) status = write_outputs(&m, cx, &call, cli_value(c, "outputs", "."));
     call_close(&m, &call);

@@ -39,13 +39,17 @@ typedef struct {
     ds_model_tensor *inputs, *outputs; /* outputs: owned once it ran */
     bool *owned;                       /* inputs whose data is to be freed */
     bool npy;                          /* inputs came as .npy: so do outputs */
+    bool poisoned, twice;              /* memory is filled with `poison` before the run; with another byte before a second one */
+    unsigned char poison;
 } model_call;
 
 /* Reads input_<i>.pb or input_<i>.npy of a folder. Ranks, types and fixed extents are checked against `types`, one for each input. */
 DS_MUST_USE ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folder, size_t i, const char *name,
                                        const ds_type *type, ds_model_tensor *out, bool *out_owned, bool *out_npy);
 DS_MUST_USE ds_status call_open(const model *m, ds_ir_context *cx, ds_files *files, const char *folder, model_call *call);
-/* Runs once. */
+/* As --poison[=BYTE] says. */
+DS_MUST_USE ds_status call_poison(const cli *c, model_call *call);
+/* Runs once; twice where memory is filled with two bytes, and then all bits of the results must be the same. */
 DS_MUST_USE ds_status call_run(const model *m, ds_ir_context *cx, ds_pool *pool, model_call *call);
 void call_close(const model *m, model_call *call);
 

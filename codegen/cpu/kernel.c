@@ -4,6 +4,7 @@
  * base and its bytes a lane (codegen/cpu/plan.c fills it).
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "codegen/cpu/emit.h"
@@ -171,7 +172,7 @@ static void emit_for(emitter *e, ds_ir_context *cx, const ds_op *op) {
     const ds_block *body = ds_op_block(op, 0);
     size_t carried = op->result_count;
     LLVMValueRef low = em_value(e, ds_op_operand(op, 0)), high = em_value(e, ds_op_operand(op, 1)), by = em_value(e, ds_op_operand(op, 2)),
-                 phis[17];
+                 *phis = ds_xmalloc((carried + 1) * sizeof *phis); /* the position, then what is carried */
     LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b), head = em_block(e, "for"), inside = em_block(e, "for.body"),
                       done = em_block(e, "for.done");
     LLVMBuildBr(e->b, head);
@@ -195,6 +196,7 @@ static void emit_for(emitter *e, ds_ir_context *cx, const ds_op *op) {
         LLVMValueRef v = em_value(e, ds_op_operand(body->last, i));
         LLVMAddIncoming(phis[i + 1], &v, &end, 1);
     }
+    free(phis);
     LLVMPositionBuilderAtEnd(e->b, done);
 }
 

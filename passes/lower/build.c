@@ -1,4 +1,5 @@
 /* Small builders of loop ops; loads, stores and regions over lanes. */
+#include <assert.h>
 #include <string.h>
 
 #include "passes/lower/lower.h"
@@ -97,8 +98,9 @@ ds_value *lw_digit(lowering *l, ds_value **number, const ds_expr *size) {
 }
 
 ds_op *lw_for(lowering *l, ds_value *low, ds_value *high, ds_value *step, ds_value *const *carried, size_t count, ds_value **inside) {
-    ds_value *operands[20] = {low, high, step};
-    const ds_type *types[16] = {NULL};
+    ds_value *operands[3 + LOWER_MAX_CARRIED] = {low, high, step};
+    const ds_type *types[LOWER_MAX_CARRIED] = {NULL};
+    assert(count <= LOWER_MAX_CARRIED);
     for (size_t i = 0; i < count; i++) operands[3 + i] = carried[i], types[i] = carried[i]->type;
     ds_op *loop = ds_op_create(&l->b, DS_LOOP_for, operands, 3 + count, types, count, 1);
     ds_block *body = ds_op_block(loop, 0);

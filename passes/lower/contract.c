@@ -213,6 +213,7 @@ static void choose_tile(tiling *t) {
     if (!ds_expr_is_const(t->extent[t->n], &n)) n = 64 * 3 * 4 * lanes;
     double best = 0, k = sum_length(t);
     size_t unit = DS_PANEL / (size_t)lanes; /* columns come in whole panels */
+    t->rows = 1, t->columns = unit;         /* even where registers are too few for that, or there is nothing to compute */
     for (size_t columns = unit; columns <= 8; columns += unit)
         for (size_t rows = 1; rows <= MAX_ROWS && (int64_t)rows <= m; rows++) {
             if (rows > 1 && columns > 4 * unit) break;

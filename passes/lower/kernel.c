@@ -422,10 +422,20 @@ static int64_t weights_behind(ds_ir_context *cx, const ds_op *kernel, const ds_t
     return bytes < most ? bytes : most;
 }
 
-ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule *schedule, ds_op *kernel, const char *name,
+/* Blocks of rows change the kernel's ops (see bind_temporary), and may turn out to have no tiled form: what is lowered is a copy. */
+static ds_op *copy_kernel(ds_module *m, ds_op *kernel) {
+    ds_builder b = {m, kernel->block, kernel, kernel->loc};
+    ds_mapping same = {0};
+    ds_op *copy = ds_op_clone(&b, kernel, &same);
+    ds_mapping_free(&same);
+    return copy;
+}
+
+ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule *schedule, ds_op *original, const char *name,
                        ds_op **out_func) {
     lowering l = {.m = m, .cx = m->cx, .target = target, .schedule = schedule, .lanes = lanes_of(target)};
-    l.weights_behind = weights_behind(m->cx, kernel, target);
+    l.weights_behind = weights_behind(m->cx, original, target);
+    ds_op *kernel = ds_op_attr(original, "block") ? copy_kernel(m, original) : original;
     ds_op *func = ds_func_create(m, name);
     ds_block *body = ds_op_block(kernel, 0);
     size_t shared = (size_t)ds_op_int(kernel, "shared", 0), count = 0;
@@ -448,10 +458,11 @@ ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule 
     else lowered = lower_contraction(&l, first, second);
     ds_mapping_free(&l.buffers);
     arrfree(l.values);
-    if (!lowered) return DS_UNSUPPORTED;
     ds_op *parallel = ds_op_block(func, 0)->first;
     while (parallel && parallel->kind != DS_LOOP_parallel) parallel = parallel->next;
-    fill_borders(&l, kernel, parallel);
+    if (lowered) fill_borders(&l, kernel, parallel);
+    if (kernel != original) ds_op_erase(kernel);
+    if (!lowered) return DS_UNSUPPORTED;
     ds_op_create(&l.b, DS_RETURN, NULL, 0, NULL, 0, 0);
     ds_op_set_attr(m, func, "pieces", ds_op_attr(parallel, "pieces"));
     *out_func = func;

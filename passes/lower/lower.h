@@ -9,7 +9,12 @@
 #include "passes/contraction.h"
 #include "passes/passes.h"
 
-enum { LOWER_MAX_DIMS = 24, LOWER_MAX_OPERANDS = 320 };
+enum {
+    LOWER_MAX_DIMS = 24,
+    LOWER_MAX_OPERANDS = 320,
+    LOWER_MAX_CARRIED = 24, /* values that a loop hands from turn to turn: tiles and chains of sums are no larger */
+    LOWER_MAX_RESULTS = 16  /* of a map or a reduction */
+};
 
 /* A value of a region while it is lowered: a scalar or a vector; `base` is set when it is base, base+1, base+2, … */
 typedef struct {

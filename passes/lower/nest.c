@@ -365,7 +365,7 @@ void nest_kept_loops(walk *w, lane_point *p, size_t fixed, bool vector, bool par
 
 /* The region at a point, and its results' stores. */
 static void map_values(walk *w, lane_point *p, const lane_value *args) {
-    lane_value yields[16];
+    lane_value yields[LOWER_MAX_RESULTS];
     lw_region(w->l, ds_op_block(w->op, 0), args, w->n->old, p, yields);
     for (size_t r = 0; r < w->op->result_count; r++) {
         lane_point whole = *p;

@@ -4,6 +4,8 @@
 
 #include "passes/lower/nest.h"
 
+_Static_assert(LOWER_MAX_RESULTS <= LOWER_MAX_CARRIED, "loops over what is reduced carry the results");
+
 typedef struct {
     bool over_vector; /* the lanes walk a reduced dim */
     size_t results;
@@ -16,7 +18,7 @@ static ds_value *initial(lowering *l, const ds_op *op, size_t r, bool vector) {
 }
 
 static void combine(lowering *l, const ds_op *op, const lane_point *p, ds_value *const *acc, const lane_value *fresh, ds_value **out) {
-    lane_value args[32], yields[16];
+    lane_value args[2 * LOWER_MAX_RESULTS], yields[LOWER_MAX_RESULTS];
     size_t n = op->result_count;
     for (size_t r = 0; r < n; r++) args[r] = (lane_value){acc[r], NULL}, args[n + r] = fresh[r];
     lw_region(l, ds_op_block(op, 1), args, NULL, p, yields);
@@ -26,7 +28,7 @@ static void combine(lowering *l, const ds_op *op, const lane_point *p, ds_value 
 /* One step of the innermost reduction loop. With a mask over a reduced dim, lanes outside keep what they have. */
 static void accumulate(walk *w, const lane_point *p, bool masked_reduction, ds_value *const *acc, ds_value **out) {
     lowering *l = w->l;
-    lane_value args[LOWER_MAX_OPERANDS], fresh[16];
+    lane_value args[LOWER_MAX_OPERANDS], fresh[LOWER_MAX_RESULTS];
     nest_read_operands(l, w->n, w->op, p, args);
     lw_region(l, ds_op_block(w->op, 0), args, w->n->old, p, fresh);
     for (size_t r = 0; r < w->op->result_count; r++)
@@ -56,7 +58,7 @@ static void step_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_va
                       ds_value *const *acc, ds_value **out) {
     lowering *l = w->l;
     size_t count = w->op->result_count;
-    ds_value *inner[16], *next[16];
+    ds_value *inner[LOWER_MAX_RESULTS], *next[LOWER_MAX_RESULTS];
     ds_op *loop = lw_for(l, low, high, lw_binary(l, DS_LOOP_mul, step, lw_index(l, (int64_t)chains)), acc, chains * count, inner);
     p->vector = lanes_here ? (int)dim : p->vector;
     for (size_t c = 0; c < chains; c++) {
@@ -76,17 +78,17 @@ static void chained_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds
                          ds_value *const *acc, ds_value **out) {
     lowering *l = w->l;
     size_t count = w->op->result_count;
-    if (!is_long || !lanes_here || CHAINS * count > 16) {
+    if (!is_long || !lanes_here || CHAINS * count > LOWER_MAX_RESULTS) {
         step_loop(w, p, dim, lanes_here, low, high, step, 1, acc, out);
         return;
     }
-    ds_value *all[16], *wide = lw_binary(l, DS_LOOP_mul, step, lw_index(l, CHAINS)), *span = lw_binary(l, DS_LOOP_sub, high, low);
+    ds_value *all[LOWER_MAX_RESULTS], *wide = lw_binary(l, DS_LOOP_mul, step, lw_index(l, CHAINS)), *span = lw_binary(l, DS_LOOP_sub, high, low);
     ds_value *whole = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, span, wide), wide));
     for (size_t r = 0; r < CHAINS * count; r++) all[r] = r < count ? acc[r] : initial(l, w->op, r % count, true);
     step_loop(w, p, dim, lanes_here, low, whole, step, CHAINS, all, all);
     for (size_t half = CHAINS / 2; half; half /= 2)
         for (size_t c = 0; c < half; c++) {
-            lane_value fresh[16];
+            lane_value fresh[LOWER_MAX_RESULTS];
             for (size_t r = 0; r < count; r++) fresh[r] = (lane_value){all[(c + half) * count + r], NULL};
             combine(l, w->op, p, all + c * count, fresh, all + c * count);
         }
@@ -102,13 +104,13 @@ static void sum_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_val
         chained_loop(w, p, dim, lanes_here, low, high, step, is_long, acc, out);
         return;
     }
-    ds_value *next[16], *outer_acc[16], *span = lw_binary(l, DS_LOOP_mul, step, lw_index(l, BLOCK));
+    ds_value *next[LOWER_MAX_RESULTS], *outer_acc[LOWER_MAX_RESULTS], *span = lw_binary(l, DS_LOOP_mul, step, lw_index(l, BLOCK));
     ds_op *blocks = lw_for(l, low, high, span, acc, count, outer_acc);
     low = lw_for_position(blocks);
     high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, span), high);
     for (size_t r = 0; r < count; r++) next[r] = initial(l, w->op, r, acc[r]->type->kind == DS_TYPE_VECTOR);
     chained_loop(w, p, dim, lanes_here, low, high, step, is_long, next, out);
-    lane_value fresh[16];
+    lane_value fresh[LOWER_MAX_RESULTS];
     for (size_t r = 0; r < count; r++) fresh[r] = (lane_value){out[r], NULL};
     combine(l, w->op, p, outer_acc, fresh, out);
     lw_end(l, blocks, out, count);
@@ -120,7 +122,7 @@ static void over_loops(walk *w, lane_point *p, size_t dim, bool over_vector, ds_
     lowering *l = w->l;
     size_t count = w->op->result_count;
     const ds_expr *extent = w->n->extent[dim];
-    ds_value *inner[16], *next[16];
+    ds_value *inner[LOWER_MAX_RESULTS], *next[LOWER_MAX_RESULTS];
     bool innermost = dim + 1 == w->n->rank, lanes_here = over_vector && innermost;
     ds_value *low = lw_index(l, 0), *high = lw_extent(l, extent), *step = lw_index(l, lanes_here ? (int64_t)l->lanes : 1), *whole = high;
     int64_t fixed, lanes = (int64_t)l->lanes;
@@ -139,7 +141,7 @@ static void over_loops(walk *w, lane_point *p, size_t dim, bool over_vector, ds_
     }
     if (rest) {
         ds_op *loop = lw_for(l, whole, high, step, next, count, inner);
-        ds_value *after[16];
+        ds_value *after[LOWER_MAX_RESULTS];
         p->at[dim] = lw_for_position(loop);
         p->vector = (int)dim;
         p->mask = lw_mask(l, p->at[dim], high);
@@ -154,7 +156,7 @@ static void over_loops(walk *w, lane_point *p, size_t dim, bool over_vector, ds_
 /* A tree over the lanes with the op's combiner. */
 static void fold_lanes(lowering *l, const ds_op *op, ds_value **acc) {
     size_t n = op->result_count;
-    const ds_type *types[16];
+    const ds_type *types[LOWER_MAX_RESULTS];
     for (size_t r = 0; r < n; r++) types[r] = ds_type_scalar(l->cx, op->results[r].type->elem);
     ds_op *fold = ds_op_create(&l->b, DS_LOOP_fold_lanes, acc, n, types, n, 1);
     ds_builder outer = l->b;
@@ -166,7 +168,7 @@ static void fold_lanes(lowering *l, const ds_op *op, ds_value **acc) {
     for (const ds_op *inner = combiner->first; inner; inner = inner->next) {
         if (inner->kind != DS_GRAPH_yield) ds_op_clone(&l->b, inner, &mapping);
         else {
-            ds_value *yields[16];
+            ds_value *yields[LOWER_MAX_RESULTS];
             for (size_t r = 0; r < n; r++) yields[r] = ds_mapping_get(&mapping, ds_op_operand(inner, r));
             ds_op_create(&l->b, DS_LOOP_yield, yields, n, NULL, 0, 0);
         }
@@ -179,11 +181,11 @@ static void fold_lanes(lowering *l, const ds_op *op, ds_value **acc) {
 static void reduce_point(walk *w, lane_point *p, void *user) {
     const reduce_state *state = user;
     lowering *l = w->l;
-    ds_value *acc[16], *mask = p->mask;
+    ds_value *acc[LOWER_MAX_RESULTS], *mask = p->mask;
     int vector = p->vector;
     for (size_t r = 0; r < state->results; r++) acc[r] = initial(l, w->op, r, vector >= 0 || state->over_vector);
     lane_point inner = *p; /* a mask of kept lanes only guards reads */
-    ds_value *sums[16];
+    ds_value *sums[LOWER_MAX_RESULTS];
     bool folds = vector < 0 && state->over_vector && w->n->rank > w->n->kept;
     if (w->n->rank == w->n->kept) accumulate(w, &inner, false, acc, sums);
     else over_loops(w, &inner, w->n->kept, folds, acc, sums);

@@ -14,6 +14,8 @@
 
 enum { MAX_RESULTS = 12, MAX_ROWS = 2, MAX_UNROLLED = 25, MAX_TALL = 7, MAX_EPILOGUE = 32, CHANNEL = 1 };
 
+_Static_assert(MAX_ROWS * MAX_RESULTS <= LOWER_MAX_CARRIED, "loops over a window carry the tile's results");
+
 typedef struct {
     lowering *l;
     const ds_op *op, *epilogue;
