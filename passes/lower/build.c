@@ -129,7 +129,11 @@ static int64_t guess_symbol(void *user, const ds_expr *atom) {
     return 64;
 }
 
-double lower_estimate(const ds_expr *e) { return (double)ds_expr_evaluate(e, guess_symbol, NULL); }
+/* At least 1: pieces are made of what is guessed, and extents that come out as 0 or less for guessed symbols may be any number. */
+double lower_estimate(const ds_expr *e) {
+    double value = (double)ds_expr_evaluate(e, guess_symbol, NULL);
+    return value < 1 ? 1 : value;
+}
 
 int64_t lower_chunk(const ds_expr *extent, double work, int64_t multiple) {
     double total = lower_estimate(extent) * work;

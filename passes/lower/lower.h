@@ -110,7 +110,7 @@ int64_t lower_chunk(const ds_expr *extent, double work, int64_t multiple); /* it
  * the iterations of one piece, whose position is returned. lower_parallel_end closes both. */
 ds_value *lower_parallel(lowering *l, const ds_expr *extent, double work, int64_t multiple, ds_op **out_loop);
 void lower_parallel_end(lowering *l, ds_op *loop);
-double lower_estimate(const ds_expr *e); /* its value with a guess for symbols */
+double lower_estimate(const ds_expr *e); /* of an extent: its value with a guess for symbols, at least 1 */
 
 /* kernel -> function @name of loop ops. */
 ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule *schedule, ds_op *kernel, const char *name,

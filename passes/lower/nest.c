@@ -317,11 +317,6 @@ static ds_value *end_of_chunk(lowering *l, const ds_op *pieces, ds_value *start,
 
 enum { FEW_PIECES = 16, VECTORS = 4, COLUMNS = 16 }; /* pieces are multiples of so many vectors, or columns, which fill a line */
 
-static double guess(const ds_expr *extent) {
-    double size = lower_estimate(extent);
-    return size < 1 ? 1 : size;
-}
-
 /* Loops over kept dims, in pieces: of the first dims, taken as one until there are enough; of a transposed map's columns where those dims
  * are short; of whole vectors where there is one dim. `work` is that of one point. */
 void nest_kept_loops(walk *w, lane_point *p, size_t fixed, bool vector, bool parallel, double work, lane_body *body, void *user) {
@@ -335,21 +330,21 @@ void nest_kept_loops(walk *w, lane_point *p, size_t fixed, bool vector, bool par
         return;
     }
     const ds_expr *total = ds_expr_const(l->cx, 1);
-    for (size_t i = fixed; i < n->kept; i++) work *= guess(n->extent[i]);
-    while (dim < whole && (dim == fixed || (guess(total) < FEW_PIECES && work > LOWER_PIECE_WORK))) {
+    for (size_t i = fixed; i < n->kept; i++) work *= lower_estimate(n->extent[i]);
+    while (dim < whole && (dim == fixed || (lower_estimate(total) < FEW_PIECES && work > LOWER_PIECE_WORK))) {
         total = ds_expr_mul(l->cx, total, n->extent[dim]);
-        work /= guess(n->extent[dim++]);
+        work /= lower_estimate(n->extent[dim++]);
     }
     bool by_vectors = vector && whole == fixed;
-    double most = by_vectors ? guess(n->extent[fixed]) / (double)(l->lanes * VECTORS) : guess(total);
+    double most = by_vectors ? lower_estimate(n->extent[fixed]) / (double)(l->lanes * VECTORS) : lower_estimate(total);
     if (w->transposes && most < FEW_PIECES) {
         const ds_expr *columns = n->extent[n->kept - 1];
-        w->low = lower_parallel(l, columns, work * guess(total) / guess(columns), COLUMNS, &pieces);
+        w->low = lower_parallel(l, columns, work * lower_estimate(total) / lower_estimate(columns), COLUMNS, &pieces);
         w->high = end_of_chunk(l, pieces, w->low, columns);
         serial_loops(w, p, fixed, vector, body, user);
     } else if (by_vectors) {
         const ds_expr *extent = n->extent[fixed];
-        ds_value *start = lower_parallel(l, extent, work / guess(extent), (int64_t)l->lanes * VECTORS, &pieces);
+        ds_value *start = lower_parallel(l, extent, work / lower_estimate(extent), (int64_t)l->lanes * VECTORS, &pieces);
         int64_t known;
         bool exact = ds_expr_is_const(extent, &known) && known % (int64_t)l->lanes == 0;
         vector_loop(w, p, fixed, start, end_of_chunk(l, pieces, start, extent), exact ? extent : NULL, body, user);
