@@ -510,8 +510,8 @@ def all_cases():
     yield from more_cases()
 
 
-def model_of(nodes, inputs, outputs, flags):
-    """flags: "symbolic": every input extent (of rank 1 as well: "lists") is a symbol of its own; "opset=N"."""
+def model_of(nodes, inputs, outputs, flags, constant=False):
+    """flags: "symbolic": every input extent (of rank 1 as well: "lists") is a symbol of its own; "opset=N". constant: inputs are initialisers."""
     is_symbolic = "symbolic" in flags or "lists" in flags
     opset = next((int(f[6:]) for f in flags if f.startswith("opset=")), 20)
 
@@ -521,7 +521,8 @@ def model_of(nodes, inputs, outputs, flags):
     names = [o for o in nodes[-1].output]
     graph_inputs = [info("x%d" % i, v, "abcdef"[i]) if v.ndim != 1 or "lists" in flags else helper.make_tensor_value_info("x%d" % i, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for i, v in enumerate(inputs)]
     graph_outputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), None) for n, v in zip(names, outputs)]
-    return helper.make_model(helper.make_graph(nodes, "form", graph_inputs, graph_outputs), opset_imports=[helper.make_opsetid("", opset)])
+    values = [numpy_helper.from_array(np.asarray(v), "x%d" % i) for i, v in enumerate(inputs)] if constant else []
+    return helper.make_model(helper.make_graph(nodes, "form", [] if constant else graph_inputs, graph_outputs, values), opset_imports=[helper.make_opsetid("", opset)])
 
 
 def levels(dsc):
@@ -532,9 +533,16 @@ def levels(dsc):
     return [n for n in names if n.startswith("x86") == own.startswith("x86")][: names.index(own) + 1]
 
 
+def load(path):
+    """.npy, or .pb where a model without inputs was run."""
+    if path.with_suffix(".npy").exists():
+        return np.load(path.with_suffix(".npy"))
+    return numpy_helper.to_array(onnx.load_tensor(str(path.with_suffix(".pb"))))
+
+
 def agrees(folder, outputs):
     for i, want in enumerate(outputs):
-        got = np.load(folder / ("output_%d.npy" % i))
+        got = load(folder / ("output_%d" % i))
         if got.shape != want.shape:
             return "output %d has shape %s" % (i, got.shape)
         if want.dtype.kind in "iub":
@@ -548,10 +556,12 @@ def agrees(folder, outputs):
     return None
 
 
-def write(folder, nodes, inputs, outputs, flags):
+def write(folder, nodes, inputs, outputs, flags, constant=False):
     """The model and its inputs as files; the inputs' paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model_of(nodes, inputs, outputs, flags), folder / "form.onnx")
+    onnx.save(model_of(nodes, inputs, outputs, flags, constant), folder / "form.onnx")
+    if constant:
+        return []
     paths = [folder / ("input_%d.npy" % i) for i in range(len(inputs))]
     for path, value in zip(paths, inputs):
         np.save(path, value)
