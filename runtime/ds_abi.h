@@ -2,7 +2,8 @@
  * every object and checked on every call; a mismatch is the status DS_WRONG_ABI.
  *
  * Arguments of a model are structs { data, bytes, dims[rank] }, without dims where the shape is static. Tensors are dense row-major;
- * data needs only its element's alignment. Extents are int64_t, sizes in bytes.
+ * data needs only its element's alignment. Extents are int64_t, sizes in bytes. Elements of less than 8 bits share bytes, the first in the
+ * low bits; bits of the last byte that no element has may hold anything.
  */
 #ifndef DS_ABI_H
 #define DS_ABI_H

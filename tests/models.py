@@ -90,7 +90,7 @@ def check(dsc, path, proto, feed, work, least=1e-6):
         bits = []
         for threads in (1, 2):
             out = work / "out"
-            result = subprocess.run([dsc, "run", path, "--inputs", work, "--outputs", out, "--threads", str(threads), *dims], capture_output=True, text=True, timeout=300)
+            result = subprocess.run([dsc, "run", path, "--inputs", work, "--outputs", out, "--threads", str(threads), "--poison", *dims], capture_output=True, text=True, timeout=300)
             if result.returncode:
                 return "%s, %d threads: exit %d: %s" % (kind, threads, result.returncode, result.stderr[-300:])
             bits.append([(out / ("output_%d.pb" % i)).read_bytes() for i in range(len(want))])

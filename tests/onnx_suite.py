@@ -83,7 +83,7 @@ def run_case(dsc, folder, work):
     for data in sorted(folder.glob("test_data_set_*")):
         with tempfile.TemporaryDirectory(dir=work) as out:
             try:
-                result = subprocess.run([dsc, "run", folder / "model.onnx", "--inputs", data, "--outputs", out, "--jobs", "1", "--verify-each"], capture_output=True, text=True, timeout=120)
+                result = subprocess.run([dsc, "run", folder / "model.onnx", "--inputs", data, "--outputs", out, "--jobs", "1", "--verify-each", "--poison"], capture_output=True, text=True, timeout=120)
             except subprocess.TimeoutExpired:
                 return "timeout", ""
             if result.returncode:

@@ -405,10 +405,18 @@ def left_out(env, report, model, data, work, expected):
     import numpy as np
     import onnx
     from onnx import numpy_helper
+    import forms
+    _, nodes, inputs, wanted, flags = forms.attention(1, 2, 32, 32, 16)
+    forms.write(work / "attention", nodes, inputs, wanted, flags)
     for name in ("simplify", "fuse", "layout", "join", "clean", "hoist", "tile", "simplify,fuse,layout,join,clean,hoist,tile"):
         result = sh(env.dsc, "run", model, "--inputs", data, "--outputs", work / "out", "--without=" + name)
         got = numpy_helper.to_array(onnx.load_tensor(str(work / "out/output_0.pb")))
         report.check("without " + name, result.returncode == 0 and np.allclose(got, expected, rtol=1e-4, atol=1e-5), result.stderr)
+        result = sh(env.dsc, "compile", model, "--cpu=x86-64", "--without=" + name, "-o", work / "without.o")
+        report.check("compile for x86-64 without " + name, result.returncode == 0, result.stderr)
+        result = sh(env.dsc, "run", work / "attention/form.onnx", "--inputs", work / "attention", "--outputs", work / "attention", "--without=" + name)
+        reason = result.stderr if result.returncode else forms.agrees(work / "attention", wanted)
+        report.check("attention without " + name, not reason, reason)
     result = sh(env.dsc, "run", model, "--inputs", data, "--outputs", work / "out", "--without=lower")
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 

@@ -184,6 +184,15 @@ ds_status call_poison(const cli *c, model_call *call) {
     return DS_BAD_USAGE;
 }
 
+/* Of packed elements: what the last byte has behind them is written by nothing. */
+static void clear_unused_bits(const ds_type *type, ds_model_tensor *t) {
+    const ds_elem_info *e = ds_elem_facts(type->elem);
+    uint64_t count = 1;
+    for (size_t d = 0; d < type->rank; d++) count *= (uint64_t)t->dims[d];
+    unsigned used = (unsigned)(count * e->bits % 8);
+    if (e->packed && used) ((unsigned char *)t->data)[t->bytes - 1] &= (unsigned char)((1u << used) - 1);
+}
+
 static ds_status run_once(const model *m, ds_ir_context *cx, ds_pool *pool, model_call *call) {
     dsrt_call_close(call->call);
     call->call = dsrt_call_open(call->model, pool, call->inputs, NULL);
@@ -195,7 +204,10 @@ static ds_status run_once(const model *m, ds_ir_context *cx, ds_pool *pool, mode
         dsrt_call_explain(call->call, status, text, sizeof text);
         return ds_report(cx->diag, DS_ERROR, DS_E_run, NULL, "%s (status %d)", text, status);
     }
-    for (size_t i = 0; i < m->built.signature.output_count; i++) dsrt_call_result(call->call, (uint32_t)i, &call->outputs[i]);
+    for (size_t i = 0; i < m->built.signature.output_count; i++) {
+        dsrt_call_result(call->call, (uint32_t)i, &call->outputs[i]);
+        clear_unused_bits(m->built.signature.outputs[i].type, &call->outputs[i]);
+    }
     return DS_OK;
 }
 

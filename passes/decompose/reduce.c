@@ -200,6 +200,7 @@ RULE(arg_extreme) {
     bool reduced[DEC_MAX_RANK] = {false}, largest = op->kind == DS_ONNX_ArgMax, last = ds_op_int(op, "select_last_index", 0);
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), rank, &axis));
     reduced[axis] = true;
+    if (rank) DS_TRY(dec_require(d, DS_at_most, dec_const(d, 1), x->type->dims[axis], "the axis has an element"));
     reduction n = reduction_of(d, x, reduced);
     ds_value *best = reduce_value(d, x, &n, largest ? DS_LOOP_max : DS_LOOP_min);
     const ds_expr *exprs[DEC_MAX_RANK];

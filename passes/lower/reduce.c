@@ -82,7 +82,8 @@ static void chained_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds
         step_loop(w, p, dim, lanes_here, low, high, step, 1, acc, out);
         return;
     }
-    ds_value *all[LOWER_MAX_RESULTS], *wide = lw_binary(l, DS_LOOP_mul, step, lw_index(l, CHAINS)), *span = lw_binary(l, DS_LOOP_sub, high, low);
+    ds_value *all[LOWER_MAX_RESULTS], *wide = lw_binary(l, DS_LOOP_mul, step, lw_index(l, CHAINS)),
+                                      *span = lw_binary(l, DS_LOOP_sub, high, low);
     ds_value *whole = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, span, wide), wide));
     for (size_t r = 0; r < CHAINS * count; r++) all[r] = r < count ? acc[r] : initial(l, w->op, r % count, true);
     step_loop(w, p, dim, lanes_here, low, whole, step, CHAINS, all, all);

@@ -12,9 +12,9 @@
 
 #include "passes/lower/nest.h"
 
-enum { MAX_RESULTS = 12, MAX_ROWS = 2, MAX_UNROLLED = 25, MAX_TALL = 7, MAX_EPILOGUE = 32, CHANNEL = 1 };
+enum { MAX_RESULTS = 12, MAX_ROWS = 2, MAX_TILE = MAX_ROWS * MAX_RESULTS, MAX_UNROLLED = 25, MAX_TALL = 7, MAX_EPILOGUE = 32, CHANNEL = 1 };
 
-_Static_assert(MAX_ROWS * MAX_RESULTS <= LOWER_MAX_CARRIED, "loops over a window carry the tile's results");
+_Static_assert((int)MAX_TILE <= LOWER_MAX_CARRIED, "loops over a window carry the tile's results");
 
 typedef struct {
     lowering *l;
@@ -267,7 +267,7 @@ static void window_rows(windows *d, size_t dim, bool unroll, ds_value **acc) {
         }
         return;
     }
-    ds_value *inner[MAX_ROWS * MAX_RESULTS];
+    ds_value *inner[MAX_TILE];
     size_t count = d->rows * d->count;
     ds_op *loop = lw_for(l, lw_index(l, 0), lw_extent(l, d->extent[dim]), lw_index(l, 1), acc, count, inner);
     d->p.at[dim] = place(d, &d->p, dim, lw_for_position(loop));
@@ -281,7 +281,7 @@ static void window_rows(windows *d, size_t dim, bool unroll, ds_value **acc) {
 static void emit_channels(windows *d) {
     lowering *l = d->l;
     const ds_attr *init = ds_op_attr(d->op, "init");
-    ds_value *acc[MAX_ROWS * MAX_RESULTS], *initial = nest_pad_constant(l, init ? init->items[0] : NULL, DS_f32);
+    ds_value *acc[MAX_TILE], *initial = nest_pad_constant(l, init ? init->items[0] : NULL, DS_f32);
     double window = 1;
     for (size_t i = d->first; i <= d->window; i++) window *= lower_estimate(d->extent[i]);
     for (size_t r = 0; r < d->rows * d->count; r++) acc[r] = lw_splat(l, initial);
