@@ -331,6 +331,24 @@ static LLVMValueRef float_to_int(emitter *e, ds_elem to, LLVMTypeRef type, LLVMV
     return wrap_small(e, to, whole);
 }
 
+/* f64 to f32 on the way to fewer bits: what is not exact gets an odd last bit, so that rounding again is as good as rounding once
+ * (S. Boldo, G. Melquiond, IEEE Trans. Computers 57, 2008). */
+static LLVMValueRef to_odd_f32(emitter *e, LLVMValueRef v) {
+    LLVMBuilderRef b = e->b;
+    unsigned lanes = lanes_of(v);
+    LLVMTypeRef f32 = with_lanes(em_elem(e, DS_f32), lanes), i32 = with_lanes(em_int(e, 32), lanes);
+    LLVMValueRef near = LLVMBuildFPTrunc(b, v, f32, ""), back = LLVMBuildFPExt(b, near, LLVMTypeOf(v), ""),
+                 bits = LLVMBuildBitCast(b, near, i32, "");
+    LLVMValueRef one = constant_like(bits, 1),
+                 even = LLVMBuildICmp(b, LLVMIntEQ, LLVMBuildAnd(b, bits, one, ""), constant_like(bits, 0), "");
+    LLVMValueRef inexact = LLVMBuildAnd(b, even, LLVMBuildFCmp(b, LLVMRealONE, v, back, ""), "");
+    LLVMValueRef below = LLVMBuildFCmp(b, LLVMRealOLT, v, back, ""),
+                 negative = LLVMBuildICmp(b, LLVMIntSLT, bits, constant_like(bits, 0), "");
+    LLVMValueRef outward = LLVMBuildICmp(b, LLVMIntEQ, below, negative, ""); /* larger bits are larger magnitudes */
+    LLVMValueRef moved = LLVMBuildSelect(b, outward, LLVMBuildAdd(b, bits, one, ""), LLVMBuildSub(b, bits, one, ""), "");
+    return LLVMBuildBitCast(b, LLVMBuildSelect(b, inexact, moved, bits, ""), f32, "");
+}
+
 static LLVMValueRef convert(emitter *e, const ds_op *op, ds_elem from, ds_elem to, LLVMValueRef v) {
     unsigned lanes = lanes_of(v);
     LLVMBuilderRef b = e->b;
@@ -338,7 +356,11 @@ static LLVMValueRef convert(emitter *e, const ds_op *op, ds_elem from, ds_elem t
     if (from == to) return v;
     if (is_narrow(from)) return convert(e, op, DS_f32, to, to_f32(e, op, from, v));
     bool from_float = ds_elem_is_float(from), to_float = ds_elem_is_float(to), from_unsigned = ds_elem_is_unsigned(from) || from == DS_b1;
-    if (is_narrow(to)) return from_f32(e, op, to, convert(e, op, from, DS_f32, v));
+    if (is_narrow(to)) {
+        bool long_integer = !from_float && ds_elem_facts(from)->bits > 16; /* more bits than f32 holds */
+        if (long_integer) v = convert(e, op, from, DS_f64, v);
+        return from_f32(e, op, to, long_integer || from == DS_f64 ? to_odd_f32(e, v) : convert(e, op, from, DS_f32, v));
+    }
     if (to == DS_b1)
         return from_float ? LLVMBuildFCmp(b, LLVMRealUNE, v, constant_like(v, 0), "")
                           : LLVMBuildICmp(b, LLVMIntNE, v, constant_like(v, 0), "");

@@ -79,6 +79,15 @@ def integers():
         yield with_operands("Cast of a constant to %s" % kind.__name__, "Cast", ["c"], [UNUSED], [np.array(want, kind)], {"c": values}, to=code)
 
 
+def narrow():
+    ties = np.array([1 + 2**-11 + 2**-40, 1 + 2**-11, 1 + 3 * 2**-11 - 2**-40, 65519.99999, 65520, 2**-25, 2**-25 * 1.0000001, -1 - 2**-11 - 2**-45, 0, -0.0, NAN, INF])
+    with np.errstate(over="ignore"):
+        want = ties.astype(np.float16)
+    yield one("Cast of f64 to f16, rounded once", "Cast", [ties], [want], to=TensorProto.FLOAT16)
+    zeros = np.zeros(3, np.float32)
+    yield one("DynamicQuantizeLinear of zeros", "DynamicQuantizeLinear", [zeros], [zeros.astype(np.uint8), np.float32(1 / 255).reshape(()), np.uint8(0).reshape(())])
+
+
 def nearest(extents, positions, mode, transform="half_pixel", flags=()):
     """Nearest elements at positions numerator / denominator, exactly."""
     x = np.arange(extents[0], dtype=np.float32).reshape(1, 1, -1)
@@ -117,6 +126,9 @@ def windows():
     yield one("GridSample beside the border", "GridSample", [x, grid], [np.array(want, np.float32).reshape(1, 1, 1, 1)], mode="cubic", padding_mode="border", align_corners=1)
     nan = np.array([NAN, 0], np.float32).reshape(1, 1, 1, 2)
     yield one("GridSample at NaN", "GridSample", [x, nan], [x[:, :, :, :1]], mode="linear", padding_mode="border", align_corners=1)
+    x, size = f32(1, 6, 2, 2), 4  # an even size reaches one further to the right
+    sums = np.stack([(x[:, max(0, c - 1):c + 3].astype(np.float64) ** 2).sum(1) for c in range(6)], 1)
+    yield one("LRN of an even size", "LRN", [x], [(x / (1.5 + 0.5 / size * sums) ** 0.75).astype(np.float32)], size=size, alpha=0.5, beta=0.75, bias=1.5)
     x = np.arange(1, 4, dtype=np.float32).reshape(1, 1, 3)
     for kernel, stride, want in ((1, 3, [1, 0, 0, 2, 0, 0, 3]), (2, 3, [1, 2, 0, 2, 4, 0, 3, 6]), (2, 2, [1, 2, 2, 4, 3, 6])):
         w = np.arange(1, kernel + 1, dtype=np.float32).reshape(1, 1, -1)
@@ -124,5 +136,5 @@ def windows():
 
 
 def cases():
-    for part in (comparisons, pools, powers, integers, resizes, windows):
+    for part in (comparisons, pools, powers, integers, narrow, resizes, windows):
         yield from part()
