@@ -92,6 +92,10 @@ def broken_models(folder, good):
     weights = [numpy_helper.from_array(np.ones(s, np.float32), n) for n, s in (("w", (1, 8, 3)), ("r", (1, 8, 2)), ("b", (1, 7)))]
     save(path, [node("LSTM", ["s", "w", "r", "b"], ["y"], "memory", hidden_size=2)], [value("s", [4, 1, 3])], [value("y", None)], weights)
     yield "a bias that is too short", path, ["memory", "'B'"]
+    for name, op, operand, words in negative_sizes():
+        path = folder / ("negative_%s.onnx" % op)
+        save(path, [node(op, ["x", "n"], ["y", "z"][:1 + (op == "Split")], "sized")], [x], [value("y", None)], [numpy_helper.from_array(operand, "n")])
+        yield name, path, ["sized", words]
     inner = helper.make_graph([node("Relu", ["x"], ["deep"])], "g", [], [value("deep", [2, 3])])
     try:
         while True:  # until the protobuf library itself refuses
@@ -101,6 +105,27 @@ def broken_models(folder, good):
     path = folder / "deep.onnx"
     path.write_bytes(helper.make_model(inner).SerializeToString())
     yield "deep nesting", path, ["nested"]
+
+
+def negative_sizes():
+    """(name, operator, its second operand, words of the message)"""
+    yield "a negative part", "Split", np.array([3, -1]), "negative"
+    yield "parts that do not fill the axis", "Split", np.array([1, 2]), "fill the axis"
+    yield "a negative repeat", "Tile", np.array([1, -1]), "negative"
+    yield "pads beyond the axis", "Pad", np.array([0, -4, 0, 0]), "negative"
+
+
+def late_sizes(folder):
+    """(name, path, folder of inputs, words): the same where only the run knows."""
+    for name, op, operand, words in negative_sizes():
+        here = folder / ("late_" + op + words[:4])
+        here.mkdir(parents=True, exist_ok=True)
+        outputs = ["y", "z"][:1 + (op == "Split")]
+        graph = helper.make_graph([helper.make_node(op, ["x", "n"], outputs, "sized")], "g", [value("x", [2, 3]), helper.make_tensor_value_info("n", TensorProto.INT64, operand.shape)], [value(o, None) for o in outputs])
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), here / "m.onnx")
+        for i, array in enumerate((np.zeros((2, 3), np.float32), operand)):
+            np.save(here / ("input_%d.npy" % i), array)
+        yield name + ", read while running", here / "m.onnx", here, ["sized", words]
 
 
 def sound_models(folder):
@@ -127,6 +152,9 @@ def run(dsc, folder, good):
     for name, path in sound_models(folder):
         result = subprocess.run([dsc, "compile", path, "-o", folder / "sound.o"], capture_output=True, text=True, errors="replace", timeout=120)
         yield name, result.returncode == 0, "exit %d: %s" % (result.returncode, result.stderr)
+    for name, path, inputs, words in late_sizes(folder):
+        result = subprocess.run([dsc, "run", path, "--inputs", inputs], capture_output=True, text=True, errors="replace", timeout=120)
+        yield name, result.returncode == 1 and all(w in result.stderr for w in words), "exit %d: %s" % (result.returncode, result.stderr)
     for name, path, words in broken_models(folder, good):
         out = folder / "out.o"
         result = subprocess.run([dsc, "compile", path, "-o", out], capture_output=True, text=True, errors="replace", timeout=120)

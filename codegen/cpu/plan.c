@@ -257,8 +257,8 @@ static void emit_require(plan *p, size_t i) {
     fail_if(p, is_broken(p, &r), DS_BROKEN_PROMISE, i);
 }
 
-/* Those of the outermost block that entry can check: nothing is sized before they hold. */
-static void emit_entry_requirements(plan *p) {
+/* Those of the outermost block that can be checked by now: nothing is sized before they hold. */
+static void emit_known_requirements(plan *p) {
     for (size_t i = 0; i < arrlenu(p->requirements); i++) {
         const ds_op *op = p->requirements[i];
         ds_requirement r;
@@ -287,6 +287,7 @@ static void emit_read(plan *p, const ds_op *op) {
     LLVMValueRef v = LLVMBuildLoad2(e->b, em_int(e, bytes * 8), where, "");
     LLVMSetAlignment(v, 1);
     em_define_symbol(e, ds_op_text(op, "symbol", ""), LLVMBuildIntCast2(e->b, v, p->i64, !ds_elem_is_unsigned(elem), ""));
+    if (op->block == ds_op_block(p->func, 0)) emit_known_requirements(p);
     bind_outputs(p);
 }
 
@@ -723,7 +724,7 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     ds_walk(ds_op_block(func, 0), note_requirement, &p.requirements);
     p.required = ds_xmalloc(arrlenu(p.requirements) + 1);
     memset(p.required, 0, arrlenu(p.requirements) + 1);
-    emit_entry_requirements(&p);
+    emit_known_requirements(&p);
     LLVMValueRef shares = bind_pool(&p);
     bool late_scratch = !symbols_known(&p, ds_attr_to_expr(p.cx, ds_op_attr(func, "lane_bytes")));
     if (late_scratch) e->error = "scratch memory whose size is known only at run time";

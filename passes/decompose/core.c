@@ -96,6 +96,11 @@ ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr
     return DS_OK;
 }
 
+ds_status dec_not_negative(dec *d, const ds_expr *const *extents, size_t count, const char *what) {
+    for (size_t i = 0; i < count; i++) DS_TRY(dec_require(d, DS_at_most, dec_const(d, 0), extents[i], "%s are not negative", what));
+    return DS_OK;
+}
+
 const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count) { return ds_attr_map(d->cx, rank, exprs, count); }
 
 /* ---- maps ---- */

@@ -58,6 +58,7 @@ const ds_expr *dec_dim(dec *d, size_t i);
 /* The relation must hold where the op stands. Fails where it cannot; where only run time can tell, generated code checks it: on entry, or,
  * where values are read while running, in the op's place. `format` says what must be, as a clause: "k is at most the axis' extent". */
 ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr *right, const char *format, ...) DS_PRINTF(5, 6);
+ds_status dec_not_negative(dec *d, const ds_expr *const *extents, size_t count, const char *what);
 /* The extent that both are; requires it where that cannot be decided. */
 ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out);
 const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count);

@@ -252,6 +252,7 @@ RULE(constant_of_shape) {
     size_t rank;
     const ds_attr *v = ds_op_attr(op, "value");
     DS_TRY(dec_ints(d, dec_in(d, 0), dims, DEC_MAX_RANK, &rank));
+    DS_TRY(dec_not_negative(d, dims, rank, "the extents"));
     ds_value *x = dec_scalar(d, DS_f32, 0);
     if (v && v->kind == DS_ATTR_ELEMENTS) x = dec_constant(d, v->type->elem, 0, NULL, v->bytes, v->count);
     body r = map_over(d, x->type->elem, rank, dims, NULL, 0);
@@ -284,6 +285,7 @@ RULE(tile) {
         DS_TRY(dec_ints(d, dec_in(d, 1), repeats, DEC_MAX_RANK, &n));
     }
     if (n != rank) return dec_fail(d, DS_E_shape, "%zu repeats for a tensor of rank %zu", n, rank);
+    DS_TRY(dec_not_negative(d, repeats, n, "the repeats"));
     for (size_t i = 0; i < rank; i++) {
         dims[i] = ds_expr_mul(d->cx, x->type->dims[i], repeats[i]);
         exprs[i] = ds_expr_equals(repeats[i], 1)         ? dec_dim(d, i)
@@ -322,6 +324,10 @@ RULE(split) {
             sizes[i] = i + 1 < n ? each : ds_expr_sub(d->cx, total, ds_expr_scale(d->cx, each, (int64_t)n - 1));
     }
     if (n != op->result_count || n > DEC_MAX_RESULTS) return dec_fail(d, DS_E_shape, "%zu parts for %zu results", n, op->result_count);
+    const ds_expr *sum = dec_const(d, 0);
+    for (size_t i = 0; i < n; i++) sum = ds_expr_add(d->cx, sum, sizes[i]);
+    DS_TRY(dec_not_negative(d, sizes, n, "the sizes of the parts"));
+    DS_TRY(dec_require(d, DS_equal, sum, x->type->dims[axis], "the parts fill the axis"));
     for (size_t i = 0; i < n; i++) {
         d->out[i] = dec_slice(d, x, axis, start, sizes[i], 1);
         start = ds_expr_add(d->cx, start, sizes[i]);
@@ -497,6 +503,7 @@ RULE(pad) {
         before[axis] = pads[i];
         dims[axis] = ds_expr_add(d->cx, ds_expr_add(d->cx, dims[axis], pads[i]), pads[count + i]);
     }
+    DS_TRY(dec_not_negative(d, dims, rank, "the extents with the pads"));
     double known;
     bool constant = !strcmp(mode, "constant");
     if (constant && (!fill || dec_known_scalar(d, fill, &known))) {
