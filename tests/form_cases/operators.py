@@ -66,7 +66,23 @@ def old_opsets():
         yield "RoiAlign at opset %d" % opset, [node("RoiAlign", ["x0", "x1", "x2"], ["y"], output_height=2, output_width=2, sampling_ratio=1)], [image, regions, i64(0)], [np.float32(want)[None, None]], ["opset=%d" % opset]
 
 
+def linear_attention():
+    """The gated delta rule, two query heads for a key head, step by step."""
+    b, t, h, each, size, out = 2, 5, 2, 2, 3, 4
+    q, k, v = f32(b, t, h * each * size), f32(b, t, h * size) / np.float32(2), f32(b, t, h * out)
+    past, decay, beta = f32(b, h, size, out), -abs(f32(b, t, h)), abs(f32(b, t, 1))
+    state, steps = past.astype(np.float64), []
+    for i in range(t):
+        key, value = k[:, i].reshape(b, h, size, 1), v[:, i].reshape(b, h, 1, out)
+        state = state * np.exp(decay[:, i].reshape(b, h, 1, 1))
+        state = state + beta[:, i].reshape(b, 1, 1, 1) * key * (value - (state * key).sum(2, keepdims=True))
+        steps.append(np.einsum("bhei,bhij->bhej", q[:, i].reshape(b, h, each, size), state).reshape(b, -1) * 0.5)
+    for flags in (["opset=27"], ["opset=27", "symbolic"]):
+        yield "linear attention", [node("LinearAttention", ["x%d" % i for i in range(6)], ["y", "state"], q_num_heads=h * each, kv_num_heads=h, scale=0.5)], [q, k, v, past, decay, beta], [np.stack(steps, 1).astype(np.float32), state.astype(np.float32)], flags
+
+
 def cases():
+    yield from linear_attention()
     yield from lists()
     yield from activations()
     yield from old_opsets()
