@@ -262,8 +262,8 @@ static bool is_spread(lowering *l, const nest *n, size_t dim, size_t access) {
            !ds_expr_equals(coefficient, 1) && !ds_expr_is_flag(coefficient);
 }
 
-/* Runs `body` for every lane group of the innermost dim: whole vectors, then one masked rest. */
-static void vector_loop(walk *w, lane_point *p, size_t dim, ds_value *low, ds_value *high, const ds_expr *extent, lane_body *body,
+/* Whole vectors, then one masked rest. */
+static void lane_groups(walk *w, lane_point *p, size_t dim, ds_value *low, ds_value *high, const ds_expr *extent, lane_body *body,
                         void *user) {
     lowering *l = w->l;
     int64_t fixed, lanes = (int64_t)l->lanes;
@@ -288,6 +288,39 @@ static void vector_loop(walk *w, lane_point *p, size_t dim, ds_value *low, ds_va
         lw_end(l, loop, NULL, 0);
     }
     p->mask = NULL, p->vector = -1;
+}
+
+/* The nest as it is where no operand is broadcast along `dim`, of those that may be; returns 1 where that is so, else 0, as an expression.
+ */
+static const ds_expr *without_broadcasts(lowering *l, const nest *n, size_t dim, nest *out) {
+    const ds_expr *none = ds_expr_const(l->cx, 1), *flag, *rest;
+    *out = *n;
+    for (size_t i = 0; i < n->accesses; i++) {
+        if (!ds_expr_linear(l->cx, n->offset[i], dim, &flag, &rest) || !ds_expr_is_flag(flag)) continue;
+        out->offset[i] = ds_expr_add(l->cx, rest, ds_expr_dim(l->cx, dim));
+        none = ds_expr_mul(l->cx, none, flag);
+    }
+    return none;
+}
+
+/* Runs `body` for every lane group of the innermost dim: where operands may be broadcast along it, in one of two loops. */
+static void vector_loop(walk *w, lane_point *p, size_t dim, ds_value *low, ds_value *high, const ds_expr *extent, lane_body *body,
+                        void *user) {
+    lowering *l = w->l;
+    nest plain;
+    walk plainly = *w;
+    const ds_expr *none = without_broadcasts(l, w->n, dim, &plain);
+    plainly.n = &plain;
+    if (ds_expr_equals(none, 1)) {
+        lane_groups(w, p, dim, low, high, extent, body, user);
+        return;
+    }
+    ds_op *all_move = lw_when(l, lw_binary(l, DS_LOOP_lt, lw_index(l, 0), lw_extent(l, none)));
+    lane_groups(&plainly, p, dim, low, high, extent, body, user);
+    lw_end(l, all_move, NULL, 0);
+    ds_op *some_stay = lw_when(l, lw_binary(l, DS_LOOP_le, lw_extent(l, none), lw_index(l, 0)));
+    lane_groups(w, p, dim, low, high, extent, body, user);
+    lw_end(l, some_stay, NULL, 0);
 }
 
 /* Loops over the kept dims from `dim` on, the last of them by vectors if `vector`. */
