@@ -88,6 +88,12 @@ def broken_models(folder, good):
     path = folder / "sparse.onnx"
     save(path, [constant, node("Add", ["x", "w"], ["y"])], [x], [y])
     yield "a sparse tensor's index outside", path, ["'v'", "outside"]
+    path = folder / "lists.onnx"
+    save(path, [node("Slice", ["x", "one", "one", "two"], ["y"], "cut")], [x], [y], [numpy_helper.from_array(np.arange(n), k) for k, n in (("one", 1), ("two", 2))])
+    yield "lists of different lengths", path, ["cut", "1 starts"]
+    path = folder / "blocks.onnx"
+    save(path, [node("DepthToSpace", ["i"], ["y"], "blocks", blocksize=2)], [value("i", [1, 6, 3, 3])], [value("y", None)])
+    yield "channels that are no whole blocks", path, ["blocks", "whole"]
     path = folder / "recurrent.onnx"
     weights = [numpy_helper.from_array(np.ones(s, np.float32), n) for n, s in (("w", (1, 8, 3)), ("r", (1, 8, 2)), ("b", (1, 7)))]
     save(path, [node("LSTM", ["s", "w", "r", "b"], ["y"], "memory", hidden_size=2)], [value("s", [4, 1, 3])], [value("y", None)], weights)

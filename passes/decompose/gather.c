@@ -175,14 +175,18 @@ RULE(depth_to_space) {
     if (x->type->rank != 4 || block < 1) return dec_fail(d, DS_E_shape, "the input is not an image");
     const ds_expr *const *t = x->type->dims, *s = dec_const(d, block), *ss = dec_const(d, block * block);
     bool to_space = op->kind == DS_ONNX_DepthToSpace, crd = !strcmp(ds_op_text(op, "mode", "DCR"), "CRD");
+    const char *whole_blocks = "channels, or height and width, are whole blocks";
     if (to_space) {
         const ds_expr *c = ds_expr_floordiv(d->cx, t[1], ss);
+        DS_TRY(dec_require(d, DS_equal, t[1], ds_expr_mul(d->cx, c, ss), "%s", whole_blocks));
         const ds_expr *dcr[] = {t[0], s, s, c, t[2], t[3]}, *crd_dims[] = {t[0], c, s, s, t[2], t[3]};
         static const size_t dcr_perm[] = {0, 3, 4, 1, 5, 2}, crd_perm[] = {0, 1, 4, 2, 5, 3};
         const ds_expr *last[] = {t[0], c, ds_expr_mul(d->cx, t[2], s), ds_expr_mul(d->cx, t[3], s)};
         d->out[0] = dec_reshape(d, dec_transpose(d, dec_reshape(d, x, 6, crd ? crd_dims : dcr), crd ? crd_perm : dcr_perm), 4, last);
     } else {
         const ds_expr *h = ds_expr_floordiv(d->cx, t[2], s), *w = ds_expr_floordiv(d->cx, t[3], s);
+        DS_TRY(dec_require(d, DS_equal, t[2], ds_expr_mul(d->cx, h, s), "%s", whole_blocks));
+        DS_TRY(dec_require(d, DS_equal, t[3], ds_expr_mul(d->cx, w, s), "%s", whole_blocks));
         const ds_expr *first[] = {t[0], t[1], h, s, w, s}, *last[] = {t[0], ds_expr_mul(d->cx, t[1], ss), h, w};
         static const size_t perm[] = {0, 3, 5, 1, 2, 4}, crd_perm[] = {0, 1, 3, 5, 2, 4};
         d->out[0] = dec_reshape(d, dec_transpose(d, dec_reshape(d, x, 6, first), crd ? crd_perm : perm), 4, last);

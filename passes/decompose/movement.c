@@ -454,9 +454,11 @@ RULE(slice) {
     DS_TRY(dec_ints(d, dec_in(d, 2), ends, DEC_MAX_RANK, &m));
     for (size_t i = 0; i < DEC_MAX_RANK; i++) axes[i] = (int64_t)i, steps[i] = 1;
     if (n != m || n > rank) return dec_fail(d, DS_E_shape, "starts and ends do not fit the input");
-    for (size_t i = 3; i < 5; i++)
-        if (dec_in(d, i) && !dec_known_ints(d, dec_in(d, i), i == 3 ? axes : steps, DEC_MAX_RANK, &count))
-            return slice_at_run_time(d, x, starts, ends, n);
+    for (size_t i = 3; i < 5; i++) {
+        if (!dec_in(d, i)) continue;
+        if (!dec_known_ints(d, dec_in(d, i), i == 3 ? axes : steps, DEC_MAX_RANK, &count)) return slice_at_run_time(d, x, starts, ends, n);
+        if (count != n) return dec_fail(d, DS_E_shape, "%zu starts, but %zu axes or steps", n, count);
+    }
     for (size_t i = 0; i < rank; i++) dims[i] = x->type->dims[i], exprs[i] = dec_dim(d, i);
     for (size_t i = 0; i < n; i++) {
         size_t axis;

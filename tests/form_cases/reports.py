@@ -137,6 +137,8 @@ def values():
     a, b = np.array([8, -8, 7, -7, -9]), np.array([-3, 3, -2, 2, 4])
     for op, want, more in (("Div", [-2, -2, -3, -3, -2], {}), ("Mod", [-1, 1, -1, 1, 3], {}), ("Mod", [2, -2, 1, -1, -1], {"fmod": 1})):
         yield from both("%s of integers %s" % (op, more), [NODE(op, ["x0", "x1"], ["y"], **more)], [a, b], [np.array(want)], [])
+    for level in (2.55, -2.55):
+        yield from both("DynamicQuantizeLinear of %g" % level, [NODE("DynamicQuantizeLinear", ["x0"], ["y", "s", "z"])], [np.full((2, 3), level, np.float32)], [np.full((2, 3), 255 * (level > 0), np.uint8), np.float32(0.01), np.array(255 * (level < 0), np.uint8)], [])
     c = np.array([127.9, -128.9, 0.9, -0.9, 0], np.float32)
     yield "Cast towards zero", [NODE("Cast", ["x0"], ["y"], to=TensorProto.INT8)], [c], [np.array([127, -128, 0, 0, 0], np.int8)], []
 
