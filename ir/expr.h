@@ -33,7 +33,8 @@ typedef struct {
     const ds_expr **atoms;
 } ds_term;
 
-/* Bounds that follow from symbols and dimensions being >= 0 (those that start with "v_", values read from tensors, may be negative).
+/* Bounds that follow from symbols and dimensions being >= 0 (those that start with "v_", values read from tensors, may be negative, but
+ * not counts, "v_n").
  * INT64_MIN and INT64_MAX: none is known. */
 typedef struct {
     int64_t low, high;

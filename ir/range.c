@@ -55,7 +55,7 @@ bool ds_expr_is_late(const ds_expr *e) {
 
 static ds_range range_of_atom(const ds_expr *e) {
     if (e->kind == DS_EXPR_DIM) return (ds_range){0, NONE_ABOVE};
-    if (e->kind == DS_EXPR_SYMBOL) return (ds_range){is_read(e->name) ? NONE_BELOW : 0, NONE_ABOVE};
+    if (e->kind == DS_EXPR_SYMBOL) return (ds_range){is_read(e->name) && e->name[2] != 'n' ? NONE_BELOW : 0, NONE_ABOVE};
     ds_range a = e->a->range, b = e->b->range;
     switch (e->kind) {
     case DS_EXPR_FLOORDIV: return divide(a, b);

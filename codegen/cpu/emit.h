@@ -9,7 +9,7 @@
 
 typedef struct {
     const char *name; /* symbol */
-    LLVMValueRef value;
+    LLVMValueRef value, slot; /* slot: its place in memory where it changes, else NULL */
 } emit_symbol;
 
 typedef struct {
@@ -22,7 +22,7 @@ typedef struct {
     LLVMValueRef *values; /* stb_ds array by IR value id */
     emit_symbol *symbols; /* stb_ds array: extents known here */
     unsigned math_lanes;  /* bit set of the widths of vector maths that are needed */
-    bool needs_scalar, needs_irregular, needs_cpu;
+    bool needs_scalar, needs_irregular, needs_memory, needs_cpu;
     const char *listing;     /* its file; NULL: no debug information */
     const ds_op_line *lines; /* stb_ds hash map: where ops are in the listing */
     LLVMDIBuilderRef debug;
@@ -52,6 +52,7 @@ LLVMValueRef em_scalar(emitter *e, const ds_op *op, LLVMValueRef *operands);
 LLVMValueRef em_expr(emitter *e, const ds_expr *expr, LLVMValueRef *dims, size_t lanes);
 LLVMValueRef em_expr_attr(emitter *e, ds_ir_context *cx, const ds_attr *attr);
 void em_define_symbol(emitter *e, const char *name, LLVMValueRef value);
+LLVMValueRef em_symbol_slot(emitter *e, const char *name); /* of a symbol that is assigned while running */
 
 /* ---- functions ---- */
 

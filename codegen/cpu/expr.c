@@ -6,16 +6,26 @@
 void em_define_symbol(emitter *e, const char *name, LLVMValueRef value) {
     for (size_t i = 0; i < arrlenu(e->symbols); i++)
         if (strcmp(e->symbols[i].name, name) == 0) {
-            e->symbols[i].value = value;
+            e->symbols[i] = (emit_symbol){name, value, NULL};
             return;
         }
-    emit_symbol s = {name, value};
+    emit_symbol s = {name, value, NULL};
     arrput(e->symbols, s);
 }
 
-static LLVMValueRef symbol_value(emitter *e, const char *name) {
+LLVMValueRef em_symbol_slot(emitter *e, const char *name) {
     for (size_t i = 0; i < arrlenu(e->symbols); i++)
-        if (strcmp(e->symbols[i].name, name) == 0) return e->symbols[i].value;
+        if (e->symbols[i].slot && strcmp(e->symbols[i].name, name) == 0) return e->symbols[i].slot;
+    emit_symbol s = {name, NULL, em_entry_alloca(e, em_int(e, 64))};
+    arrput(e->symbols, s);
+    return s.slot;
+}
+
+static LLVMValueRef symbol_value(emitter *e, const char *name) {
+    for (size_t i = 0; i < arrlenu(e->symbols); i++) {
+        const emit_symbol *s = &e->symbols[i];
+        if (strcmp(s->name, name) == 0) return s->slot ? LLVMBuildLoad2(e->b, em_int(e, 64), s->slot, "") : s->value;
+    }
     e->error = "a symbol that is not defined here";
     return em_i64(e, 0);
 }

@@ -99,6 +99,7 @@ static bool link_needed(emitter *e) {
     for (size_t i = 0; i < DS_COUNT(widths); i++)
         if (e->math_lanes & widths[i].lanes && !link_bitcode(e, widths[i].name, false)) return false;
     if (e->needs_scalar && !link_bitcode(e, "scalar", false)) return false;
+    if (e->needs_memory && !link_bitcode(e, "memory", false)) return false;
     if (e->needs_cpu && !link_bitcode(e, "cpu", true)) return false;
     return !e->needs_irregular || link_bitcode(e, "irregular", false);
 }

@@ -8,58 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codegen/cpu/emit.h"
-#include "codegen/emit/signature.h"
+#include "codegen/cpu/plan.h"
 #include "ir/require.h"
-#include "runtime/ds_abi.h"
-
-typedef struct {
-    emitter *e;
-    ds_module *m;
-    ds_ir_context *cx;
-    const ds_op *func;
-    const ds_weight *weights;
-    ds_signature signature;
-    LLVMValueRef context, args, pool, arena, scratch, lane_bytes, weights_base, status_slot, lanes;
-    LLVMValueRef frames, tasks; /* of calls that run together: slots of 8 bytes; ds_task of each */
-    size_t pending, slots;      /* calls that wait to be run together, and the slots of their frames */
-    LLVMValueRef place;         /* of the lane that emits the steps of a shared plan; null: steps fork one by one */
-    LLVMBasicBlockRef entry, exit;
-    LLVMValueRef *allocations;  /* stb_ds array of slots, released at the exit */
-    bool *ready;                /* outputs that have a buffer */
-    const ds_op **requirements; /* stb_ds array: all, in order */
-    bool *required;             /* those that were checked */
-    LLVMTypeRef pointer, i64, i32;
-    LLVMValueRef runner;
-    bool traced;
-    uint64_t steps; /* calls so far, as ds_walk meets them */
-} plan;
 
 /* ---- small things ---- */
-
-static LLVMValueRef field(plan *p, LLVMValueRef base, uint64_t byte, LLVMTypeRef type) {
-    LLVMValueRef at = em_i64(p->e, (int64_t)byte), where = LLVMBuildGEP2(p->e->b, em_int(p->e, 8), base, &at, 1, "");
-    return LLVMBuildLoad2(p->e->b, type, where, "");
-}
-
-static void set_field(plan *p, LLVMValueRef base, uint64_t byte, LLVMValueRef v) {
-    LLVMValueRef at = em_i64(p->e, (int64_t)byte), where = LLVMBuildGEP2(p->e->b, em_int(p->e, 8), base, &at, 1, "");
-    LLVMBuildStore(p->e->b, v, where);
-}
-
-/* Leaves with `status` when the condition holds. */
-static void fail_if(plan *p, LLVMValueRef condition, int status, size_t at) {
-    LLVMBasicBlockRef bad = em_block(p->e, "fail"), good = em_block(p->e, "");
-    LLVMBuildCondBr(p->e->b, condition, bad, good);
-    LLVMPositionBuilderAtEnd(p->e->b, bad);
-    LLVMBuildStore(p->e->b, LLVMConstInt(p->i32, (unsigned)status, 0), p->status_slot);
-    set_field(p, p->context, offsetof(ds_context, at), LLVMConstInt(p->i32, at, 0));
-    LLVMBuildBr(p->e->b, p->exit);
-    LLVMPositionBuilderAtEnd(p->e->b, good);
-}
-
-static LLVMValueRef expr(plan *p, const ds_attr *attr) { return em_expr_attr(p->e, p->cx, attr); }
-static LLVMValueRef compare(plan *p, LLVMIntPredicate how, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildICmp(p->e->b, how, a, b, ""); }
 
 static bool symbols_known(plan *p, const ds_expr *e);
 static void check_symbol(void *user, const char *name) {
@@ -131,7 +83,7 @@ static void bind_output(plan *p, size_t i) {
 }
 
 /* Outputs whose extents are known by now. */
-static void bind_outputs(plan *p) {
+void plan_bind_outputs(plan *p) {
     for (size_t i = 0; i < p->signature.output_count; i++) {
         bool known = !p->ready[i];
         for (size_t d = 0; known && d < p->signature.outputs[i].type->rank; d++)
@@ -141,12 +93,6 @@ static void bind_outputs(plan *p) {
 }
 
 /* ---- ops ---- */
-
-static void emit_block(plan *p, const ds_block *block);
-
-static LLVMValueRef byte_offset(plan *p, LLVMValueRef base, LLVMValueRef at) {
-    return LLVMBuildGEP2(p->e->b, em_int(p->e, 8), base, &at, 1, "");
-}
 
 static const ds_weight *find_weight(plan *p, const ds_attr *constant) {
     for (size_t i = 0; i < arrlenu(p->weights); i++)
@@ -222,20 +168,6 @@ static void emit_extern(plan *p, const ds_op *op) {
     em_call(e, name, LLVMVoidTypeInContext(e->llvm), args, 2);
 }
 
-static void emit_allocate(plan *p, const ds_op *op) {
-    emitter *e = p->e;
-    LLVMValueRef slot = em_entry_alloca(p->e, p->pointer), alloc = field(p, p->context, offsetof(ds_context, alloc), p->pointer);
-    LLVMTypeRef params[] = {p->pointer, p->i64}, type = LLVMFunctionType(p->pointer, params, 2, 0);
-    fail_if(p, LLVMBuildIsNull(e->b, alloc, ""), DS_NO_ALLOCATOR, 0);
-    LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, user), p->pointer),
-                           LLVMBuildAdd(e->b, expr(p, ds_op_attr(op, "bytes")), em_i64(e, 64), "")};
-    LLVMValueRef made = LLVMBuildCall2(e->b, type, alloc, args, 2, "");
-    fail_if(p, LLVMBuildIsNull(e->b, made, ""), DS_NO_ALLOCATOR, 0);
-    LLVMBuildStore(e->b, made, slot);
-    arrput(p->allocations, slot);
-    em_set(e, &op->results[0], made);
-}
-
 static LLVMValueRef is_broken(plan *p, const ds_requirement *r) {
     LLVMValueRef a = em_expr(p->e, r->left, NULL, 1), b = em_expr(p->e, r->right, NULL, 1), one = em_i64(p->e, 1);
     LLVMValueRef differ = compare(p, LLVMIntNE, a, b);
@@ -287,8 +219,9 @@ static void emit_read(plan *p, const ds_op *op) {
     LLVMValueRef v = LLVMBuildLoad2(e->b, em_int(e, bytes * 8), where, "");
     LLVMSetAlignment(v, 1);
     em_define_symbol(e, ds_op_text(op, "symbol", ""), LLVMBuildIntCast2(e->b, v, p->i64, !ds_elem_is_unsigned(elem), ""));
-    if (op->block == ds_op_block(p->func, 0)) emit_known_requirements(p);
-    bind_outputs(p);
+    if (op->block != ds_op_block(p->func, 0)) return;
+    emit_known_requirements(p);
+    plan_bind_outputs(p);
 }
 
 /* A caller may have put a result where an input lies. */
@@ -300,38 +233,6 @@ static void emit_copy(plan *p, const ds_op *op) {
     LLVMPositionBuilderAtEnd(e->b, apart);
     LLVMBuildMemCpy(e->b, to, 1, from, 1, expr(p, ds_op_attr(op, "bytes")));
     LLVMBuildBr(e->b, done);
-    LLVMPositionBuilderAtEnd(e->b, done);
-}
-
-static void emit_if(plan *p, const ds_op *op) {
-    emitter *e = p->e;
-    LLVMValueRef byte = LLVMBuildLoad2(e->b, em_int(e, 8), em_value(e, ds_op_operand(op, 0)), "");
-    LLVMBasicBlockRef yes = em_block(e, "then"), no = em_block(e, "else"), done = em_block(e, "");
-    LLVMBuildCondBr(e->b, compare(p, LLVMIntNE, byte, LLVMConstNull(em_int(e, 8))), yes, no);
-    for (size_t r = 0; r < 2; r++) {
-        LLVMPositionBuilderAtEnd(e->b, r ? no : yes);
-        emit_block(p, ds_op_block(op, r));
-        LLVMBuildBr(e->b, done);
-    }
-    LLVMPositionBuilderAtEnd(e->b, done);
-}
-
-static void emit_loop(plan *p, const ds_op *op) {
-    emitter *e = p->e;
-    LLVMValueRef high = expr(p, ds_op_attr(op, "extent")), zero = em_i64(e, 0);
-    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b), head = em_block(e, "loop"), body = em_block(e, ""), done = em_block(e, "");
-    LLVMBuildBr(e->b, head);
-    LLVMPositionBuilderAtEnd(e->b, head);
-    LLVMValueRef turn = LLVMBuildPhi(e->b, p->i64, "");
-    LLVMAddIncoming(turn, &zero, &from, 1);
-    LLVMBuildCondBr(e->b, compare(p, LLVMIntSLT, turn, high), body, done);
-    LLVMPositionBuilderAtEnd(e->b, body);
-    em_define_symbol(e, ds_op_text(op, "counter", ""), turn);
-    emit_block(p, ds_op_block(op, 0));
-    LLVMBasicBlockRef end = LLVMGetInsertBlock(e->b);
-    LLVMValueRef next = LLVMBuildAdd(e->b, turn, em_i64(e, 1), "");
-    LLVMAddIncoming(turn, &next, &end, 1);
-    LLVMBuildBr(e->b, head);
     LLVMPositionBuilderAtEnd(e->b, done);
 }
 
@@ -366,19 +267,16 @@ static void emit_op(plan *p, const ds_op *op) {
         em_set(e, &op->results[0], byte_offset(p, em_value(e, ds_op_operand(op, 0)), expr(p, ds_op_attr(op, "offset"))));
         break;
     case DS_PLAN_weight: emit_weight(p, op); break;
-    case DS_PLAN_allocate: emit_allocate(p, op); break;
     case DS_PLAN_call:
     case DS_PLAN_extern: emit_step(p, op); break;
     case DS_PLAN_read: emit_read(p, op); break;
     case DS_PLAN_copy: emit_copy(p, op); break;
     case DS_PLAN_require: emit_require_op(p, op); break;
-    case DS_PLAN_if: emit_if(p, op); break;
-    case DS_PLAN_loop: emit_loop(p, op); break;
-    default: break;
+    default: plan_emit_flow(p, op); break;
     }
 }
 
-static void emit_block(plan *p, const ds_block *block) {
+void plan_emit_block(plan *p, const ds_block *block) {
     for (const ds_op *op = block->first; op; op = op->next) emit_op(p, op);
 }
 
@@ -531,7 +429,7 @@ static LLVMValueRef emit_lane(plan *p) {
     LLVMValueRef shares = compare(p, LLVMIntNE, field(p, slots, 0, p->i64), em_i64(e, 0));
     p->place = LLVMBuildSelect(e->b, shares, place, LLVMConstNull(p->pointer), "");
     pass_on(p, slots, false);
-    emit_block(p, ds_op_block(p->func, 0));
+    plan_emit_block(p, ds_op_block(p->func, 0));
     run_pending(p);
     LLVMBuildRetVoid(e->b);
     return f;
@@ -660,23 +558,11 @@ static void emit_description(plan *p) {
 static void emit_exit(plan *p) {
     emitter *e = p->e;
     LLVMPositionBuilderAtEnd(e->b, p->exit);
-    for (size_t i = 0; i < arrlenu(p->allocations); i++) {
-        LLVMBasicBlockRef give = em_block(e, "release"), next = em_block(e, "");
-        LLVMValueRef made = LLVMBuildLoad2(e->b, p->pointer, p->allocations[i], ""),
-                     release = field(p, p->context, offsetof(ds_context, release), p->pointer);
-        LLVMBuildCondBr(e->b, LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, made, ""), LLVMBuildIsNotNull(e->b, release, ""), ""), give,
-                        next);
-        LLVMPositionBuilderAtEnd(e->b, give);
-        LLVMTypeRef params[] = {p->pointer, p->pointer};
-        LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, user), p->pointer), made};
-        LLVMBuildCall2(e->b, LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), params, 2, 0), release, args, 2, "");
-        LLVMBuildBr(e->b, next);
-        LLVMPositionBuilderAtEnd(e->b, next);
-    }
+    plan_release_cells(p);
     LLVMBuildRet(e->b, LLVMBuildLoad2(e->b, p->i32, p->status_slot, ""));
-    /* slots start out null */
+    /* cells start out empty */
     LLVMPositionBuilderBefore(e->b, LLVMGetBasicBlockTerminator(p->entry));
-    for (size_t i = 0; i < arrlenu(p->allocations); i++) LLVMBuildStore(e->b, LLVMConstNull(p->pointer), p->allocations[i]);
+    for (size_t i = 0; i < arrlenu(p->cells); i++) LLVMBuildStore(e->b, LLVMConstNull(LLVMArrayType2(p->i64, 2)), p->cells[i]);
 }
 
 static void weights_base(plan *p, bool embedded) {
@@ -734,12 +620,12 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     p.lane_bytes = expr(&p, ds_op_attr(func, "lane_bytes"));
     p.scratch = byte_offset(&p, p.arena, expr(&p, ds_op_attr(func, "arena")));
     weights_base(&p, options->embedded_weights);
-    bind_outputs(&p);
+    plan_bind_outputs(&p);
     if (can_share(&p)) {
         emit_shared(&p, shares);
     } else {
         make_frames(&p);
-        emit_block(&p, ds_op_block(func, 0));
+        plan_emit_block(&p, ds_op_block(func, 0));
     }
     LLVMBuildStore(e->b, LLVMConstInt(p.i32, DS_RUN_OK, 0), p.status_slot);
     LLVMBuildBr(e->b, p.exit);
@@ -748,6 +634,6 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     free(p.ready);
     free(p.required);
     arrfree(p.requirements);
-    arrfree(p.allocations);
+    arrfree(p.cells);
     ds_signature_close(&p.signature);
 }

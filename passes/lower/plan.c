@@ -6,35 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passes/lower/lower.h"
+#include "passes/lower/plan.h"
 
-enum { ALIGN = 64 };
-
-typedef struct {
-    const ds_expr *bytes;
-    size_t first, last; /* positions of the definition and of the last use */
-    int64_t offset;     /* static storage */
-    const ds_expr *where;
-    bool is_static, late, merged; /* merged: its values lie in another storage */
-    int output;                   /* the result it is written to, or -1 */
-    ds_value *buffer;
-} storage;
-
-typedef struct {
-    ds_module *m;
-    ds_ir_context *cx;
-    ds_op *func;
-    storage *stores;           /* stb_ds array */
-    int *store_of;             /* stb_ds array by value id: index into stores, or -1 */
-    int *shared;               /* stb_ds array by id of buffers that parts share: index into stores, or -1 */
-    size_t position, together; /* together: where the last kernel began that does not run beside the one before */
-    ds_builder b;
-    ds_mapping buffers;
-    ds_value *output_args[256];
-    const ds_expr *lane_bytes;
-} planner;
-
-static const ds_expr *bytes_of(planner *p, const ds_type *t) {
+const ds_expr *plan_bytes_of(planner *p, const ds_type *t) {
     return ds_expr_scale(p->cx, ds_layout_count(p->cx, t), (int64_t)(ds_elem_facts(t->elem)->bits + 7) / 8);
 }
 
@@ -62,10 +36,12 @@ static void add_store(planner *p, ds_value *v) {
     const ds_attr *whole = ds_op_attr(v->op, "whole"); /* of a dense part: see parts.c */
     if (whole) id = ds_op_int(v->op, "part", 0);
     if (id >= 0 && join_store(p, v, id)) return;
-    storage s = {
-        .bytes = whole ? ds_attr_to_expr(p->cx, whole) : bytes_of(p, v->type), .first = p->position, .last = p->position, .output = -1};
+    storage s = {.bytes = whole ? ds_attr_to_expr(p->cx, whole) : plan_bytes_of(p, v->type),
+                 .first = p->position,
+                 .last = p->position,
+                 .output = -1};
     int64_t bytes;
-    s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = ds_expr_is_late(s.bytes);
+    s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = ds_expr_is_late(s.bytes), s.is_cell = plan_is_cell(p->cx, v);
     set_store(p, v, (int)arrlen(p->stores));
     arrput(p->stores, s);
 }
@@ -84,6 +60,12 @@ static void hold(planner *p, size_t start, size_t end) {
         else if (p->stores[i].last > start) p->stores[i].last = end;
 }
 
+/* What is from before a loop and read in it is needed in every turn. */
+static void keep(planner *p, size_t start, size_t end) {
+    for (size_t i = 0; i < arrlenu(p->stores); i++)
+        if (p->stores[i].first <= start && p->stores[i].last > start) p->stores[i].last = end;
+}
+
 static void scan_op(planner *p, ds_op *op) {
     size_t start = ++p->position;
     if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_reshape) return;
@@ -91,7 +73,7 @@ static void scan_op(planner *p, ds_op *op) {
     for (size_t i = 0; op->kind != DS_GRAPH_join && i < op->result_count; i++) add_store(p, &op->results[i]);
     for (size_t r = 0; op->kind != DS_GRAPH_kernel && r < op->region_count; r++) scan_block(p, ds_op_block(op, r));
     size_t end = ++p->position;
-    if (op->region_count && op->kind != DS_GRAPH_kernel) hold(p, start, end); /* for a whole loop, what its body touches */
+    if (op->kind == DS_GRAPH_loop) keep(p, start, end);
     for (size_t i = 0; i < op->operand_count; i++) use_value(p, ds_op_operand(op, i), end);
     for (size_t i = 0; i < op->result_count; i++) {
         storage *s = &p->stores[store_index(p, &op->results[i])];
@@ -292,27 +274,28 @@ static const ds_expr *place_symbolic(planner *p, const ds_expr *end) {
 
 /* ---- emission ---- */
 
-static ds_op *emit(planner *p, ds_op_kind kind, ds_value *const *operands, size_t count, const ds_type *type) {
+ds_op *plan_emit(planner *p, ds_op_kind kind, ds_value *const *operands, size_t count, const ds_type *type) {
     return ds_op_create(&p->b, kind, operands, count, &type, type ? 1 : 0, 0);
 }
 
-static void set_expr(planner *p, ds_op *op, const char *name, const ds_expr *e) { ds_op_set_attr(p->m, op, name, ds_attr_expr(p->cx, e)); }
+void plan_set_expr(planner *p, ds_op *op, const char *name, const ds_expr *e) { ds_op_set_attr(p->m, op, name, ds_attr_expr(p->cx, e)); }
 
 static ds_value *emit_storage(planner *p, storage *s, ds_elem elem) {
     const ds_type *type = ds_type_buffer(p->cx, elem);
     if (s->output >= 0) return p->output_args[s->output];
-    ds_op *op = emit(p, s->late ? DS_PLAN_allocate : DS_PLAN_slice, NULL, 0, type);
-    if (!s->late) set_expr(p, op, "offset", s->is_static ? ds_expr_const(p->cx, s->offset) : s->where);
-    set_expr(p, op, "bytes", s->bytes);
+    ds_op *op = plan_emit(p, s->late ? DS_PLAN_allocate : DS_PLAN_slice, NULL, 0, type);
+    if (!s->late) plan_set_expr(p, op, "offset", s->is_static ? ds_expr_const(p->cx, s->offset) : s->where);
+    plan_set_expr(p, op, "bytes", s->bytes);
     return ds_op_result(op, 0);
 }
 
-static void open_results(planner *p, ds_op *op) {
+void plan_open_results(planner *p, ds_op *op) {
     for (size_t i = 0; i < op->result_count; i++) {
+        if (p->stores[store_index(p, &op->results[i])].is_cell) continue; /* its memory comes and goes with the op's regions */
         ds_value *buffer = emit_storage(p, &p->stores[store_index(p, &op->results[i])], op->results[i].type->elem);
         const ds_attr *at = ds_op_attr(op, "at");
         if (ds_op_attr(op, "part") && !ds_expr_equals(ds_attr_to_expr(p->cx, at), 0)) {
-            ds_op *part = emit(p, DS_PLAN_part, &buffer, 1, buffer->type);
+            ds_op *part = plan_emit(p, DS_PLAN_part, &buffer, 1, buffer->type);
             ds_op_set_attr(p->m, part, "offset", at);
             buffer = ds_op_result(part, 0);
         }
@@ -320,7 +303,7 @@ static void open_results(planner *p, ds_op *op) {
     }
 }
 
-static ds_value *buffer_of(planner *p, ds_value *v) { return ds_mapping_get(&p->buffers, lower_root_of(v)); }
+ds_value *plan_buffer_of(planner *p, ds_value *v) { return ds_mapping_get(&p->buffers, lower_root_of(v)); }
 
 static void collect_symbol(void *user, const char *name) {
     const char ***names = user;
@@ -373,10 +356,10 @@ static const ds_attr *kernel_symbols(planner *p, ds_op *func) {
 static void plan_kernel(planner *p, ds_op *op) {
     ds_value **buffers = NULL;
     ds_op *func = ds_module_find(p->m, ds_op_text(op, "name", ""));
-    open_results(p, op);
-    for (size_t i = 0; i < op->operand_count; i++) arrput(buffers, buffer_of(p, ds_op_operand(op, i)));
+    plan_open_results(p, op);
+    for (size_t i = 0; i < op->operand_count; i++) arrput(buffers, plan_buffer_of(p, ds_op_operand(op, i)));
     for (size_t i = 0; i < op->result_count; i++) arrput(buffers, ds_mapping_get(&p->buffers, &op->results[i]));
-    ds_op *call = emit(p, DS_PLAN_call, buffers, arrlenu(buffers), NULL);
+    ds_op *call = plan_emit(p, DS_PLAN_call, buffers, arrlenu(buffers), NULL);
     arrfree(buffers);
     const ds_attr *scratch = ds_op_attr(func, "scratch");
     static const char *const kept[] = {"what", "flops", "bytes", "node", "beside"};
@@ -396,106 +379,46 @@ static void plan_kernel(planner *p, ds_op *op) {
     p->lane_bytes = ds_expr_max(p->cx, p->lane_bytes, total);
 }
 
-static void emit_copy(planner *p, ds_value *from, ds_value *to, const ds_expr *bytes) {
+void plan_emit_copy(planner *p, ds_value *from, ds_value *to, const ds_expr *bytes) {
     ds_value *operands[] = {from, to};
-    set_expr(p, emit(p, DS_PLAN_copy, operands, 2, NULL), "bytes", bytes);
-}
-
-static ds_status plan_block(planner *p, ds_block *block);
-
-static ds_status plan_region(planner *p, ds_op *op, size_t region, ds_block *from) {
-    ds_builder outer = p->b;
-    p->b.block = ds_op_block(op, region);
-    ds_status status = plan_block(p, from);
-    (void)outer;
-    return status;
-}
-
-static void close_region(planner *p, ds_builder outer) {
-    ds_op_create(&p->b, DS_PLAN_yield, NULL, 0, NULL, 0, 0);
-    p->b = outer;
-}
-
-static ds_status plan_if(planner *p, ds_op *op) {
-    ds_value *condition = buffer_of(p, ds_op_operand(op, 0));
-    open_results(p, op);
-    ds_op *branch = ds_op_create(&p->b, DS_PLAN_if, &condition, 1, NULL, 0, 2);
-    ds_builder outer = p->b;
-    for (size_t r = 0; r < 2; r++) {
-        DS_TRY(plan_region(p, branch, r, ds_op_block(op, r)));
-        const ds_op *yield = ds_op_block(op, r)->last;
-        for (size_t i = 0; i < op->result_count; i++)
-            emit_copy(p, buffer_of(p, ds_op_operand(yield, i)), ds_mapping_get(&p->buffers, &op->results[i]),
-                      bytes_of(p, op->results[i].type));
-        close_region(p, outer);
-    }
-    return DS_OK;
-}
-
-static ds_status plan_loop(planner *p, ds_op *op) {
-    ds_block *body = ds_op_block(op, 0);
-    const ds_op *yield = body->last;
-    size_t carried = op->operand_count;
-    open_results(p, op);
-    for (size_t i = 0; i < carried; i++) {
-        ds_value *state = ds_mapping_get(&p->buffers, &op->results[i]);
-        emit_copy(p, buffer_of(p, ds_op_operand(op, i)), state, bytes_of(p, op->results[i].type));
-        ds_mapping_set(&p->buffers, body->args[i], state);
-    }
-    ds_op *loop = ds_op_create(&p->b, DS_PLAN_loop, NULL, 0, NULL, 0, 1);
-    ds_op_set_attr(p->m, loop, "counter", ds_op_attr(op, "counter"));
-    ds_op_set_attr(p->m, loop, "extent", ds_op_attr(op, "extent"));
-    ds_builder outer = p->b;
-    DS_TRY(plan_region(p, loop, 0, body));
-    const ds_expr *turn = ds_expr_symbol(p->cx, ds_op_text(op, "counter", ""));
-    for (size_t i = carried; i < op->result_count; i++) {
-        const ds_expr *bytes = bytes_of(p, ds_op_operand(yield, i)->type);
-        ds_value *all = ds_mapping_get(&p->buffers, &op->results[i]);
-        ds_op *part = emit(p, DS_PLAN_part, &all, 1, all->type);
-        set_expr(p, part, "offset", ds_expr_mul(p->cx, turn, bytes));
-        emit_copy(p, buffer_of(p, ds_op_operand(yield, i)), ds_op_result(part, 0), bytes);
-    }
-    for (size_t i = 0; i < carried; i++)
-        emit_copy(p, buffer_of(p, ds_op_operand(yield, i)), ds_mapping_get(&p->buffers, &op->results[i]), bytes_of(p, op->results[i].type));
-    close_region(p, outer);
-    return DS_OK;
+    plan_set_expr(p, plan_emit(p, DS_PLAN_copy, operands, 2, NULL), "bytes", bytes);
 }
 
 static void plan_extern(planner *p, ds_op *op) {
     ds_value **buffers = NULL, *result = ds_op_result(op, 0);
     bool tied = lower_is_tied(op);
-    open_results(p, op);
+    plan_open_results(p, op);
     if (tied && !share_memory(p, ds_op_operand(op, 0), result))
-        emit_copy(p, buffer_of(p, ds_op_operand(op, 0)), buffer_of(p, result), bytes_of(p, result->type));
-    for (size_t i = tied; i < op->operand_count; i++) arrput(buffers, buffer_of(p, ds_op_operand(op, i)));
+        plan_emit_copy(p, plan_buffer_of(p, ds_op_operand(op, 0)), plan_buffer_of(p, result), plan_bytes_of(p, result->type));
+    for (size_t i = tied; i < op->operand_count; i++) arrput(buffers, plan_buffer_of(p, ds_op_operand(op, i)));
     for (size_t i = 0; i < op->result_count; i++) arrput(buffers, ds_mapping_get(&p->buffers, &op->results[i]));
-    ds_op *call = emit(p, DS_PLAN_extern, buffers, arrlenu(buffers), NULL);
+    ds_op *call = plan_emit(p, DS_PLAN_extern, buffers, arrlenu(buffers), NULL);
     arrfree(buffers);
     ds_op_set_attr(p->m, call, "callee", ds_op_attr(op, "callee"));
     ds_op_set_attr(p->m, call, "params", ds_op_attr(op, "params"));
 }
 
 static void plan_item(planner *p, ds_op *op) {
-    ds_value *buffer = buffer_of(p, ds_op_operand(op, 0));
-    ds_op *read = emit(p, DS_PLAN_read, &buffer, 1, NULL);
+    ds_value *buffer = plan_buffer_of(p, ds_op_operand(op, 0));
+    ds_op *read = plan_emit(p, DS_PLAN_read, &buffer, 1, NULL);
     ds_op_set_attr(p->m, read, "symbol", ds_op_attr(op, "symbol"));
     ds_op_set_attr(p->m, read, "at", ds_op_attr(op, "at"));
     ds_op_set_attr(p->m, read, "elem", ds_attr_of_type(p->cx, ds_type_scalar(p->cx, ds_op_operand(op, 0)->type->elem)));
 }
 
 static void plan_require(planner *p, const ds_op *op) {
-    ds_op *require = emit(p, DS_PLAN_require, NULL, 0, NULL);
+    ds_op *require = plan_emit(p, DS_PLAN_require, NULL, 0, NULL);
     for (size_t i = 0; i < op->attr_count; i++) ds_op_set_attr(p->m, require, op->attrs[i].name, op->attrs[i].value);
 }
 
 static void plan_constant(planner *p, ds_op *op) {
-    ds_op *weight = emit(p, DS_PLAN_weight, NULL, 0, ds_type_buffer(p->cx, op->results[0].type->elem));
+    ds_op *weight = plan_emit(p, DS_PLAN_weight, NULL, 0, ds_type_buffer(p->cx, op->results[0].type->elem));
     ds_op_set_attr(p->m, weight, "constant", ds_op_attr(op, "value"));
-    set_expr(p, weight, "bytes", bytes_of(p, op->results[0].type));
+    plan_set_expr(p, weight, "bytes", plan_bytes_of(p, op->results[0].type));
     ds_mapping_set(&p->buffers, &op->results[0], ds_op_result(weight, 0));
 }
 
-static ds_status plan_block(planner *p, ds_block *block) {
+ds_status plan_block(planner *p, ds_block *block) {
     for (ds_op *op = block->first; op; op = op->next) {
         p->b.loc = op->loc;
         switch (op->kind) {
@@ -503,7 +426,7 @@ static ds_status plan_block(planner *p, ds_block *block) {
         case DS_GRAPH_reshape:
         case DS_GRAPH_yield:
         case DS_RETURN: break;
-        case DS_GRAPH_join: ds_mapping_set(&p->buffers, &op->results[0], buffer_of(p, ds_op_operand(op, 0))); break;
+        case DS_GRAPH_join: ds_mapping_set(&p->buffers, &op->results[0], plan_buffer_of(p, ds_op_operand(op, 0))); break;
         case DS_GRAPH_kernel: plan_kernel(p, op); break;
         case DS_GRAPH_if: DS_TRY(plan_if(p, op)); break;
         case DS_GRAPH_loop: DS_TRY(plan_loop(p, op)); break;
@@ -563,9 +486,9 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     for (size_t i = 0; i < body->arg_count; i++) {
         const ds_attr *recipe = arg_attrs && i < arg_attrs->count ? ds_attr_find(arg_attrs->items[i], "ds.recipe") : NULL;
         if (!recipe) continue;
-        ds_op *weight = emit(&p, DS_PLAN_weight, NULL, 0, ds_type_buffer(p.cx, body->args[i]->type->elem));
+        ds_op *weight = plan_emit(&p, DS_PLAN_weight, NULL, 0, ds_type_buffer(p.cx, body->args[i]->type->elem));
         ds_op_set_attr(m, weight, "constant", recipe);
-        set_expr(&p, weight, "bytes", bytes_of(&p, body->args[i]->type));
+        plan_set_expr(&p, weight, "bytes", plan_bytes_of(&p, body->args[i]->type));
         ds_mapping_set(&p.buffers, body->args[i], ds_op_result(weight, 0));
     }
     if (strcmp(name, "main") == 0) lower_mark_beside(m, body);
@@ -573,8 +496,9 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     bool *direct = ds_xmalloc(arrlenu(outputs) + 1);
     for (size_t i = 0; i < arrlenu(outputs); i++) {
         int s = store_index(&p, lower_root_of(outputs[i]));
-        direct[i] = s >= 0 && i < DS_COUNT(p.output_args) && p.stores[s].output < 0 && lower_root_of(outputs[i])->op->block == body &&
-                    ds_expr_equals(ds_expr_sub(p.cx, p.stores[s].bytes, bytes_of(&p, outputs[i]->type)), 0);
+        direct[i] = s >= 0 && i < DS_COUNT(p.output_args) && p.stores[s].output < 0 && !p.stores[s].is_cell &&
+                    lower_root_of(outputs[i])->op->block == body &&
+                    ds_expr_equals(ds_expr_sub(p.cx, p.stores[s].bytes, plan_bytes_of(&p, outputs[i]->type)), 0);
         if (direct[i]) p.stores[s].output = (int)i;
     }
     overwrite_operands(&p, body);
@@ -583,7 +507,7 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     const ds_expr *arena = place_symbolic(&p, ds_expr_const(p.cx, place_static(&p, &least)));
     ds_status status = plan_block(&p, body);
     for (size_t i = 0; status == DS_OK && i < arrlenu(outputs); i++)
-        if (!direct[i]) emit_copy(&p, buffer_of(&p, outputs[i]), output_buffers[i], bytes_of(&p, outputs[i]->type));
+        if (!direct[i]) plan_emit_copy(&p, plan_buffer_of(&p, outputs[i]), output_buffers[i], plan_bytes_of(&p, outputs[i]->type));
     free(direct);
     ds_op_create(&p.b, DS_RETURN, NULL, 0, NULL, 0, 0);
     ds_op_set_attr(m, plan, "arena", ds_attr_expr(p.cx, arena));
