@@ -221,6 +221,27 @@ static size_t region_index(const Onnx__NodeProto *node, size_t nth, const Onnx__
     return nth;
 }
 
+static int64_t declared_rank(Onnx__ValueInfoProto **infos, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++) {
+        const Onnx__TypeProto *t = infos[i]->type;
+        if (infos[i]->name && !strcmp(infos[i]->name, name) && t && t->tensor_type && t->tensor_type->shape)
+            return (int64_t)t->tensor_type->shape->n_dim;
+    }
+    return -1;
+}
+
+/* The ranks that the model declares for the results of an If, whose branches may disagree; -1 where it does not say. */
+static void note_ranks(ds_importer *im, const Onnx__NodeProto *node, ds_op *op) {
+    const Onnx__GraphProto *graph = im->model->graph;
+    int64_t *ranks = NULL;
+    for (size_t i = 0; i < node->n_output; i++) {
+        int64_t rank = declared_rank(graph->output, graph->n_output, node->output[i]);
+        arrput(ranks, rank >= 0 ? rank : declared_rank(graph->value_info, graph->n_value_info, node->output[i]));
+    }
+    ds_op_set_attr(im->module, op, "ds.ranks", ds_attr_ints(im->cx, ranks, arrlenu(ranks)));
+    arrfree(ranks);
+}
+
 static ds_status import_node(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__NodeProto *node) {
     ds_ir_context *cx = im->cx;
     const Onnx__FunctionProto *function = find_function(im->model, node);
@@ -247,6 +268,7 @@ static ds_status import_node(ds_importer *im, ds_scope *scope, ds_block *block, 
     arrfree(operands);
     arrfree(results);
     if (op->kind == DS_OPAQUE) ds_op_set_attr(im->module, op, "ds.op", ds_attr_string(cx, full));
+    if (op->kind == DS_ONNX_If) note_ranks(im, node, op);
     ds_status status = DS_OK;
     size_t nth = 0;
     for (size_t i = 0; status == DS_OK && i < node->n_attribute; i++) {

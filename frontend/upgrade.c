@@ -158,6 +158,9 @@ ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
     case DS_ONNX_Clip:
         if (opset < 11) attr_to_float(im, op, "min", 1), attr_to_float(im, op, "max", 2);
         break;
+    case DS_ONNX_Scan:
+        if (opset < 9) ds_op_set_attr(im->module, op, "ds.batched", ds_attr_unit(im->cx));
+        break;
     case DS_ONNX_TopK:
         if (opset < 10) attr_to_ints(im, op, "k", 1);
         break;

@@ -170,6 +170,45 @@ static void verify_require(verifier *v, const ds_op *op) {
     if (!ds_requirement_of(v->m->cx, op, &r)) fail(v, op, "no relation of this name, or sides that are not expressions");
 }
 
+/* ---- regions of the graph ---- */
+
+static const ds_op *yield_of(const ds_op *op, size_t region) {
+    const ds_op *last = ds_op_block(op, region)->last;
+    return last && last->kind == DS_GRAPH_yield ? last : NULL;
+}
+
+/* Extents may differ: those are symbols of the op. */
+static bool same_kind_of_tensor(const ds_type *a, const ds_type *b) {
+    return a->kind == DS_TYPE_TENSOR && b->kind == DS_TYPE_TENSOR && a->elem == b->elem && a->rank == b->rank;
+}
+
+static void verify_branches(verifier *v, const ds_op *op) {
+    bool good = true;
+    for (size_t r = 0; r < 2; r++) {
+        const ds_op *yield = yield_of(op, r);
+        good = good && yield && yield->operand_count == op->result_count && ds_op_block(op, r)->arg_count == 0;
+        for (size_t i = 0; good && i < op->result_count; i++)
+            good = same_kind_of_tensor(ds_op_operand(yield, i)->type, op->results[i].type);
+    }
+    if (!good) fail(v, op, "a branch does not give values of the results' types");
+}
+
+static void verify_turns(verifier *v, const ds_op *op) {
+    const ds_op *yield = yield_of(op, 0);
+    const ds_block *body = ds_op_block(op, 0);
+    size_t conditional = ds_op_attr(op, "conditional") != NULL, carried = op->operand_count - conditional;
+    bool good = yield && op->operand_count >= conditional && carried <= op->result_count && body->arg_count == carried &&
+                yield->operand_count == op->result_count + conditional && (!conditional || ds_op_attr(op, "turns"));
+    for (size_t i = 0; good && i < op->result_count; i++) {
+        const ds_type *result = op->results[i].type, *next = ds_op_operand(yield, conditional + i)->type;
+        if (i < carried)
+            good = same_kind_of_tensor(result, next) && same_kind_of_tensor(result, body->args[i]->type) &&
+                   same_kind_of_tensor(result, ds_op_operand(op, conditional + i)->type);
+        else good = result->kind == DS_TYPE_TENSOR && result->elem == next->elem && result->rank == next->rank + 1;
+    }
+    if (!good) fail(v, op, "initial values, region arguments, yielded values and results do not fit together");
+}
+
 static void verify_block(verifier *v, const ds_block *block);
 
 static void verify_op(verifier *v, const ds_op *op) {
@@ -187,6 +226,8 @@ static void verify_op(verifier *v, const ds_op *op) {
         fail(v, op, "a terminator is not the last op of its block");
     if (v->status == DS_OK && strncmp(info->name, "loop.", 5) == 0) verify_loop(v, op);
     if (v->status == DS_OK && (op->kind == DS_GRAPH_require || op->kind == DS_PLAN_require)) verify_require(v, op);
+    if (v->status == DS_OK && op->kind == DS_GRAPH_if) verify_branches(v, op);
+    if (v->status == DS_OK && op->kind == DS_GRAPH_loop) verify_turns(v, op);
     for (size_t r = 0; v->status == DS_OK && r < op->region_count; r++) verify_block(v, ds_op_block(op, r));
     for (size_t i = 0; i < op->result_count; i++) define(v, &op->results[i]);
 }

@@ -482,7 +482,7 @@ static void turn_work(grouper *g, const ds_block *body, double *out_macs, double
 
 static bool is_kernel_of_turns(grouper *g, ds_op *loop) {
     const ds_block *body = ds_op_block(loop, 0);
-    if (loop->kind != DS_GRAPH_loop || !loop->operand_count) return false;
+    if (loop->kind != DS_GRAPH_loop || !loop->operand_count || ds_op_attr(loop, "conditional") || ds_op_attr(loop, "symbols")) return false;
     const ds_type *state = loop->results[0].type;
     if (state->rank < 2 || !ds_expr_is_const(state->dims[0], NULL)) return false;
     for (size_t i = 0; i < body->arg_count; i++) {
@@ -579,6 +579,26 @@ static void erase_unused(ds_block *block) {
     }
 }
 
+/* A turn may hand one carried value on as another. That is a copy, made before any of them changes. */
+static void copy_exchanged(grouper *g, ds_op *loop) {
+    ds_block *body = ds_op_block(loop, 0);
+    ds_op *yield = body->last;
+    size_t first = yield->operand_count - loop->result_count;
+    for (size_t i = 0; i < body->arg_count; i++) {
+        ds_value *v = ds_op_operand(yield, first + i), *root = v;
+        while (root->op && root->op->kind == DS_GRAPH_reshape) root = ds_op_operand(root->op, 0);
+        if (root->block != body || root == body->args[i]) continue;
+        const ds_attr *map = ds_attr_identity_map(g->cx, v->type->rank);
+        ds_builder b = {g->m, body, yield, loop->loc};
+        ds_op *copy = ds_op_create(&b, DS_GRAPH_map, &v, 1, &v->type, 1, 1);
+        ds_op_set_attr(g->m, copy, "maps", ds_attr_array(g->cx, &map, 1));
+        ds_builder in = {g->m, ds_op_block(copy, 0), NULL, loop->loc};
+        ds_value *element = ds_block_add_arg(g->m, in.block, ds_type_scalar(g->cx, v->type->elem), NULL);
+        ds_op_create(&in, DS_GRAPH_yield, &element, 1, NULL, 0, 0);
+        ds_op_set_operand(yield, first + i, ds_op_result(copy, 0));
+    }
+}
+
 static void group_block(grouper *g, ds_block *block) {
     for (ds_op *op = block->first, *next; op; op = next) {
         next = op->next;
@@ -586,6 +606,7 @@ static void group_block(grouper *g, ds_block *block) {
             make_kernel(g, &op, 1, 1);
             continue;
         }
+        if (op->kind == DS_GRAPH_loop) copy_exchanged(g, op);
         if (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if)
             for (size_t r = 0; r < op->region_count; r++) group_block(g, ds_op_block(op, r));
         if (!computes(op)) continue;

@@ -90,6 +90,7 @@ static bool has_region(const ds_op *op) { return op->region_count > 0; }
 
 static bool drop_unused(ds_rewriter *rw, ds_op *op) {
     if (!is_pure(op) || op->result_count == 0) return false;
+    if (ds_op_attr(op, "symbols") || ds_op_attr(op, "turns")) return false; /* others may mention the extents that it defines */
     for (size_t i = 0; i < op->result_count; i++)
         if (!ds_value_unused(&op->results[i])) return false;
     ds_rewriter_erase(rw, op);

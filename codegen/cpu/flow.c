@@ -124,6 +124,7 @@ bool plan_emit_flow(plan *p, const ds_op *op) {
     case DS_PLAN_loop: emit_loop(p, op); break;
     default: return false;
     }
-    if (op->block == ds_op_block(p->func, 0)) plan_bind_outputs(p); /* behind regions more extents are known */
+    bool outermost = op->block == ds_op_block(p->func, 0);
+    if (outermost && op->region_count) plan_bind_outputs(p); /* what regions have found out is known now */
     return true;
 }

@@ -140,7 +140,12 @@ static void emit_call(plan *p, const ds_op *op) {
     for (size_t i = 0; i < op->operand_count; i++) add_slot(p, em_value(e, ds_op_operand(op, i)));
     for (size_t i = 0; i < symbols->count; i++) add_slot(p, em_expr(e, ds_expr_symbol(p->cx, symbols->items[i]->text), NULL, 1));
     for (size_t i = 0; i < scratch->count; i++) add_slot(p, expr(p, scratch->items[i]));
-    if (scratch->count) add_slot(p, p->scratch), add_slot(p, p->lane_bytes);
+    const ds_attr *late = ds_op_attr(op, "lane_bytes"); /* scratch memory whose size is known only by now */
+    LLVMValueRef lane_bytes = late ? expr(p, late) : p->lane_bytes;
+    if (scratch->count) {
+        add_slot(p, late ? plan_allocate(p, LLVMBuildMul(e->b, lane_bytes, p->lanes, "")) : p->scratch);
+        add_slot(p, lane_bytes);
+    }
     const ds_expr *pieces = ds_attr_to_expr(p->cx, ds_op_attr(op, "pieces"));
     if (ds_expr_equals(pieces, 1) && !p->place) {
         LLVMValueRef args[] = {frame, em_i64(e, 0), em_i64(e, 0)};

@@ -31,6 +31,23 @@ static bool operands_are_known(const ds_op *op) {
     return true;
 }
 
+/* Ops that look at the elements of a list themselves, or hand it on. */
+static bool takes_lists(ds_op_kind kind) {
+    switch (kind) {
+    case DS_ONNX_ConcatFromSequence:
+    case DS_ONNX_Identity:
+    case DS_ONNX_Loop:
+    case DS_ONNX_Optional:
+    case DS_ONNX_OptionalGetElement:
+    case DS_ONNX_OptionalHasElement:
+    case DS_ONNX_SequenceAt:
+    case DS_ONNX_SequenceErase:
+    case DS_ONNX_SequenceInsert:
+    case DS_ONNX_SequenceLength: return true;
+    default: return false;
+    }
+}
+
 /* Every required operand is there, is a tensor of known rank, and has an element type that numbers can have. */
 static ds_status check_operands(dec *d, ds_op *op) {
     const char *p = ds_op_facts(op->kind)->operands;
@@ -41,7 +58,9 @@ static ds_status check_operands(dec *d, ds_op *op) {
         if (*p && !optional && !variadic && !dec_in(d, i)) return dec_fail(d, DS_E_arity, "operand %zu (%.*s) is missing", i, (int)n, p);
         const ds_type *t = dec_type(d, i);
         if (t && t->kind == DS_TYPE_UNRANKED) return dec_refuse(d, "an operand of unknown rank");
-        if (t && t->kind != DS_TYPE_TENSOR) return dec_refuse(d, "sequences, optionals and maps");
+        bool is_list = dec_is_sequence(dec_in(d, i)) && takes_lists(op->kind);
+        if (t && t->kind != DS_TYPE_TENSOR && !is_list) return dec_refuse(d, "sequences, optionals and maps");
+        if (is_list) t = NULL;
         if (t && t->rank + 2 > DEC_MAX_RANK) return dec_refuse(d, "a tensor of rank %zu", t->rank);
         if (t && ds_elem_facts(t->elem)->bits > 64 && op->kind != DS_ONNX_Shape && op->kind != DS_ONNX_Size)
             return dec_refuse(d, "element type %s", ds_elem_facts(t->elem)->text);
@@ -104,15 +123,26 @@ static void erase_dead(ds_block *block) {
     }
 }
 
+/* What stands for values that are left out, and lists, whose readers have their elements by now. */
 static void erase_absent(void *user, ds_op *op) {
     (void)user;
-    if (op->kind == DS_ONNX_None && ds_value_unused(ds_op_result(op, 0))) ds_op_erase(op);
+    if ((op->kind == DS_ONNX_None || op->kind == DS_GRAPH_sequence) && ds_value_unused(ds_op_result(op, 0))) ds_op_erase(op);
+}
+
+/* The function's results are tensors. */
+static ds_status check_results(dec *d, const ds_block *block) {
+    ds_status status = DS_OK;
+    for (size_t i = 0; block->last && i < block->last->operand_count; i++)
+        if (ds_op_operand(block->last, i)->type->kind != DS_TYPE_TENSOR)
+            status = ds_report(d->cx->diag, DS_ERROR, DS_E_elem, NULL, "result %zu is not a tensor", i);
+    return status;
 }
 
 static ds_status decompose_function(ds_module *module, ds_op *func, const ds_requirement *facts) {
     ds_status status = DS_OK;
     ds_block *block = ds_op_block(func, 0);
-    dec d = {.m = module, .cx = module->cx, .facts = facts, .fact_count = arrlenu(facts)};
+    size_t cloned = 0;
+    dec d = {.m = module, .cx = module->cx, .facts = facts, .fact_count = arrlenu(facts), .cloned = &cloned};
     for (size_t i = 0; i < block->arg_count; i++)
         if (block->args[i]->type->kind != DS_TYPE_TENSOR || ds_elem_facts(block->args[i]->type->elem)->bits > 64 ||
             ds_elem_facts(block->args[i]->type->elem)->class == DS_CLASS_COMPLEX)
@@ -123,6 +153,7 @@ static ds_status decompose_function(ds_module *module, ds_op *func, const ds_req
     ds_builder entry = {module, block, block->first, NULL};
     for (size_t i = 0; i < arrlenu(facts); i++) ds_requirement_op(&entry, DS_GRAPH_require, &facts[i]);
     status = dec_block(&d, block);
+    if (status == DS_OK) status = check_results(&d, block);
     if (status == DS_OK) ds_walk(block, erase_absent, NULL);
     return status;
 }

@@ -21,6 +21,8 @@ typedef struct {
     bool unsupported;            /* something was refused; the pass goes on to list everything */
     const ds_requirement *facts; /* equalities that are checked on entry, for other reasons than a broadcast */
     size_t fact_count;
+    size_t *cloned; /* ops of loop bodies that were decomposed again: bounded */
+} dec;
 } dec;
 
 typedef ds_status dec_rule(dec *d, ds_op *op);
@@ -196,6 +198,16 @@ ds_status ds_window_size(dec *d, ds_op *op, const ds_type *weight, int64_t *out_
 ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const ds_window *window);
 /* Lowers the onnx ops of a block; used for the regions of control flow. */
 ds_status dec_block(dec *d, ds_block *block);
+/* Names of the symbols that ops under a block define: stb_ds array, the caller's to free. And: does e mention one? */
+const char **dec_symbols_within(ds_block *block);
+bool dec_mentions(const ds_expr *e, const char *const *names);
+
+/* ---- sequences (sequence.c): lists that are known while compiling, values of graph.sequence ops ---- */
+
+bool dec_is_sequence(const ds_value *v);
+ds_value *dec_sequence(dec *d, ds_value *const *elements, size_t count, bool stacked, const ds_type *like);
+bool dec_sequence_is_stacked(const ds_value *v); /* its last operand stands for several elements */
+
 /* Small results whose elements are all known become constants or graph.index ops. */
 ds_value *dec_simplify(dec *d, ds_value *v);
 

@@ -376,7 +376,8 @@ static void plan_kernel(planner *p, ds_op *op) {
     }
     ds_op_set_attr(p->m, call, "scratch", ds_attr_exprs(p->cx, offsets, arrlenu(offsets)));
     arrfree(offsets);
-    p->lane_bytes = ds_expr_max(p->cx, p->lane_bytes, total);
+    if (ds_expr_is_late(total)) plan_set_expr(p, call, "lane_bytes", total); /* not in the arena */
+    else p->lane_bytes = ds_expr_max(p->cx, p->lane_bytes, total);
 }
 
 void plan_emit_copy(planner *p, ds_value *from, ds_value *to, const ds_expr *bytes) {
