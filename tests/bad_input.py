@@ -18,6 +18,58 @@ def value(name, shape):
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
+def broken_control_flow(folder):
+    """Graphs that are missing, or give and take what their node does not. (name, path, words)"""
+    node, x, y, flag = helper.make_node, value("x", [2, 3]), value("y", None), helper.make_tensor_value_info("c", TensorProto.BOOL, [])
+    yes = numpy_helper.from_array(np.array(True), "yes")
+    turns = numpy_helper.from_array(np.array(3), "m")
+    one = numpy_helper.from_array(np.array(1), "one")
+
+    def body(nodes, inputs, outputs):
+        info = [[helper.make_tensor_value_info(n, kind, None) for n, kind in values] for values in (inputs, outputs)]
+        return helper.make_graph(nodes, "body", *info)
+
+    number, boolean, floats = TensorProto.INT64, TensorProto.BOOL, TensorProto.FLOAT
+    neg, pair = body([node("Neg", ["x"], ["n"])], [], [("n", floats)]), body([node("Neg", ["x"], ["n"])], [], [("n", floats), ("n", floats)])
+    cast = body([node("Cast", ["x"], ["n"], to=number)], [], [("n", number)])
+    args = [("i", number), ("go", boolean), ("v", floats)]
+    keep = body([node("Identity", ["go"], ["on"]), node("Neg", ["v"], ["w"])], args, [("on", boolean), ("w", floats)])
+    changes = body([node("Identity", ["go"], ["on"]), node("Cast", ["v"], ["w"], to=number)], args, [("on", boolean), ("w", number)])
+    number_on = body([node("Neg", ["v"], ["w"])], args, [("w", floats), ("w", floats)])
+    row = body([node("Neg", ["v"], ["w"])], args[2:], [("w", floats)])
+    forms = {
+        "if without branches": node("If", ["c"], ["y"], "here"),
+        "if with one branch": node("If", ["c"], ["y"], "here", then_branch=neg),
+        "if whose branches give too much": node("If", ["c"], ["y"], "here", then_branch=pair, else_branch=neg),
+        "if of two types": node("If", ["c"], ["y"], "here", then_branch=neg, else_branch=cast),
+        "if of a number": node("If", ["x"], ["y"], "here", then_branch=neg, else_branch=neg),
+        "loop without a body": node("Loop", ["m", "yes", "x"], ["y"], "here"),
+        "loop whose body takes too little": node("Loop", ["m", "yes", "x", "x"], ["y", "z"], "here", body=keep),
+        "loop whose body gives too little": node("Loop", ["m", "yes", "x"], ["y", "z"], "here", body=keep),
+        "loop whose value changes its type": node("Loop", ["m", "yes", "x"], ["y"], "here", body=changes),
+        "loop whose condition is a number": node("Loop", ["m", "", "x"], ["y"], "here", body=number_on),
+        "loop without an initial value": node("Loop", ["m", "yes", ""], ["y"], "here", body=keep),
+        "loop without operands": node("Loop", [], ["y"], "here", body=keep),
+        "scan without a body": node("Scan", ["x"], ["y"], "here", num_scan_inputs=1),
+        "scan of more inputs than there are": node("Scan", ["x"], ["y"], "here", body=row, num_scan_inputs=2),
+        "scan of no inputs": node("Scan", ["x"], ["y"], "here", body=row, num_scan_inputs=0),
+        "scan along an axis that is not there": node("Scan", ["x"], ["y"], "here", body=row, num_scan_inputs=1, scan_input_axes=[2]),
+        "scan with too many axes": node("Scan", ["x"], ["y"], "here", body=row, num_scan_inputs=1, scan_input_axes=[0, 0]),
+        "scan in no direction": node("Scan", ["x"], ["y"], "here", body=row, num_scan_inputs=1, scan_input_directions=[2]),
+        "scan that stacks along no axis": node("Scan", ["x"], ["y"], "here", body=row, num_scan_inputs=1, scan_output_axes=[-3]),
+        "parts of nothing": node("SplitToSequence", ["x", "m0"], ["s"], "here"),
+    }
+    for k, (name, op) in enumerate(forms.items()):
+        path, more = folder / ("control_%d.onnx" % k), []
+        if op.op_type == "SplitToSequence":
+            more = [node("SequenceAt", ["s", "one"], ["y"])]
+        save(path, [op, *more], [x, flag], [y], [yes, turns, one, numpy_helper.from_array(np.array(0), "m0")])
+        yield name, path, ["here"]
+    path = folder / "control_at.onnx"
+    save(path, [node("SequenceConstruct", ["x"], ["s"]), node("SequenceAt", ["s", "one"], ["y"], "here")], [x], [y], [one])
+    yield "element behind a sequence", path, ["here", "position 1"]
+
+
 def broken_models(folder, good):
     """(name, path, words that the message must hold)"""
     data = good.read_bytes()
@@ -33,6 +85,7 @@ def broken_models(folder, good):
         path = folder / ("corrupt_%d.onnx" % k)
         path.write_bytes(bytes(bytes_))
         yield "corrupted %d" % k, path, None
+    yield from broken_control_flow(folder)
     node, x, y = helper.make_node, value("x", [2, 3]), value("y", [2, 3])
     path = folder / "cycle.onnx"
     save(path, [node("Add", ["x", "b"], ["a"], "first"), node("Relu", ["a"], ["b"], "second")], [x], [value("b", [2, 3])])

@@ -8,7 +8,7 @@
 #include "codegen/cpu/cpu.h"
 
 typedef struct {
-    const char *name; /* symbol */
+    const char *name;         /* symbol */
     LLVMValueRef value, slot; /* slot: its place in memory where it changes, else NULL */
 } emit_symbol;
 

@@ -92,6 +92,24 @@ static ds_status choose_rank(dec *d, ds_op *op, size_t result, size_t first_rank
     return DS_OK;
 }
 
+/* A scalar and a list of one, or the like: the one of lower rank gets as many dims as the other. */
+static bool equalise_ones(dec *d, ds_op *op, size_t result) {
+    const ds_type *types[2];
+    uint64_t count;
+    for (size_t k = 0; k < 2; k++) {
+        types[k] = ds_op_operand(ds_op_block(op, k)->last, result)->type;
+        if (!ds_type_static_count(types[k], &count) || count != 1) return false;
+    }
+    size_t lower = types[0]->rank < types[1]->rank ? 0 : 1;
+    ds_block *region = ds_op_block(op, lower);
+    ds_builder outer = d->b;
+    d->b = (ds_builder){d->m, region, region->last, op->loc};
+    ds_value *v = ds_op_operand(region->last, result);
+    ds_op_set_operand(region->last, result, dec_reshape(d, v, types[1 - lower]->rank, types[1 - lower]->dims));
+    d->b = outer;
+    return true;
+}
+
 /* ---- both branches ---- */
 
 /* The values that are left to choose between: tensors, and elements of lists. */
@@ -183,7 +201,8 @@ RULE(if) {
     const ds_op *yields[] = {ds_op_block(op, 0)->last, ds_op_block(op, 1)->last};
     for (size_t i = 0; i < op->result_count; i++) {
         const ds_type *a = ds_op_operand(yields[0], i)->type, *b = ds_op_operand(yields[1], i)->type;
-        if (a->kind == DS_TYPE_TENSOR && b->kind == DS_TYPE_TENSOR && a->rank != b->rank) return choose_rank(d, op, i, a->rank, b->rank);
+        if (a->kind == DS_TYPE_TENSOR && b->kind == DS_TYPE_TENSOR && a->rank != b->rank && !equalise_ones(d, op, i))
+            return choose_rank(d, op, i, a->rank, b->rank);
     }
     choice c = {0};
     ds_status status = DS_OK;

@@ -23,7 +23,6 @@ typedef struct {
     size_t fact_count;
     size_t *cloned; /* ops of loop bodies that were decomposed again: bounded */
 } dec;
-} dec;
 
 typedef ds_status dec_rule(dec *d, ds_op *op);
 
