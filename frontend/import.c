@@ -215,9 +215,11 @@ static const ds_loc *node_loc(ds_importer *im, const Onnx__NodeProto *node) {
     return ds_loc_named(im->module, name);
 }
 
-/* If's branches come as then, else, whatever order the file has them in. */
+/* If's branches come as then, else, and FlexAttention's modifiers as those of scores and of probabilities, whatever order the file has
+ * them in. */
 static size_t region_index(const Onnx__NodeProto *node, size_t nth, const Onnx__AttributeProto *a) {
     if (!strcmp(node->op_type, "If") && a->name) return !strcmp(a->name, "else_branch") ? 1 : 0;
+    if (!strcmp(node->op_type, "FlexAttention") && a->name) return !strcmp(a->name, "prob_mod") ? 1 : 0;
     return nth;
 }
 
@@ -247,7 +249,8 @@ static ds_status import_node(ds_importer *im, ds_scope *scope, ds_block *block, 
     const Onnx__FunctionProto *function = find_function(im->model, node);
     if (function) return inline_function(im, scope, block, function, node);
     const char *domain = node->domain ? node->domain : "";
-    bool standard = !*domain || !strcmp(domain, "ai.onnx");
+    bool standard =
+        !*domain || !strcmp(domain, "ai.onnx") || (!strcmp(domain, "ai.onnx.preview") && !strcmp(node->op_type, "FlexAttention"));
     const char *full = ds_arena_printf(cx->arena, standard ? "onnx.%s" : "%s.%s", standard ? node->op_type : domain, node->op_type);
     ds_op_kind kind = standard ? ds_op_kind_find(full) : DS_OP_NONE;
     ds_builder b = {im->module, block, NULL, node_loc(im, node)};
@@ -263,7 +266,7 @@ static ds_status import_node(ds_importer *im, ds_scope *scope, ds_block *block, 
     }
     for (size_t i = 0; i < node->n_output; i++) arrput(results, none); /* types are inferred when the op is lowered */
     for (size_t i = 0; i < node->n_attribute; i++) regions += node->attribute[i]->g != NULL;
-    if (!strcmp(node->op_type, "If")) regions = 2;
+    if (!strcmp(node->op_type, "If") || !strcmp(node->op_type, "FlexAttention")) regions = 2;
     ds_op *op = ds_op_create(&b, kind == DS_OP_NONE ? DS_OPAQUE : kind, operands, arrlenu(operands), results, arrlenu(results), regions);
     arrfree(operands);
     arrfree(results);

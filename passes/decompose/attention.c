@@ -195,6 +195,44 @@ RULE(attention) {
     return DS_OK;
 }
 
+/* ---- FlexAttention ---- */
+
+/* x[b, h, e, i, j] after the op's region, which takes and gives [b, h * each, i, j]; its ops move to where the op stands. */
+static ds_status modified(attention *n, size_t region, ds_elem elem, ds_value **x) {
+    dec *d = n->d;
+    ds_block *block = ds_op_block(n->op, region);
+    if (!block->first) return DS_OK;
+    const ds_type *type = (*x)->type;
+    ds_value *given = flat_heads(n, dec_convert(d, *x, elem));
+    if (block->arg_count != 1) return dec_fail(d, DS_E_arity, "a modifier takes %zu values, not 1", block->arg_count);
+    ds_value_replace_uses(block->args[0], given);
+    DS_TRY(dec_block(d, block));
+    if (block->last->operand_count != 1) return dec_fail(d, DS_E_arity, "a modifier gives %zu values, not 1", block->last->operand_count);
+    ds_value *result = ds_op_operand(block->last, 0);
+    if (result->type != given->type) return dec_fail(d, DS_E_shape, "a modifier changes the type or the extents");
+    while (block->first != block->last) ds_op_move(block->first, n->op->block, n->op);
+    *x = dec_reshape(d, dec_convert(d, result, n->wide), 5, type->dims);
+    return DS_OK;
+}
+
+RULE(flex_attention) {
+    ds_value *q = dec_in(d, 0), *k = dec_in(d, 1), *v = dec_in(d, 2);
+    ds_elem elem = q->type->elem;
+    attention n = {.d = d, .op = op, .wide = elem == DS_f64 ? DS_f64 : dec_compute_elem(elem)};
+    ds_elem precision = ds_elem_from_onnx((int)ds_op_int(op, "softmax_precision", elem == DS_f64 ? 11 : 1));
+    if (q->type->rank != 4 || k->type->rank != 4 || v->type->rank != 4)
+        return dec_fail(d, DS_E_shape, "queries, keys or values do not have rank 4");
+    if (!ds_elem_is_float(elem) || !ds_elem_is_float(precision)) return dec_fail(d, DS_E_type, "scores are floats");
+    if (op->region_count != 2) return dec_fail(d, DS_E_arity, "there are %zu modifiers", op->region_count);
+    DS_TRY(attention_shapes(&n, q, k, v));
+    ds_value *x = head_product(&n, scaled_queries(&n, q), dec_convert(d, k, n.wide), true);
+    DS_TRY(modified(&n, 0, precision, &x));
+    x = masked_softmax(&n, x, precision == DS_f64 ? DS_f64 : n.wide);
+    DS_TRY(modified(&n, 1, precision, &x));
+    d->out[0] = dec_convert(d, flat_heads(&n, head_product(&n, x, dec_convert(d, v, n.wide), false)), elem);
+    return DS_OK;
+}
+
 /* ---- RotaryEmbedding ---- */
 
 /* cache[batch, position, half]: as it is, or the rows that position_ids name */

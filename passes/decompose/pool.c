@@ -46,14 +46,13 @@ ds_status ds_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *k
         if (!strcmp(pad, "VALID")) pads[i] = pads[i + spatial] = 0;
         w->before[i] = dec_const(d, pads[i]), w->after[i] = dec_const(d, pads[i + spatial]);
         const ds_expr *room = ds_expr_add(d->cx, in, dec_const(d, pads[i] + pads[i + spatial] - reach));
-        int64_t fixed;
-        if (ds_expr_is_const(room, &fixed) && fixed < 0) return dec_fail(d, DS_E_shape, "the window is larger than the padded input");
         if (ds_op_int(op, "ceil_mode", 0)) {
             w->out[i] = ds_expr_add(d->cx, ds_expr_ceildiv(d->cx, room, stride), one);
             /* a window that would start in the padding behind the input is dropped */
             const ds_expr *limit = ds_expr_ceildiv(d->cx, ds_expr_add(d->cx, in, w->before[i]), stride);
             w->out[i] = ds_expr_min(d->cx, w->out[i], limit);
         } else w->out[i] = ds_expr_add(d->cx, ds_expr_floordiv(d->cx, room, stride), one);
+        DS_TRY(dec_require(d, DS_at_most, dec_const(d, 0), w->out[i], "the window is not larger than the padded input"));
     }
     return DS_OK;
 }

@@ -333,8 +333,10 @@ RULE(layer_norm) {
     }
     moments(d, x, reduced, ds_op_float(op, "epsilon", 1e-5), !rms, &mean, &inverse);
     d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, rank, 0), scale, maps[0], bias, maps[1], x->type->elem);
-    if (op->result_count > 1 && mean) d->out[1] = mean;
-    if (op->result_count > 2) d->out[2] = inverse;
+    ds_elem stash = ds_elem_from_onnx((int)ds_op_int(op, "stash_type", 1)); /* of mean and deviation as results, whatever x is */
+    if (stash == DS_NO_ELEM) return dec_fail(d, DS_E_attribute, "attribute 'stash_type' is not an element type");
+    if (op->result_count > 1 && mean) d->out[1] = dec_convert(d, mean, stash);
+    if (op->result_count > 2) d->out[2] = dec_convert(d, inverse, stash);
     return DS_OK;
 }
 

@@ -81,7 +81,17 @@ def linear_attention():
         yield "linear attention", [node("LinearAttention", ["x%d" % i for i in range(6)], ["y", "state"], q_num_heads=h * each, kv_num_heads=h, scale=0.5)], [q, k, v, past, decay, beta], [np.stack(steps, 1).astype(np.float32), state.astype(np.float32)], flags
 
 
+def corners():
+    x = f32(2, 3, 2)
+    for flags in ([], ["symbolic"]):
+        yield "a window one larger than its input", [node("AveragePool", ["x0"], ["y"], kernel_shape=[3])], [x], [np.zeros((2, 3, 0), np.float32)], flags
+    x = np.random.default_rng(1).standard_normal((3, 8))
+    mean, inverse = x.mean(1, keepdims=True), 1 / np.sqrt(x.var(1, keepdims=True) + 1e-5)
+    yield "mean and deviation of doubles are floats", [*constants(s=np.ones(8)), node("LayerNormalization", ["x0", "s"], ["y", "mean", "inverse"])], [x], [(x - mean) * inverse, mean.astype(np.float32), inverse.astype(np.float32)], []
+
+
 def cases():
+    yield from corners()
     yield from linear_attention()
     yield from lists()
     yield from activations()

@@ -26,6 +26,13 @@ def window(g, sizes, dilate=True, pads=True):
         attributes["auto_pad"] = g.choice(["SAME_UPPER", "SAME_LOWER", "VALID"])
     elif pads and g.chance(0.7):
         attributes["pads"] = [g.int(0, k // 2) for k in kernel * 2] if g.chance(0.5) else [k // 2 for k in kernel] * 2
+    if attributes.get("auto_pad", "NOTSET") in ("NOTSET", "VALID"):
+        # where a window of a larger stride does not fit, ONNX Runtime's division gives a place for it
+        pads = attributes.get("pads", [0] * 2 * n)
+        for i, e in enumerate(sizes):
+            step = attributes.get("dilations", [1] * n)[i]
+            if (kernel[i] - 1) * step >= e + pads[i] + pads[n + i] and "strides" in attributes:
+                attributes["strides"][i] = 1
     return kernel, attributes, n
 
 
