@@ -108,13 +108,30 @@ static ds_status check_left_out(ds_module *module, const char *names) {
     return DS_OK;
 }
 
+/* Attribute of the module: the last pass of the pipeline that it is through, or that was left out. Text continues behind it. */
+static const char AFTER[] = "ds.after";
+
+static ds_status find_next(ds_module *module, size_t *out) {
+    const ds_attr *after = ds_module_attr(module, AFTER);
+    *out = 0;
+    if (!after) return DS_OK;
+    if (after->kind != DS_ATTR_STRING || !find_pass(after->text, strlen(after->text), out))
+        return ds_report(module->cx->diag, DS_ERROR, DS_E_pass_name, NULL, "%s names no pass", AFTER);
+    ++*out;
+    return DS_OK;
+}
+
 ds_status ds_passes_run(ds_module *module, const ds_pass_options *options) {
     if (!options->passes) {
+        size_t next;
         DS_TRY(check_left_out(module, options->without));
-        for (size_t i = 0; i < DS_COUNT(passes); i++) {
-            if (ds_pass_left_out(options, passes[i].name)) continue;
-            DS_TRY(run_one(module, i, options));
-            if (options->stop_after && strcmp(options->stop_after, passes[i].name) == 0) break;
+        DS_TRY(find_next(module, &next));
+        size_t last = DS_COUNT(passes) - 1;
+        for (size_t i = 0; options->stop_after && i < last; i++)
+            if (!strcmp(options->stop_after, passes[i].name)) last = i;
+        for (size_t i = next; i <= last; i++) {
+            if (!ds_pass_left_out(options, passes[i].name)) DS_TRY(run_one(module, i, options));
+            ds_module_set_attr(module, AFTER, ds_attr_string(module->cx, passes[i].name));
         }
         return DS_OK;
     }

@@ -308,6 +308,7 @@ def commands(env, report):
         outputs.append((work / "out/output_0.pb").read_bytes())
     report.check("text and model give the same bits", outputs[0] == outputs[1])
     given_initialisers(env, report, work / "initialisers")
+    every_level(env, report, model, work)
     profiles(env, report, model, data, work)
     schedules(env, report, model, data, work, outputs[0])
     kernel_schedules(env, report, work)
@@ -344,6 +345,21 @@ def given_initialisers(env, report, work):
     report.check("--input needs an initialiser", "not an input that has an initialiser" in str(result_of([x], "--input=x")))
     info = sh(env.dsc, "info", work / "model.onnx", "--input=w").stdout
     report.check("info tells of defaults", "compiled in: 'b'" in info and "compiled in: 'w'" not in info and "input 0: 'w'" in info, info)
+
+
+def every_level(env, report, model, work):
+    """Text after any pass is taken on from there, and gives the same object; what is no model gives one message."""
+    whole, again, text = work / "whole.o", work / "again.o", work / "level.mlir"
+    sh(env.dsc, "compile", model, "--prefix=m", "-o", whole)
+    for name in ("decompose", "simplify", "fuse", "layout", "join", "clean", "hoist", "group", "lower"):
+        sh(env.dsc, "opt", model, "--stop-after=" + name, "-o", text)
+        result = sh(env.dsc, "compile", text, "--prefix=m", "-o", again)
+        report.check("text after %s gives the same object" % name, result.returncode == 0 and again.read_bytes() == whole.read_bytes(), result.stderr)
+    for wrong in ("hello\n" * 300, "func.func @f() { func.return }", "func.func @main(%a: i32, %b: i32) { func.return }", 'module attributes {ds.after = "x"} {}',
+                  'module attributes {ds.after = "lower"} { func.func @main(%a: tensor<2xf32>) -> (tensor<2xf32>) { func.return %a : tensor<2xf32> } }'):
+        text.write_text(wrong)
+        result = sh(env.dsc, "compile", text, "-o", again)
+        report.check("no model: %.50s" % wrong.split("\n")[0], result.returncode in (1, 3) and result.stderr.count("error:") == 1, result.stderr)
 
 
 def profiles(env, report, model, data, work):

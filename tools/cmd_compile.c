@@ -90,6 +90,7 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
     ds_work before;
     bool reports = cli_has(c, "report") && !passes.stop_after;
     if (status == DS_OK) status = reports ? report_run_passes(m, &passes, &before) : ds_passes_run(m, &passes);
+    if (status == DS_OK && strcmp(form, "mlir")) status = model_check_plan(m);
     if (status == DS_OK && reports) report_print(c, m, &before);
     ds_cpu_options options = {.target = passes.target,
                               .prefix = prefix,

@@ -103,12 +103,23 @@ ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *defaul
     return DS_BAD_USAGE;
 }
 
+ds_status model_check_plan(ds_module *m) {
+    static const char *const needs[] = {"inputs", "outputs", "arena", "lane_bytes"};
+    const ds_op *plan = ds_module_find(m, "main");
+    if (!plan) return ds_report(m->cx->diag, DS_ERROR, DS_E_form, NULL, "there is no function @main");
+    for (size_t i = 0; i < DS_COUNT(needs); i++)
+        if (!ds_op_attr(plan, needs[i]))
+            return ds_report(m->cx->diag, DS_ERROR, DS_E_form, NULL, "@main is no plan: it has no attribute '%s'", needs[i]);
+    return DS_OK;
+}
+
 ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count, model *m) {
     ds_pass_options passes;
     *m = (model){0};
     DS_TRY(model_pass_options(c, cx, "native", &passes));
     DS_TRY(model_load(c, cx, files, dims, dim_count, &m->module));
     DS_TRY(ds_passes_run(m->module, &passes));
+    DS_TRY(model_check_plan(m->module));
     ds_cpu_options cpu = {.target = passes.target,
                           .prefix = "ds_model_entry",
                           .optimise = (int)cli_number(c, "optimise", 2),

@@ -19,6 +19,8 @@ DS_MUST_USE ds_status model_write_listing(const cli *c, ds_ir_context *cx, const
 /* Pass options from the command line, with the schedules of --schedules; DS_BAD_USAGE for an unknown --cpu. */
 DS_MUST_USE ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *default_cpu, ds_pass_options *out);
 
+/* After the passes: is there a plan to compile? (Text may be anything.) */
+DS_MUST_USE ds_status model_check_plan(ds_module *m);
 /* Prints the IR to `path` (- for standard output), large constants to <stem>.safetensors beside it. */
 DS_MUST_USE ds_status model_write_text(ds_module *m, const char *path);
 

@@ -7,22 +7,12 @@
 #include "tools/plan.h"
 
 ds_status report_run_passes(ds_module *m, const ds_pass_options *options, ds_work *out_before) {
-    static const char *const names[] = {
-#define PASS(name, optional, doc) #name,
-#include "passes/passes.def"
-#undef PASS
-    };
     ds_pass_options some = *options;
-    ds_string rest = {0};
-    for (size_t i = 1; i < DS_COUNT(names); i++)
-        if (!ds_pass_left_out(options, names[i])) ds_string_printf(&rest, "%s%s", rest.length ? "," : "", names[i]);
-    some.passes = names[0];
+    some.stop_after = "decompose";
     ds_status status = ds_passes_run(m, &some);
-    if (status == DS_OK) *out_before = ds_work_of(m);
-    some.passes = rest.data;
-    if (status == DS_OK) status = ds_passes_run(m, &some);
-    ds_string_free(&rest);
-    return status;
+    if (status != DS_OK) return status;
+    *out_before = ds_work_of(m);
+    return ds_passes_run(m, options); /* the rest of them */
 }
 
 static size_t count_reorders(const plan_step *steps) {

@@ -143,7 +143,7 @@ static ds_status decompose_function(ds_module *module, ds_op *func, const ds_req
     ds_block *block = ds_op_block(func, 0);
     size_t cloned = 0;
     dec d = {.m = module, .cx = module->cx, .facts = facts, .fact_count = arrlenu(facts), .cloned = &cloned};
-    for (size_t i = 0; i < block->arg_count; i++)
+    for (size_t i = 0; i < block->arg_count && status == DS_OK; i++)
         if (block->args[i]->type->kind != DS_TYPE_TENSOR || ds_elem_facts(block->args[i]->type->elem)->bits > 64 ||
             ds_elem_facts(block->args[i]->type->elem)->class == DS_CLASS_COMPLEX)
             status = ds_report(module->cx->diag, DS_ERROR, DS_E_elem, NULL, "input '%s' is not a tensor of numbers of known rank",
