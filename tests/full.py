@@ -1,5 +1,7 @@
 """The --full tier: models fetched from PyPI; the same stages with address and undefined-behaviour sanitizers, the runtime's tests with the thread sanitizer."""
 import fetched
+import forms
+import onnx_suite
 
 
 def run(env, report, stages, sh, root):
@@ -11,8 +13,11 @@ def run(env, report, stages, sh, root):
     if result.returncode == 0:
         plain = env.build, env.dsc
         env.build, env.dsc = build, build / "dsc"
-        for name in ("units", "text", "bad_input", "models", "onnx_suite"):
+        for name in ("units", "text", "bad_input", "models", "forms", "onnx_suite"):
             stages[name](env, report)
+        for level in forms.levels(env.dsc)[:-1]: # the last one is this machine's own, which the stage has run
+            for name, (status, reason) in onnx_suite.run(env.dsc, env.work / ("suite." + level), ["--cpu=" + level]).items():
+                report.check("sanitized, at %s: %s" % (level, name), status not in ("crash", "timeout") and "Sanitizer" not in reason and "runtime error" not in reason, "%s: %s" % (status, reason))
         env.build, env.dsc = plain
     tsan = env.work / "test_runtime_tsan"
     result = sh("cc", "-std=gnu11", "-g", "-O1", "-fsanitize=thread", "-I", root, root / "tests/unit/test_runtime.c", root / "runtime/pool.c", root / "runtime/weights.c", root / "runtime/model.c", root / "runtime/npy.c", "-o", tsan, "-lcmocka", "-lpthread")

@@ -77,13 +77,13 @@ def agrees(got, want, rtol, atol):
     return None if close.all() else "%d of %d elements differ" % ((~close).sum(), close.size)
 
 
-def run_case(dsc, folder, work):
+def run_case(dsc, folder, work, flags=()):
     model = onnx.load(folder / "model.onnx", load_external_data=False)
     options = json.loads((folder / "data.json").read_text()) if (folder / "data.json").exists() else {}
     for data in sorted(folder.glob("test_data_set_*")):
         with tempfile.TemporaryDirectory(dir=work) as out:
             try:
-                result = subprocess.run([dsc, "run", folder / "model.onnx", "--inputs", data, "--outputs", out, "--jobs", "1", "--verify-each", "--poison"], capture_output=True, text=True, timeout=120)
+                result = subprocess.run([dsc, "run", folder / "model.onnx", "--inputs", data, "--outputs", out, "--jobs", "1", "--verify-each", "--poison", *flags], capture_output=True, text=True, timeout=120)
             except subprocess.TimeoutExpired:
                 return "timeout", ""
             if result.returncode:
@@ -99,8 +99,8 @@ def run_case(dsc, folder, work):
     return "pass", ""
 
 
-def run(dsc, work):
+def run(dsc, work, flags=()):
     work.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         names, folders = zip(*cases(work / "data"))
-        return dict(zip(names, pool.map(lambda f: run_case(dsc, f, work), folders)))
+        return dict(zip(names, pool.map(lambda f: run_case(dsc, f, work, flags), folders)))
