@@ -230,7 +230,13 @@ RULE(compress) {
     if (!ds_op_attr(op, "axis")) x = flattened(d, x);
     else DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), x->type->rank, &axis));
     if (dec_type(d, 1)->rank != 1) return dec_fail(d, DS_E_shape, "the condition is not a list");
-    DS_TRY(non_zero(d, dec_in(d, 1), &where, &found));
+    ds_value *condition = dec_in(d, 1);
+    const ds_expr *size = x->type->dims[axis], *spare = ds_expr_sub(d->cx, size, condition->type->dims[0]);
+    if (!ds_expr_nonneg(spare)) { /* a condition may be longer than what it is for: the rest says nothing */
+        body b = map_same(d, DS_b1, condition), *r = &b;
+        condition = map_end(r, AND(r->x[0], LT(position(r, 0), extent(r, size))));
+    }
+    DS_TRY(non_zero(d, condition, &where, &found));
     d->out[0] = take(d, x, axis, dec_reshape(d, where, 1, &found), found);
     return DS_OK;
 }

@@ -335,20 +335,22 @@ RULE(split) {
     return DS_OK;
 }
 
-/* A Slice bound as ONNX defines it: negative ones count from the end, then it is clamped. */
-static const ds_expr *slice_bound(dec *d, const ds_expr *bound, const ds_expr *extent_of, bool down) {
+/* A Slice bound as ONNX defines it: negative ones count from the end, then it is clamped: starts to the elements, ends also to the place
+ * behind them (downwards: before them). */
+static const ds_expr *slice_bound(dec *d, const ds_expr *bound, const ds_expr *extent_of, bool down, bool is_start) {
     int64_t c;
-    bool is_const = ds_expr_is_const(bound, &c);
-    const ds_expr *zero = dec_const(d, down ? -1 : 0), *top = down ? ds_expr_sub(d->cx, extent_of, dec_const(d, 1)) : extent_of;
+    bool is_const = ds_expr_is_const(bound, &c), first = down && is_start;
+    const ds_expr *zero = dec_const(d, down && !is_start ? -1 : 0),
+                  *top = down ? ds_expr_sub(d->cx, extent_of, dec_const(d, 1)) : extent_of;
     if (is_const && c < 0) {
-        if (c <= -(INT64_MAX / 2)) return zero;
-        bound = ds_expr_add(d->cx, bound, extent_of);
-        return ds_expr_max(d->cx, bound, zero);
+        if (first && c == -1) return top;
+        bound = c <= -(INT64_MAX / 2) ? zero : ds_expr_max(d->cx, ds_expr_add(d->cx, bound, extent_of), zero);
+        return first ? ds_expr_min(d->cx, bound, top) : bound;
     }
     if (is_const && c >= INT32_MAX) return top;
     if (!is_const && !ds_expr_nonneg(bound)) { /* e.g. -k for an extent k, or a number read at run time */
         const ds_expr *negated = ds_expr_scale(d->cx, bound, -1);
-        if (ds_expr_nonneg(negated)) return ds_expr_max(d->cx, ds_expr_add(d->cx, bound, extent_of), zero);
+        if (ds_expr_nonneg(negated) && !first) return ds_expr_max(d->cx, ds_expr_add(d->cx, bound, extent_of), zero);
         /* bound + (bound < 0 ? extent : 0), as arithmetic: min(max(-bound, 0), 1) is 1 for negative bounds */
         const ds_expr *is_negative = ds_expr_min(d->cx, ds_expr_max(d->cx, negated, dec_const(d, 0)), dec_const(d, 1));
         bound = ds_expr_add(d->cx, bound, ds_expr_mul(d->cx, is_negative, extent_of));
@@ -464,7 +466,8 @@ RULE(slice) {
         size_t axis;
         DS_TRY(dec_axis(d, axes[i], rank, &axis));
         if (steps[i] == 0) return dec_fail(d, DS_E_attribute, "a step is 0");
-        const ds_expr *from = slice_bound(d, starts[i], dims[axis], steps[i] < 0), *to = slice_bound(d, ends[i], dims[axis], steps[i] < 0);
+        const ds_expr *from = slice_bound(d, starts[i], dims[axis], steps[i] < 0, true),
+                      *to = slice_bound(d, ends[i], dims[axis], steps[i] < 0, false);
         const ds_expr *distance = steps[i] > 0 ? slice_distance(d, from, to) : slice_distance(d, to, from),
                       *step = dec_const(d, steps[i] > 0 ? steps[i] : -steps[i]);
         dims[axis] = ds_expr_max(d->cx, ds_expr_ceildiv(d->cx, distance, step), dec_const(d, 0));

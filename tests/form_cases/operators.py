@@ -82,6 +82,10 @@ def linear_attention():
 
 
 def corners():
+    x = f32(4, 5)
+    for flags in ([], ["symbolic"]):
+        yield "downwards from before the first", [*constants(s=i64(-6), e=i64(-2**63), a=i64(1), t=i64(-2)), node("Slice", ["x0", "s", "e", "a", "t"], ["y"])], [x], [x[:, :1]], flags
+    yield "a condition longer than the axis", [node("Compress", ["x0", "x1"], ["y"], axis=0)], [x, np.array([1, 0, 0, 1, 1, 1], bool)], [x[[0, 3]]], ["lists"]
     x = f32(2, 3, 2)
     for flags in ([], ["symbolic"]):
         yield "a window one larger than its input", [node("AveragePool", ["x0"], ["y"], kernel_shape=[3])], [x], [np.zeros((2, 3, 0), np.float32)], flags

@@ -36,7 +36,7 @@ def gather_elements(g):
 @family("select", 2)
 def gather_nd(g):
     x = g.any(1, 4)
-    if not min(x.shape):
+    if not x.array.size:
         return
     batch = g.int(0, x.rank - 1) if g.opset >= 12 and g.chance(0.3) else 0
     depth = g.int(1, x.rank - batch)
