@@ -224,6 +224,8 @@ int dsrt_call_explain(const ds_call *c, int status, char *text, size_t room) {
     if (status == DS_BROKEN_PROMISE && at < m->requirement_count) return snprintf(text, room, "%s", m->requirements[at]);
     if (status == DS_WRONG_CPU) return snprintf(text, room, "%s, which are those of %s", what, m->cpu);
     if (status == DS_WRONG_SIZE && at < inputs) return snprintf(text, room, "input '%s': %s", m->arguments[0][at].seen.name, what);
+    if (status == DS_WRONG_SIZE && at >= inputs && at - inputs < m->counts[1])
+        return snprintf(text, room, "output '%s': it would have more elements than there can be", m->arguments[1][at - inputs].seen.name);
     if (status == DS_MORE_MEMORY && at >= inputs && at - inputs < m->counts[1])
         return snprintf(text, room, "output '%s': %s", m->arguments[1][at - inputs].seen.name, what);
     return snprintf(text, room, "%s", what);

@@ -27,7 +27,8 @@ typedef struct {
     const ds_op_line *lines; /* stb_ds hash map: where ops are in the listing */
     LLVMDIBuilderRef debug;
     LLVMMetadataRef subprogram;
-    const char *error; /* first thing that could not be emitted */
+    LLVMValueRef overflow; /* a bit that says whether an expression so far has overflowed; null: nobody asks */
+    const char *error;     /* first thing that could not be emitted */
 } emitter;
 
 /* ---- types and small things (scalar.c) ---- */
@@ -51,6 +52,9 @@ LLVMValueRef em_scalar(emitter *e, const ds_op *op, LLVMValueRef *operands);
 /* The value of an expression whose dims are `dims` (i64, or vectors of `lanes` i64) and whose symbols are known to e. */
 LLVMValueRef em_expr(emitter *e, const ds_expr *expr, LLVMValueRef *dims, size_t lanes);
 LLVMValueRef em_expr_attr(emitter *e, ds_ir_context *cx, const ds_attr *attr);
+LLVMValueRef em_combine(emitter *e, bool product, LLVMValueRef a, LLVMValueRef b); /* the product or the sum, as expressions have it */
+/* The product of factors that must not be negative, in 64 bits; *out_bad: a bit that says that it is not so. */
+LLVMValueRef em_size(emitter *e, const ds_expr *const *factors, size_t count, LLVMValueRef *out_bad);
 void em_define_symbol(emitter *e, const char *name, LLVMValueRef value);
 LLVMValueRef em_symbol_slot(emitter *e, const char *name); /* of a symbol that is assigned while running */
 

@@ -73,6 +73,15 @@ static LLVMValueRef atom(emitter *e, const ds_expr *expr, LLVMValueRef *dims, si
     return divide(e, expr, a, b);
 }
 
+/* a + b or a * b; where sizes are checked, notes that it is more than 64 bits hold. */
+LLVMValueRef em_combine(emitter *e, bool product, LLVMValueRef a, LLVMValueRef b) {
+    if (!e->overflow) return product ? LLVMBuildMul(e->b, a, b, "") : LLVMBuildAdd(e->b, a, b, "");
+    LLVMValueRef args[] = {a, b},
+                 pair = em_call_intrinsic(e, product ? "llvm.smul.with.overflow" : "llvm.sadd.with.overflow", LLVMTypeOf(a), args, 2);
+    e->overflow = LLVMBuildOr(e->b, e->overflow, LLVMBuildExtractValue(e->b, pair, 1, ""), "");
+    return LLVMBuildExtractValue(e->b, pair, 0, "");
+}
+
 LLVMValueRef em_expr(emitter *e, const ds_expr *expr, LLVMValueRef *dims, size_t lanes) {
     if (expr->kind != DS_EXPR_POLY) return atom(e, expr, dims, lanes);
     LLVMValueRef sum = expr->value || !expr->term_count ? em_i64(e, expr->value) : NULL;
@@ -84,13 +93,13 @@ LLVMValueRef em_expr(emitter *e, const ds_expr *expr, LLVMValueRef *dims, size_t
             if (!product) product = f;
             else {
                 match(e, &product, &f);
-                product = LLVMBuildMul(e->b, product, f, "");
+                product = em_combine(e, true, product, f);
             }
         }
         if (!sum) sum = product;
         else {
             match(e, &sum, &product);
-            sum = LLVMBuildAdd(e->b, sum, product, "");
+            sum = em_combine(e, false, sum, product);
         }
     }
     return sum;
@@ -99,4 +108,17 @@ LLVMValueRef em_expr(emitter *e, const ds_expr *expr, LLVMValueRef *dims, size_t
 LLVMValueRef em_expr_attr(emitter *e, ds_ir_context *cx, const ds_attr *attr) {
     const ds_expr *expr = ds_attr_to_expr(cx, attr);
     return expr ? em_expr(e, expr, NULL, 1) : em_i64(e, 0);
+}
+
+LLVMValueRef em_size(emitter *e, const ds_expr *const *factors, size_t count, LLVMValueRef *out_bad) {
+    LLVMValueRef zero = em_i64(e, 0), product = em_i64(e, 1);
+    e->overflow = LLVMConstNull(em_int(e, 1));
+    for (size_t i = 0; i < count; i++) {
+        LLVMValueRef f = em_expr(e, factors[i], NULL, 1), negative = LLVMBuildICmp(e->b, LLVMIntSLT, f, zero, "");
+        e->overflow = LLVMBuildOr(e->b, e->overflow, negative, "");
+        product = em_combine(e, true, product, f);
+    }
+    *out_bad = e->overflow;
+    e->overflow = NULL;
+    return product;
 }

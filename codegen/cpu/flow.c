@@ -25,9 +25,17 @@ static LLVMValueRef grow(plan *p, LLVMValueRef cell, LLVMValueRef bytes, LLVMVal
 
 LLVMValueRef plan_allocate(plan *p, LLVMValueRef bytes) { return grow(p, make_cell(p), bytes, em_i64(p->e, 0)); }
 
+/* A size that must not overflow. */
+static LLVMValueRef checked(plan *p, const ds_attr *attr) {
+    const ds_expr *size = ds_attr_to_expr(p->cx, attr);
+    LLVMValueRef bad, bytes = em_size(p->e, &size, 1, &bad);
+    fail_if(p, bad, DS_NO_ALLOCATOR, 0);
+    return bytes;
+}
+
 static void emit_grow(plan *p, const ds_op *op) {
     LLVMValueRef cell = em_value(p->e, ds_op_operand(op, 0));
-    em_set(p->e, &op->results[0], grow(p, cell, expr(p, ds_op_attr(op, "bytes")), expr(p, ds_op_attr(op, "keep"))));
+    em_set(p->e, &op->results[0], grow(p, cell, checked(p, ds_op_attr(op, "bytes")), expr(p, ds_op_attr(op, "keep"))));
 }
 
 static void emit_swap(plan *p, const ds_op *op) {
@@ -114,7 +122,7 @@ static void emit_loop(plan *p, const ds_op *op) {
 bool plan_emit_flow(plan *p, const ds_op *op) {
     emitter *e = p->e;
     switch (op->kind) {
-    case DS_PLAN_allocate: em_set(e, &op->results[0], plan_allocate(p, expr(p, ds_op_attr(op, "bytes")))); break;
+    case DS_PLAN_allocate: em_set(e, &op->results[0], plan_allocate(p, checked(p, ds_op_attr(op, "bytes")))); break;
     case DS_PLAN_cell: em_set(e, &op->results[0], make_cell(p)); break;
     case DS_PLAN_grow: emit_grow(p, op); break;
     case DS_PLAN_current: em_set(e, &op->results[0], field(p, em_value(e, ds_op_operand(op, 0)), 0, p->pointer)); break;

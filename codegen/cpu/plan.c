@@ -29,12 +29,14 @@ static bool symbols_known(plan *p, const ds_expr *e) {
     return known;
 }
 
-static LLVMValueRef bytes_of(plan *p, const ds_type *type) {
+/* *out_bad: a bit that says that an extent is negative, or the size more than 63 bits hold. */
+static LLVMValueRef bytes_of(plan *p, const ds_type *type, LLVMValueRef *out_bad) {
     unsigned bits = ds_elem_facts(type->elem)->bits;
-    LLVMValueRef count = em_expr(p->e, ds_type_count(p->cx, type), NULL, 1);
-    if (bits >= 8) return LLVMBuildMul(p->e->b, count, em_i64(p->e, bits / 8), "");
-    return LLVMBuildUDiv(p->e->b, LLVMBuildAdd(p->e->b, LLVMBuildMul(p->e->b, count, em_i64(p->e, bits), ""), em_i64(p->e, 7), ""),
-                         em_i64(p->e, 8), "");
+    const ds_expr *factors[64];
+    for (size_t i = 0; i < type->rank; i++) factors[i] = type->dims[i];
+    factors[type->rank] = ds_expr_const(p->cx, bits < 8 ? bits : bits / 8);
+    LLVMValueRef size = em_size(p->e, factors, type->rank + 1, out_bad);
+    return bits < 8 ? LLVMBuildLShr(p->e->b, LLVMBuildAdd(p->e->b, size, em_i64(p->e, 7), ""), em_i64(p->e, 3), "") : size;
 }
 
 /* ---- arguments ---- */
@@ -49,7 +51,8 @@ static void bind_input(plan *p, size_t i) {
         if (extent->kind == DS_EXPR_SYMBOL && !symbols_known(p, extent)) em_define_symbol(p->e, extent->name, given);
         else fail_if(p, compare(p, LLVMIntNE, given, em_expr(p->e, extent, NULL, 1)), DS_WRONG_SIZE, i);
     }
-    fail_if(p, compare(p, LLVMIntULT, bytes, bytes_of(p, a->type)), DS_WRONG_SIZE, i);
+    LLVMValueRef bad, need = bytes_of(p, a->type, &bad);
+    fail_if(p, LLVMBuildOr(p->e->b, bad, compare(p, LLVMIntULT, bytes, need), ""), DS_WRONG_SIZE, i);
     em_set(p->e, ds_op_block(p->func, 0)->args[i], data);
 }
 
@@ -57,7 +60,9 @@ static void bind_input(plan *p, size_t i) {
 static void bind_output(plan *p, size_t i) {
     emitter *e = p->e;
     const ds_argument *a = &p->signature.outputs[i];
-    LLVMValueRef need = bytes_of(p, a->type), data = field(p, p->args, a->offset, p->pointer), slot = em_entry_alloca(p->e, p->pointer);
+    LLVMValueRef bad, need = bytes_of(p, a->type, &bad), data = field(p, p->args, a->offset, p->pointer),
+                      slot = em_entry_alloca(p->e, p->pointer);
+    fail_if(p, bad, DS_WRONG_SIZE, p->signature.input_count + i);
     LLVMBuildStore(e->b, data, slot);
     for (size_t d = 0; !a->is_static && d < a->type->rank; d++)
         set_field(p, p->args, a->offset + 16 + 8 * d, em_expr(e, a->type->dims[d], NULL, 1));
@@ -84,6 +89,7 @@ static void bind_output(plan *p, size_t i) {
 
 /* Outputs whose extents are known by now. */
 void plan_bind_outputs(plan *p) {
+    p->unbound = false;
     for (size_t i = 0; i < p->signature.output_count; i++) {
         bool known = !p->ready[i];
         for (size_t d = 0; known && d < p->signature.outputs[i].type->rank; d++)
@@ -226,7 +232,7 @@ static void emit_read(plan *p, const ds_op *op) {
     em_define_symbol(e, ds_op_text(op, "symbol", ""), LLVMBuildIntCast2(e->b, v, p->i64, !ds_elem_is_unsigned(elem), ""));
     if (op->block != ds_op_block(p->func, 0)) return;
     emit_known_requirements(p);
-    plan_bind_outputs(p);
+    p->unbound = true;
 }
 
 /* A caller may have put a result where an input lies. */
@@ -266,6 +272,8 @@ static void emit_step(plan *p, const ds_op *op) {
 
 static void emit_op(plan *p, const ds_op *op) {
     emitter *e = p->e;
+    bool waits = op->kind == DS_PLAN_read || op->kind == DS_PLAN_require; /* what was read is checked before a result is sized by it */
+    if (p->unbound && !waits) plan_bind_outputs(p);
     switch (op->kind) {
     case DS_PLAN_slice: em_set(e, &op->results[0], byte_offset(p, p->arena, expr(p, ds_op_attr(op, "offset")))); break;
     case DS_PLAN_part:
@@ -483,10 +491,16 @@ static void emit_shared(plan *p, LLVMValueRef can) {
     LLVMPositionBuilderAtEnd(e->b, done);
 }
 
-/* Total bytes: the plan's arena, then one scratch area a lane. */
+/* Total bytes: the plan's arena, then one scratch area a lane; more than there can be where that overflows. */
 static LLVMValueRef arena_bytes(plan *p, LLVMValueRef lanes) {
-    LLVMValueRef scratch = LLVMBuildMul(p->e->b, expr(p, ds_op_attr(p->func, "lane_bytes")), lanes, "");
-    return LLVMBuildAdd(p->e->b, expr(p, ds_op_attr(p->func, "arena")), scratch, "");
+    emitter *e = p->e;
+    const ds_expr *arena = ds_attr_to_expr(p->cx, ds_op_attr(p->func, "arena")),
+                  *lane = ds_attr_to_expr(p->cx, ds_op_attr(p->func, "lane_bytes"));
+    LLVMValueRef bad_arena, bad_lane, of_arena = em_size(e, &arena, 1, &bad_arena), of_lane = em_size(e, &lane, 1, &bad_lane);
+    e->overflow = LLVMBuildOr(e->b, bad_arena, bad_lane, "");
+    LLVMValueRef total = em_combine(e, false, of_arena, em_combine(e, true, of_lane, lanes)), bad = e->overflow;
+    e->overflow = NULL;
+    return LLVMBuildSelect(e->b, bad, em_i64(e, -1), total, "");
 }
 
 /* uint64_t prefix_arena_bytes(symbols…, lanes), for people; uint64_t prefix_arena_for(const int64_t *symbols, lanes), for code that

@@ -19,6 +19,7 @@ typedef struct plan {
     LLVMValueRef place;         /* of the lane that emits the steps of a shared plan; null: steps fork one by one */
     LLVMBasicBlockRef entry, exit;
     LLVMValueRef *cells;        /* stb_ds array: what they hold is released at the exit */
+    bool unbound;               /* something was read since outputs got their buffers */
     bool *ready;                /* outputs that have a buffer */
     const ds_op **requirements; /* stb_ds array: all, in order */
     bool *required;             /* those that were checked */
