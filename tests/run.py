@@ -251,6 +251,16 @@ def names(env, report):
     any_names.run(env.dsc, env.work / "names", report)
 
 
+def guards(env, report):
+    """Nothing outside the buffers of a call, whatever sizes and values arrive."""
+    import guards as guard_pages
+    import misfits
+    misfits.run(env.dsc, env.work / "misfits", report)
+    guard_pages.run_forms(env.dsc, env.work / "guards", report, 1 if env.full else 12)
+    if env.full:
+        guard_pages.run_suite(env.dsc, env.work / "guard_suite", report)
+
+
 def forms(env, report):
     import forms as small_graphs
     small_graphs.run(env.dsc, env.work / "forms", report)
@@ -439,7 +449,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, accuracy, forms, models, fuzz, operators, onnx_suite]
+STAGES = [units, text, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, accuracy, guards, forms, models, fuzz, operators, onnx_suite]
 
 
 def main():

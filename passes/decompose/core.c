@@ -101,6 +101,14 @@ ds_status dec_not_negative(dec *d, const ds_expr *const *extents, size_t count, 
     return DS_OK;
 }
 
+ds_status dec_has_shape(dec *d, const ds_type *t, size_t rank, const ds_expr *const *dims, const char *what) {
+    if (t->rank != rank)
+        return dec_fail(d, DS_E_shape, "it must be that %s, but there are %zu dimensions instead of %zu", what, t->rank, rank);
+    for (size_t i = 0; i < rank; i++)
+        if (t->dims[i] != dims[i]) DS_TRY(dec_require(d, DS_equal, t->dims[i], dims[i], "%s", what));
+    return DS_OK;
+}
+
 const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count) { return ds_attr_map(d->cx, rank, exprs, count); }
 
 /* ---- maps ---- */
@@ -630,9 +638,15 @@ const ds_expr *dec_equals(dec *d, const ds_expr *e, int64_t value) {
     return ds_expr_max(d->cx, zero, ds_expr_sub(d->cx, dec_const(d, 1), distance));
 }
 
+ds_status dec_require_axis(dec *d, const ds_expr *axis, size_t rank) {
+    DS_TRY(dec_require(d, DS_at_most, dec_const(d, -(int64_t)rank), axis, "an axis is one of the %zu", rank));
+    return dec_require(d, DS_at_most, axis, dec_const(d, (int64_t)rank - 1), "an axis is one of the %zu", rank);
+}
+
 ds_status dec_run_time_axes(dec *d, ds_value *axes, size_t rank, const ds_expr **is_axis, size_t *out_count) {
     const ds_expr *a[DEC_MAX_RANK];
     DS_TRY(dec_ints(d, axes, a, DEC_MAX_RANK, out_count));
+    for (size_t k = 0; k < *out_count; k++) DS_TRY(dec_require_axis(d, a[k], rank));
     for (size_t i = 0; i < rank; i++) {
         is_axis[i] = dec_const(d, 0);
         for (size_t k = 0; k < *out_count; k++) is_axis[i] = ds_expr_max(d->cx, is_axis[i], dec_is_axis(d, a[k], i, rank));

@@ -82,7 +82,9 @@ static ds_status lower_op(dec *d, ds_op *op) {
     if (op->result_count > DEC_MAX_RESULTS) return dec_refuse(d, "more than %d results", DEC_MAX_RESULTS);
     if (op->kind == DS_ONNX_None) return DS_OK;
     DS_TRY(check_operands(d, op));
+    ds_op *before = op->prev;
     DS_TRY(rules[op->kind](d, op));
+    DS_TRY(dec_check_made(d, before ? before->next : op->block->first, op));
     for (size_t i = 0; i < op->result_count; i++) {
         if (ds_value_unused(&op->results[i])) continue;
         if (!out[i]) return dec_refuse(d, "result %zu", i);

@@ -43,6 +43,7 @@ ds_status dec_refuse(dec *d, const char *format, ...) DS_PRINTF(2, 3); /* not su
 ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, size_t *out_count);
 /* The op's operand is a list of `count` elements: required where its length is known only at run time. */
 ds_status dec_list(dec *d, size_t operand, size_t count);
+ds_status dec_require_axis(dec *d, const ds_expr *axis, size_t rank); /* it names a dimension, maybe counted from the end */
 /* Axes that are read at run time, as arithmetic: is_axis[i] is 1 where dim i is among them, else 0. */
 ds_status dec_run_time_axes(dec *d, ds_value *axes, size_t rank, const ds_expr **is_axis, size_t *out_count);
 /* v without the `count` dims of t that is_axis names (their extent in v is 1). */
@@ -60,6 +61,8 @@ const ds_expr *dec_dim(dec *d, size_t i);
  * where values are read while running, in the op's place. `format` says what must be, as a clause: "k is at most the axis' extent". */
 ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr *right, const char *format, ...) DS_PRINTF(5, 6);
 ds_status dec_not_negative(dec *d, const ds_expr *const *extents, size_t count, const char *what);
+/* A tensor has exactly these extents. */
+ds_status dec_has_shape(dec *d, const ds_type *t, size_t rank, const ds_expr *const *dims, const char *what);
 /* The extent that both are; requires it where that cannot be decided. */
 ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out);
 const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count);
@@ -195,6 +198,8 @@ const ds_expr *ds_window_index(dec *d, const ds_window *w, size_t i, size_t out_
 ds_status ds_window_size(dec *d, ds_op *op, const ds_type *weight, int64_t *out_kernel);
 /* The convolution of x[n, group*inputs, in…] with w[outputs, inputs, kernel…]. */
 ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const ds_window *window);
+/* Ops from `first` to `end` (or NULL) read inside their operands, and have no negative extents: checked, or required (bounds.c). */
+ds_status dec_check_made(dec *d, ds_op *first, const ds_op *end);
 /* Lowers the onnx ops of a block; used for the regions of control flow. */
 ds_status dec_block(dec *d, ds_block *block);
 /* Names of the symbols that ops under a block define: stb_ds array, the caller's to free. And: does e mention one? */

@@ -23,6 +23,8 @@ RULE(gather) {
     if (dec_known_ints(d, indices, &constant, 1, &n) && n == 1) { /* a slice */
         start = dec_const(d, constant);
         if (constant < 0) start = ds_expr_add(d->cx, start, x->type->dims[axis]);
+        DS_TRY(dec_require(d, DS_at_most, dec_const(d, constant < 0 ? -constant : constant + 1), x->type->dims[axis],
+                           "the index is inside its axis"));
         for (size_t i = 0; i < x->type->rank; i++) {
             exprs[i] = i == axis ? start : dec_dim(d, i < axis ? i : i + q - 1);
             if (i != axis) dims[i < axis ? i : i + q - 1] = x->type->dims[i];
@@ -50,6 +52,8 @@ RULE(gather_elements) {
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), x->type->rank, &axis));
     if (indices->type->rank != x->type->rank)
         return dec_fail(d, DS_E_shape, "indices have rank %zu, the input %zu", indices->type->rank, x->type->rank);
+    for (size_t i = 0; i < x->type->rank; i++)
+        if (i != axis) DS_TRY(dec_require(d, DS_at_most, indices->type->dims[i], x->type->dims[i], "indices are no longer than the input"));
     body r = map_over(d, x->type->elem, x->type->rank, indices->type->dims, &indices, 1);
     for (size_t i = 0; i < x->type->rank; i++) at[i] = i == axis ? safe_index(&r, r.x[0], x->type->dims[i]) : position(&r, i);
     d->out[0] = map_end(&r, extract(&r, x, at, x->type->rank));
@@ -63,6 +67,8 @@ RULE(gather_nd) {
     if (q == 0 || !ds_expr_is_const(indices->type->dims[q - 1], &depth) || batch >= q || batch + (size_t)depth > x->type->rank)
         return dec_refuse(d, "indices of this shape");
     const ds_expr *dims[DEC_MAX_RANK];
+    for (size_t i = 0; i < batch; i++)
+        DS_TRY(dec_require(d, DS_at_most, indices->type->dims[i], x->type->dims[i], "indices and input have the same batch"));
     for (size_t i = 0; i + 1 < q; i++) dims[rank++] = indices->type->dims[i];
     for (size_t i = batch + (size_t)depth; i < x->type->rank; i++) dims[rank++] = x->type->dims[i];
     if (rank > DEC_MAX_RANK) return dec_refuse(d, "more than %d dimensions", DEC_MAX_RANK);
@@ -109,11 +115,14 @@ RULE(range) {
         body b = map_over(d, DS_i64, 0, NULL, inputs, 3), *r = &b;
         ds_value *steps = DIV(SUB(r->x[1], r->x[0]), r->x[2]);
         DS_TRY(dec_ints(d, map_end(r, cast_to(r, op1(r, DS_LOOP_ceil, steps), DS_i64)), &count, 1, &n));
+        DS_TRY(dec_require(d, DS_at_most, dec_const(d, -((int64_t)1 << 60)), count, "the range is finite"));
         count = ds_expr_max(d->cx, count, zero);
     } else {
         DS_TRY(dec_ints(d, inputs[0], &start, 1, &n));
         DS_TRY(dec_ints(d, inputs[1], &limit, 1, &n));
         DS_TRY(dec_ints(d, inputs[2], &delta, 1, &n));
+        DS_TRY(
+            dec_require(d, DS_at_most, dec_const(d, 1), ds_expr_max(d->cx, delta, ds_expr_scale(d->cx, delta, -1)), "the step is not 0"));
         count = ds_expr_max(d->cx, ds_expr_ceildiv(d->cx, ds_expr_sub(d->cx, limit, start), delta), zero);
     }
     ds_value *used[] = {inputs[0], inputs[2]};

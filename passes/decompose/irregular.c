@@ -24,6 +24,8 @@ RULE(top_k) {
     size_t axis, n;
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", -1), x->type->rank, &axis));
     DS_TRY(dec_ints(d, dec_in(d, 1), &k, 1, &n));
+    DS_TRY(dec_require(d, DS_at_most, dec_const(d, 0), k, "k is not negative"));
+    DS_TRY(dec_require(d, DS_at_most, k, x->type->dims[axis], "k is at most the axis' extent"));
     if (ds_elem_is_float(x->type->elem) && ds_elem_facts(x->type->elem)->bits < 32) x = dec_convert(d, x, DS_f32);
     const ds_expr *dims[DEC_MAX_RANK], *outer = dec_const(d, 1), *inner = dec_const(d, 1);
     for (size_t i = 0; i < x->type->rank; i++) {
@@ -68,7 +70,12 @@ RULE(scatter_elements) {
     DS_TRY(scatter_operands(d, op, in, &code));
     if (in[1]->type->rank != rank) return dec_fail(d, DS_E_shape, "indices have rank %zu, the input %zu", in[1]->type->rank, rank);
     const ds_expr *params[3 + 2 * DEC_MAX_RANK] = {dec_const(d, (int64_t)rank), dec_const(d, (int64_t)axis), dec_const(d, code)};
-    for (size_t i = 0; i < rank; i++) params[3 + i] = in[0]->type->dims[i], params[3 + rank + i] = in[1]->type->dims[i];
+    DS_TRY(dec_has_shape(d, in[2]->type, rank, in[1]->type->dims, "updates have the indices' shape"));
+    for (size_t i = 0; i < rank; i++) {
+        const ds_expr *data = in[0]->type->dims[i], *index = in[1]->type->dims[i];
+        params[3 + i] = data, params[3 + rank + i] = index;
+        if (i != axis) DS_TRY(dec_require(d, DS_at_most, index, data, "indices are no longer than the input"));
+    }
     ds_op *call = call_extern(d, "scatter_elements", in, 3, &in[0]->type, 1, params, 3 + 2 * rank);
     d->out[0] = dec_convert(d, ds_op_result(call, 0), dec_type(d, 0)->elem);
     return DS_OK;
@@ -96,6 +103,11 @@ RULE(scatter_nd) {
     const ds_expr *rows = dec_const(d, 1), *inner = dec_const(d, 1), *params[4 + DEC_MAX_RANK];
     for (size_t i = 0; i + 1 < it->rank; i++) rows = ds_expr_mul(d->cx, rows, it->dims[i]);
     for (size_t i = (size_t)depth; i < t->rank; i++) inner = ds_expr_mul(d->cx, inner, t->dims[i]);
+    const ds_expr *shape[2 * DEC_MAX_RANK];
+    size_t shape_rank = 0;
+    for (size_t i = 0; i + 1 < it->rank; i++) shape[shape_rank++] = it->dims[i];
+    for (size_t i = (size_t)depth; i < t->rank; i++) shape[shape_rank++] = t->dims[i];
+    DS_TRY(dec_has_shape(d, in[2]->type, shape_rank, shape, "updates have the shape of what they replace"));
     params[0] = rows, params[1] = dec_const(d, depth), params[2] = inner, params[3] = dec_const(d, code);
     for (size_t i = 0; i < (size_t)depth; i++) params[4 + i] = t->dims[i];
     ds_op *call = call_extern(d, "scatter_nd", in, 3, &t, 1, params, 4 + (size_t)depth);
@@ -119,6 +131,7 @@ RULE(tensor_scatter) {
         if (i > 0 && i < axis) outer = ds_expr_mul(d->cx, outer, t->dims[i]);
         if (i > axis) inner = ds_expr_mul(d->cx, inner, t->dims[i]);
     }
+    if (in[2]) DS_TRY(dec_has_shape(d, in[2]->type, 1, t->dims, "there is one first position for each of the batch"));
     if (!in[2]) {
         body r = map_over(d, DS_i64, 1, &t->dims[0], NULL, 0);
         in[2] = map_end(&r, num(&r, DS_i64, 0));
@@ -151,6 +164,7 @@ RULE(max_unpool) {
         }
         flat = ds_expr_mul(d->cx, flat, dims[i]);
     }
+    DS_TRY(dec_has_shape(d, dec_type(d, 1), rank, t->dims, "there is an index for each element"));
     const ds_expr *count = ds_type_count(d->cx, t), *column[] = {count, one};
     body r = map_over(d, t->elem, 1, &flat, NULL, 0);
     ds_value *zeros = map_end(&r, num(&r, dec_compute_elem(t->elem), 0));
@@ -269,7 +283,11 @@ RULE(non_max_suppression) {
     size_t n;
     if (boxes->type->rank != 3 || scores->type->rank != 3) return dec_fail(d, DS_E_shape, "boxes or scores do not have rank 3");
     if (dec_in(d, 2)) DS_TRY(dec_ints(d, dec_in(d, 2), &most, 1, &n));
-    const ds_expr *batches = scores->type->dims[0], *classes = scores->type->dims[1], *count = scores->type->dims[2], *dims[2];
+    const ds_expr *batches = scores->type->dims[0], *classes = scores->type->dims[1], *count = scores->type->dims[2], *dims[2],
+                  *shape[] = {batches, count, dec_const(d, 4)};
+    DS_TRY(dec_has_shape(d, boxes->type, 3, shape, "there are four coordinates for each score"));
+    for (size_t i = 2; i < 5; i++)
+        if (dec_in(d, i)) DS_TRY(dec_require(d, DS_at_most, one, ds_type_count(d->cx, dec_type(d, i)), "limits are not empty"));
     most = ds_expr_max(d->cx, dec_const(d, 0), ds_expr_min(d->cx, most, count));
     ds_value *none = dec_scalar(d, DS_f32, 0),
              *inputs[] = {boxes, scores, dec_in(d, 3) ? dec_in(d, 3) : none, dec_in(d, 4) ? dec_in(d, 4) : none};

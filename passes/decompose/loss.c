@@ -28,9 +28,10 @@ static ds_status likelihood(dec *d, ds_op *op, ds_value *x, ds_value *target, ds
     const char *reduction = ds_op_text(op, "reduction", "mean");
     if (x->type->rank < 2 || target->type->rank + 1 != x->type->rank)
         return dec_fail(d, DS_E_shape, "scores have rank %zu, targets %zu", x->type->rank, target->type->rank);
-    const ds_expr *same;
-    for (size_t i = 0; i < target->type->rank; i++) DS_TRY(dec_same(d, x->type->dims[i ? i + 1 : 0], target->type->dims[i], &same));
-    if (weight) DS_TRY(dec_per_channel(d, weight, x->type->dims[1], "there is a weight for each class"));
+    const ds_expr *shape[DEC_MAX_RANK];
+    for (size_t i = 0; i + 1 < x->type->rank; i++) shape[i] = x->type->dims[i ? i + 1 : 0];
+    DS_TRY(dec_has_shape(d, target->type, x->type->rank - 1, shape, "there is a target for each score"));
+    if (weight) DS_TRY(dec_has_shape(d, weight->type, 1, &x->type->dims[1], "there is a weight for each class"));
     ds_value *loss = picked(d, op, x, target, weight, false);
     if (strcmp(reduction, "none")) {
         ds_value *total = sum_all(d, loss);

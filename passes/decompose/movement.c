@@ -378,6 +378,10 @@ static ds_status slice_at_run_time(dec *d, ds_value *x, const ds_expr *const *st
     if (dec_in(d, 3)) DS_TRY(dec_ints(d, dec_in(d, 3), axes, DEC_MAX_RANK, &count));
     if (dec_in(d, 4)) DS_TRY(dec_ints(d, dec_in(d, 4), steps, DEC_MAX_RANK, &step_count));
     if (count != n || step_count != n) return dec_fail(d, DS_E_shape, "starts, ends, axes and steps differ in length");
+    for (size_t k = 0; k < n; k++) {
+        DS_TRY(dec_require_axis(d, axes[k], rank));
+        DS_TRY(dec_require(d, DS_at_most, one, ds_expr_max(d->cx, steps[k], ds_expr_scale(d->cx, steps[k], -1)), "no step is 0"));
+    }
     for (size_t i = 0; i < rank; i++) {
         const ds_expr *size = x->type->dims[i], *from = zero, *to = size, *step = one;
         for (size_t k = 0; k < n; k++) {
@@ -496,6 +500,7 @@ RULE(pad) {
     bool late = dec_in(d, 3) && !dec_known_ints(d, dec_in(d, 3), axes, DEC_MAX_RANK, &count);
     if (late) DS_TRY(dec_ints(d, dec_in(d, 3), late_axes, DEC_MAX_RANK, &count));
     if (n != 2 * count) return dec_fail(d, DS_E_shape, "%zu pads for %zu axes", n, count);
+    for (size_t k = 0; late && k < count; k++) DS_TRY(dec_require_axis(d, late_axes[k], rank));
     for (size_t i = 0; late && i < rank; i++)
         for (size_t k = 0; k < count; k++) {
             const ds_expr *is_it = dec_is_axis(d, late_axes[k], i, rank);

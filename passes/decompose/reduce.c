@@ -377,6 +377,9 @@ RULE(group_norm) {
     for (size_t i = 2; i < rank; i++) dims[i + 1] = x->type->dims[i];
     bool reduced[DEC_MAX_RANK] = {false};
     for (size_t i = 2; i <= rank; i++) reduced[i] = true;
+    for (size_t i = 1; i < 3; i++)
+        DS_TRY(dec_has_shape(d, dec_type(d, i), 1, ds_op_int(op, "ds.per_group", 0) ? &g : &x->type->dims[1],
+                             "scale and bias have an element for each channel or group"));
     ds_value *v = dec_reshape(d, x, rank + 1, dims);
     moments(d, v, reduced, ds_op_float(op, "epsilon", 1e-5), true, &mean, &inverse);
     channel =

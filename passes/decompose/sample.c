@@ -285,6 +285,14 @@ RULE(deform_conv) {
     ds_op_ints(op, "strides", f.stride, s);
     ds_op_ints(op, "dilations", f.dilation, s);
     ds_op_ints(op, "pads", f.pads, 2 * s);
+    const ds_expr *shape[DEC_MAX_RANK] = {x->type->dims[0], dec_const(d, f.offset_groups)};
+    for (size_t i = 0; i < s; i++) {
+        shape[1] = ds_expr_scale(d->cx, shape[1], f.kernel[i]);
+        shape[2 + i] = offset->type->dims[2 + i];
+    }
+    if (dec_in(d, 4)) DS_TRY(dec_has_shape(d, dec_type(d, 4), rank, shape, "there is a factor for each place of the window"));
+    shape[1] = ds_expr_scale(d->cx, shape[1], (int64_t)s);
+    DS_TRY(dec_has_shape(d, offset->type, rank, shape, "there are offsets for each place of the window"));
     ds_value *columns = deformed_columns(d, &f, x, offset, dec_in(d, 4));
     /* y[n, g, co, out…] = sum over ci, window… of columns[n, g, ci, window…, out…] * w[g, co, ci, window…] */
     const ds_expr *split[DEC_MAX_RANK], *ws[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *over[DEC_MAX_RANK], *cm[DEC_MAX_RANK], *wm[DEC_MAX_RANK],
