@@ -253,6 +253,7 @@ static ds_status import_node(ds_importer *im, ds_scope *scope, ds_block *block, 
         !*domain || !strcmp(domain, "ai.onnx") || (!strcmp(domain, "ai.onnx.preview") && !strcmp(node->op_type, "FlexAttention"));
     const char *full = ds_arena_printf(cx->arena, standard ? "onnx.%s" : "%s.%s", standard ? node->op_type : domain, node->op_type);
     ds_op_kind kind = standard ? ds_op_kind_find(full) : DS_OP_NONE;
+    if (kind == DS_ONNX_None) kind = DS_OP_NONE; /* dsc's own, for operands that are left out */
     ds_builder b = {im->module, block, NULL, node_loc(im, node)};
     const ds_type *none = ds_type_none(cx);
     ds_value **operands = NULL;

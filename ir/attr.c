@@ -74,7 +74,7 @@ const ds_attr *ds_attr_float(ds_ir_context *cx, double value) {
 }
 
 const ds_attr *ds_attr_string_n(ds_ir_context *cx, const char *text, size_t length) {
-    return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_STRING, .text = text, .count = length});
+    return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_STRING, .text = length ? text : "", .count = length});
 }
 
 const ds_attr *ds_attr_string(ds_ir_context *cx, const char *text) { return ds_attr_string_n(cx, text, strlen(text)); }

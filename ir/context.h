@@ -23,6 +23,7 @@ typedef struct ds_ir_context {
     ds_diag *diag;
     ds_interned **slots; /* hash table, chained */
     size_t slot_count, object_count;
+    bool exprs_too_large; /* a product was given up: see expr.h */
     void *lock;
 } ds_ir_context;
 

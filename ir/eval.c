@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RANK = 64 };
+enum { MAX_RANK = 64, MOST_STEPS = 1 << 18 /* of a reduction */ };
 
 typedef struct {
     const ds_eval_env *env;
@@ -180,8 +180,8 @@ static bool scalar_op(const ds_op *op, ds_ir_context *cx, const ds_cell *x, ds_c
     if (x[0].e || (op->operand_count > 1 && x[1].e)) {
         ds_cell whole[2] = {x[0], op->operand_count > 1 ? x[1] : (ds_cell){0}};
         for (size_t k = 0; is_float && k < 2; k++) /* floats that are extents times whole numbers */
-            if (!whole[k].e && whole[k].f != floor(whole[k].f)) return false;
-            else whole[k].i = (int64_t)whole[k].f;
+            if (!whole[k].e && (whole[k].f != floor(whole[k].f) || fabs(whole[k].f) > 1e15)) return false;
+            else whole[k].i = ds_float_to_int(whole[k].f);
         if (is_float && op->kind == DS_LOOP_div && !ds_expr_divide_exactly(cx, cell_expr(cx, &whole[0]), cell_expr(cx, &whole[1])))
             return false;
         if (!symbolic_op(cx, op->kind, whole, op->operand_count > 1 ? &whole[1] : NULL, out)) return false;
@@ -195,7 +195,7 @@ static bool scalar_op(const ds_op *op, ds_ir_context *cx, const ds_cell *x, ds_c
 #define wrap(p, q, how) integer_op(elem, p, q, how)
 #define SCALAR_OP(name, arity, result, floats, ints)                                                                                       \
     case DS_LOOP_##name:                                                                                                                   \
-        if (is_float) f = (double)(floats), n = (int64_t)(floats);                                                                         \
+        if (is_float) f = (double)(floats), n = ds_float_to_int(floats);                                                                   \
         else n = (ints);                                                                                                                   \
         break;
 #define LOOP_OP(...)
@@ -391,6 +391,9 @@ static bool eval_reduce(frame *f, const ds_op *op, const ds_cells *const *in, si
         if (!e || !extents_of(f->env, &e, 1, &extents[rank + i])) return false;
         empty = empty || extents[rank + i] == 0;
     }
+    size_t steps = out[0].count;
+    for (size_t i = rank; i < total; i++)
+        if (__builtin_mul_overflow(steps, (size_t)extents[i], &steps) || steps > MOST_STEPS) return false;
     f->point = point;
     if (out[0].count == 0) return true;
     size_t at = 0;
@@ -418,7 +421,7 @@ static bool eval_reduce(frame *f, const ds_op *op, const ds_cells *const *in, si
 
 static bool eval_index(const ds_eval_env *env, const ds_op *op, ds_cells *out) {
     const ds_attr *values = ds_op_attr(op, "values");
-    if (!allocate_result(env, op->results[0].type, SIZE_MAX, out) || out->count != values->count) return false;
+    if (!allocate_result(env, op->results[0].type, values->count, out) || out->count != values->count) return false;
     frame f = {.env = env};
     for (size_t i = 0; i < out->count; i++) {
         const ds_expr *e = ds_attr_to_expr(env->cx, values->items[i]);

@@ -41,5 +41,6 @@ bool ds_cells_to_bytes(ds_arena *arena, const ds_cells *cells, void **out_bytes,
 /* Rounds a double to a float type of 64 bits or fewer, and back from its bits. */
 double ds_float_decode(ds_elem elem, uint64_t bits);
 uint64_t ds_float_encode(ds_elem elem, double value, bool saturate);
+int64_t ds_float_to_int(double value); /* toward zero, saturating; NaN: 0 */
 
 #endif

@@ -219,9 +219,15 @@ static ds_term term_at(const ds_expr *e, size_t i, term_space *space) {
     return i < e->term_count ? e->terms[i] : (ds_term){e->value, 0, NULL};
 }
 
+enum { MOST_TERMS = 2048 };
+
 const ds_expr *ds_expr_mul(ds_ir_context *cx, const ds_expr *a, const ds_expr *b) {
     poly p = {0};
     term_space sa, sb;
+    if (term_count(a) > 1 && term_count(b) > 1 && term_count(a) * term_count(b) > MOST_TERMS) {
+        cx->exprs_too_large = true;
+        return ds_expr_symbol(cx, "v_too_large");
+    }
     for (size_t i = 0; i < term_count(a); i++)
         for (size_t k = 0; k < term_count(b); k++) {
             ds_term s = term_at(a, i, &sa), t = term_at(b, k, &sb);

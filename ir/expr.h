@@ -6,6 +6,8 @@
  *
  * Ownership: the context's. Threads: any (interning takes the context's lock). Arithmetic wraps like int64; byte sizes are checked
  * where they are computed.
+ * Limits:    a product of sums that would have thousands of terms is given up: it becomes a symbol of no meaning, and the context says so
+ *            (exprs_too_large); passes that see that fail.
  */
 #ifndef DS_EXPR_H
 #define DS_EXPR_H

@@ -102,3 +102,9 @@ uint64_t ds_float_encode(ds_elem elem, double value, bool saturate) {
     }
     return f->negative_zero_is_nan && !code ? 0 : sign | code;
 }
+
+int64_t ds_float_to_int(double v) {
+    if (v != v) return 0;
+    if (v >= 0x1p63) return INT64_MAX;
+    return v < -0x1p63 ? INT64_MIN : (int64_t)v;
+}

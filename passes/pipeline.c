@@ -58,6 +58,9 @@ static ds_status run_one(ds_module *module, size_t i, const ds_pass_options *opt
     if (options->print_changed || options->verify_each) ds_module_print(&before, module);
     double start = seconds();
     ds_status status = passes[i].run(module, options);
+    if (status == DS_OK && module->cx->exprs_too_large)
+        status = ds_report(module->cx->diag, DS_ERROR, DS_E_runtime_shape, NULL,
+                           "extents that depend on each other in too many ways: fix some with --dim");
     if (options->timing) fprintf(stderr, "%8.1f ms  %s\n", 1e3 * (seconds() - start), name);
     bool verifying = status == DS_OK && options->verify_each;
     if (verifying) status = ds_module_verify(module);

@@ -1,6 +1,8 @@
 """Hostile and broken inputs: each must give a diagnostic and exit 1 (or 3), never a crash, and leave no output behind."""
 import os
+import itertools
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -206,6 +208,12 @@ def sound_models(folder):
     yield "unknown nodes that no result needs", path
 
 
+def found_by_fuzzing():
+    """What once crashed the compiler, made it run for minutes or claim a bug of its own."""
+    for path in sorted((Path(__file__).parent / "fuzz/corpus/model").glob("*.onnx")):
+        yield "fuzzing found " + path.stem, path, None
+
+
 def run(dsc, folder, good):
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in sound_models(folder):
@@ -214,7 +222,7 @@ def run(dsc, folder, good):
     for name, path, inputs, words in late_sizes(folder):
         result = subprocess.run([dsc, "run", path, "--inputs", inputs], capture_output=True, text=True, errors="replace", timeout=120)
         yield name, result.returncode == 1 and all(w in result.stderr for w in words), "exit %d: %s" % (result.returncode, result.stderr)
-    for name, path, words in broken_models(folder, good):
+    for name, path, words in itertools.chain(broken_models(folder, good), found_by_fuzzing()):
         out = folder / "out.o"
         result = subprocess.run([dsc, "compile", path, "-o", out], capture_output=True, text=True, errors="replace", timeout=120)
         allowed = (0, 1, 3) if words is None else (1, 3)

@@ -1,11 +1,13 @@
 """The --full tier: models fetched from PyPI; the same stages with address and undefined-behaviour sanitizers, the runtime's tests with the thread sanitizer."""
 import fetched
 import forms
+import fuzz_targets
 import onnx_suite
 
 
 def run(env, report, stages, sh, root):
     fetched.run(env, report)
+    fuzz_targets.run(env, report, sh, root, seconds=300, every=1)
     build = root / "build-asan"
     result = sh("cmake", "-S", root, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", "-DDSC_SANITIZE=ON", "-DDSC_TESTS=ON")
     result = sh("ninja", "-C", build, timeout=3000)

@@ -225,6 +225,13 @@ def operators(env, report):
         report.check("operator, seed %d: %s" % (seed, case), not reason, reason)
 
 
+def fuzz_targets(env, report):
+    """Importer, passes, code generation, text and files from changed bytes, under sanitizers; --full runs each for 5 minutes."""
+    import fuzz_targets as targets
+    if not env.full:
+        targets.run(env, report, sh, ROOT, seconds=12, every=8)
+
+
 def programs(env, report, model, work):
     """A program of the model's own, on .npy files, with weights inside and beside; `dsc run` on the same files."""
     import numpy as np
@@ -449,7 +456,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, accuracy, guards, forms, models, fuzz, operators, onnx_suite]
+STAGES = [units, text, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, accuracy, guards, forms, models, fuzz, fuzz_targets, operators, onnx_suite]
 
 
 def main():

@@ -6,7 +6,7 @@ full=0
 DSC_CMAKE="-DDSC_WERROR=ON -DDSC_TESTS=ON"
 build=${DSC_BUILD:-$root/build-test}
 build_dsc
-need clang-format mlir-19-tools qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+need clang-format libclang-rt-19-dev mlir-19-tools qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 venv
 export PATH="/usr/lib/llvm-19/bin:$PATH"
 "$python" "$root/tests/run.py" --build "$build" $([ $full = 1 ] && echo --full)

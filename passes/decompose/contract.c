@@ -297,7 +297,9 @@ static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, s
         size_t times = 0;
         for (size_t k = 0; k < n; k++)
             for (size_t j = 0; j < term[k].count; j++) times += term[k].label[j] == label;
-        if (is_known[label] && (times == 1 || label >= 256)) result->label[result->count++] = label;
+        if (!is_known[label] || (times != 1 && label < 256)) continue;
+        if (result->count == DEC_MAX_RANK) return dec_refuse(d, "this many dimensions");
+        result->label[result->count++] = label;
     }
     for (size_t k = 0; k < result->count; k++) {
         if (!is_known[result->label[k]])

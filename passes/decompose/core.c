@@ -167,7 +167,7 @@ static void set_pad(body *r, size_t input, const ds_attr *value) {
 
 void map_pad(body *r, size_t input, double value) {
     bool is_float = ds_elem_is_float(ds_op_operand(r->op, input)->type->elem);
-    set_pad(r, input, is_float ? ds_attr_float(r->d->cx, value) : ds_attr_int(r->d->cx, (int64_t)value));
+    set_pad(r, input, is_float ? ds_attr_float(r->d->cx, value) : ds_attr_int(r->d->cx, ds_float_to_int(value)));
 }
 
 void map_pad_lowest(body *r, size_t input) {
@@ -242,7 +242,8 @@ ds_value *op3(body *r, ds_op_kind kind, ds_value *a, ds_value *b, ds_value *c) {
 
 ds_value *num(body *r, ds_elem elem, double v) {
     ds_value *result = scalar_op(r, DS_LOOP_constant, NULL, 0, elem);
-    ds_op_set_attr(r->d->m, result->op, "value", ds_elem_is_float(elem) ? ds_attr_float(r->d->cx, v) : ds_attr_int(r->d->cx, (int64_t)v));
+    ds_op_set_attr(r->d->m, result->op, "value",
+                   ds_elem_is_float(elem) ? ds_attr_float(r->d->cx, v) : ds_attr_int(r->d->cx, ds_float_to_int(v)));
     return result;
 }
 
@@ -327,7 +328,7 @@ static bool all_constant(const ds_cells *c) {
 /* Element i as an expression; for a float that is one, or a whole number. */
 static const ds_expr *whole_number(dec *d, const ds_cells *c, size_t i) {
     if (c->cells[i].e) return c->cells[i].e;
-    return dec_const(d, ds_elem_is_float(c->type->elem) ? (int64_t)c->cells[i].f : c->cells[i].i);
+    return dec_const(d, ds_elem_is_float(c->type->elem) ? ds_float_to_int(c->cells[i].f) : c->cells[i].i);
 }
 
 static bool whole_numbers(const ds_cells *c) {
@@ -395,6 +396,7 @@ ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, si
         return dec_refuse(d, "a shape or index list whose length is known only at run time");
     if (count > room)
         return dec_fail(d, DS_E_shape, "a list of %llu integers where at most %zu make sense", (unsigned long long)count, room);
+    if (room == 1 && count == 0) return dec_fail(d, DS_E_shape, "an empty list where one integer is needed");
     *out_count = (size_t)count;
     known_env k = {d, ds_arena_create()};
     const ds_cells *cells = known_value(&k, value);
@@ -415,7 +417,7 @@ const ds_expr *dec_named(dec *d, const ds_expr *e) {
 bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room, size_t *out_count) {
     known_env k = {d, ds_arena_create()};
     const ds_cells *cells = value ? known_value(&k, value) : NULL;
-    bool good = cells && cells->count <= room && all_constant(cells);
+    bool good = cells && cells->count <= room && (room > 1 || cells->count == room) && all_constant(cells);
     for (size_t i = 0; good && i < cells->count; i++) out[i] = cells->cells[i].i;
     if (good) *out_count = cells->count;
     ds_arena_destroy(k.arena);
@@ -468,7 +470,7 @@ ds_value *dec_constant(dec *d, ds_elem elem, size_t rank, const int64_t *dims, c
 }
 
 ds_value *dec_scalar(dec *d, ds_elem elem, double v) {
-    uint64_t bits = ds_elem_is_float(elem) ? ds_float_encode(elem, v, true) : (uint64_t)(int64_t)v;
+    uint64_t bits = ds_elem_is_float(elem) ? ds_float_encode(elem, v, true) : (uint64_t)ds_float_to_int(v);
     return dec_constant(d, elem, 0, NULL, &bits, (ds_elem_facts(elem)->bits + 7) / 8);
 }
 
@@ -531,6 +533,9 @@ ds_status dec_concat(dec *d, ds_value *const *inputs, size_t count, size_t axis,
     for (size_t k = 1; k < count; k++) {
         const ds_type *t = inputs[k]->type;
         if (t->rank != first->rank) return dec_fail(d, DS_E_shape, "inputs have ranks %zu and %zu", first->rank, t->rank);
+        if (t->elem != first->elem)
+            return dec_fail(d, DS_E_type, "inputs have element types %s and %s", ds_elem_facts(first->elem)->text,
+                            ds_elem_facts(t->elem)->text);
         for (size_t i = 0; i < t->rank; i++) {
             if (i == axis) dims[i] = ds_expr_add(d->cx, dims[i], t->dims[i]);
             else DS_TRY(dec_same(d, dims[i], t->dims[i], &dims[i]));

@@ -55,7 +55,8 @@ static ds_status check_operands(dec *d, ds_op *op) {
         const char *end = strchr(p, ' ');
         size_t n = end ? (size_t)(end - p) : strlen(p);
         bool optional = n && p[n - 1] == '?', variadic = n > 3 && !strncmp(p + n - 3, "...", 3);
-        if (*p && !optional && !variadic && !dec_in(d, i)) return dec_fail(d, DS_E_arity, "operand %zu (%.*s) is missing", i, (int)n, p);
+        if (!*p) return dec_fail(d, DS_E_arity, "there are %zu operands where at most %zu make sense", op->operand_count, i);
+        if (!optional && !variadic && !dec_in(d, i)) return dec_fail(d, DS_E_arity, "operand %zu (%.*s) is missing", i, (int)n, p);
         const ds_type *t = dec_type(d, i);
         if (t && t->kind == DS_TYPE_UNRANKED) return dec_refuse(d, "an operand of unknown rank");
         bool is_list = dec_is_sequence(dec_in(d, i)) && takes_lists(op->kind);
@@ -65,12 +66,12 @@ static ds_status check_operands(dec *d, ds_op *op) {
         if (t && ds_elem_facts(t->elem)->bits > 64 && op->kind != DS_ONNX_Shape && op->kind != DS_ONNX_Size)
             return dec_refuse(d, "element type %s", ds_elem_facts(t->elem)->text);
         if (t && ds_elem_facts(t->elem)->class == DS_CLASS_COMPLEX) return dec_refuse(d, "complex numbers");
+        if (t) DS_TRY(dec_check_size(d, dec_in(d, i)));
         if (variadic) {
             if (i >= op->operand_count) break;
             continue;
         }
         p += n + (end != NULL);
-        if (i >= 64) break;
     }
     return DS_OK;
 }
@@ -82,8 +83,11 @@ static ds_status lower_op(dec *d, ds_op *op) {
     if (op->result_count > DEC_MAX_RESULTS) return dec_refuse(d, "more than %d results", DEC_MAX_RESULTS);
     if (op->kind == DS_ONNX_None) return DS_OK;
     DS_TRY(check_operands(d, op));
+    DS_TRY(dec_check_form(d, op));
     ds_op *before = op->prev;
     DS_TRY(rules[op->kind](d, op));
+    if (d->cx->exprs_too_large)
+        return dec_refuse(d, "extents that are known only at run time and depend on each other in too many ways; fix some with --dim");
     DS_TRY(dec_check_made(d, before ? before->next : op->block->first, op));
     for (size_t i = 0; i < op->result_count; i++) {
         if (ds_value_unused(&op->results[i])) continue;
@@ -140,24 +144,43 @@ static ds_status check_results(dec *d, const ds_block *block) {
     return status;
 }
 
+static bool is_number_tensor(const ds_type *t) {
+    return t->kind == DS_TYPE_TENSOR && t->rank <= DEC_MAX_RANK && ds_elem_facts(t->elem)->bits <= 64 &&
+           ds_elem_facts(t->elem)->class != DS_CLASS_COMPLEX;
+}
+
+/* Sizes of everything that was made, and that what leaves a function or a region is a tensor. */
+static void check_made(void *user, ds_op *op) {
+    dec *d = user;
+    d->op = op;
+    for (size_t i = 0; i < op->result_count && d->worst == DS_OK; i++) d->worst = dec_check_size(d, &op->results[i]);
+    if (op->kind != DS_RETURN) return;
+    for (size_t i = 0; i < op->operand_count && d->worst == DS_OK; i++)
+        if (!is_number_tensor(ds_op_operand(op, i)->type))
+            d->worst = ds_report(d->cx->diag, DS_ERROR, DS_E_elem, NULL, "output %zu is not a tensor of numbers of known rank", i);
+}
+
 static ds_status decompose_function(ds_module *module, ds_op *func, const ds_requirement *facts) {
     ds_status status = DS_OK;
     ds_block *block = ds_op_block(func, 0);
     size_t cloned = 0;
     dec d = {.m = module, .cx = module->cx, .facts = facts, .fact_count = arrlenu(facts), .cloned = &cloned};
-    for (size_t i = 0; i < block->arg_count && status == DS_OK; i++)
-        if (block->args[i]->type->kind != DS_TYPE_TENSOR || ds_elem_facts(block->args[i]->type->elem)->bits > 64 ||
-            ds_elem_facts(block->args[i]->type->elem)->class == DS_CLASS_COMPLEX)
+    for (size_t i = 0; i < block->arg_count; i++) {
+        d.op = func;
+        if (!is_number_tensor(block->args[i]->type))
             status = ds_report(module->cx->diag, DS_ERROR, DS_E_elem, NULL, "input '%s' is not a tensor of numbers of known rank",
                                block->args[i]->name ? block->args[i]->name : "");
+        else if (status == DS_OK) status = dec_check_size(&d, block->args[i]);
+    }
     if (status != DS_OK) return status;
     erase_dead(block);
     ds_builder entry = {module, block, block->first, NULL};
     for (size_t i = 0; i < arrlenu(facts); i++) ds_requirement_op(&entry, DS_GRAPH_require, &facts[i]);
-    status = dec_block(&d, block);
-    if (status == DS_OK) status = check_results(&d, block);
-    if (status == DS_OK) ds_walk(block, erase_absent, NULL);
-    return status;
+    d.worst = dec_block(&d, block);
+    if (d.worst == DS_OK) d.worst = check_results(&d, block);
+    if (d.worst == DS_OK) ds_walk(block, erase_absent, NULL);
+    if (d.worst == DS_OK) ds_walk(block, check_made, &d);
+    return d.worst;
 }
 
 static bool has_symbols(const ds_block *block) {

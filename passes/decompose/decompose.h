@@ -18,7 +18,7 @@ typedef struct {
     ds_builder b;                /* before the op */
     ds_op *op;                   /* the op being lowered */
     ds_value **out;              /* its results */
-    bool unsupported;            /* something was refused; the pass goes on to list everything */
+    ds_status worst;             /* of the pass; everything that is not supported is listed */
     const ds_requirement *facts; /* equalities that are checked on entry, for other reasons than a broadcast */
     size_t fact_count;
     size_t *cloned; /* ops of loop bodies that were decomposed again: bounded */
@@ -39,7 +39,16 @@ ds_status dec_axis(dec *d, int64_t axis, size_t rank, size_t *out_axis); /* nega
 ds_status dec_fail(dec *d, ds_error_code code, const char *format, ...) DS_PRINTF(3, 4);
 ds_status dec_refuse(dec *d, const char *format, ...) DS_PRINTF(2, 3); /* not supported: exit code 3 */
 
-/* The elements of a small integer tensor as expressions; what is not known gets a symbol that is read at run time. */
+/* Whether operands and attributes are what forms.def allows. */
+ds_status dec_check_form(dec *d, ds_op *op);
+ds_status dec_check_size(dec *d, const ds_value *v); /* no negative extent, and bytes that can be addressed */
+/* An attribute that names an element type of numbers. */
+ds_status dec_elem(dec *d, const char *name, ds_elem otherwise, ds_elem *out);
+/* A list attribute of exactly `count` entries; values stay as they are where it is absent. */
+ds_status dec_attribute_list(dec *d, const char *name, int64_t *values, size_t count);
+
+/* The elements of a small integer tensor as expressions; what is not known gets a symbol that is read at run time.
+ * Where there is room for one, exactly one is wanted. */
 ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, size_t *out_count);
 /* The op's operand is a list of `count` elements: required where its length is known only at run time. */
 ds_status dec_list(dec *d, size_t operand, size_t count);

@@ -224,7 +224,7 @@ RULE(clip) {
 
 static ds_status convert(dec *d, ds_op *op, ds_elem to) {
     ds_value *x = dec_in(d, 0);
-    if (x->type->elem == DS_string || to == DS_string || ds_elem_facts(to)->bits > 64)
+    if (x->type->elem == DS_string || to == DS_string || ds_elem_facts(to)->bits > 64 || ds_elem_facts(to)->class == DS_CLASS_COMPLEX)
         return dec_refuse(d, "conversion from %s to %s", ds_elem_facts(x->type->elem)->text, ds_elem_facts(to)->text);
     if (x->type->elem == to) {
         d->out[0] = x;
@@ -252,7 +252,9 @@ RULE(where) {
     const ds_expr *dims[DEC_MAX_RANK];
     size_t rank;
     (void)op;
-    if (inputs[1]->type->elem == DS_string) return dec_refuse(d, "strings");
+    if (inputs[1]->type->elem != inputs[2]->type->elem)
+        return dec_fail(d, DS_E_type, "operands have element types %s and %s", ds_elem_facts(inputs[1]->type->elem)->text,
+                        ds_elem_facts(inputs[2]->type->elem)->text);
     DS_TRY(dec_broadcast(d, inputs, 3, dims, &rank));
     body r = map_over(d, inputs[1]->type->elem, rank, dims, inputs, 3);
     d->out[0] = map_end(&r, op3(&r, DS_LOOP_select, r.x[0], r.x[1], r.x[2]));
@@ -274,10 +276,11 @@ RULE(dropout) {
 
 /* The same bits under a type of the same width. */
 RULE(bit_cast) {
+    (void)op;
     ds_value *x = dec_in(d, 0);
-    ds_elem from = x->type->elem, to = ds_elem_from_onnx((int)ds_op_int(op, "to", 0));
-    if (to == DS_NO_ELEM || ds_elem_facts(from)->bits != ds_elem_facts(to)->bits)
-        return dec_fail(d, DS_E_type, "the element types differ in width");
+    ds_elem from = x->type->elem, to;
+    DS_TRY(dec_elem(d, "to", from, &to));
+    if (ds_elem_facts(from)->bits != ds_elem_facts(to)->bits) return dec_fail(d, DS_E_type, "the element types differ in width");
     if (from == DS_b1 || to == DS_b1 || ds_elem_facts(from)->bits > 64) return dec_refuse(d, "bits of this type");
     body r = map_same(d, to, x);
     ds_value *v = r.b.block->args[0]; /* as stored, not widened */
@@ -319,9 +322,9 @@ RULE(dequantize) {
     const ds_attr *maps[3] = {ds_attr_identity_map(d->cx, inputs[0]->type->rank)};
     size_t count = inputs[2] ? 3 : 2;
     for (size_t i = 1; i < count; i++) DS_TRY(scale_map(d, op, inputs[0], inputs[i], &maps[i]));
-    ds_elem to = ds_elem_from_onnx((int)ds_op_int(op, "output_dtype", 0));
-    body b = map_begin(d, to == DS_NO_ELEM ? inputs[1]->type->elem : to, inputs[0]->type->rank, inputs[0]->type->dims, inputs, maps, count),
-         *r = &b;
+    ds_elem to;
+    DS_TRY(dec_elem(d, "output_dtype", inputs[1]->type->elem, &to));
+    body b = map_begin(d, to, inputs[0]->type->rank, inputs[0]->type->dims, inputs, maps, count), *r = &b;
     ds_value *v = r->x[0];
     if (!ds_elem_is_float(v->type->elem)) {
         v = cast_to(r, v, DS_i32);
@@ -347,9 +350,9 @@ RULE(quantize) {
     const ds_attr *maps[3] = {ds_attr_identity_map(d->cx, inputs[0]->type->rank)};
     size_t count = inputs[2] ? 3 : 2;
     for (size_t i = 1; i < count; i++) DS_TRY(scale_map(d, op, inputs[0], inputs[i], &maps[i]));
-    ds_elem to = ds_elem_from_onnx((int)ds_op_int(op, "output_dtype", 0));
+    ds_elem to;
+    DS_TRY(dec_elem(d, "output_dtype", DS_u8, &to));
     if (inputs[2]) to = inputs[2]->type->elem;
-    if (to == DS_NO_ELEM) to = DS_u8;
     body b = map_begin(d, to, inputs[0]->type->rank, inputs[0]->type->dims, inputs, maps, count), *r = &b;
     ds_value *v = DIV(cast_to(r, r->x[0], DS_f32), cast_to(r, r->x[1], DS_f32));
     if (ds_elem_is_float(to)) {

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/eval.h"
 #include "passes/decompose/decompose.h"
 
 /* An index as ONNX defines it: negative ones count from the end; clamped, so that a wrong one cannot read outside. */
@@ -21,6 +22,9 @@ RULE(gather) {
     if (out_rank > DEC_MAX_RANK) return dec_refuse(d, "more than %d dimensions", DEC_MAX_RANK);
     size_t n;
     if (dec_known_ints(d, indices, &constant, 1, &n) && n == 1) { /* a slice */
+        int64_t extent_of;
+        if (ds_expr_is_const(x->type->dims[axis], &extent_of) && (constant < -extent_of || constant >= extent_of))
+            return dec_fail(d, DS_E_shape, "index %lld is outside an extent of %lld", (long long)constant, (long long)extent_of);
         start = dec_const(d, constant);
         if (constant < 0) start = ds_expr_add(d->cx, start, x->type->dims[axis]);
         DS_TRY(dec_require(d, DS_at_most, dec_const(d, constant < 0 ? -constant : constant + 1), x->type->dims[axis],
@@ -134,8 +138,8 @@ RULE(range) {
 
 RULE(eye_like) {
     const ds_type *t = dec_type(d, 0);
-    ds_elem to = ds_elem_from_onnx((int)ds_op_int(op, "dtype", ds_elem_facts(t->elem)->onnx));
-    if (t->rank != 2 || to == DS_NO_ELEM) return dec_fail(d, DS_E_shape, "the input is not a matrix");
+    ds_elem to;
+    DS_TRY(dec_elem(d, "dtype", t->elem, &to));
     body r = map_over(d, to, 2, t->dims, NULL, 0);
     ds_value *k = num(&r, DS_index, (double)ds_op_int(op, "k", 0));
     d->out[0] = map_end(&r, op2(&r, DS_LOOP_eq, position(&r, 1), op2(&r, DS_LOOP_add, position(&r, 0), k)));
@@ -160,7 +164,7 @@ RULE(one_hot) {
     const ds_expr *depth, *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK], *zero = dec_const(d, 0), *one = dec_const(d, 1);
     size_t rank = indices->type->rank + 1, axis, n;
     double number;
-    if (dec_known_scalar(d, depth_in, &number)) depth = dec_const(d, (int64_t)number);
+    if (dec_known_scalar(d, depth_in, &number)) depth = dec_const(d, ds_float_to_int(number));
     else if (ds_elem_is_float(depth_in->type->elem)) DS_TRY(dec_ints(d, dec_convert(d, depth_in, DS_i64), &depth, 1, &n));
     else DS_TRY(dec_ints(d, depth_in, &depth, 1, &n));
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", -1), rank, &axis));

@@ -24,6 +24,7 @@ RULE(top_k) {
     size_t axis, n;
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", -1), x->type->rank, &axis));
     DS_TRY(dec_ints(d, dec_in(d, 1), &k, 1, &n));
+    if (ds_elem_facts(x->type->elem)->bits < 8) return dec_refuse(d, "elements of %u bits", ds_elem_facts(x->type->elem)->bits);
     DS_TRY(dec_require(d, DS_at_most, dec_const(d, 0), k, "k is not negative"));
     DS_TRY(dec_require(d, DS_at_most, k, x->type->dims[axis], "k is at most the axis' extent"));
     if (ds_elem_is_float(x->type->elem) && ds_elem_facts(x->type->elem)->bits < 32) x = dec_convert(d, x, DS_f32);
@@ -117,7 +118,7 @@ RULE(scatter_nd) {
 
 /* A cache with `update` written along an axis from write_indices[batch] on; circular: past the end it goes on at the start. */
 RULE(tensor_scatter) {
-    ds_value *in[] = {dec_in(d, 0), dec_in(d, 1), dec_in(d, 2)};
+    ds_value *in[] = {dec_in(d, 0), dec_in(d, 1), dec_in(d, 2) ? dec_convert(d, dec_in(d, 2), DS_i64) : NULL};
     const ds_type *t = in[0]->type, *ut = in[1]->type;
     const ds_expr *same, *outer = dec_const(d, 1), *inner = dec_const(d, 1);
     size_t axis;
@@ -154,8 +155,8 @@ RULE(max_unpool) {
     if (rank < 3 || ds_op_ints(op, "kernel_shape", kernel, DEC_MAX_RANK) != spatial)
         return dec_fail(d, DS_E_shape, "'kernel_shape' does not fit the input");
     for (size_t i = 0; i < spatial; i++) stride[i] = 1;
-    ds_op_ints(op, "strides", stride, spatial);
-    ds_op_ints(op, "pads", pads, 2 * spatial);
+    DS_TRY(dec_attribute_list(d, "strides", stride, spatial));
+    DS_TRY(dec_attribute_list(d, "pads", pads, 2 * spatial));
     for (size_t i = 0; i < rank; i++) {
         dims[i] = t->dims[i];
         if (i >= 2) {
@@ -260,6 +261,7 @@ RULE(unique) {
     size_t axis = 0;
     if (!ds_op_attr(op, "axis")) x = flattened(d, x);
     else DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), x->type->rank, &axis));
+    if (ds_elem_facts(x->type->elem)->bits < 8) return dec_refuse(d, "elements of %u bits", ds_elem_facts(x->type->elem)->bits);
     ds_value *keys = ds_elem_is_float(x->type->elem) && ds_elem_facts(x->type->elem)->bits < 32 ? dec_convert(d, x, DS_f32) : x;
     const ds_expr *n = x->type->dims[axis], *one = dec_const(d, 1), *outer = one, *inner = one, *found;
     for (size_t i = 0; i < axis; i++) outer = ds_expr_mul(d->cx, outer, x->type->dims[i]);
@@ -291,6 +293,7 @@ RULE(non_max_suppression) {
     most = ds_expr_max(d->cx, dec_const(d, 0), ds_expr_min(d->cx, most, count));
     ds_value *none = dec_scalar(d, DS_f32, 0),
              *inputs[] = {boxes, scores, dec_in(d, 3) ? dec_in(d, 3) : none, dec_in(d, 4) ? dec_in(d, 4) : none};
+    for (size_t i = 0; i < DS_COUNT(inputs); i++) inputs[i] = dec_convert(d, inputs[i], DS_f32);
     dims[0] = ds_expr_mul(d->cx, ds_expr_mul(d->cx, batches, classes), most), dims[1] = dec_const(d, 3);
     const ds_type *types[] = {ds_type_tensor(d->cx, DS_i64, 2, dims, NULL), ds_type_tensor(d->cx, DS_i64, 1, &one, NULL),
                               ds_type_tensor(d->cx, DS_i64, 1, &count, NULL)};

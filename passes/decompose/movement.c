@@ -254,7 +254,10 @@ RULE(constant_of_shape) {
     DS_TRY(dec_ints(d, dec_in(d, 0), dims, DEC_MAX_RANK, &rank));
     DS_TRY(dec_not_negative(d, dims, rank, "the extents"));
     ds_value *x = dec_scalar(d, DS_f32, 0);
-    if (v && v->kind == DS_ATTR_ELEMENTS) x = dec_constant(d, v->type->elem, 0, NULL, v->bytes, v->count);
+    uint64_t one;
+    if (v && (v->kind != DS_ATTR_ELEMENTS || !ds_type_static_count(v->type, &one) || one != 1 || ds_elem_facts(v->type->elem)->bits > 64))
+        return dec_fail(d, DS_E_attribute, "attribute 'value' is not a tensor of one number");
+    if (v) x = dec_constant(d, v->type->elem, 0, NULL, v->bytes, v->count);
     body r = map_over(d, x->type->elem, rank, dims, NULL, 0);
     ds_value *number = known_constant(&r, x);
     if (!number) return dec_refuse(d, "a value of this type");
@@ -279,7 +282,8 @@ RULE(tile) {
     const ds_expr *repeats[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK];
     ds_value *x = dec_in(d, 0);
     size_t n, rank = x->type->rank;
-    if (op->operand_count == 3) DS_TRY(tile_along(d, repeats, &n));
+    (void)op;
+    if (dec_in(d, 2)) DS_TRY(tile_along(d, repeats, &n));
     else {
         DS_TRY(dec_list(d, 1, rank));
         DS_TRY(dec_ints(d, dec_in(d, 1), repeats, DEC_MAX_RANK, &n));
@@ -466,10 +470,14 @@ RULE(slice) {
         if (count != n) return dec_fail(d, DS_E_shape, "%zu starts, but %zu axes or steps", n, count);
     }
     for (size_t i = 0; i < rank; i++) dims[i] = x->type->dims[i], exprs[i] = dec_dim(d, i);
+    bool seen[DEC_MAX_RANK] = {false};
     for (size_t i = 0; i < n; i++) {
         size_t axis;
         DS_TRY(dec_axis(d, axes[i], rank, &axis));
         if (steps[i] == 0) return dec_fail(d, DS_E_attribute, "a step is 0");
+        if (seen[axis]) return dec_fail(d, DS_E_attribute, "axis %zu is repeated", axis);
+        seen[axis] = true;
+        if (steps[i] < -INT64_MAX / 2) steps[i] = -INT64_MAX / 2; /* further than any axis reaches */
         const ds_expr *from = slice_bound(d, starts[i], dims[axis], steps[i] < 0, true),
                       *to = slice_bound(d, ends[i], dims[axis], steps[i] < 0, false);
         const ds_expr *distance = steps[i] > 0 ? slice_distance(d, from, to) : slice_distance(d, to, from),

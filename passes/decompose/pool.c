@@ -13,6 +13,7 @@ ds_status ds_window_size(dec *d, ds_op *op, const ds_type *weight, int64_t *out)
         if (!is_fixed && !is_named)
             return dec_refuse(d, "a window whose size is known only at run time, without the attribute kernel_shape");
         if (!is_fixed) out[i] = named[i];
+        if (out[i] > INT32_MAX) return dec_refuse(d, "a window of %lld elements", (long long)out[i]);
         if (is_named) DS_TRY(dec_require(d, DS_equal, weight->dims[i + 2], dec_const(d, named[i]), "the weight's window is kernel_shape"));
     }
     return DS_OK;
@@ -22,9 +23,9 @@ ds_status ds_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *k
     const char *pad = ds_op_text(op, "auto_pad", "NOTSET");
     int64_t pads[2 * DEC_MAX_RANK] = {0};
     for (size_t i = 0; i < spatial; i++) w->stride[i] = w->dilation[i] = 1;
-    ds_op_ints(op, "strides", w->stride, DEC_MAX_RANK);
-    ds_op_ints(op, "dilations", w->dilation, DEC_MAX_RANK);
-    ds_op_ints(op, "pads", pads, 2 * DEC_MAX_RANK);
+    DS_TRY(dec_attribute_list(d, "strides", w->stride, spatial));
+    DS_TRY(dec_attribute_list(d, "dilations", w->dilation, spatial));
+    DS_TRY(dec_attribute_list(d, "pads", pads, 2 * spatial));
     w->spatial = spatial;
     for (size_t i = 0; i < spatial; i++) {
         const ds_expr *in = input->dims[i + 2], *one = dec_const(d, 1);

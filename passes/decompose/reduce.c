@@ -462,6 +462,7 @@ RULE(mean_variance_norm) {
     int64_t axes[DEC_MAX_RANK] = {0, 2, 3};
     size_t n = ds_op_attr(op, "axes") ? ds_op_ints(op, "axes", axes, DEC_MAX_RANK) : 3, axis;
     bool reduced[DEC_MAX_RANK] = {false};
+    if (n > DEC_MAX_RANK) return dec_fail(d, DS_E_attribute, "%zu axes for a tensor of rank %zu", n, x->type->rank);
     for (size_t i = 0; i < n; i++) {
         DS_TRY(dec_axis(d, axes[i], x->type->rank, &axis));
         reduced[axis] = true;

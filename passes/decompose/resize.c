@@ -238,7 +238,8 @@ static ds_status scaled_extent(dec *d, resize_axis *a, double offset) {
     size_t n;
     a->changed = scale != 1;
     if (scale >= 1 && scale == floor(scale) && scale < INT32_MAX) a->out = ds_expr_scale(d->cx, a->in, (int64_t)scale);
-    else if (parts > 1 && parts == floor(parts) && offset == 0) a->out = ds_expr_floordiv(d->cx, a->in, dec_const(d, (int64_t)parts));
+    else if (parts > 1 && parts < INT32_MAX && parts == floor(parts) && offset == 0)
+        a->out = ds_expr_floordiv(d->cx, a->in, dec_const(d, (int64_t)parts));
     else {
         body b = map_over(d, DS_i64, 0, NULL, NULL, 0), *r = &b;
         ds_value *length = ADD(MUL(cast_to(r, extent(r, a->in), DS_f32), element(r, a->scales, a->at)), num(r, DS_f32, offset));
@@ -263,7 +264,7 @@ static ds_status resize_axes(dec *d, ds_op *op, resize_axis *axis) {
     else if (!scales || !ds_type_static_count(scales->type, &have))
         return dec_refuse(d, "neither sizes nor a list of scales of known length");
     else n = (size_t)have;
-    if (n != count) return dec_fail(d, DS_E_shape, "%zu sizes or scales for %zu axes", n, count);
+    if (n != count || n > rank) return dec_fail(d, DS_E_shape, "%zu sizes or scales for %zu axes", n, count);
     if (roi && (!ds_type_static_count(roi->type, &have) || have != 2 * count)) roi = NULL;
     for (size_t i = 0; i < rank && i < DEC_MAX_RANK; i++) axis[i] = (resize_axis){.in = x->type->dims[i], .out = x->type->dims[i]};
     for (size_t i = 0; i < count; i++) {

@@ -274,7 +274,8 @@ RULE(deform_conv) {
     ds_value *x = dec_in(d, 0), *w = dec_in(d, 1), *offset = dec_in(d, 2);
     size_t rank = x->type->rank, s = rank - 2;
     deform_form f = {.spatial = s, .groups = ds_op_int(op, "group", 1), .offset_groups = ds_op_int(op, "offset_group", 1)};
-    if (rank < 3 || rank > 5 || w->type->rank != rank || offset->type->rank != rank || f.groups < 1 || f.offset_groups < 1)
+    if (rank < 3 || rank > 5 || w->type->rank != rank || offset->type->rank != rank || (dec_in(d, 4) && dec_type(d, 4)->rank != rank) ||
+        f.groups < 1 || f.offset_groups < 1)
         return dec_fail(d, DS_E_shape, "input, weight and offset do not fit together");
     const ds_expr *groups = dec_const(d, f.groups), *channels = w->type->dims[1], *all_outputs = w->type->dims[0];
     DS_TRY(ds_window_size(d, op, w->type, f.kernel));
@@ -282,9 +283,9 @@ RULE(deform_conv) {
     DS_TRY(dec_require(d, DS_equal, x->type->dims[1], ds_expr_mul(d->cx, channels, groups),
                        "the input has the channels of the weight, for each group"));
     for (size_t i = 0; i < s; i++) f.stride[i] = f.dilation[i] = 1;
-    ds_op_ints(op, "strides", f.stride, s);
-    ds_op_ints(op, "dilations", f.dilation, s);
-    ds_op_ints(op, "pads", f.pads, 2 * s);
+    DS_TRY(dec_attribute_list(d, "strides", f.stride, s));
+    DS_TRY(dec_attribute_list(d, "dilations", f.dilation, s));
+    DS_TRY(dec_attribute_list(d, "pads", f.pads, 2 * s));
     const ds_expr *shape[DEC_MAX_RANK] = {x->type->dims[0], dec_const(d, f.offset_groups)};
     for (size_t i = 0; i < s; i++) {
         shape[1] = ds_expr_scale(d->cx, shape[1], f.kernel[i]);
@@ -328,7 +329,7 @@ RULE(center_crop_pad) {
     if (ds_op_attr(op, "axes")) count = ds_op_ints(op, "axes", axes, rank);
     DS_TRY(dec_list(d, 1, count));
     DS_TRY(dec_ints(d, dec_in(d, 1), shape, DEC_MAX_RANK, &n));
-    if (n != count) return dec_fail(d, DS_E_shape, "%zu extents for %zu axes", n, count);
+    if (n != count || n > rank) return dec_fail(d, DS_E_shape, "%zu extents for %zu axes", n, count);
     for (size_t k = 0; k < count; k++) {
         size_t axis;
         DS_TRY(dec_axis(d, axes[k], rank, &axis));

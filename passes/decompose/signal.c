@@ -126,8 +126,8 @@ RULE(window) {
     const double *a = op->kind == DS_ONNX_HannWindow ? hann : op->kind == DS_ONNX_HammingWindow ? hamming : blackman;
     const ds_expr *size;
     size_t n;
-    ds_elem elem = ds_elem_from_onnx((int)ds_op_int(op, "output_datatype", 1));
-    if (elem == DS_NO_ELEM) return dec_fail(d, DS_E_attribute, "'output_datatype' is not an element type");
+    ds_elem elem;
+    DS_TRY(dec_elem(d, "output_datatype", DS_f32, &elem));
     DS_TRY(dec_ints(d, dec_in(d, 0), &size, 1, &n));
     body b = map_over(d, elem, 1, &size, NULL, 0), *r = &b;
     ds_value *steps = cast_to(r, extent(r, size), DS_f64), *i = cast_to(r, position(r, 0), DS_f64);
@@ -153,11 +153,12 @@ static ds_value *mel_of(body *r, ds_value *hertz) {
 
 /* Triangles between neighbouring edges, as weights [spectrogram bin, mel band]. */
 RULE(mel_weights) {
+    (void)op;
     ds_value *inputs[5], *x[5];
     const ds_expr *bands, *length, *dims[2];
     size_t n;
-    ds_elem elem = ds_elem_from_onnx((int)ds_op_int(op, "output_datatype", 1));
-    if (elem == DS_NO_ELEM) return dec_fail(d, DS_E_attribute, "'output_datatype' is not an element type");
+    ds_elem elem;
+    DS_TRY(dec_elem(d, "output_datatype", DS_f32, &elem));
     for (size_t i = 0; i < 5; i++) inputs[i] = dec_in(d, i);
     DS_TRY(dec_ints(d, inputs[0], &bands, 1, &n));
     DS_TRY(dec_ints(d, inputs[1], &length, 1, &n));

@@ -192,11 +192,13 @@ static ds_status open_transposed(dec *d, ds_op *op, const ds_type *xt, const ds_
     DS_TRY(dec_require(d, DS_equal, ds_expr_mod(d->cx, wt->dims[0], groups), dec_const(d, 0), "the groups divide the input's channels"));
     DS_TRY(ds_window_size(d, op, wt, t->kernel));
     for (size_t i = 0; i < t->spatial; i++) t->stride[i] = t->dilation[i] = 1;
-    ds_op_ints(op, "strides", t->stride, DEC_MAX_RANK);
-    ds_op_ints(op, "dilations", t->dilation, DEC_MAX_RANK);
-    ds_op_ints(op, "pads", pads, 2 * DEC_MAX_RANK);
-    ds_op_ints(op, "output_padding", extra, DEC_MAX_RANK);
+    DS_TRY(dec_attribute_list(d, "strides", t->stride, t->spatial));
+    DS_TRY(dec_attribute_list(d, "dilations", t->dilation, t->spatial));
+    DS_TRY(dec_attribute_list(d, "pads", pads, 2 * t->spatial));
+    DS_TRY(dec_attribute_list(d, "output_padding", extra, t->spatial));
     size_t has_shape = ds_op_ints(op, "output_shape", shape, DEC_MAX_RANK);
+    if (has_shape && has_shape != t->spatial && has_shape != t->rank)
+        return dec_fail(d, DS_E_attribute, "attribute 'output_shape' has %zu entries instead of %zu", has_shape, t->spatial);
     for (size_t i = 0; i < t->spatial; i++) {
         if (t->stride[i] < 1 || t->dilation[i] < 1) return dec_fail(d, DS_E_attribute, "strides and dilations must be positive");
         const ds_expr *reach = dec_const(d, (t->kernel[i] - 1) * t->dilation[i] + 1 + extra[i]), *one = dec_const(d, 1),
@@ -232,18 +234,19 @@ RULE(conv_transpose) {
 
 /* Col2Im: columns [n, c * window, positions] back into an image, overlaps summed. */
 RULE(col2im) {
+    (void)op;
     ds_value *x = dec_in(d, 0);
     const ds_expr *image[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *window[DEC_MAX_RANK], *split[2 * DEC_MAX_RANK], *taps_count = dec_const(d, 1);
     int64_t stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK], pads[2 * DEC_MAX_RANK] = {0};
     size_t spatial, n;
     DS_TRY(dec_ints(d, dec_in(d, 1), image, DEC_MAX_RANK, &spatial));
     DS_TRY(dec_ints(d, dec_in(d, 2), window, DEC_MAX_RANK, &n));
-    if (n != spatial || x->type->rank != 3 || 2 + 2 * spatial > DEC_MAX_RANK)
+    if (n != spatial || spatial == 0 || x->type->rank != 3 || 2 + 2 * spatial > DEC_MAX_RANK)
         return dec_fail(d, DS_E_shape, "image, block and columns do not fit together");
     for (size_t i = 0; i < spatial; i++) stride[i] = dilation[i] = 1;
-    ds_op_ints(op, "strides", stride, spatial);
-    ds_op_ints(op, "dilations", dilation, spatial);
-    ds_op_ints(op, "pads", pads, 2 * spatial);
+    DS_TRY(dec_attribute_list(d, "strides", stride, spatial));
+    DS_TRY(dec_attribute_list(d, "dilations", dilation, spatial));
+    DS_TRY(dec_attribute_list(d, "pads", pads, 2 * spatial));
     for (size_t i = 0; i < spatial; i++) {
         if (stride[i] < 1 || dilation[i] < 1) return dec_fail(d, DS_E_attribute, "strides and dilations must be positive");
         const ds_expr *reach = ds_expr_scale(d->cx, ds_expr_sub(d->cx, window[i], dec_const(d, 1)), dilation[i]);

@@ -4,6 +4,7 @@
  * rows that are left (where that is not known: rows past the end repeat the last one, and store it again, with the same value); columns
  * past the end are masked.
  */
+#include <math.h>
 #include <string.h>
 
 #include "passes/lower/lower.h"
@@ -211,6 +212,7 @@ static void choose_tile(tiling *t) {
     int64_t m = 1, n = 0, lanes = (int64_t)t->l->lanes;
     if (t->m != SIZE_MAX && !ds_expr_is_const(t->extent[t->m], &m)) m = 64 * MAX_ROWS * 7; /* some large one */
     if (!ds_expr_is_const(t->extent[t->n], &n)) n = 64 * 3 * 4 * lanes;
+    if (m < 1) m = 1; /* results without elements have code, too */
     double best = 0, k = sum_length(t);
     size_t unit = DS_PANEL / (size_t)lanes; /* columns come in whole panels */
     t->rows = 1, t->columns = unit;         /* even where registers are too few for that, or there is nothing to compute */
@@ -411,9 +413,9 @@ static void emit_columns(tiling *t, ds_value *low, ds_value *high, ds_value *fro
 
 /* Equal chunks of at most `chunk` of `count` blocks. */
 static double even(double count, double chunk) {
-    double chunks = (double)(int64_t)((count + chunk - 1) / chunk);
-    if (chunks < 1) chunks = 1; /* count is 1, and count + chunk - 1 less than chunk by rounding */
-    return (double)(int64_t)((count + chunks - 1) / chunks);
+    double chunks = floor((count + chunk - 1) / chunk);
+    if (!(chunks >= 1)) chunks = 1; /* count is 0, or it is 1, and count + chunk - 1 less than chunk by rounding */
+    return floor((count + chunks - 1) / chunks);
 }
 
 /* How many units of rows (a chunk of m at one point of the outer dims) go over some columns before all go over the next ones. All of B
@@ -433,6 +435,7 @@ static const ds_expr *group_of_units(tiling *t, double k, double m_chunk, const 
  * a piece is some microseconds and there are some pieces. */
 static void choose_piece(tiling *t, double k, double *out_rows, double *out_columns) {
     lowering *l = t->l;
+    if (k < 1) k = 1; /* sums of nothing */
     const ds_expr *m_extent = t->m == SIZE_MAX ? ds_expr_const(l->cx, 1) : t->extent[t->m];
     int64_t rows = (int64_t)t->rows, width = (int64_t)(t->columns * l->lanes);
     double tile = (double)(rows * width) * k, m_tiles = lower_estimate(blocks(t, m_extent, rows)),
