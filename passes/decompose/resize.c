@@ -6,7 +6,7 @@
 
 #include "passes/decompose/decompose.h"
 
-enum { MOST_TAPS = 16, MOST_CROP_TAPS = 256 };
+enum { MOST_TAPS = 16, MOST_CROP_TAPS = 64 };
 
 typedef struct {
     const ds_expr *in, *out;
