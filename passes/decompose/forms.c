@@ -11,6 +11,7 @@ typedef enum { FLOAT, INT, INTS, FLOATS, STRING, STRINGS } attribute_kind;
 static const char *const operand_forms[DS_OP_KIND_COUNT] = {
 #define FORM(name, operands, required) [DS_ONNX_##name] = operands,
 #define ATTRIBUTE(name, kind, least, most)
+#define CHOICE(name, attribute, words)
 #include "passes/decompose/forms.def"
 #undef FORM
 };
@@ -31,7 +32,21 @@ static const struct {
 #define ATTRIBUTE(name, kind, least, most) {#name, kind, least, most},
 #include "passes/decompose/forms.def"
 #undef FORM
+};
+
+static const struct {
+    ds_op_kind kind;
+    const char *name, *words;
+} choices[] = {
 #undef ATTRIBUTE
+#undef CHOICE
+#define FORM(name, operands, required)
+#define ATTRIBUTE(name, kind, least, most)
+#define CHOICE(name, attribute, words) {DS_ONNX_##name, #attribute, words},
+#include "passes/decompose/forms.def"
+#undef FORM
+#undef ATTRIBUTE
+#undef CHOICE
 };
 
 /* ---- operands ---- */
@@ -91,6 +106,26 @@ static bool is_kind(const ds_attr *a, attribute_kind kind) {
     return true;
 }
 
+static bool has_word(const char *words, const char *word) {
+    if (!*word) word = "''";
+    size_t length = strlen(word);
+    for (; *words; words += strspn(words, " ")) {
+        size_t next = strcspn(words, " ");
+        if (next == length && !strncmp(words, word, length)) return true;
+        words += next;
+    }
+    return false;
+}
+
+static ds_status check_choice(dec *d, const ds_named_attr *named) {
+    const char *word = named->value->text;
+    for (size_t i = 0; i < DS_COUNT(choices); i++) {
+        if (choices[i].kind != d->op->kind || strcmp(choices[i].name, named->name) != 0 || has_word(choices[i].words, word)) continue;
+        return dec_fail(d, DS_E_attribute, "attribute '%s' is '%s' instead of one of: %s", named->name, word, choices[i].words);
+    }
+    return DS_OK;
+}
+
 static ds_status check_attribute(dec *d, const ds_named_attr *named) {
     static const char *const words[] = {"a number",          "an integer", "a list of integers",
                                         "a list of numbers", "a string",   "a list of strings"};
@@ -99,6 +134,7 @@ static ds_status check_attribute(dec *d, const ds_named_attr *named) {
         if (strcmp(attributes[i].name, named->name) != 0) continue;
         if (!is_kind(a, attributes[i].kind))
             return dec_fail(d, DS_E_attribute, "attribute '%s' is not %s", named->name, words[attributes[i].kind]);
+        if (attributes[i].kind == STRING) DS_TRY(check_choice(d, named));
         bool list = attributes[i].kind == INTS;
         for (size_t k = 0; (list || attributes[i].kind == INT) && k < (list ? a->count : 1); k++) {
             int64_t v = list ? a->items[k]->integer : a->integer;
