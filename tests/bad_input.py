@@ -170,7 +170,7 @@ def broken_models(folder, good):
 
 def negative_sizes():
     """(name, operator, its second operand, words of the message)"""
-    yield "a negative part", "Split", np.array([3, -1]), "negative"
+    yield "a negative part", "Split", np.array([-1, 3]), "negative"
     yield "parts that do not fill the axis", "Split", np.array([1, 2]), "fill the axis"
     yield "a negative repeat", "Tile", np.array([1, -1]), "negative"
     yield "pads beyond the axis", "Pad", np.array([0, -4, 0, 0]), "negative"
