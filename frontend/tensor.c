@@ -84,6 +84,8 @@ static ds_status payload_bytes(ds_importer *im, const Onnx__TensorProto *t, ds_e
     default: {
         unsigned size = ds_elem_facts(elem)->bits / 8;
         if (ds_elem_facts(elem)->packed) size = 1, count = expected;
+        if (count > t->payload_length || size > 8) /* each number takes a byte or more */
+            return bad_tensor(im, name, "its data has not the size that its type and shape need");
         uint8_t *copy = ds_arena_alloc(im->cx->arena, (size_t)(count * size));
         if (!decode_varints(data, data + t->payload_length, count, size, copy))
             return bad_tensor(im, name, "its data has not the size that its type and shape need");

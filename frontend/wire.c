@@ -2,7 +2,7 @@
 
 enum { NONE, MODEL, GRAPH, NODE, ATTRIBUTE, TENSOR, SPARSE, VALUE_INFO, TYPE, TYPE_TENSOR, TYPE_NESTED, FUNCTION };
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
-enum { PAYLOAD_MIN = 64 }; /* shorter data stays where it is */
+enum { PAYLOAD_MIN = 64 /* shorter data stays where it is */, PAYLOAD_FIELD = 1000 /* the first of three that only this file may set */ };
 
 /* Which fields of which messages hold messages that matter here. */
 static const struct {
@@ -106,7 +106,7 @@ static ds_status walk(walker *w, int message, const uint8_t *at, const uint8_t *
             if (is_payload(message, field, value)) {
                 const uint64_t parts[] = {(uint64_t)(data - w->start), value, field};
                 for (unsigned i = 0; i < 3; i++) {
-                    write_varint(out, (uint64_t)(1000 + i) << 3 | VARINT);
+                    write_varint(out, (uint64_t)(PAYLOAD_FIELD + i) << 3 | VARINT);
                     write_varint(out, parts[i]);
                 }
                 continue;
@@ -115,6 +115,7 @@ static ds_status walk(walker *w, int message, const uint8_t *at, const uint8_t *
         }
         default: return malformed(w, field_start, "bad field");
         }
+        if (message == TENSOR && field >= PAYLOAD_FIELD && field < PAYLOAD_FIELD + 3) continue;
         ds_string_append(out, (const char *)field_start, (size_t)(at - field_start));
     }
     return DS_OK;

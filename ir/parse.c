@@ -708,7 +708,7 @@ ds_status ds_module_parse(ds_ir_context *cx, ds_files *files, const char *text, 
     *out_module = NULL;
     sh_new_arena(r.values);
     sh_new_strdup(r.aliases);
-    bool good = read_module(&r);
+    bool good = read_module(&r) || fail(&r, "this is not well-formed"); /* unless something more precise was said */
     shfree(r.values);
     shfree(r.aliases);
     ds_safetensors_close(&r.weights);

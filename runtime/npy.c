@@ -31,7 +31,7 @@ static const char *value_of(const char *header, const char *key) {
 static const char *parse_header(const char *header, const ds_model_argument *argument, ds_model_tensor *t) {
     const char *descr = value_of(header, "descr"), *order = value_of(header, "fortran_order"), *shape = value_of(header, "shape"),
                *letters = letters_of(argument->elem);
-    if (!descr || !order || !shape || *shape != '(') return "its header is not one of a .npy file";
+    if (!descr || !*descr || !descr[1] || !order || !shape || *shape != '(') return "its header is not one of a .npy file";
     if (!letters || !strchr("'\"", *descr) || !strchr("<|", descr[1]) || strncmp(descr + 2, letters, strlen(letters)))
         return "its element type is not the model's";
     if (strncmp(order, "False", 5)) return "its elements are in Fortran order";
