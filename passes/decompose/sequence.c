@@ -107,7 +107,7 @@ static ds_status element_at(dec *d, const list *l, ds_value **out) {
         position = ds_expr_add(d->cx, position, ds_expr_mul(d->cx, is_negative, length));
     }
     DS_TRY(dec_require(d, DS_at_most, zero, position, "the position is in the sequence"));
-    DS_TRY(dec_require(d, DS_at_most, ds_expr_add(d->cx, position, dec_const(d, 1)), length, "the position is in the sequence"));
+    DS_TRY(dec_require(d, DS_at_most, position, ds_expr_sub(d->cx, length, dec_const(d, 1)), "the position is in the sequence"));
     DS_TRY(stack_all(d, l, &stack));
     *out = unstack(d, stack, position);
     return DS_OK;
