@@ -162,6 +162,16 @@ const ds_expr *ds_attr_to_expr(ds_ir_context *cx, const ds_attr *attr) {
     return attr->kind == DS_ATTR_STRING ? ds_expr_parse(cx, attr->text, 0) : NULL;
 }
 
+void ds_attr_each_symbol(ds_ir_context *cx, const ds_attr *attr, void (*visit)(void *user, const char *name), void *user) {
+    if (!attr) return;
+    if (attr->kind == DS_ATTR_MAP)
+        for (size_t i = 0; i < attr->count; i++) ds_expr_each_symbol(attr->exprs[i], visit, user);
+    if (attr->kind == DS_ATTR_ARRAY)
+        for (size_t i = 0; i < attr->count; i++) ds_attr_each_symbol(cx, attr->items[i], visit, user);
+    const ds_expr *e = attr->kind == DS_ATTR_STRING ? ds_attr_to_expr(cx, attr) : NULL;
+    if (e) ds_expr_each_symbol(e, visit, user);
+}
+
 const ds_attr *ds_attr_elements(ds_ir_context *cx, const ds_type *type, const void *bytes, size_t length, const char *name) {
     return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_ELEMENTS, .type = type, .bytes = bytes, .count = length, .text = name});
 }

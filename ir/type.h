@@ -141,6 +141,8 @@ bool ds_map_is_identity(const ds_attr *map, const ds_type *type);
 const ds_attr *ds_attr_expr(ds_ir_context *cx, const ds_expr *e);
 const ds_attr *ds_attr_exprs(ds_ir_context *cx, const ds_expr *const *e, size_t count);
 const ds_expr *ds_attr_to_expr(ds_ir_context *cx, const ds_attr *attr);
+/* Symbols in maps and in strings that are expressions, also within arrays; `attr` may be NULL. */
+void ds_attr_each_symbol(ds_ir_context *cx, const ds_attr *attr, void (*visit)(void *user, const char *name), void *user);
 /* `bytes` is borrowed when `name` is given (it must outlive the context), else copied and compared by content. */
 const ds_attr *ds_attr_elements(ds_ir_context *cx, const ds_type *type, const void *bytes, size_t length, const char *name);
 

@@ -47,18 +47,23 @@ static bool is_constant(hoister *h, const ds_value *v) {
     return h->known[v->id] == 1;
 }
 
-/* Symbols in maps make a value depend on the run; so do tensors that regions read. */
+/* Symbols make a value depend on the run, wherever they are: in maps, or in the extents that are summed over. */
 static void note(void *user, const char *name) {
     (void)name;
     *(bool *)user = true;
 }
 
+static bool mentions_symbols(hoister *h, const ds_op *op) {
+    static const char *const holders[] = {"map", "maps", "over"};
+    bool symbolic = false;
+    for (size_t i = 0; i < DS_COUNT(holders); i++) ds_attr_each_symbol(h->m->cx, ds_op_attr(op, holders[i]), note, &symbolic);
+    return symbolic;
+}
+
+/* So do tensors that regions read. */
 static bool region_is_constant(hoister *h, const ds_block *block) {
     for (const ds_op *op = block->first; op; op = op->next) {
-        const ds_attr *map = ds_op_attr(op, "map");
-        bool symbolic = false;
-        for (size_t i = 0; map && i < map->count; i++) ds_expr_each_symbol(map->exprs[i], note, &symbolic);
-        if (symbolic) return false;
+        if (mentions_symbols(h, op)) return false;
         for (size_t i = 0; i < op->operand_count; i++)
             if (ds_op_operand(op, i)->type->kind == DS_TYPE_TENSOR && !is_constant(h, ds_op_operand(op, i))) return false;
     }
@@ -66,13 +71,9 @@ static bool region_is_constant(hoister *h, const ds_block *block) {
 }
 
 static bool all_inputs_constant(hoister *h, const ds_op *op) {
-    bool symbolic = false;
+    if (mentions_symbols(h, op)) return false;
     for (size_t i = 0; i < op->operand_count; i++)
         if (!is_constant(h, ds_op_operand(op, i))) return false;
-    const ds_attr *maps = ds_op_attr(op, "maps");
-    for (size_t i = 0; maps && i < maps->count; i++)
-        for (size_t k = 0; k < maps->items[i]->count; k++) ds_expr_each_symbol(maps->items[i]->exprs[k], note, &symbolic);
-    if (symbolic) return false;
     for (size_t r = 0; r < op->region_count; r++)
         if (!region_is_constant(h, ds_op_block(op, r))) return false;
     return true;

@@ -312,17 +312,6 @@ static void collect_symbol(void *user, const char *name) {
     arrput(*names, name);
 }
 
-static void collect_from_attr(const ds_attr *a, ds_ir_context *cx, const char ***names) {
-    if (a->kind == DS_ATTR_MAP)
-        for (size_t i = 0; i < a->count; i++) ds_expr_each_symbol(a->exprs[i], collect_symbol, names);
-    if (a->kind == DS_ATTR_ARRAY)
-        for (size_t i = 0; i < a->count; i++) collect_from_attr(a->items[i], cx, names);
-    if (a->kind == DS_ATTR_STRING) {
-        const ds_expr *e = ds_attr_to_expr(cx, a);
-        if (e) ds_expr_each_symbol(e, collect_symbol, names);
-    }
-}
-
 typedef struct {
     ds_ir_context *cx;
     const char **names, **counters; /* mentioned; defined by loops within */
@@ -332,8 +321,7 @@ static void collect_from_op(void *user, ds_op *op) {
     symbol_search *s = user;
     static const char *const holders[] = {"map", "pieces", "window", "lhs", "rhs"};
     for (size_t i = 0; i < DS_COUNT(holders); i++) {
-        const ds_attr *a = ds_op_attr(op, holders[i]);
-        if (a) collect_from_attr(a, s->cx, &s->names);
+        ds_attr_each_symbol(s->cx, ds_op_attr(op, holders[i]), collect_symbol, &s->names);
     }
     if (ds_op_attr(op, "counter")) arrput(s->counters, ds_op_text(op, "counter", ""));
 }
