@@ -339,6 +339,14 @@ RULE(split) {
     return DS_OK;
 }
 
+#define FURTHEST (INT64_MAX / 2) /* a step beyond the length of any axis; sums with it stay within int64 */
+
+/* 1 where e is negative, else 0. Without -e, which the smallest integer has none of: it may stand for "the end" of a step downwards. */
+static const ds_expr *is_negative(dec *d, const ds_expr *e) {
+    const ds_expr *sign = ds_expr_max(d->cx, ds_expr_min(d->cx, e, dec_const(d, 0)), dec_const(d, -1));
+    return ds_expr_scale(d->cx, sign, -1);
+}
+
 /* A Slice bound as ONNX defines it: negative ones count from the end, then it is clamped: starts to the elements, ends also to the place
  * behind them (downwards: before them). */
 static const ds_expr *slice_bound(dec *d, const ds_expr *bound, const ds_expr *extent_of, bool down, bool is_start) {
@@ -355,9 +363,8 @@ static const ds_expr *slice_bound(dec *d, const ds_expr *bound, const ds_expr *e
     if (!is_const && !ds_expr_nonneg(bound)) { /* e.g. -k for an extent k, or a number read at run time */
         const ds_expr *negated = ds_expr_scale(d->cx, bound, -1);
         if (ds_expr_nonneg(negated) && !first) return ds_expr_max(d->cx, ds_expr_add(d->cx, bound, extent_of), zero);
-        /* bound + (bound < 0 ? extent : 0), as arithmetic: min(max(-bound, 0), 1) is 1 for negative bounds */
-        const ds_expr *is_negative = ds_expr_min(d->cx, ds_expr_max(d->cx, negated, dec_const(d, 0)), dec_const(d, 1));
-        bound = ds_expr_add(d->cx, bound, ds_expr_mul(d->cx, is_negative, extent_of));
+        /* bound + (bound < 0 ? extent : 0), as arithmetic */
+        bound = ds_expr_add(d->cx, bound, ds_expr_mul(d->cx, is_negative(d, bound), extent_of));
         bound = ds_expr_max(d->cx, bound, zero);
     }
     return ds_expr_min(d->cx, bound, top);
@@ -384,17 +391,16 @@ static ds_status slice_at_run_time(dec *d, ds_value *x, const ds_expr *const *st
     if (count != n || step_count != n) return dec_fail(d, DS_E_shape, "starts, ends, axes and steps differ in length");
     for (size_t k = 0; k < n; k++) {
         DS_TRY(dec_require_axis(d, axes[k], rank));
-        DS_TRY(dec_require(d, DS_at_most, one, ds_expr_max(d->cx, steps[k], ds_expr_scale(d->cx, steps[k], -1)), "no step is 0"));
+        DS_TRY(dec_require(d, DS_at_most, one, ds_expr_max(d->cx, steps[k], is_negative(d, steps[k])), "no step is 0"));
+        steps[k] = ds_expr_min(d->cx, ds_expr_max(d->cx, steps[k], dec_const(d, -FURTHEST)), dec_const(d, FURTHEST));
     }
     for (size_t i = 0; i < rank; i++) {
         const ds_expr *size = x->type->dims[i], *from = zero, *to = size, *step = one;
         for (size_t k = 0; k < n; k++) {
             const ds_expr *is_it = dec_is_axis(d, axes[k], i, rank), *bound[2] = {starts[k], ends[k]};
-            const ds_expr *down = ds_expr_max(d->cx, zero, ds_expr_min(d->cx, one, ds_expr_scale(d->cx, steps[k], -1))),
-                          *top = ds_expr_sub(d->cx, size, down);
+            const ds_expr *down = is_negative(d, steps[k]), *top = ds_expr_sub(d->cx, size, down);
             for (int b = 0; b < 2; b++) {
-                const ds_expr *negative = ds_expr_max(d->cx, zero, ds_expr_min(d->cx, one, ds_expr_scale(d->cx, bound[b], -1)));
-                const ds_expr *v = ds_expr_add(d->cx, bound[b], ds_expr_mul(d->cx, negative, size)),
+                const ds_expr *v = ds_expr_add(d->cx, bound[b], ds_expr_mul(d->cx, is_negative(d, bound[b]), size)),
                               *low = b ? ds_expr_scale(d->cx, down, -1) : zero;
                 v = ds_expr_min(d->cx, ds_expr_max(d->cx, v, low), top);
                 const ds_expr **to_set = b ? &to : &from;
@@ -477,7 +483,7 @@ RULE(slice) {
         if (steps[i] == 0) return dec_fail(d, DS_E_attribute, "a step is 0");
         if (seen[axis]) return dec_fail(d, DS_E_attribute, "axis %zu is repeated", axis);
         seen[axis] = true;
-        if (steps[i] < -INT64_MAX / 2) steps[i] = -INT64_MAX / 2; /* further than any axis reaches */
+        if (steps[i] < -FURTHEST) steps[i] = -FURTHEST;
         const ds_expr *from = slice_bound(d, starts[i], dims[axis], steps[i] < 0, true),
                       *to = slice_bound(d, ends[i], dims[axis], steps[i] < 0, false);
         const ds_expr *distance = steps[i] > 0 ? slice_distance(d, from, to) : slice_distance(d, to, from),

@@ -102,7 +102,12 @@ static ds_value *is_extrapolated(body *r, const resize_axis *a, ds_value *c) {
     return op2(r, DS_LOOP_or, LT(c, like(r, c, 0)), LT(last, c));
 }
 
-/* A crop that changes no extent is none, as in ONNX Runtime. NULL: always; *never is set where an extent is known to change. */
+/* An axis whose scale is 1 is not cropped, as in ONNX Runtime. */
+static ds_value *is_kept(body *r, const resize_axis *a) {
+    return a->scales ? EQ(scale_of(r, a), num(r, DS_f32, 1)) : EQ(extent(r, a->in), extent(r, a->out));
+}
+
+/* A crop that changes no extent is none, as there. NULL: always; *never is set where an extent is known to change. */
 static ds_value *keeps_extents(body *r, const resize_axis *axis, size_t rank, bool *never) {
     ds_value *keeps = NULL;
     *never = false;
@@ -130,6 +135,7 @@ static ds_value *resize_at_once(dec *d, const resize_form *f, ds_value *x, const
         t[i] = taps_one(p);
         if (!axis[i].changed) continue;
         ds_value *c = resize_coordinate(r, f->transform, &axis[i], p);
+        if (f->crop) c = SELECT(is_kept(r, &axis[i]), cast_to(r, p, c->type->elem), c);
         if (!never) c = keeps ? SELECT(keeps, cast_to(r, p, c->type->elem), c) : cast_to(r, p, c->type->elem);
         ds_value *out = f->crop ? is_extrapolated(r, &axis[i], c) : NULL;
         t[i] = resize_taps(r, f, &axis[i], c);
@@ -149,11 +155,6 @@ static double known_element(dec *d, ds_value *list, size_t at, double otherwise)
 
 /* A scale that is known at compile time, or 0. */
 static double known_scale(dec *d, const resize_axis *a) { return known_element(d, a->scales, a->at, 0); }
-
-/* Is the region of interest all of the axis? */
-static bool is_whole(dec *d, const resize_axis *a) {
-    return !a->roi || (known_element(d, a->roi, a->at, -1) == 0 && known_element(d, a->roi, a->at + a->roi_count, -1) == 1);
-}
 
 /* Nearest elements of an image made larger by whole numbers, in the modes where output p reads input p / scale: NULL in others. */
 static ds_value *resize_repeat(dec *d, const resize_form *f, ds_value *x, const resize_axis *axis) {
@@ -281,7 +282,6 @@ static ds_status resize_axes(dec *d, ds_op *op, resize_axis *axis) {
         if (common) a->scales = common, a->at = 0;
         if (a->scales) DS_TRY(scaled_extent(d, a, common ? 0.5 : 0));
         else a->changed = a->in != a->out;
-        if (!strcmp(ds_op_text(op, "coordinate_transformation_mode", ""), "tf_crop_and_resize")) a->changed = a->changed || !is_whole(d, a);
     }
     return DS_OK;
 }

@@ -33,12 +33,14 @@ def branch(g):
 @family("control", 2)
 def loop(g):
     x = g.floats(0, 3)
-    turns = g.parameter(np.array(g.int(0, 4)))
+    stacked = g.chance(0.5)
+    # of no turns, ONNX Runtime does not know what the stacked tensors' extents would have been
+    turns = g.parameter(np.array(g.int(1 if stacked else 0, 4)))
     n = [g.name("l") for _ in range(8)]
     nodes = [helper.make_node("Identity", [n[1]], [n[3]]), helper.make_node("Cast", [n[0]], [n[4]], to=int(element_type(x.array))),
              helper.make_node(g.choice(["Add", "Sub"]), [n[2], n[4]], [n[5]])]
     outputs = [info(n[3], np.array(True)), info(n[5], x.array)]
-    if g.chance(0.5):
+    if stacked:
         nodes.append(helper.make_node("Mul", [n[5], x.name], [n[6]]))
         outputs.append(info(n[6], x.array))
     body = helper.make_graph(nodes, "body", [helper.make_tensor_value_info(n[0], TensorProto.INT64, []), helper.make_tensor_value_info(n[1], TensorProto.BOOL, []), info(n[2], x.array)], outputs)

@@ -83,6 +83,8 @@ def pool(g):
     if op == "LpPool" and g.chance(0.5):
         attributes["p"] = g.choice([1, 2, 3])
     outputs = 2 if op == "MaxPool" and x.exact and g.chance(0.3) else 1
+    if any(d > e for d, e in zip(attributes.get("dilations", []), x.shape[2:])):
+        outputs = 1  # where all of a window lies in the padding, no index is right
     if outputs == 2 and g.opset >= 8 and g.chance(0.3):
         attributes["storage_order"] = 1
     g.add(op, [x], outputs, kernel_shape=kernel, **attributes)
