@@ -95,7 +95,7 @@ int64_t ds_op_int(const ds_op *op, const char *name, int64_t otherwise) {
 
 double ds_op_float(const ds_op *op, const char *name, double otherwise) {
     const ds_attr *a = ds_op_attr(op, name);
-    return a && a->kind == DS_ATTR_FLOAT ? a->number : a && a->kind == DS_ATTR_INT ? (double)a->integer : otherwise;
+    return a && a->kind == DS_ATTR_FLOAT ? a->number : a && a->kind == DS_ATTR_INT ? (double)a->integer : (double)(float)otherwise;
 }
 
 const char *ds_op_text(const ds_op *op, const char *name, const char *otherwise) {

@@ -122,7 +122,7 @@ static inline ds_value *ds_op_result(const ds_op *op, size_t i) { return &op->re
 static inline ds_block *ds_op_block(const ds_op *op, size_t region) { return op->regions[region].block; }
 const ds_attr *ds_op_attr(const ds_op *op, const char *name); /* NULL when absent */
 int64_t ds_op_int(const ds_op *op, const char *name, int64_t otherwise);
-double ds_op_float(const ds_op *op, const char *name, double otherwise);
+double ds_op_float(const ds_op *op, const char *name, double otherwise); /* an f32, as ONNX's are; so is `otherwise` */
 const char *ds_op_text(const ds_op *op, const char *name, const char *otherwise);
 size_t ds_op_ints(const ds_op *op, const char *name, int64_t *out_values, size_t room); /* how many there are; 0 when absent */
 const ds_attr *ds_op_map(const ds_op *op, size_t operand);                              /* item of "maps" */

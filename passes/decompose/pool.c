@@ -107,26 +107,34 @@ static ds_value *in_image(body *r, const pooling *p) {
     return inside;
 }
 
-/* The flat position of the largest element: the first one that equals it, or the first NaN. Column-major order counts spatial dims from the
- * last. */
-static ds_value *position_of_max(dec *d, const pooling *p, ds_value *best, bool column) {
-    const ds_expr *const *t = p->x->type->dims, *at[DEC_MAX_RANK], *inner = dec_const(d, 0);
+/* The flat position of the largest element: the first one that equals it, or the first NaN. */
+static ds_value *position_of_max(dec *d, const pooling *p, ds_value *best) {
+    const ds_expr *const *t = p->x->type->dims, *at[DEC_MAX_RANK];
     const ds_expr *flat = ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 0), t[1]), dec_dim(d, 1));
     for (size_t i = 0; i < p->rank; i++) at[i] = dec_dim(d, i);
-    for (size_t i = 0; i < p->spatial; i++) flat = ds_expr_mul(d->cx, flat, t[i + 2]);
-    for (size_t k = 0; k < p->spatial; k++) {
-        size_t i = column ? p->spatial - 1 - k : k;
-        inner = ds_expr_add(d->cx, ds_expr_mul(d->cx, inner, t[i + 2]), p->read[i + 2]);
-    }
+    for (size_t i = 2; i < p->rank; i++) flat = ds_expr_add(d->cx, ds_expr_mul(d->cx, flat, t[i]), p->read[i]);
     ds_value *inputs[] = {p->x, best};
     const ds_attr *maps[] = {p->map, dec_map_of(d, p->rank + p->spatial, at, p->rank)};
     body b = pool_begin(d, p, DS_i64, inputs, maps, 2), *r = &b;
     map_pad_lowest(r, 0);
-    ds_value *here = cast_to(r, at_point(r, p->rank + p->spatial, ds_expr_add(d->cx, flat, inner)), DS_i64);
+    ds_value *here = cast_to(r, at_point(r, p->rank + p->spatial, flat), DS_i64);
     ds_value *hit = EQ(r->x[0], r->x[1]), *inside = in_image(r, p);
     if (ds_elem_is_float(r->x[0]->type->elem)) hit = op2(r, DS_LOOP_or, hit, op2(r, DS_LOOP_ne, r->x[0], r->x[0]));
     if (inside) hit = AND(hit, inside); /* padding may equal the largest element */
     return reduce_end(r, SELECT(hit, here, whole(r, DS_i64, INT64_MAX)), DS_LOOP_min);
+}
+
+/* Positions counted with the first of the spatial dims fastest instead of the last. */
+static ds_value *column_major(dec *d, const pooling *p, ds_value *position) {
+    body b = map_same(d, DS_i64, position), *r = &b;
+    ds_value *rest = r->x[0], *at[DEC_MAX_RANK], *size[DEC_MAX_RANK];
+    for (size_t i = p->rank; i-- > 2;) {
+        size[i] = MAX(cast_to(r, extent(r, p->x->type->dims[i]), DS_i64), whole(r, DS_i64, 1));
+        at[i] = op2(r, DS_LOOP_mod, rest, size[i]);
+        rest = op2(r, DS_LOOP_floordiv, rest, size[i]);
+    }
+    for (size_t i = p->rank; i-- > 2;) rest = ADD(MUL(rest, size[i]), at[i]);
+    return map_end(r, rest);
 }
 
 RULE(max_pool) {
@@ -137,7 +145,9 @@ RULE(max_pool) {
     map_pad_lowest(&r, 0);
     ds_value *best = reduce_end(&r, r.x[0], DS_LOOP_max);
     d->out[0] = dec_convert(d, best, elem);
-    if (op->result_count > 1 && op->results[1].uses) d->out[1] = position_of_max(d, &p, best, ds_op_int(op, "storage_order", 0));
+    if (op->result_count < 2 || !op->results[1].uses) return DS_OK;
+    d->out[1] = position_of_max(d, &p, best);
+    if (ds_op_int(op, "storage_order", 0)) d->out[1] = column_major(d, &p, d->out[1]);
     return DS_OK;
 }
 

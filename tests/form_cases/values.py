@@ -41,6 +41,10 @@ def pools():
     yield one("MaxPool of -inf, with padding", "MaxPool", [low], [np.full((1, 1, 2, 2), -INF, np.float32), want], **window)
     zero = np.zeros((1, 1, 3, 3), np.uint8)
     yield one("MaxPool of bytes of 0, with padding", "MaxPool", [zero], [np.zeros((1, 1, 2, 2), np.uint8), want], **window)
+    ties = np.array([[0, 7, 0], [7, 0, 7], [0, 7, 7]], np.float32).reshape(1, 1, 3, 3)  # the first in memory, whichever way it is counted
+    for order, want in ((0, [1, 1, 3, 5]), (1, [3, 3, 1, 7])):
+        for flags in ([], ["symbolic"]):
+            yield one("MaxPool of ties, order %d %s" % (order, flags), "MaxPool", [ties], [np.full((1, 1, 2, 2), 7, np.float32), np.array(want).reshape(1, 1, 2, 2)], flags=flags, kernel_shape=[2, 2], storage_order=order)
     x = np.array([1, NAN, 2, NAN, 3, 4, 5, 6, 7], np.float32).reshape(1, 1, 3, 3)
     yield one("MaxPool of NaN", "MaxPool", [x], [np.array([NAN, NAN, NAN, 7], np.float32).reshape(1, 1, 2, 2), np.array([1, 1, 3, 8]).reshape(1, 1, 2, 2)], kernel_shape=[2, 2])
     # the ranges of channels of an image of one pixel are views of a part of its bytes
@@ -135,6 +139,20 @@ def windows():
         yield one("transposed, SAME, %d by %d" % (kernel, stride), "ConvTranspose", [x], [np.array(want, np.float32).reshape(1, 1, -1)], {"w": w}, auto_pad="SAME_UPPER", strides=[stride])
 
 
+def defaults():
+    """What an attribute is where it is left out, in f64: the f32 next to it, like those that are given."""
+    x = np.array([[1e8], [3e8]])
+    keep = np.float64(np.float32(0.9))
+    moved = [2e8 * (1 - keep) + 5e8 * keep, 1e16 * (1 - keep) + 3e16 * keep]
+    values = {"scale": np.ones(1), "b": np.zeros(1), "mean": np.array([5e8]), "var": np.array([3e16])}
+    for given in ({}, {"momentum": 0.9}):
+        name, nodes, inputs, _, flags = one("BatchNormalization in f64 %s" % given, "BatchNormalization", [x], [UNUSED] * 3, values, training_mode=1, **given)
+        exact = [*constants(m=np.array([moved[0]]), v=np.array([moved[1]])), helper.make_node("Sub", ["y1", "m"], ["dm"]), helper.make_node("Sub", ["y2", "v"], ["dv"]),
+                 helper.make_node("Div", ["dm", "m"], ["em"]), helper.make_node("Div", ["dv", "v"], ["ev"]), helper.make_node("Concat", ["em", "ev"], ["e"], axis=0),
+                 *constants(near=np.array(1e-12)), helper.make_node("Abs", ["e"], ["a"]), helper.make_node("Less", ["a", "near"], ["is"])]
+        yield name, nodes + exact, inputs, [np.array([True, True])], flags
+
+
 def cases():
-    for part in (comparisons, pools, powers, integers, narrow, resizes, windows):
+    for part in (defaults, comparisons, pools, powers, integers, narrow, resizes, windows):
         yield from part()

@@ -142,7 +142,7 @@ def resize(g):
     if g.opset >= 18 and g.chance(0.3) and roi is None:
         attributes["axes"] = list(range(2, 2 + n))
         scales, sizes = scales[2:], sizes[2:]
-        if g.chance(0.4):
+        if g.chance(0.4) and attributes["coordinate_transformation_mode"] != "align_corners":  # whose lengths would be rounded, too
             attributes["keep_aspect_ratio_policy"] = g.choice(["not_larger", "not_smaller", "stretch"])
     if g.opset >= 18 and g.chance(0.25):
         attributes["antialias"] = 1
