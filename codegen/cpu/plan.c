@@ -584,9 +584,16 @@ static void emit_exit(plan *p) {
     for (size_t i = 0; i < arrlenu(p->cells); i++) LLVMBuildStore(e->b, LLVMConstNull(LLVMArrayType2(p->i64, 2)), p->cells[i]);
 }
 
+/* Weights of no elements have no bytes in the object, so nothing there has an address. */
+static bool has_weights(const plan *p) {
+    for (size_t i = 0; i < arrlenu(p->weights); i++)
+        if (p->weights[i].bytes) return true;
+    return false;
+}
+
 static void weights_base(plan *p, bool embedded) {
     emitter *e = p->e;
-    if (arrlenu(p->weights) == 0) {
+    if (!has_weights(p)) {
         p->weights_base = LLVMConstNull(p->pointer);
         return;
     }
