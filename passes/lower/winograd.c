@@ -352,7 +352,7 @@ static void choose_sizes(winograd *w) {
     int64_t limit = (int64_t)(target->l2_bytes / 2) / (w->points * 4 * w->stride);
     if (limit > MOST_TILES) limit = MOST_TILES;
     double best = 0;
-    for (int64_t rows = 1; rows <= most; rows++)
+    for (int64_t rows = 1; rows == 1 || rows <= most; rows++) /* one even where registers are too few */
         for (int64_t count = 1; count == 1 || rows * count <= limit; count++) {
             double cost = block_cost(total, rows, count);
             if (best == 0 || cost < best) best = cost, w->rows = (size_t)rows, w->block = rows * count;
