@@ -160,18 +160,29 @@ static void check_made(void *user, ds_op *op) {
             d->worst = ds_report(d->cx->diag, DS_ERROR, DS_E_elem, NULL, "output %zu is not a tensor of numbers of known rank", i);
 }
 
+/* One message names all that are nothing to compute with. */
+static ds_status check_inputs(dec *d, ds_op *func) {
+    const ds_block *block = ds_op_block(func, 0);
+    ds_status status = DS_OK;
+    ds_string names = {0};
+    d->op = func;
+    for (size_t i = 0; i < block->arg_count; i++) {
+        const ds_value *v = block->args[i];
+        if (!is_number_tensor(v->type)) ds_string_printf(&names, "%s'%s'", names.length ? ", " : "", v->name ? v->name : "");
+        else if (status == DS_OK) status = dec_check_size(d, v);
+    }
+    if (names.length)
+        status = ds_report(d->cx->diag, DS_ERROR, DS_E_elem, NULL, "no tensor of numbers of known rank: input %s", names.data);
+    ds_string_free(&names);
+    return status;
+}
+
 static ds_status decompose_function(ds_module *module, ds_op *func, const ds_requirement *facts) {
     ds_status status = DS_OK;
     ds_block *block = ds_op_block(func, 0);
     size_t cloned = 0;
     dec d = {.m = module, .cx = module->cx, .facts = facts, .fact_count = arrlenu(facts), .cloned = &cloned};
-    for (size_t i = 0; i < block->arg_count; i++) {
-        d.op = func;
-        if (!is_number_tensor(block->args[i]->type))
-            status = ds_report(module->cx->diag, DS_ERROR, DS_E_elem, NULL, "input '%s' is not a tensor of numbers of known rank",
-                               block->args[i]->name ? block->args[i]->name : "");
-        else if (status == DS_OK) status = dec_check_size(&d, block->args[i]);
-    }
+    status = check_inputs(&d, func);
     if (status != DS_OK) return status;
     erase_dead(block);
     ds_builder entry = {module, block, block->first, NULL};
