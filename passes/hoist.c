@@ -18,7 +18,12 @@ typedef struct {
     ds_mapping cloned;
     ds_value **results;        /* of recipes */
     const ds_attr **arg_attrs; /* of recipes */
+    uint64_t grown;            /* bytes of recipes that are far larger than what they are made of */
 } hoister;
+
+/* A value of 4 bits may become a float. What grows more (fills, repetitions) is small in a file and may be anything in memory: beyond this
+ * it is computed by each run instead. */
+enum { GROWTH = 8, MOST_GROWN = 512 << 20 };
 
 static bool is_recipe_op(const ds_op *op) {
     switch (op->kind) {
@@ -35,13 +40,30 @@ static bool is_recipe_op(const ds_op *op) {
 
 static bool all_inputs_constant(hoister *h, const ds_op *op);
 
+static uint64_t bytes_of(const ds_type *t) {
+    uint64_t count, bytes;
+    bool known = t->kind == DS_TYPE_TENSOR && ds_type_static_count(t, &count) && ds_elem_bytes(t->elem, count, &bytes);
+    return known ? bytes : 0;
+}
+
+/* Whether a recipe's result has room; takes the room. */
+static bool takes_room(hoister *h, const ds_op *op) {
+    uint64_t from = 0, bytes = bytes_of(op->results[0].type);
+    for (size_t i = 0; i < op->operand_count; i++) from += bytes_of(ds_op_operand(op, i)->type);
+    if (bytes / GROWTH <= from) return true;
+    if (bytes > MOST_GROWN - h->grown) return false;
+    h->grown += bytes;
+    return true;
+}
+
 static bool is_constant(hoister *h, const ds_value *v) {
     if (ds_mapping_get(&h->cloned, (ds_value *)(uintptr_t)v) != v) return true; /* hoisted already, maybe an argument by now */
     if (!v->op) return false;
     if (v->op->kind == DS_GRAPH_constant) return true;
     while (arrlenu(h->known) <= v->id) arrput(h->known, 0);
     if (!h->known[v->id]) {
-        bool yes = is_recipe_op(v->op) && v->op->result_count == 1 && ds_type_is_static(v->type) && all_inputs_constant(h, v->op);
+        bool yes = is_recipe_op(v->op) && v->op->result_count == 1 && ds_type_is_static(v->type) && all_inputs_constant(h, v->op) &&
+                   takes_room(h, v->op);
         h->known[v->id] = yes ? 1 : 2;
     }
     return h->known[v->id] == 1;
