@@ -63,8 +63,12 @@ def file_seeds(folder):
     (folder / "weights").write_bytes(b"\4" + bytes(100))
 
 
+# Executions from one seed, so that a run finds what the run before did: some seconds each.
+RUNS = {"model": 500, "code": 100, "text": 10000, "files": 100000}
+
+
 def run(env, report, sh, root, seconds, every):
-    """Each target on its corpus, then for `seconds` from the seeds, of which every `every`th model is taken."""
+    """Each target on its corpus, then from the seeds, of which every `every`th model is taken: for `seconds`, or (None) for RUNS."""
     reason = missing()
     if reason:
         report.skip("fuzz targets", reason)
@@ -87,10 +91,11 @@ def run(env, report, sh, root, seconds, every):
         if corpus:
             result = sh("nice", folder / ("fuzz_" + target), *limits, *corpus, timeout=600, env=ENVIRONMENT, errors="replace")
             report.check("fuzz corpus: " + target, result.returncode == 0, result.stderr[-3000:])
+        effort = ["-max_total_time=%d" % seconds] if seconds else ["-seed=1", "-runs=%d" % RUNS[target]]
         fresh = work / (target + "_new")
         fresh.mkdir(exist_ok=True)
-        result = sh("nice", folder / ("fuzz_" + target), *limits, "-max_total_time=%d" % seconds, "-max_len=8192", fresh, seeds[target],
-                    timeout=seconds * 3 + 300, env=ENVIRONMENT, errors="replace")
+        result = sh("nice", folder / ("fuzz_" + target), *limits, *effort, "-max_len=8192", fresh, seeds[target],
+                    timeout=(seconds or 100) * 3 + 300, env=ENVIRONMENT, errors="replace")
         report.check("fuzz %s: %s" % (target, result.stderr.strip().split("\n")[-1][:80]), result.returncode == 0, result.stderr[-3000:])
         if result.returncode == 0:
             print("fuzz %s: %s" % (target, result.stderr.strip().split("\n")[-1]), flush=True)

@@ -184,7 +184,7 @@ RULE(nary) {
     for (size_t i = 0; i < count; i++)
         if (!(inputs[i] = dec_in(d, i))) return dec_fail(d, DS_E_arity, "operand %zu is missing", i);
     for (size_t i = 1; i < count; i++)
-        if (inputs[i]->type->elem != inputs[0]->type->elem && op->kind != DS_ONNX_Pow && op->kind != DS_ONNX_BitShift)
+        if (inputs[i]->type->elem != inputs[0]->type->elem && op->kind != DS_ONNX_Pow)
             return dec_fail(d, DS_E_type, "operands have element types %s and %s", ds_elem_facts(inputs[0]->type->elem)->text,
                             ds_elem_facts(inputs[i]->type->elem)->text);
     if (ds_op_attr(op, "ds.axis") && count == 2) DS_TRY(align(d, inputs[0]->type, ds_op_int(op, "ds.axis", 0), &inputs[1]));
