@@ -14,8 +14,6 @@ static const char *const texts[] = {
 #undef ROW
 };
 
-const char *ds_relation_text(ds_relation is) { return texts[is]; }
-
 bool ds_relation_holds(ds_relation is, int64_t a, int64_t b) {
     switch (is) {
 #define ROW(name, text, holds)                                                                                                             \
@@ -87,9 +85,22 @@ ds_requirement *ds_requirements_in(ds_ir_context *cx, ds_block *block) {
     return s.found;
 }
 
-void ds_requirement_print(ds_string *out, const ds_requirement *r) {
-    ds_string_printf(out, "%s: %s: ", r->node, r->what);
+/* Attributes are interned, so no text is read. */
+bool ds_requirement_stands(ds_ir_context *cx, const ds_block *block, const ds_requirement *r) {
+    const ds_attr *left = ds_attr_expr(cx, r->left), *right = ds_attr_expr(cx, r->right);
+    for (const ds_op *op = block->first; op && op->kind == DS_GRAPH_require; op = op->next)
+        if (ds_op_attr(op, "left") == left && ds_op_attr(op, "right") == right && !strcmp(ds_op_text(op, "is", ""), names[r->is]))
+            return true;
+    return false;
+}
+
+void ds_requirement_print_relation(ds_string *out, const ds_requirement *r) {
     ds_expr_print(out, r->left);
     ds_string_printf(out, " %s ", texts[r->is]);
     ds_expr_print(out, r->right);
+}
+
+void ds_requirement_print(ds_string *out, const ds_requirement *r) {
+    ds_string_printf(out, "%s: %s: ", r->node, r->what);
+    ds_requirement_print_relation(out, r);
 }

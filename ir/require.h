@@ -29,7 +29,6 @@ typedef struct {
     const char *what; /* a clause: "the inner extents are equal" */
 } ds_requirement;
 
-const char *ds_relation_text(ds_relation is); /* "==" */
 bool ds_relation_holds(ds_relation is, int64_t a, int64_t b);
 /* Whether it follows from symbols being >= 0. */
 bool ds_requirement_is_proven(ds_ir_context *cx, const ds_requirement *r);
@@ -41,6 +40,9 @@ ds_op *ds_requirement_op(ds_builder *b, ds_op_kind kind, const ds_requirement *r
 bool ds_requirement_of(ds_ir_context *cx, const ds_op *op, ds_requirement *out);
 /* All that stand under a block, in order: stb_ds array, the caller's to free. */
 ds_requirement *ds_requirements_in(ds_ir_context *cx, ds_block *block);
+/* The same relation of the same sides stands among the first ops of the block. */
+bool ds_requirement_stands(ds_ir_context *cx, const ds_block *block, const ds_requirement *r);
+void ds_requirement_print_relation(ds_string *out, const ds_requirement *r); /* "n == m" */
 /* "node 'fc' (Gemm): the inner extents are equal: n == m" */
 void ds_requirement_print(ds_string *out, const ds_requirement *r);
 

@@ -590,12 +590,7 @@ static void copy_exchanged(grouper *g, ds_op *loop) {
         if (root->block != body || root == body->args[i]) continue;
         const ds_attr *map = ds_attr_identity_map(g->cx, v->type->rank);
         ds_builder b = {g->m, body, yield, loop->loc};
-        ds_op *copy = ds_op_create(&b, DS_GRAPH_map, &v, 1, &v->type, 1, 1);
-        ds_op_set_attr(g->m, copy, "maps", ds_attr_array(g->cx, &map, 1));
-        ds_builder in = {g->m, ds_op_block(copy, 0), NULL, loop->loc};
-        ds_value *element = ds_block_add_arg(g->m, in.block, ds_type_scalar(g->cx, v->type->elem), NULL);
-        ds_op_create(&in, DS_GRAPH_yield, &element, 1, NULL, 0, 0);
-        ds_op_set_operand(yield, first + i, ds_op_result(copy, 0));
+        ds_op_set_operand(yield, first + i, ds_op_result(ds_copy_map(&b, v, v->type, map, false), 0));
     }
 }
 

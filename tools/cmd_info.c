@@ -42,9 +42,7 @@ static void print_requirements(ds_string *out, ds_module *m, const ds_op *func) 
     ds_requirement *list = ds_requirements_in(m->cx, ds_op_block(func, 0));
     for (size_t i = 0; i < arrlenu(list); i++) {
         ds_string_printf(out, "needs ");
-        ds_expr_print(out, list[i].left);
-        ds_string_printf(out, " %s ", ds_relation_text(list[i].is));
-        ds_expr_print(out, list[i].right);
+        ds_requirement_print_relation(out, &list[i]);
         ds_string_printf(out, " (%s: %s)\n", list[i].node, list[i].what);
     }
     arrfree(list);

@@ -60,10 +60,7 @@ const ds_expr *dec_dim(dec *d, size_t i) { return ds_expr_dim(d->cx, i); }
 /* The same requirement stands at the beginning of this block, or of one around it. */
 static bool is_required(dec *d, const ds_requirement *r) {
     for (const ds_block *block = d->b.block; block; block = block->region->op ? block->region->op->block : NULL)
-        for (const ds_op *op = block->first; op && op->kind == DS_GRAPH_require; op = op->next) {
-            ds_requirement old;
-            if (ds_requirement_of(d->cx, op, &old) && old.is == r->is && old.left == r->left && old.right == r->right) return true;
-        }
+        if (ds_requirement_stands(d->cx, block, r)) return true;
     return false;
 }
 
@@ -78,9 +75,7 @@ ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr
     bool always = !d->b.block->region->op || d->b.block->region->op->kind == DS_FUNC; /* else a branch that may not be taken */
     if (always && ds_requirement_is_refuted(d->cx, &r)) {
         ds_string text = {0};
-        ds_expr_print(&text, left);
-        ds_string_printf(&text, " %s ", ds_relation_text(is));
-        ds_expr_print(&text, right);
+        ds_requirement_print_relation(&text, &r);
         ds_status status = dec_fail(d, DS_E_shape, "it must be that %s, but not %s", what, text.data);
         ds_string_free(&text);
         return status;

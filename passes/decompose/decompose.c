@@ -135,29 +135,25 @@ static void erase_absent(void *user, ds_op *op) {
     if ((op->kind == DS_ONNX_None || op->kind == DS_GRAPH_sequence) && ds_value_unused(ds_op_result(op, 0))) ds_op_erase(op);
 }
 
-/* The function's results are tensors. */
-static ds_status check_results(dec *d, const ds_block *block) {
-    ds_status status = DS_OK;
-    for (size_t i = 0; block->last && i < block->last->operand_count; i++)
-        if (ds_op_operand(block->last, i)->type->kind != DS_TYPE_TENSOR)
-            status = ds_report(d->cx->diag, DS_ERROR, DS_E_elem, NULL, "result %zu is not a tensor", i);
-    return status;
-}
-
 static bool is_number_tensor(const ds_type *t) {
     return t->kind == DS_TYPE_TENSOR && t->rank <= DEC_MAX_RANK && ds_elem_facts(t->elem)->bits <= 64 &&
            ds_elem_facts(t->elem)->class != DS_CLASS_COMPLEX;
 }
 
-/* Sizes of everything that was made, and that what leaves a function or a region is a tensor. */
+/* What a function gives are tensors of numbers. */
+static ds_status check_results(dec *d, const ds_block *block) {
+    ds_status status = DS_OK;
+    for (size_t i = 0; block->last && i < block->last->operand_count; i++)
+        if (!is_number_tensor(ds_op_operand(block->last, i)->type))
+            status = ds_report(d->cx->diag, DS_ERROR, DS_E_elem, NULL, "output %zu is not a tensor of numbers of known rank", i);
+    return status;
+}
+
+/* Sizes of everything that was made. */
 static void check_made(void *user, ds_op *op) {
     dec *d = user;
     d->op = op;
     for (size_t i = 0; i < op->result_count && d->worst == DS_OK; i++) d->worst = dec_check_size(d, &op->results[i]);
-    if (op->kind != DS_RETURN) return;
-    for (size_t i = 0; i < op->operand_count && d->worst == DS_OK; i++)
-        if (!is_number_tensor(ds_op_operand(op, i)->type))
-            d->worst = ds_report(d->cx->diag, DS_ERROR, DS_E_elem, NULL, "output %zu is not a tensor of numbers of known rank", i);
 }
 
 /* One message names all that are nothing to compute with. */
