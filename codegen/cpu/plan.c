@@ -205,7 +205,7 @@ static void emit_known_requirements(plan *p) {
     for (size_t i = 0; i < arrlenu(p->requirements); i++) {
         const ds_op *op = p->requirements[i];
         ds_requirement r;
-        if (op->block == ds_op_block(p->func, 0) && ds_requirement_of(p->cx, op, &r) && symbols_known(p, r.left) &&
+        if (!p->required[i] && op->block == ds_op_block(p->func, 0) && ds_requirement_of(p->cx, op, &r) && symbols_known(p, r.left) &&
             symbols_known(p, r.right))
             emit_require(p, i);
     }
