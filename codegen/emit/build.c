@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codegen/cpu/jit.h"
+#include "ir/require.h"
 
 /* Writes the argument {data, bytes} of a static plan. */
 static void set_argument(uint8_t *args, const ds_argument *a, const void *data, uint64_t bytes) {
@@ -15,6 +16,24 @@ static uint64_t find_recipe(const ds_compiled *code, int64_t number) {
     for (size_t i = 0; i < arrlenu(code->weights); i++)
         if (code->weights[i].constant->kind == DS_ATTR_INT && code->weights[i].constant->integer == number) return i;
     return UINT64_MAX;
+}
+
+/* What constants that do not fit together broke is the model's error, and has the name of its node. */
+static ds_status report_failure(ds_module *m, const ds_op *plan, int result, uint32_t at) {
+    ds_diag *diag = m->cx->diag;
+    if (result == DS_NO_ALLOCATOR)
+        return ds_report(diag, DS_ERROR, DS_E_shape, NULL, "there is no memory for what constants are computed from");
+    ds_requirement *required = ds_requirements_in(m->cx, ds_op_block(plan, 0));
+    ds_status status;
+    if (result == DS_BROKEN_PROMISE && at < arrlenu(required)) {
+        ds_string text = {0};
+        ds_requirement_print_relation(&text, &required[at]);
+        status = ds_report(diag, DS_ERROR, DS_E_shape, NULL, "%s: it must be that %s, but not %s", required[at].node, required[at].what,
+                           text.data);
+        ds_string_free(&text);
+    } else status = ds_report(diag, DS_ERROR, DS_E_internal, NULL, "recipes for constants failed with status %d at %u", result, at);
+    arrfree(required);
+    return status;
 }
 
 /* Runs @constants: its inputs are constants where they lie, its results go to their places among the weights. */
@@ -52,9 +71,7 @@ static ds_status run_recipes(ds_module *m, ds_built *b, int jobs) {
         if (!arena) ds_out_of_memory();
         ds_context context = {.size = sizeof context, .abi = DS_ABI, .arena = arena, .arena_bytes = bytes};
         int result = run.entry(&context, args);
-        if (result)
-            status = ds_report(m->cx->diag, DS_ERROR, DS_E_internal, NULL, "recipes for constants failed with status %d at %u", result,
-                               context.at);
+        if (result) status = report_failure(m, plan, result, context.at);
         free(arena);
     }
     for (size_t i = 0; i < arrlenu(spare); i++) free(spare[i]);

@@ -362,9 +362,9 @@ ds_value *dec_simplify(dec *d, ds_value *v) {
     return result;
 }
 
-/* A symbol for element `at` of an integer tensor, read at run time. */
-static const ds_expr *read_item(dec *d, ds_value *value, size_t at) {
-    const char *symbol = ds_module_new_symbol(d->m, "v_");
+/* A symbol for element `at` of an integer tensor, read at run time; the prefix says what it may be (ir/expr.h). */
+static const ds_expr *read_item(dec *d, const char *prefix, ds_value *value, size_t at) {
+    const char *symbol = ds_module_new_symbol(d->m, prefix);
     ds_op *item = ds_op_create(&d->b, DS_GRAPH_item, &value, 1, NULL, 0, 0);
     ds_op_set_attr(d->m, item, "symbol", ds_attr_string(d->cx, symbol));
     ds_op_set_attr(d->m, item, "at", ds_attr_int(d->cx, (int64_t)at));
@@ -400,13 +400,51 @@ ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, si
     ds_arena_destroy(k.arena);
     if (!cells && ds_elem_is_float(value->type->elem)) return dec_refuse(d, "float bounds or sizes that are known only at run time");
     if (cells) return DS_OK;
-    for (size_t i = 0; i < count; i++) out[i] = read_item(d, value, i);
+    if (ds_elem_facts(value->type->elem)->packed) value = dec_convert(d, value, DS_i64); /* what is read has an address */
+    for (size_t i = 0; i < count; i++) out[i] = read_item(d, "v_", value, i);
     return DS_OK;
 }
 
 const ds_expr *dec_named(dec *d, const ds_expr *e) {
     if (ds_expr_is_const(e, NULL) || e->kind == DS_EXPR_SYMBOL) return e;
-    return read_item(d, dec_index_tensor(d, DS_i64, &e, 1, true), 0);
+    return read_item(d, ds_expr_nonneg(e) ? "v_n" : "v_", dec_index_tensor(d, DS_i64, &e, 1, true), 0);
+}
+
+ds_status dec_named_extents(dec *d, const ds_expr **extents, size_t count) {
+    DS_TRY(dec_not_negative(d, extents, count, "extents"));
+    for (size_t i = 0; i < count; i++)
+        if (!ds_expr_is_const(extents[i], NULL) && extents[i]->kind != DS_EXPR_SYMBOL)
+            extents[i] = read_item(d, "v_n", dec_index_tensor(d, DS_i64, &extents[i], 1, true), 0);
+    return DS_OK;
+}
+
+/* Atoms of e, at most `limit`. */
+static size_t weight(const ds_expr *e, size_t limit) {
+    if (e->kind == DS_EXPR_SYMBOL || e->kind == DS_EXPR_DIM) return 1;
+    size_t sum = 0;
+    if (e->kind != DS_EXPR_POLY) {
+        sum = weight(e->a, limit);
+        return sum < limit ? sum + weight(e->b, limit - sum) : sum;
+    }
+    for (size_t i = 0; i < e->term_count; i++)
+        for (size_t k = 0; k < e->terms[i].atom_count && sum < limit; k++) sum += weight(e->terms[i].atoms[k], limit - sum);
+    return sum;
+}
+
+ds_status dec_light(dec *d, ds_value **value) {
+    enum { HEAVY = 24 };
+    const ds_type *t = *value ? (*value)->type : NULL;
+    const ds_expr *dims[DEC_MAX_RANK];
+    bool heavy = false;
+    if (!t || t->kind != DS_TYPE_TENSOR || t->rank > DEC_MAX_RANK) return DS_OK;
+    for (size_t i = 0; i < t->rank; i++) {
+        dims[i] = t->dims[i];
+        heavy = heavy || (weight(dims[i], HEAVY) >= HEAVY && ds_expr_is_late(dims[i]));
+    }
+    if (!heavy) return DS_OK;
+    DS_TRY(dec_named_extents(d, dims, t->rank));
+    *value = dec_reshape(d, *value, t->rank, dims);
+    return DS_OK;
 }
 
 bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room, size_t *out_count) {

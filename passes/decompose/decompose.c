@@ -56,7 +56,8 @@ static ds_status check_operands(dec *d, ds_op *op) {
         size_t n = end ? (size_t)(end - p) : strlen(p);
         bool optional = n && p[n - 1] == '?', variadic = n > 3 && !strncmp(p + n - 3, "...", 3);
         if (!*p) return dec_fail(d, DS_E_arity, "there are %zu operands where at most %zu make sense", op->operand_count, i);
-        if (!optional && !variadic && !dec_in(d, i)) return dec_fail(d, DS_E_arity, "operand %zu (%.*s) is missing", i, (int)n, p);
+        bool beyond = variadic && i >= op->operand_count;
+        if (!optional && !beyond && !dec_in(d, i)) return dec_fail(d, DS_E_arity, "operand %zu (%.*s) is missing", i, (int)n, p);
         const ds_type *t = dec_type(d, i);
         if (t && t->kind == DS_TYPE_UNRANKED) return dec_refuse(d, "an operand of unknown rank");
         bool is_list = dec_is_sequence(dec_in(d, i)) && takes_lists(op->kind);
@@ -67,10 +68,8 @@ static ds_status check_operands(dec *d, ds_op *op) {
             return dec_refuse(d, "element type %s", ds_elem_facts(t->elem)->text);
         if (t && ds_elem_facts(t->elem)->class == DS_CLASS_COMPLEX) return dec_refuse(d, "complex numbers");
         if (t) DS_TRY(dec_check_size(d, dec_in(d, i)));
-        if (variadic) {
-            if (i >= op->operand_count) break;
-            continue;
-        }
+        if (beyond) break;
+        if (variadic) continue;
         p += n + (end != NULL);
     }
     return DS_OK;
@@ -92,6 +91,7 @@ static ds_status lower_op(dec *d, ds_op *op) {
     for (size_t i = 0; i < op->result_count; i++) {
         if (ds_value_unused(&op->results[i])) continue;
         if (!out[i]) return dec_refuse(d, "result %zu", i);
+        DS_TRY(dec_light(d, &out[i]));
         ds_value_replace_uses(&op->results[i], out[i]);
     }
     ds_op_erase(op);

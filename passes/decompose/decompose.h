@@ -191,6 +191,10 @@ ds_status dec_one(dec *d, ds_value *v, const char *what, ds_value **out); /* v, 
 ds_status dec_per_channel(dec *d, const ds_value *v, const ds_expr *channels, const char *what); /* requires v[channels] */
 /* A symbol of its own for an expression: for extents whose products would otherwise expand into long polynomials. */
 const ds_expr *dec_named(dec *d, const ds_expr *e);
+/* The same for extents, which are required not to be negative. */
+ds_status dec_named_extents(dec *d, const ds_expr **extents, size_t count);
+/* A result whose extents are long expressions of values that are read at run time has symbols instead from here on. */
+ds_status dec_light(dec *d, ds_value **value);
 /* matmul over the last two dims, batch dims broadcast */
 ds_status dec_matmul(dec *d, ds_value *a, ds_value *b, ds_elem accumulator, ds_value **out);
 ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over,

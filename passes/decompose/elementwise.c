@@ -231,7 +231,9 @@ static ds_status convert(dec *d, ds_op *op, ds_elem to) {
         return DS_OK;
     }
     body r = map_same(d, to, x);
-    ds_value *v = cast_to(&r, r.x[0], to);
+    /* ONNX rounds to integers of less than 8 bits, to the nearest, ties to even; to wider ones it cuts off */
+    bool rounds = ds_elem_is_float(x->type->elem) && ds_elem_is_integer(to) && ds_elem_facts(to)->bits < 8;
+    ds_value *v = cast_to(&r, rounds ? op1(&r, DS_LOOP_round, r.x[0]) : r.x[0], to);
     if (v->op && v->op->kind == DS_LOOP_cast && !ds_op_int(op, "saturate", 1))
         ds_op_set_attr(d->m, v->op, "saturate", ds_attr_int(d->cx, 0));
     if (v->op && v->op->kind == DS_LOOP_cast && to == DS_f8e8m0 && ds_op_attr(op, "round_mode"))

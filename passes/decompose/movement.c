@@ -77,6 +77,7 @@ RULE(reshape) {
     for (size_t i = 0; i < rank; i++) late = late && dims[i]->kind == DS_EXPR_SYMBOL && !ds_expr_nonneg(dims[i]);
     if (late) {
         run_time_shape(d, x->type, dims, rank, !ds_op_int(op, "allowzero", 0));
+        DS_TRY(dec_named_extents(d, dims, rank));
         for (size_t i = 0; i < rank; i++) known = ds_expr_mul(d->cx, known, dims[i]);
         DS_TRY(dec_same(d, total, known, &known));
         d->out[0] = dec_reshape(d, x, rank, dims);
@@ -499,6 +500,13 @@ RULE(slice) {
 
 /* ---- padding ---- */
 
+/* The pad of a dim, by axes that are read at run time; a symbol of its own, as extents are multiplied. */
+static const ds_expr *pad_of_dim(dec *d, const ds_expr *const *axes, const ds_expr *const *pads, size_t count, size_t dim, size_t rank) {
+    const ds_expr *sum = dec_const(d, 0);
+    for (size_t k = 0; k < count; k++) sum = ds_expr_add(d->cx, sum, ds_expr_mul(d->cx, dec_is_axis(d, axes[k], dim, rank), pads[k]));
+    return dec_named(d, sum);
+}
+
 RULE(pad) {
     ds_value *x = dec_in(d, 0), *fill = dec_in(d, 2);
     const ds_expr *pads[2 * DEC_MAX_RANK], *dims[DEC_MAX_RANK], *before[DEC_MAX_RANK], *late_axes[DEC_MAX_RANK];
@@ -515,12 +523,11 @@ RULE(pad) {
     if (late) DS_TRY(dec_ints(d, dec_in(d, 3), late_axes, DEC_MAX_RANK, &count));
     if (n != 2 * count) return dec_fail(d, DS_E_shape, "%zu pads for %zu axes", n, count);
     for (size_t k = 0; late && k < count; k++) DS_TRY(dec_require_axis(d, late_axes[k], rank));
-    for (size_t i = 0; late && i < rank; i++)
-        for (size_t k = 0; k < count; k++) {
-            const ds_expr *is_it = dec_is_axis(d, late_axes[k], i, rank);
-            before[i] = ds_expr_add(d->cx, before[i], ds_expr_mul(d->cx, is_it, pads[k]));
-            dims[i] = ds_expr_add(d->cx, dims[i], ds_expr_mul(d->cx, is_it, ds_expr_add(d->cx, pads[k], pads[count + k])));
-        }
+    for (size_t i = 0; late && i < rank; i++) {
+        before[i] = pad_of_dim(d, late_axes, pads, count, i, rank);
+        const ds_expr *after = pad_of_dim(d, late_axes, pads + count, count, i, rank);
+        dims[i] = ds_expr_add(d->cx, ds_expr_add(d->cx, dims[i], before[i]), after);
+    }
     for (size_t i = 0; !late && i < count; i++) {
         size_t axis;
         DS_TRY(dec_axis(d, axes[i], rank, &axis));

@@ -63,8 +63,10 @@ static reduction run_time_reduction(dec *d, ds_value *x, const ds_expr *const *i
     const ds_expr *exprs[DEC_MAX_RANK], *one = dec_const(d, 1);
     for (size_t i = 0; i < n.rank; i++) {
         const ds_expr *extent = x->type->dims[i], *less = ds_expr_mul(d->cx, is_axis[i], ds_expr_sub(d->cx, extent, one));
+        bool fixed = ds_expr_is_const(extent, NULL);
         n.kept[i] = ds_expr_sub(d->cx, extent, less);
         n.over[i] = ds_expr_add(d->cx, one, less);
+        if (!fixed) n.kept[i] = dec_named(d, n.kept[i]), n.over[i] = dec_named(d, n.over[i]);
         exprs[i] = ds_expr_add(d->cx, dec_dim(d, i), dec_dim(d, n.rank + i));
     }
     n.map = dec_map_of(d, 2 * n.rank, exprs, n.rank);

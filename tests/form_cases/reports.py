@@ -115,9 +115,20 @@ def shapes():
         cut = v[start:end:step] if (start, end) != (-1, -(2**63)) else v[::-1]
         cut = v[:0] if end == 2**63 - 1 and step < 0 else cut
         yield node("Slice %d:%d:%d" % (start, end, step), "Slice", [v], [cut.copy()], {"s": np.array([start]), "e": np.array([end]), "a": np.array([0]), "t": np.array([step])}, ["lists"])
+    x = f32(2, 3, 1, 4, 2)
+    late = ["symbolic", "lists"]
+    padded = np.pad(x, ((1, 0), (2, 1), (0, 0), (0, 0), (0, 1)))
+    yield node("Pad along some of many axes", "Pad", [x], [padded], {"p": np.array([1, 0, 2, 0, 1, 1]), "v": np.float32(0), "a": np.array([0, 4, 1])}, late)
+    yield node("ReduceMean along some of many axes", "ReduceMean", [x], [x.mean((0, 2, 4), keepdims=True)], {"a": np.array([0, -1, 2])}, late)
+    steps = constants(s=np.array([2, -1, 0, 4]), t=np.array([0, 1, 0, 1]), u=np.array([2, 6, 9, 3]), v=np.array([-1, 2, 1]))
+    steps = [*steps, NODE("Reshape", ["x0", "s"], ["four"]), NODE("Slice", ["four", "t", "u"], ["part"]), NODE("Reshape", ["part", "v"], ["y"])]
+    yield "shapes of shapes", steps, [x], [x.reshape(2, 6, 1, 4)[:, 1:6, :, 1:3].reshape(-1, 2, 1)], late
 
 
 def values():
+    for kind in (TensorProto.INT4, TensorProto.UINT4):
+        cast = [NODE("Cast", ["x0"], ["q"], to=kind), NODE("Cast", ["q"], ["y"], to=TensorProto.INT32)]
+        yield "casts to 4 bits round, as %d" % kind, cast, [np.array([0.5, 1.5, 2.5, 5.6, 6.5], np.float32)], [np.array([0, 2, 2, 6, 6], np.int32)], ["opset=21"]
     x, e = np.arange(-9, 10).astype(np.int32), np.float32(3)
     yield from both("an integer's power", [NODE("Pow", ["x0", "x1"], ["y"])], [x, e], [x**3], [])
     ticks = np.arange(20, dtype=np.float32).reshape(1, 1, 1, 20)
