@@ -28,6 +28,7 @@ static bool attr_same(const ds_attr *a, const ds_attr *b) {
     case DS_ATTR_STRING: return memcmp(a->text, b->text, a->count) == 0;
     case DS_ATTR_SYMBOL: return strcmp(a->text, b->text) == 0;
     case DS_ATTR_ARRAY: return a->count == 0 || memcmp(a->items, b->items, a->count * sizeof *a->items) == 0;
+    case DS_ATTR_EXPR:
     case DS_ATTR_MAP: return a->count == 0 || memcmp(a->exprs, b->exprs, a->count * sizeof *a->exprs) == 0;
     case DS_ATTR_DICT:
         for (size_t i = 0; i < a->count; i++)
@@ -141,11 +142,7 @@ bool ds_map_is_identity(const ds_attr *map, const ds_type *type) {
 }
 
 const ds_attr *ds_attr_expr(ds_ir_context *cx, const ds_expr *e) {
-    ds_string text = {0};
-    ds_expr_print(&text, e);
-    const ds_attr *attr = ds_attr_string(cx, text.data);
-    ds_string_free(&text);
-    return attr;
+    return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_EXPR, .exprs = &e, .count = 1});
 }
 
 const ds_attr *ds_attr_exprs(ds_ir_context *cx, const ds_expr *const *e, size_t count) {
@@ -156,20 +153,14 @@ const ds_attr *ds_attr_exprs(ds_ir_context *cx, const ds_expr *const *e, size_t 
     return attr;
 }
 
-const ds_expr *ds_attr_to_expr(ds_ir_context *cx, const ds_attr *attr) {
-    if (!attr) return NULL;
-    if (attr->kind == DS_ATTR_INT) return ds_expr_const(cx, attr->integer);
-    return attr->kind == DS_ATTR_STRING ? ds_expr_parse(cx, attr->text, 0) : NULL;
-}
+const ds_expr *ds_attr_to_expr(const ds_attr *attr) { return attr && attr->kind == DS_ATTR_EXPR ? attr->exprs[0] : NULL; }
 
-void ds_attr_each_symbol(ds_ir_context *cx, const ds_attr *attr, void (*visit)(void *user, const char *name), void *user) {
+void ds_attr_each_symbol(const ds_attr *attr, void (*visit)(void *user, const char *name), void *user) {
     if (!attr) return;
-    if (attr->kind == DS_ATTR_MAP)
-        for (size_t i = 0; i < attr->count; i++) ds_expr_each_symbol(attr->exprs[i], visit, user);
-    if (attr->kind == DS_ATTR_ARRAY)
-        for (size_t i = 0; i < attr->count; i++) ds_attr_each_symbol(cx, attr->items[i], visit, user);
-    const ds_expr *e = attr->kind == DS_ATTR_STRING ? ds_attr_to_expr(cx, attr) : NULL;
-    if (e) ds_expr_each_symbol(e, visit, user);
+    for (size_t i = 0; i < attr->count; i++) {
+        if (attr->kind == DS_ATTR_MAP || attr->kind == DS_ATTR_EXPR) ds_expr_each_symbol(attr->exprs[i], visit, user);
+        if (attr->kind == DS_ATTR_ARRAY) ds_attr_each_symbol(attr->items[i], visit, user);
+    }
 }
 
 const ds_attr *ds_attr_elements(ds_ir_context *cx, const ds_type *type, const void *bytes, size_t length, const char *name) {

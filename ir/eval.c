@@ -387,7 +387,7 @@ static bool eval_reduce(frame *f, const ds_op *op, const ds_cells *const *in, si
     memcpy(extents, out[0].dims, rank * sizeof *extents);
     bool empty = false;
     for (size_t i = 0; i < over->count; i++) {
-        const ds_expr *e = ds_attr_to_expr(f->env->cx, over->items[i]);
+        const ds_expr *e = ds_attr_to_expr(over->items[i]);
         if (!e || !extents_of(f->env, &e, 1, &extents[rank + i])) return false;
         empty = empty || extents[rank + i] == 0;
     }
@@ -424,7 +424,7 @@ static bool eval_index(const ds_eval_env *env, const ds_op *op, ds_cells *out) {
     if (!allocate_result(env, op->results[0].type, values->count, out) || out->count != values->count) return false;
     frame f = {.env = env};
     for (size_t i = 0; i < out->count; i++) {
-        const ds_expr *e = ds_attr_to_expr(env->cx, values->items[i]);
+        const ds_expr *e = ds_attr_to_expr(values->items[i]);
         if (!e) return false;
         if (env->symbol) out->cells[i].i = ds_expr_evaluate(e, atom_value, &f);
         else set_expr(&out->cells[i], e);

@@ -79,15 +79,17 @@ static bool mentions_dim(const ds_expr *e) {
     return e->a && (e->a->has_dim || e->b->has_dim);
 }
 
+/* Between lock and unlock; NULL when it has not been made. */
+static const ds_expr *find(ds_ir_context *cx, const ds_expr *e) {
+    for (ds_interned *slot = ds_context_slot(cx, e->hash); slot; slot = slot->next)
+        if (slot->kind == DS_INTERNED_EXPR && same(slot->object, e)) return slot->object;
+    return NULL;
+}
+
 static const ds_expr *intern(ds_ir_context *cx, ds_expr *e) {
     e->hash = hash_of(e);
     ds_context_lock(cx);
-    const ds_expr *found = NULL;
-    for (ds_interned *slot = ds_context_slot(cx, e->hash); slot; slot = slot->next)
-        if (slot->kind == DS_INTERNED_EXPR && same(slot->object, e)) {
-            found = slot->object;
-            break;
-        }
+    const ds_expr *found = find(cx, e);
     if (!found) {
         ds_expr *copy = DS_NEW(cx->arena, ds_expr);
         *copy = *e;
@@ -110,6 +112,15 @@ const ds_expr *ds_expr_const(ds_ir_context *cx, int64_t value) { return intern(c
 
 const ds_expr *ds_expr_symbol(ds_ir_context *cx, const char *name) {
     return intern(cx, &(ds_expr){.kind = DS_EXPR_SYMBOL, .name = ds_context_name(cx, name)});
+}
+
+bool ds_expr_symbol_exists(ds_ir_context *cx, const char *name) {
+    ds_expr e = {.kind = DS_EXPR_SYMBOL, .name = ds_context_name(cx, name)};
+    e.hash = hash_of(&e);
+    ds_context_lock(cx);
+    bool exists = find(cx, &e) != NULL;
+    ds_context_unlock(cx);
+    return exists;
 }
 
 const ds_expr *ds_expr_dim(ds_ir_context *cx, size_t position) {

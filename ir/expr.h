@@ -56,6 +56,7 @@ struct ds_expr {
 
 const ds_expr *ds_expr_const(ds_ir_context *cx, int64_t value);
 const ds_expr *ds_expr_symbol(ds_ir_context *cx, const char *name);
+bool ds_expr_symbol_exists(ds_ir_context *cx, const char *name); /* one of this name has been made */
 const ds_expr *ds_expr_dim(ds_ir_context *cx, size_t position);
 const ds_expr *ds_expr_add(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
 const ds_expr *ds_expr_sub(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);

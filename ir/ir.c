@@ -5,15 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* of functions of the graph, of kernels, of plans */
+#define FUNC_ATTRIBUTES                                                                                                                    \
+    "name:function arg_attrs?:dicts res_attrs?:dicts scratch?:exprs pieces?:expr symbols?:strings inputs?:types outputs?:types "           \
+    "result_attrs?:dicts tied?:ints arena?:expr arena_least?:int lane_bytes?:expr"
 #define PURE DS_PURE
 #define EFFECT DS_EFFECT
 #define VIEW DS_VIEW
 #define TERMINATOR DS_TERMINATOR
 static const ds_op_info facts[DS_OP_KIND_COUNT] = {
     [DS_OP_NONE] = {"none", "", "", "", 0, 0, ""},
-    [DS_FUNC] = {"func.func", "", "", "name", DS_EFFECT, 1, "a function"},
+    [DS_FUNC] = {"func.func", "", "", FUNC_ATTRIBUTES, DS_EFFECT, 1, "a function"},
     [DS_RETURN] = {"func.return", "values...", "", "", DS_TERMINATOR, 0, "ends a function"},
-    [DS_OPAQUE] = {"opaque", "operands...", "results...", "ds.op", DS_EFFECT, -1, "an op that dsc has no table row for"},
+    [DS_OPAQUE] = {"opaque", "operands...", "results...", "ds.op:string", DS_EFFECT, -1, "an op that dsc has no table row for"},
 #define ONNX_OP(name, operands, results, rule) [DS_ONNX_##name] = {"onnx." #name, operands, results, "", DS_PURE, -1, ""},
 #include "onnx.def"
 #undef ONNX_OP
@@ -293,7 +297,8 @@ const ds_loc *ds_loc_fused(ds_module *module, const ds_loc *a, const ds_loc *b) 
 
 const char *ds_module_new_symbol(ds_module *module, const char *prefix) {
     char name[64];
-    snprintf(name, sizeof name, "%s%u", prefix, (unsigned)module->next_symbol++);
+    do snprintf(name, sizeof name, "%s%u", prefix, (unsigned)module->next_symbol++);
+    while (ds_expr_symbol_exists(module->cx, name));
     return ds_context_name(module->cx, name);
 }
 

@@ -6,6 +6,7 @@
 
 #include "eval.h"
 #include "safetensors.h"
+#include "schema.h"
 
 enum { MAX_DEPTH = 128 };
 
@@ -567,6 +568,7 @@ static bool read_generic(reader *r, ds_block *block, op_parts *p) {
     if (accept(r, "{") && !read_entries(r, &p->attrs)) return false;
     for (size_t i = 0; i < arrlenu(p->attrs); i++) ds_op_set_attr(r->m, op, p->attrs[i].name, p->attrs[i].value);
     if (op->kind == DS_OPAQUE) ds_op_set_attr(r->m, op, "ds.op", ds_attr_string(r->cx, name));
+    ds_schema_apply(r->cx, op);
     if (!expect(r, ":") || !read_type_list(r, &p->types) || !expect(r, "->") || !read_type_list(r, &p->results)) return false;
     if (arrlenu(p->types) != arrlenu(p->operands)) return fail(r, "operands and their types differ in number");
     for (size_t i = 0; i < arrlenu(p->types); i++)
@@ -674,6 +676,7 @@ static bool read_func(reader *r) {
         ds_named_attr *attrs = NULL;
         good = expect(r, "{") && read_entries(r, &attrs);
         for (size_t i = 0; good && i < arrlenu(attrs); i++) ds_op_set_attr(r->m, func, attrs[i].name, attrs[i].value);
+        ds_schema_apply(r->cx, func);
         arrfree(attrs);
     }
     arrfree(args), arrfree(results);

@@ -214,6 +214,11 @@ void ds_attr_print(ds_string *out, const ds_attr *a) {
         ds_string_printf(out, " : f64");
         break;
     case DS_ATTR_STRING: print_quoted(out, a->text, a->count); break;
+    case DS_ATTR_EXPR:
+        ds_string_printf(out, "\"");
+        ds_expr_print(out, a->exprs[0]);
+        ds_string_printf(out, "\"");
+        break;
     case DS_ATTR_SYMBOL:
         ds_string_printf(out, "@");
         if (bare_identifier(a->text)) ds_string_printf(out, "%s", a->text);

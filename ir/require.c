@@ -51,38 +51,27 @@ ds_op *ds_requirement_op(ds_builder *b, ds_op_kind kind, const ds_requirement *r
     return op;
 }
 
-static const ds_expr *expr_of(ds_ir_context *cx, const ds_op *op, const char *name) {
-    const ds_attr *attr = ds_op_attr(op, name);
-    return attr && attr->kind == DS_ATTR_STRING ? ds_attr_to_expr(cx, attr) : NULL;
-}
-
-bool ds_requirement_of(ds_ir_context *cx, const ds_op *op, ds_requirement *out) {
+bool ds_requirement_of(const ds_op *op, ds_requirement *out) {
     const char *is = ds_op_text(op, "is", "");
     out->is = 0;
     while (out->is < DS_RELATION_COUNT && strcmp(names[out->is], is) != 0) out->is++;
-    out->left = expr_of(cx, op, "left");
-    out->right = expr_of(cx, op, "right");
+    out->left = ds_attr_to_expr(ds_op_attr(op, "left"));
+    out->right = ds_attr_to_expr(ds_op_attr(op, "right"));
     out->node = ds_op_text(op, "node", "");
     out->what = ds_op_text(op, "what", "");
     return out->is < DS_RELATION_COUNT && out->left && out->right;
 }
 
-typedef struct {
-    ds_ir_context *cx;
-    ds_requirement *found;
-} search;
-
 static void note(void *user, ds_op *op) {
-    search *s = user;
-    ds_requirement r;
+    ds_requirement r, **found = user;
     if (op->kind != DS_GRAPH_require && op->kind != DS_PLAN_require) return;
-    if (ds_requirement_of(s->cx, op, &r)) arrput(s->found, r);
+    if (ds_requirement_of(op, &r)) arrput(*found, r);
 }
 
-ds_requirement *ds_requirements_in(ds_ir_context *cx, ds_block *block) {
-    search s = {cx, NULL};
-    ds_walk(block, note, &s);
-    return s.found;
+ds_requirement *ds_requirements_in(ds_block *block) {
+    ds_requirement *found = NULL;
+    ds_walk(block, note, &found);
+    return found;
 }
 
 /* Attributes are interned, so no text is read. */

@@ -37,9 +37,9 @@ bool ds_requirement_is_refuted(ds_ir_context *cx, const ds_requirement *r);
 
 /* An op of this kind (DS_GRAPH_require, DS_PLAN_require) at the builder, and back: false when the attributes are malformed. */
 ds_op *ds_requirement_op(ds_builder *b, ds_op_kind kind, const ds_requirement *r);
-bool ds_requirement_of(ds_ir_context *cx, const ds_op *op, ds_requirement *out);
+bool ds_requirement_of(const ds_op *op, ds_requirement *out);
 /* All that stand under a block, in order: stb_ds array, the caller's to free. */
-ds_requirement *ds_requirements_in(ds_ir_context *cx, ds_block *block);
+ds_requirement *ds_requirements_in(ds_block *block);
 /* The same relation of the same sides stands among the first ops of the block. */
 bool ds_requirement_stands(ds_ir_context *cx, const ds_block *block, const ds_requirement *r);
 void ds_requirement_print_relation(ds_string *out, const ds_requirement *r); /* "n == m" */

@@ -97,6 +97,7 @@ typedef enum {
     DS_ATTR_ARRAY,
     DS_ATTR_DICT,
     DS_ATTR_TYPE,
+    DS_ATTR_EXPR,     /* an expression over symbols; a string in text (ir/schema.h) */
     DS_ATTR_MAP,      /* affine map */
     DS_ATTR_ELEMENTS, /* a tensor's bytes */
     DS_ATTR_SYMBOL    /* @name */
@@ -116,7 +117,7 @@ struct ds_attr {
     size_t count;     /* ARRAY, DICT, MAP results; STRING length; ELEMENTS: bytes */
     const ds_attr *const *items;
     const ds_named_attr *entries; /* DICT: sorted by name */
-    const ds_expr *const *exprs;  /* MAP */
+    const ds_expr *const *exprs;  /* MAP; EXPR: one */
     const ds_type *type;          /* TYPE, ELEMENTS; INT and FLOAT: scalar type or NULL */
     const void *bytes;            /* ELEMENTS: dense row-major, borrowed (a mapped file or an arena), unaligned */
 };
@@ -137,12 +138,11 @@ const ds_attr *ds_attr_map(ds_ir_context *cx, size_t dims, const ds_expr *const 
 const ds_attr *ds_attr_identity_map(ds_ir_context *cx, size_t dims);
 /* Reads every element of a tensor of this type at its own point; along an extent of 1 the index may as well be 0. */
 bool ds_map_is_identity(const ds_attr *map, const ds_type *type);
-/* Expressions travel as strings: "2*seq + 1". */
 const ds_attr *ds_attr_expr(ds_ir_context *cx, const ds_expr *e);
 const ds_attr *ds_attr_exprs(ds_ir_context *cx, const ds_expr *const *e, size_t count);
-const ds_expr *ds_attr_to_expr(ds_ir_context *cx, const ds_attr *attr);
-/* Symbols in maps and in strings that are expressions, also within arrays; `attr` may be NULL. */
-void ds_attr_each_symbol(ds_ir_context *cx, const ds_attr *attr, void (*visit)(void *user, const char *name), void *user);
+const ds_expr *ds_attr_to_expr(const ds_attr *attr); /* NULL when it is none, or there is none */
+/* Symbols in maps and expressions, also within arrays; `attr` may be NULL. */
+void ds_attr_each_symbol(const ds_attr *attr, void (*visit)(void *user, const char *name), void *user);
 /* `bytes` is borrowed when `name` is given (it must outlive the context), else copied and compared by content. */
 const ds_attr *ds_attr_elements(ds_ir_context *cx, const ds_type *type, const void *bytes, size_t length, const char *name);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "require.h"
+#include "schema.h"
 
 typedef struct {
     ds_module *m;
@@ -34,19 +35,6 @@ static bool count_fits(const char *spec, size_t count) {
         while (*spec == ' ') spec++;
     }
     return count >= least && count <= most;
-}
-
-static bool has_attributes(const ds_op *op, const char *spec) {
-    while (*spec) {
-        size_t n = strcspn(spec, " ");
-        char name[32];
-        if (n == 0 || n >= sizeof name) return false;
-        memcpy(name, spec, n);
-        name[n] = 0;
-        if (!ds_op_attr(op, name)) return false;
-        spec += n + (spec[n] == ' ');
-    }
-    return true;
 }
 
 static void verify_maps(verifier *v, const ds_op *op) {
@@ -167,7 +155,7 @@ static void verify_loop(verifier *v, const ds_op *op) {
 
 static void verify_require(verifier *v, const ds_op *op) {
     ds_requirement r;
-    if (!ds_requirement_of(v->m->cx, op, &r)) fail(v, op, "no relation of this name, or sides that are not expressions");
+    if (!ds_requirement_of(op, &r)) fail(v, op, "no relation of this name, or sides that are not expressions");
 }
 
 /* ---- regions of the graph ---- */
@@ -216,9 +204,10 @@ static void verify_op(verifier *v, const ds_op *op) {
     if (op->kind != DS_OPAQUE && strncmp(info->name, "onnx.", 5) != 0) {
         if (!count_fits(info->operands, op->operand_count)) fail(v, op, "wrong number of operands");
         else if (!count_fits(info->results, op->result_count)) fail(v, op, "wrong number of results");
-        else if (!has_attributes(op, info->attributes)) fail(v, op, "an attribute is missing");
         else if (info->regions >= 0 && op->region_count != (size_t)info->regions) fail(v, op, "wrong number of regions");
     }
+    const char *misfit = v->status == DS_OK ? ds_schema_misfit(v->m, op) : NULL;
+    if (misfit) fail(v, op, misfit);
     for (size_t i = 0; v->status == DS_OK && i < op->operand_count; i++)
         if (!is_defined(v, ds_op_operand(op, i))) fail(v, op, "an operand is used before it is defined");
     if (v->status == DS_OK && strncmp(info->name, "graph.", 6) == 0 && op->result_count) verify_maps(v, op);

@@ -13,7 +13,7 @@ bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out) 
     *out = (ds_contraction){.rank = type->rank, .over_count = over->count};
     if (out->rank + out->over_count > DS_CONTRACTION_MAX) return false;
     for (size_t i = 0; i < out->rank + out->over_count; i++) {
-        out->extent[i] = i < out->rank ? type->dims[i] : ds_attr_to_expr(cx, over->items[i - out->rank]);
+        out->extent[i] = i < out->rank ? type->dims[i] : ds_attr_to_expr(over->items[i - out->rank]);
         bool left = map_mentions(cx, ds_op_map(op, 0), i), right = map_mentions(cx, ds_op_map(op, 1), i);
         out->role[i] = i >= out->rank ? DS_DIM_K : left && !right ? DS_DIM_M : right && !left ? DS_DIM_N : DS_DIM_BATCH;
     }
@@ -36,7 +36,7 @@ bool ds_window_along(ds_ir_context *cx, const ds_op *op, size_t dim, ds_window *
     if (map->count <= dim || !ds_expr_linear(cx, map->exprs[dim], dim, &stride, &rest)) return false;
     if (!ds_expr_is_const(stride, &out->stride) || !ds_expr_linear(cx, rest, rank + at, &dilation, &rest)) return false;
     if (!ds_expr_is_const(dilation, &out->dilation) || !ds_expr_is_const(rest, &start)) return false;
-    if (!ds_expr_is_const(ds_attr_to_expr(cx, over->items[at]), &size)) return false;
+    if (!ds_expr_is_const(ds_attr_to_expr(over->items[at]), &size)) return false;
     out->before = -start, out->reach = (size - 1) * out->dilation + 1;
     return true;
 }

@@ -54,7 +54,7 @@ static bool has_extract(const ds_block *block) {
 static const ds_expr *points_of(ds_ir_context *cx, const ds_op *op) {
     const ds_expr *count = ds_type_count(cx, op->results[0].type);
     const ds_attr *over = ds_op_attr(op, "over");
-    for (size_t i = 0; over && i < over->count; i++) count = ds_expr_mul(cx, count, ds_attr_to_expr(cx, over->items[i]));
+    for (size_t i = 0; over && i < over->count; i++) count = ds_expr_mul(cx, count, ds_attr_to_expr(over->items[i]));
     return count;
 }
 

@@ -334,7 +334,7 @@ static bool makes_rows(grouper *g, const ds_op *op) {
     ds_window reads, row;
     bool overlaps = has_window(g, op);
     if (!overlaps && op->kind != DS_GRAPH_conv) return false;
-    if (t->elem != DS_f32 || t->rank != 4 || !ds_layout_is_channels_last(t) || (padding && padding->kind == DS_ATTR_ARRAY)) return false;
+    if (t->elem != DS_f32 || t->rank != 4 || !ds_layout_is_channels_last(t) || (padding && padding->count)) return false;
     for (size_t i = 1; i < 4; i++)
         if (!ds_expr_is_const(t->dims[i], NULL)) return false;
     if (t->dims[2]->value < 4 || t->dims[3]->value < 4) return false;

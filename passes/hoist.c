@@ -75,17 +75,16 @@ static void note(void *user, const char *name) {
     *(bool *)user = true;
 }
 
-static bool mentions_symbols(hoister *h, const ds_op *op) {
-    static const char *const holders[] = {"map", "maps", "over"};
+static bool mentions_symbols(const ds_op *op) {
     bool symbolic = false;
-    for (size_t i = 0; i < DS_COUNT(holders); i++) ds_attr_each_symbol(h->m->cx, ds_op_attr(op, holders[i]), note, &symbolic);
+    for (size_t i = 0; i < op->attr_count; i++) ds_attr_each_symbol(op->attrs[i].value, note, &symbolic);
     return symbolic;
 }
 
 /* So do tensors that regions read. */
 static bool region_is_constant(hoister *h, const ds_block *block) {
     for (const ds_op *op = block->first; op; op = op->next) {
-        if (mentions_symbols(h, op)) return false;
+        if (mentions_symbols(op)) return false;
         for (size_t i = 0; i < op->operand_count; i++)
             if (ds_op_operand(op, i)->type->kind == DS_TYPE_TENSOR && !is_constant(h, ds_op_operand(op, i))) return false;
     }
@@ -93,7 +92,7 @@ static bool region_is_constant(hoister *h, const ds_block *block) {
 }
 
 static bool all_inputs_constant(hoister *h, const ds_op *op) {
-    if (mentions_symbols(h, op)) return false;
+    if (mentions_symbols(op)) return false;
     for (size_t i = 0; i < op->operand_count; i++)
         if (!is_constant(h, ds_op_operand(op, i))) return false;
     for (size_t r = 0; r < op->region_count; r++)

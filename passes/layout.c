@@ -177,7 +177,7 @@ static ds_value *padded_input(layout *l, ds_op *conv) {
     const ds_expr *dims[MAX_RANK], *inner[MAX_RANK], *exprs[MAX_RANK];
     for (size_t i = 0; i < rank; i++) dims[i] = x->type->dims[i], inner[i] = ds_expr_dim(l->cx, i), exprs[i] = ds_op_map(conv, 0)->exprs[i];
     for (size_t i = 0; i < spatial; i++) {
-        const ds_expr *before = ds_attr_to_expr(l->cx, padding->items[i]), *after = ds_attr_to_expr(l->cx, padding->items[spatial + i]);
+        const ds_expr *before = ds_attr_to_expr(padding->items[i]), *after = ds_attr_to_expr(padding->items[spatial + i]);
         dims[i + 2] = ds_expr_add(l->cx, ds_expr_add(l->cx, dims[i + 2], before), after);
         inner[i + 2] = ds_expr_sub(l->cx, inner[i + 2], before);
         exprs[i + 2] = ds_expr_add(l->cx, exprs[i + 2], before);
@@ -187,7 +187,7 @@ static ds_value *padded_input(layout *l, ds_op *conv) {
     ds_op *op = ds_copy_map(&b, x, type, ds_attr_map(l->cx, rank, inner, rank), true);
     const ds_attr *maps[] = {ds_attr_map(l->cx, (size_t)ds_op_map(conv, 0)->integer, exprs, rank), ds_op_map(conv, 1)};
     ds_op_set_attr(l->m, conv, "maps", ds_attr_array(l->cx, maps, 2));
-    ds_op_set_attr(l->m, conv, "padding", ds_attr_unit(l->cx));
+    ds_op_set_attr(l->m, conv, "padding", ds_attr_exprs(l->cx, NULL, 0));
     return ds_op_result(op, 0);
 }
 
@@ -216,11 +216,11 @@ static bool bordered_input(layout *l, ds_op *conv) {
     default: return false;
     }
     for (size_t i = 0; i < spatial; i++)
-        if (!ds_expr_is_const(ds_attr_to_expr(l->cx, padding->items[i]), &before[i + 2]) ||
-            !ds_expr_is_const(ds_attr_to_expr(l->cx, padding->items[spatial + i]), &after[i + 2]) || before[i + 2] < 0 || after[i + 2] < 0)
+        if (!ds_expr_is_const(ds_attr_to_expr(padding->items[i]), &before[i + 2]) ||
+            !ds_expr_is_const(ds_attr_to_expr(padding->items[spatial + i]), &after[i + 2]) || before[i + 2] < 0 || after[i + 2] < 0)
             return false;
     x->type = ds_layout_with_border(l->cx, x->type, before, after);
-    ds_op_set_attr(l->m, conv, "padding", ds_attr_unit(l->cx));
+    ds_op_set_attr(l->m, conv, "padding", ds_attr_exprs(l->cx, NULL, 0));
     return true;
 }
 
@@ -342,7 +342,7 @@ static void lay_out_conv(layout *l, ds_op *conv) {
     size_t rank = x->type->rank;
     const ds_attr *padding = ds_op_attr(conv, "padding");
     if (!has_few_channels(x)) make_channels_last(l, x, conv);
-    if (padding && padding->kind == DS_ATTR_ARRAY) x = bordered_input(l, conv) ? x : padded_input(l, conv);
+    if (padding && padding->count) x = bordered_input(l, conv) ? x : padded_input(l, conv);
     else if (!ds_layout_is_channels_last(x->type) && !has_few_channels(x)) x = encode(l, conv, x, channels_last(l, rank));
     ds_op_set_operand(conv, 0, x);
     ds_contraction c;

@@ -7,7 +7,7 @@ enum { POINT_COST = 8, FILTER_COST = 32 };
 
 /* result[n, co, y, x] sums input[n, ci, y + i - pad, x + j - pad] * filter[co, ci, i, j]: dims are n, co, y, x, ci, i, j. */
 static bool has_form(ds_ir_context *cx, const ds_op *conv) {
-    const ds_attr *x = ds_op_map(conv, 0), *w = ds_op_map(conv, 1), *padding = ds_op_attr(conv, "padding");
+    const ds_attr *x = ds_op_map(conv, 0), *w = ds_op_map(conv, 1);
     const ds_expr *coefficient, *rest;
     if (conv->results[0].type->rank != 4 || ds_op_attr(conv, "over")->count != 3) return false;
     for (size_t i = 0; i < 4; i++) {
@@ -21,7 +21,7 @@ static bool has_form(ds_ir_context *cx, const ds_op *conv) {
         if (!ds_expr_linear(cx, rest, i + 3, &coefficient, &rest) || !ds_expr_equals(coefficient, 1) || !ds_expr_is_const(rest, NULL))
             return false;
     }
-    return !padding || padding->kind == DS_ATTR_ARRAY || padding->kind == DS_ATTR_UNIT;
+    return true;
 }
 
 bool ds_winograd_fits(ds_ir_context *cx, const ds_op *conv) {

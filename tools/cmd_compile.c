@@ -48,7 +48,7 @@ static ds_status write_binary(const cli *c, ds_module *m, ds_cpu_options *option
     const char *where = cli_value(c, "weights", NULL);
     uint64_t total = 0;
     for (const ds_op *op = ds_op_block(ds_module_find(m, "main"), 0)->first; op; op = op->next)
-        if (op->kind == DS_PLAN_weight) total += (uint64_t)ds_attr_to_expr(m->cx, ds_op_attr(op, "bytes"))->value;
+        if (op->kind == DS_PLAN_weight) total += (uint64_t)ds_attr_to_expr(ds_op_attr(op, "bytes"))->value;
     bool external = where ? !strcmp(where, "file") : total > (uint64_t)1 << EMBED_LIMIT_BITS;
     options->embedded_weights = !external;
     ds_built built;

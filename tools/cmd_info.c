@@ -38,8 +38,8 @@ static void print_values(ds_string *out, const char *title, const ds_op *func, d
 }
 
 /* What the model takes for granted, and is checked while it runs. */
-static void print_requirements(ds_string *out, ds_module *m, const ds_op *func) {
-    ds_requirement *list = ds_requirements_in(m->cx, ds_op_block(func, 0));
+static void print_requirements(ds_string *out, const ds_op *func) {
+    ds_requirement *list = ds_requirements_in(ds_op_block(func, 0));
     for (size_t i = 0; i < arrlenu(list); i++) {
         ds_string_printf(out, "needs ");
         ds_requirement_print_relation(out, &list[i]);
@@ -76,7 +76,7 @@ ds_status cmd_info(const cli *c, ds_ir_context *cx) {
         const ds_attr *symbols = ds_module_attr(m, "ds.symbols");
         for (size_t i = 0; symbols && i < symbols->count; i++)
             ds_string_printf(&text, "symbol %s: '%s' in the model\n", symbols->entries[i].name, symbols->entries[i].value->text);
-        print_requirements(&text, m, func);
+        print_requirements(&text, func);
         print_defaults(&text, m);
         if (text.data) fputs(text.data, stdout);
         arrfree(results);

@@ -10,15 +10,15 @@ static int64_t one(void *user, const ds_expr *atom) {
     return 1;
 }
 
-static double value_of(ds_ir_context *cx, const ds_op *op, const char *name) {
+static double value_of(const ds_op *op, const char *name) {
     const ds_attr *attr = ds_op_attr(op, name);
-    return attr ? (double)ds_expr_evaluate(ds_attr_to_expr(cx, attr), one, NULL) : 0;
+    return attr ? (double)ds_expr_evaluate(ds_attr_to_expr(attr), one, NULL) : 0;
 }
 
 static void add_step(void *user, ds_op *op) {
     collection *c = user;
     if (op->kind != DS_PLAN_call && op->kind != DS_PLAN_extern) return;
-    plan_step s = {op, value_of(c->cx, op, "flops"), value_of(c->cx, op, "bytes")};
+    plan_step s = {op, value_of(op, "flops"), value_of(op, "bytes")};
     arrput(c->steps, s);
 }
 

@@ -51,7 +51,7 @@ LLVMValueRef em_scalar(emitter *e, const ds_op *op, LLVMValueRef *operands);
 
 /* The value of an expression whose dims are `dims` (i64, or vectors of `lanes` i64) and whose symbols are known to e. */
 LLVMValueRef em_expr(emitter *e, const ds_expr *expr, LLVMValueRef *dims, size_t lanes);
-LLVMValueRef em_expr_attr(emitter *e, ds_ir_context *cx, const ds_attr *attr);
+LLVMValueRef em_expr_attr(emitter *e, const ds_attr *attr);
 LLVMValueRef em_combine(emitter *e, bool product, LLVMValueRef a, LLVMValueRef b); /* the product or the sum, as expressions have it */
 /* The product of factors that must not be negative, in 64 bits; *out_bad: a bit that says that it is not so. */
 LLVMValueRef em_size(emitter *e, const ds_expr *const *factors, size_t count, LLVMValueRef *out_bad);

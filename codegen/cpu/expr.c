@@ -105,8 +105,8 @@ LLVMValueRef em_expr(emitter *e, const ds_expr *expr, LLVMValueRef *dims, size_t
     return sum;
 }
 
-LLVMValueRef em_expr_attr(emitter *e, ds_ir_context *cx, const ds_attr *attr) {
-    const ds_expr *expr = ds_attr_to_expr(cx, attr);
+LLVMValueRef em_expr_attr(emitter *e, const ds_attr *attr) {
+    const ds_expr *expr = ds_attr_to_expr(attr);
     return expr ? em_expr(e, expr, NULL, 1) : em_i64(e, 0);
 }
 

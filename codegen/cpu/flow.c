@@ -27,7 +27,7 @@ LLVMValueRef plan_allocate(plan *p, LLVMValueRef bytes) { return grow(p, make_ce
 
 /* A size that must not overflow. */
 static LLVMValueRef checked(plan *p, const ds_attr *attr) {
-    const ds_expr *size = ds_attr_to_expr(p->cx, attr);
+    const ds_expr *size = ds_attr_to_expr(attr);
     LLVMValueRef bad, bytes = em_size(p->e, &size, 1, &bad);
     fail_if(p, bad, DS_NO_ALLOCATOR, 0);
     return bytes;

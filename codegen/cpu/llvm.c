@@ -209,7 +209,7 @@ static void collect(ds_module *m, const ds_block *block, batch *b, ds_compiled *
             if (!known) arrput(b->functions, kernel);
         } else if (op->kind == DS_PLAN_weight) {
             const ds_attr *c = ds_op_attr(op, "constant");
-            const ds_expr *bytes = ds_attr_to_expr(m->cx, ds_op_attr(op, "bytes"));
+            const ds_expr *bytes = ds_attr_to_expr(ds_op_attr(op, "bytes"));
             bool known = false;
             for (size_t i = 0; i < arrlenu(out->weights); i++) known = known || out->weights[i].constant == c;
             if (!known) {

@@ -152,7 +152,7 @@ static void emit_call(plan *p, const ds_op *op) {
         add_slot(p, late ? plan_allocate(p, LLVMBuildMul(e->b, lane_bytes, p->lanes, "")) : p->scratch);
         add_slot(p, lane_bytes);
     }
-    const ds_expr *pieces = ds_attr_to_expr(p->cx, ds_op_attr(op, "pieces"));
+    const ds_expr *pieces = ds_attr_to_expr(ds_op_attr(op, "pieces"));
     if (ds_expr_equals(pieces, 1) && !p->place) {
         LLVMValueRef args[] = {frame, em_i64(e, 0), em_i64(e, 0)};
         LLVMBuildCall2(e->b, piece_type(p), kernel, args, 3, "");
@@ -195,7 +195,7 @@ static LLVMValueRef is_broken(plan *p, const ds_requirement *r) {
 /* Leaves unless requirement i holds. */
 static void emit_require(plan *p, size_t i) {
     ds_requirement r;
-    if (p->required[i] || !ds_requirement_of(p->cx, p->requirements[i], &r)) return;
+    if (p->required[i] || !ds_requirement_of(p->requirements[i], &r)) return;
     p->required[i] = true;
     fail_if(p, is_broken(p, &r), DS_BROKEN_PROMISE, i);
 }
@@ -205,7 +205,7 @@ static void emit_known_requirements(plan *p) {
     for (size_t i = 0; i < arrlenu(p->requirements); i++) {
         const ds_op *op = p->requirements[i];
         ds_requirement r;
-        if (!p->required[i] && op->block == ds_op_block(p->func, 0) && ds_requirement_of(p->cx, op, &r) && symbols_known(p, r.left) &&
+        if (!p->required[i] && op->block == ds_op_block(p->func, 0) && ds_requirement_of(op, &r) && symbols_known(p, r.left) &&
             symbols_known(p, r.right))
             emit_require(p, i);
     }
@@ -396,7 +396,7 @@ static bool can_share(const plan *p) {
     size_t forks = 0;
     if (p->traced) return false; /* whoever traces wants to see one step after the other, on one thread */
     for (const ds_op *op = ds_op_block(p->func, 0)->first; op; op = op->next) {
-        if (op->kind == DS_PLAN_call) forks += !ds_expr_equals(ds_attr_to_expr(p->cx, ds_op_attr(op, "pieces")), 1);
+        if (op->kind == DS_PLAN_call) forks += !ds_expr_equals(ds_attr_to_expr(ds_op_attr(op, "pieces")), 1);
         else if (op->kind == DS_PLAN_require) {
             if (!is_checked(p, op)) return false;
         } else if (op->kind != DS_PLAN_weight && op->kind != DS_PLAN_slice && op->kind != DS_PLAN_part && op->kind != DS_RETURN)
@@ -494,8 +494,7 @@ static void emit_shared(plan *p, LLVMValueRef can) {
 /* Total bytes: the plan's arena, then one scratch area a lane; more than there can be where that overflows. */
 static LLVMValueRef arena_bytes(plan *p, LLVMValueRef lanes) {
     emitter *e = p->e;
-    const ds_expr *arena = ds_attr_to_expr(p->cx, ds_op_attr(p->func, "arena")),
-                  *lane = ds_attr_to_expr(p->cx, ds_op_attr(p->func, "lane_bytes"));
+    const ds_expr *arena = ds_attr_to_expr(ds_op_attr(p->func, "arena")), *lane = ds_attr_to_expr(ds_op_attr(p->func, "lane_bytes"));
     LLVMValueRef bad_arena, bad_lane, of_arena = em_size(e, &arena, 1, &bad_arena), of_lane = em_size(e, &lane, 1, &bad_lane);
     e->overflow = LLVMBuildOr(e->b, bad_arena, bad_lane, "");
     LLVMValueRef total = em_combine(e, false, of_arena, em_combine(e, true, of_lane, lanes)), bad = e->overflow;
@@ -557,7 +556,7 @@ static void emit_description(plan *p) {
         ds_string_printf(&text, " ");
         print_line(&text, a->name);
     }
-    ds_requirement *requirements = ds_requirements_in(p->cx, ds_op_block(p->func, 0));
+    ds_requirement *requirements = ds_requirements_in(ds_op_block(p->func, 0));
     for (size_t i = 0; i < arrlenu(requirements); i++) {
         ds_string requirement = {0};
         ds_requirement_print(&requirement, &requirements[i]);
@@ -638,7 +637,7 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     memset(p.required, 0, arrlenu(p.requirements) + 1);
     emit_known_requirements(&p);
     LLVMValueRef shares = bind_pool(&p);
-    bool late_scratch = !symbols_known(&p, ds_attr_to_expr(p.cx, ds_op_attr(func, "lane_bytes")));
+    bool late_scratch = !symbols_known(&p, ds_attr_to_expr(ds_op_attr(func, "lane_bytes")));
     if (late_scratch) e->error = "scratch memory whose size is known only at run time";
     p.arena = field(&p, p.context, offsetof(ds_context, arena), p.pointer);
     fail_if(&p, compare(&p, LLVMIntULT, field(&p, p.context, offsetof(ds_context, arena_bytes), p.i64), arena_bytes(&p, p.lanes)),

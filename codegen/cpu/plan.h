@@ -50,7 +50,7 @@ static inline void fail_if(plan *p, LLVMValueRef condition, int status, size_t a
     LLVMPositionBuilderAtEnd(p->e->b, good);
 }
 
-static inline LLVMValueRef expr(plan *p, const ds_attr *attr) { return em_expr_attr(p->e, p->cx, attr); }
+static inline LLVMValueRef expr(plan *p, const ds_attr *attr) { return em_expr_attr(p->e, attr); }
 static inline LLVMValueRef compare(plan *p, LLVMIntPredicate how, LLVMValueRef a, LLVMValueRef b) {
     return LLVMBuildICmp(p->e->b, how, a, b, "");
 }

@@ -138,8 +138,8 @@ static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at,
 /* The innermost dim in blocks: each starts from zero and is added to the sums in memory. */
 static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at) {
     emitter *e = t->e;
-    LLVMValueRef total = em_expr_attr(e, t->cx, t->extent->items[dim]), as = em_expr_attr(e, t->cx, t->lhs->items[dim]),
-                 bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
+    LLVMValueRef total = em_expr_attr(e, t->extent->items[dim]), as = em_expr_attr(e, t->lhs->items[dim]),
+                 bs = em_expr_attr(e, t->rhs->items[dim]);
     LLVMValueRef none[MAX_TILE], acc[MAX_TILE];
     size_t n = t->rows * t->columns;
     counted blocks, steps, rest;
@@ -156,7 +156,7 @@ static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at)
     }
     close_loop(t, &steps, UNROLL, acc);
     int64_t known;
-    if (!ds_expr_is_const(ds_attr_to_expr(t->cx, t->extent->items[dim]), &known) || known % UNROLL) {
+    if (!ds_expr_is_const(ds_attr_to_expr(t->extent->items[dim]), &known) || known % UNROLL) {
         open_loop(t, &rest, whole, high, acc);
         step(t, offset(t, a_at, LLVMBuildMul(e->b, rest.i, as, "")), offset(t, b_at, LLVMBuildMul(e->b, rest.i, bs, "")), acc);
         close_loop(t, &rest, 1, acc);
@@ -170,13 +170,12 @@ static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at)
 
 static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
     emitter *e = t->e;
-    const ds_expr *extent = ds_attr_to_expr(t->cx, t->extent->items[dim]);
+    const ds_expr *extent = ds_attr_to_expr(t->extent->items[dim]);
     if (t->sums) {
         in_blocks(t, dim, a_at, b_at);
         return;
     }
-    LLVMValueRef total = em_expr(e, extent, NULL, 1), as = em_expr_attr(e, t->cx, t->lhs->items[dim]),
-                 bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
+    LLVMValueRef total = em_expr(e, extent, NULL, 1), as = em_expr_attr(e, t->lhs->items[dim]), bs = em_expr_attr(e, t->rhs->items[dim]);
     int64_t known;
     bool fixed = ds_expr_is_const(extent, &known);
     LLVMValueRef whole = LLVMBuildAnd(e->b, total, em_i64(e, -UNROLL), ""), low = em_i64(e, 0);
@@ -212,8 +211,8 @@ static void window(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LL
         innermost(t, dim, a_at, b_at, acc);
         return;
     }
-    LLVMValueRef high = em_expr_attr(e, t->cx, t->extent->items[dim]), as = em_expr_attr(e, t->cx, t->lhs->items[dim]),
-                 bs = em_expr_attr(e, t->cx, t->rhs->items[dim]);
+    LLVMValueRef high = em_expr_attr(e, t->extent->items[dim]), as = em_expr_attr(e, t->lhs->items[dim]),
+                 bs = em_expr_attr(e, t->rhs->items[dim]);
     counted loop;
     open_loop(t, &loop, em_i64(e, 0), high, acc);
     window(t, dim + 1, offset(t, a_at, LLVMBuildMul(e->b, loop.i, as, "")), offset(t, b_at, LLVMBuildMul(e->b, loop.i, bs, "")), acc);
@@ -242,7 +241,7 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
     if (t.lines) t.ahead = em_value(e, ds_op_operand(op, op->operand_count - 1));
     for (size_t i = 0; i < t.rows * t.columns; i++) acc[i] = LLVMConstNull(t.vector);
     int64_t steps;
-    if (t.depth && (!ds_expr_is_const(ds_attr_to_expr(cx, t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {
+    if (t.depth && (!ds_expr_is_const(ds_attr_to_expr(t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {
         t.sums = em_entry_alloca(e, LLVMArrayType2(t.vector, t.rows * t.columns));
         for (size_t i = 0; i < t.rows * t.columns; i++) LLVMBuildStore(e->b, acc[i], sum_slot(&t, i));
     }

@@ -23,7 +23,7 @@ static ds_status report_failure(ds_module *m, const ds_op *plan, int result, uin
     ds_diag *diag = m->cx->diag;
     if (result == DS_NO_ALLOCATOR)
         return ds_report(diag, DS_ERROR, DS_E_shape, NULL, "there is no memory for what constants are computed from");
-    ds_requirement *required = ds_requirements_in(m->cx, ds_op_block(plan, 0));
+    ds_requirement *required = ds_requirements_in(ds_op_block(plan, 0));
     ds_status status;
     if (result == DS_BROKEN_PROMISE && at < arrlenu(required)) {
         ds_string text = {0};

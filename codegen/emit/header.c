@@ -62,8 +62,8 @@ static void print_argument(ds_string *out, const ds_signature *s, const ds_argum
     ds_string_printf(out, " */\n");
 }
 
-static void print_requirements(ds_string *out, ds_module *m, const ds_op *plan) {
-    ds_requirement *list = ds_requirements_in(m->cx, ds_op_block(plan, 0));
+static void print_requirements(ds_string *out, const ds_op *plan) {
+    ds_requirement *list = ds_requirements_in(ds_op_block(plan, 0));
     if (arrlenu(list)) ds_string_printf(out, "/* Checked while running (DS_BROKEN_PROMISE; context->at says which, from 0 on):\n");
     for (size_t i = 0; i < arrlenu(list); i++) {
         ds_string text = {0};
@@ -81,8 +81,7 @@ static void print_requirements(ds_string *out, ds_module *m, const ds_op *plan) 
 void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_output_options *o) {
     const ds_signature *s = &b->signature;
     const ds_op *plan = ds_module_find(m, "main");
-    const ds_expr *arena = ds_attr_to_expr(m->cx, ds_op_attr(plan, "arena")),
-                  *lane = ds_attr_to_expr(m->cx, ds_op_attr(plan, "lane_bytes"));
+    const ds_expr *arena = ds_attr_to_expr(ds_op_attr(plan, "arena")), *lane = ds_attr_to_expr(ds_op_attr(plan, "lane_bytes"));
     int64_t arena_bytes, lane_bytes;
     ds_string_printf(out, "/* Written by dsc from ");
     const char *slash = strrchr(o->source, '/');
@@ -92,7 +91,7 @@ void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_o
     ds_span abi = ds_runtime_source(0, &name);
     ds_string_append(out, abi.bytes, abi.length);
     ds_string_printf(out, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
-    print_requirements(out, m, plan);
+    print_requirements(out, plan);
     ds_string_printf(out, "typedef struct %s_args {\n", o->prefix);
     for (size_t i = 0; i < s->input_count; i++) print_argument(out, s, &s->inputs[i]);
     for (size_t i = 0; i < s->output_count; i++) print_argument(out, s, &s->outputs[i]);

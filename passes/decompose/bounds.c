@@ -3,11 +3,11 @@
 #include "passes/decompose/decompose.h"
 
 /* Extent i of the op's iteration space; NULL past the end. */
-static const ds_expr *iterated(dec *d, const ds_op *op, size_t i) {
+static const ds_expr *iterated(const ds_op *op, size_t i) {
     const ds_type *t = op->results[0].type;
     const ds_attr *over = ds_op_attr(op, "over");
     if (i < t->rank) return t->dims[i];
-    return over && i - t->rank < over->count ? ds_attr_to_expr(d->cx, over->items[i - t->rank]) : NULL;
+    return over && i - t->rank < over->count ? ds_attr_to_expr(over->items[i - t->rank]) : NULL;
 }
 
 /* A dimension of an operand that is walked by one of the op's own is at least as long. (Other expressions are right by construction.) */
@@ -17,7 +17,7 @@ static ds_status check_reads(dec *d, const ds_op *op, size_t operand) {
     if (!map || t->kind != DS_TYPE_TENSOR || map->count != t->rank) return DS_OK;
     if (pads && operand < pads->count && pads->items[operand]->kind != DS_ATTR_UNIT) return DS_OK;
     for (size_t i = 0; i < t->rank; i++) {
-        const ds_expr *e = map->exprs[i], *extent = e->kind == DS_EXPR_DIM ? iterated(d, op, (size_t)e->value) : NULL;
+        const ds_expr *e = map->exprs[i], *extent = e->kind == DS_EXPR_DIM ? iterated(op, (size_t)e->value) : NULL;
         if (!extent || extent == t->dims[i] || ds_expr_equals(extent, 1)) continue;
         DS_TRY(dec_require(d, DS_at_most, extent, t->dims[i], "operands have as many elements as are read of them"));
     }
@@ -27,7 +27,7 @@ static ds_status check_reads(dec *d, const ds_op *op, size_t operand) {
 /* Points of the iteration space, as far as matters: 1 or 0. */
 static const ds_expr *any_point(dec *d, const ds_op *op) {
     const ds_expr *one = dec_const(d, 1), *product = one, *walked;
-    for (size_t k = 0; (walked = iterated(d, op, k)); k++) product = ds_expr_mul(d->cx, product, walked);
+    for (size_t k = 0; (walked = iterated(op, k)); k++) product = ds_expr_mul(d->cx, product, walked);
     return ds_expr_min(d->cx, product, one);
 }
 
@@ -38,7 +38,7 @@ static ds_status check_position(dec *d, const ds_op *op, const ds_op *extract, s
     const ds_op *at = ds_op_operand(extract, i + 1)->op;
     int64_t known;
     if (at && at->kind == DS_LOOP_position) {
-        const ds_expr *walked = iterated(d, op, (size_t)ds_op_int(at, "dim", 0));
+        const ds_expr *walked = iterated(op, (size_t)ds_op_int(at, "dim", 0));
         if (!walked || walked == extent) return DS_OK;
         return dec_require(d, DS_at_most, walked, extent, "operands have as many elements as are read of them");
     }
@@ -46,8 +46,8 @@ static ds_status check_position(dec *d, const ds_op *op, const ds_op *extract, s
         return dec_require(d, DS_at_most, dec_const(d, ds_op_int(at, "value", 0) + 1), extent,
                            "operands have as many elements as are read of them");
     if (ds_expr_is_const(extent, &known) && known > 0) return DS_OK;
-    for (size_t k = 0; iterated(d, op, k); k++)
-        if (iterated(d, op, k) == extent) return DS_OK; /* nothing is read where there is nothing */
+    for (size_t k = 0; iterated(op, k); k++)
+        if (iterated(op, k) == extent) return DS_OK; /* nothing is read where there is nothing */
     if (!*any) *any = any_point(d, op);
     return dec_require(d, DS_at_most, *any, extent, "there is something to take elements from");
 }

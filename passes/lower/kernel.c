@@ -20,7 +20,7 @@ static ds_op *as_reduction(lowering *l, ds_op *op) {
     ds_op_set_attr(l->m, reduce, "over", ds_op_attr(op, "over"));
     ds_op_set_attr(l->m, reduce, "init", ds_attr_array(cx, &zero, 1));
     const ds_attr *padding = ds_op_attr(op, "padding");
-    if (padding && padding->kind == DS_ATTR_ARRAY) {
+    if (padding && padding->count) {
         const ds_attr *pads[] = {zero, ds_attr_unit(cx)};
         ds_op_set_attr(l->m, reduce, "pads", ds_attr_array(cx, pads, 2));
     }
@@ -175,7 +175,7 @@ static void copy_row(lowering *l, ds_value *from, ds_value *from_at, ds_value *t
 static void lower_turns(lowering *l, const ds_op *kernel) {
     const ds_op *loop = ds_op_block(kernel, 0)->first, *yield = ds_op_block(loop, 0)->last;
     ds_block *body = ds_op_block(loop, 0);
-    const ds_expr *first = loop->results[0].type->dims[0], *turns = ds_attr_to_expr(l->cx, ds_op_attr(loop, "extent"));
+    const ds_expr *first = loop->results[0].type->dims[0], *turns = ds_attr_to_expr(ds_op_attr(loop, "extent"));
     size_t carried = body->arg_count;
     ds_op *pieces;
     lower_rows rows = {.shared = 1, .at = {lower_parallel(l, first, 1e9, 1, &pieces)}};

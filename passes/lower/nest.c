@@ -642,7 +642,7 @@ void lower_index(lowering *l, const ds_op *op) {
     lower_parallel(l, ds_expr_const(l->cx, 1), 1, 1, &pieces);
     lane_point p = {.vector = -1};
     for (size_t i = 0; i < values->count; i++) {
-        ds_value *v = lw_extent(l, ds_attr_to_expr(l->cx, values->items[i]));
+        ds_value *v = lw_extent(l, ds_attr_to_expr(values->items[i]));
         v = lw_op(l, DS_LOOP_cast, &v, 1, ds_type_scalar(l->cx, op->results[0].type->elem));
         lw_store(l, v, lw_buffer(l, &op->results[0]), ds_expr_const(l->cx, (int64_t)i), &p);
     }

@@ -36,10 +36,8 @@ static void add_store(planner *p, ds_value *v) {
     const ds_attr *whole = ds_op_attr(v->op, "whole"); /* of a dense part: see parts.c */
     if (whole) id = ds_op_int(v->op, "part", 0);
     if (id >= 0 && join_store(p, v, id)) return;
-    storage s = {.bytes = whole ? ds_attr_to_expr(p->cx, whole) : plan_bytes_of(p, v->type),
-                 .first = p->position,
-                 .last = p->position,
-                 .output = -1};
+    storage s = {
+        .bytes = whole ? ds_attr_to_expr(whole) : plan_bytes_of(p, v->type), .first = p->position, .last = p->position, .output = -1};
     int64_t bytes;
     s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = ds_expr_is_late(s.bytes), s.is_cell = plan_is_cell(p->cx, v);
     set_store(p, v, (int)arrlen(p->stores));
@@ -294,7 +292,7 @@ void plan_open_results(planner *p, ds_op *op) {
         if (p->stores[store_index(p, &op->results[i])].is_cell) continue; /* its memory comes and goes with the op's regions */
         ds_value *buffer = emit_storage(p, &p->stores[store_index(p, &op->results[i])], op->results[i].type->elem);
         const ds_attr *at = ds_op_attr(op, "at");
-        if (ds_op_attr(op, "part") && !ds_expr_equals(ds_attr_to_expr(p->cx, at), 0)) {
+        if (ds_op_attr(op, "part") && !ds_expr_equals(ds_attr_to_expr(at), 0)) {
             ds_op *part = plan_emit(p, DS_PLAN_part, &buffer, 1, buffer->type);
             ds_op_set_attr(p->m, part, "offset", at);
             buffer = ds_op_result(part, 0);
@@ -313,16 +311,12 @@ static void collect_symbol(void *user, const char *name) {
 }
 
 typedef struct {
-    ds_ir_context *cx;
     const char **names, **counters; /* mentioned; defined by loops within */
 } symbol_search;
 
 static void collect_from_op(void *user, ds_op *op) {
     symbol_search *s = user;
-    static const char *const holders[] = {"map", "pieces", "window", "lhs", "rhs"};
-    for (size_t i = 0; i < DS_COUNT(holders); i++) {
-        ds_attr_each_symbol(s->cx, ds_op_attr(op, holders[i]), collect_symbol, &s->names);
-    }
+    for (size_t i = 0; i < op->attr_count; i++) ds_attr_each_symbol(op->attrs[i].value, collect_symbol, &s->names);
     if (ds_op_attr(op, "counter")) arrput(s->counters, ds_op_text(op, "counter", ""));
 }
 
@@ -330,7 +324,7 @@ static void collect_from_op(void *user, ds_op *op) {
 static const ds_attr *kernel_symbols(planner *p, ds_op *func) {
     const ds_attr *known = ds_op_attr(func, "symbols");
     if (known) return known;
-    symbol_search s = {.cx = p->cx};
+    symbol_search s = {0};
     ds_walk(ds_op_block(func, 0), collect_from_op, &s);
     for (size_t i = 0; i < arrlenu(s.counters); i++)
         for (size_t k = arrlenu(s.names); k-- > 0;)
@@ -359,8 +353,7 @@ static void plan_kernel(planner *p, ds_op *op) {
     const ds_expr *total = ds_expr_const(p->cx, 0), *align = ds_expr_const(p->cx, ALIGN), **offsets = NULL;
     for (size_t i = 0; i < scratch->count; i++) {
         arrput(offsets, total);
-        total =
-            ds_expr_add(p->cx, total, ds_expr_mul(p->cx, ds_expr_ceildiv(p->cx, ds_attr_to_expr(p->cx, scratch->items[i]), align), align));
+        total = ds_expr_add(p->cx, total, ds_expr_mul(p->cx, ds_expr_ceildiv(p->cx, ds_attr_to_expr(scratch->items[i]), align), align));
     }
     ds_op_set_attr(p->m, call, "scratch", ds_attr_exprs(p->cx, offsets, arrlenu(offsets)));
     arrfree(offsets);

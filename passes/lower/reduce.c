@@ -213,7 +213,7 @@ void lower_reduce(lowering *l, const ds_op *op, const lower_rows *rows, bool par
     double work = nest_region_work(ds_op_block(op, 0)) + 1;
     nest n;
     lane_point p = {.vector = -1};
-    for (size_t i = 0; i < over->count; i++) extents[i] = ds_attr_to_expr(l->cx, over->items[i]), work *= lower_estimate(extents[i]);
+    for (size_t i = 0; i < over->count; i++) extents[i] = ds_attr_to_expr(over->items[i]), work *= lower_estimate(extents[i]);
     nest_open(l, &n, op, extents, over->count);
     nest_arrange(l, &n, op, rows);
     size_t fixed = nest_fix_rows(rows, &p);

@@ -50,13 +50,13 @@ static bool open_space(windows *d) {
     const ds_op *op = d->op;
     const ds_attr *over = ds_op_attr(op, "over"), *padding = ds_op_attr(op, "padding");
     d->pools = ds_is_pool(cx, op);
-    if (!d->pools && (!ds_is_depthwise(cx, op) || (padding && padding->kind == DS_ATTR_ARRAY))) return false;
+    if (!d->pools && (!ds_is_depthwise(cx, op) || (padding && padding->count))) return false;
     d->rank = op->results[0].type->rank;
     if (d->rank < 3 || d->rank + over->count > LOWER_MAX_DIMS) return false;
     d->along = d->rank - 1, d->first = d->rank + (d->pools ? 0 : 1), d->window = d->rank + over->count - 1;
     for (size_t i = 0; i <= d->window; i++) {
         d->position[i] = ds_expr_dim(cx, i);
-        d->extent[i] = i < d->rank ? op->results[0].type->dims[i] : ds_attr_to_expr(cx, over->items[i - d->rank]);
+        d->extent[i] = i < d->rank ? op->results[0].type->dims[i] : ds_attr_to_expr(over->items[i - d->rank]);
     }
     return true;
 }

@@ -387,7 +387,7 @@ static void open_winograd(winograd *w) {
     w->side = ds_op_int(w->op, "tile", 0), w->wide = w->side + 2, w->points = w->wide * w->wide;
     w->ci = known(x->dims[1]), w->co = known(y->dims[1]), w->panels = (w->co + DS_PANEL - 1) / DS_PANEL;
     for (size_t i = 0; i < 2; i++) {
-        w->in[i] = known(x->dims[i + 2]), w->out[i] = known(y->dims[i + 2]), w->before[i] = known(ds_attr_to_expr(l->cx, before->items[i]));
+        w->in[i] = known(x->dims[i + 2]), w->out[i] = known(y->dims[i + 2]), w->before[i] = known(ds_attr_to_expr(before->items[i]));
         w->tiles[i] = (w->out[i] + w->side - 1) / w->side;
     }
     w->image_step = step_along(l, x, 0, &w->origin), w->row_step = step_along(l, x, 2, &w->origin);
@@ -395,7 +395,7 @@ static void open_winograd(winograd *w) {
     w->total = ds_expr_scale(l->cx, y->dims[0], w->tiles[0] * w->tiles[1]);
     choose_sizes(w);
     for (size_t i = 0; i < 4; i++) w->dims[i] = ds_expr_dim(l->cx, i);
-    w->window = w->pool ? known(ds_attr_to_expr(l->cx, ds_op_attr(w->pool, "over")->items[0])) : 1;
+    w->window = w->pool ? known(ds_attr_to_expr(ds_op_attr(w->pool, "over")->items[0])) : 1;
     const ds_op *root = w->pool ? w->pool : w->epilogue ? w->epilogue : w->op;
     w->x = lw_buffer(l, ds_op_operand(w->op, 0)), w->u = lw_buffer(l, ds_op_operand(w->op, 1));
     w->y = lw_buffer(l, &root->results[0]);

@@ -27,13 +27,13 @@ static const ds_expr *winograd_flops(ds_ir_context *cx, const ds_op *op) {
 
 static const ds_expr *op_flops(ds_ir_context *cx, const ds_op *op);
 
-static const ds_expr *turns_of(ds_ir_context *cx, const ds_op *loop) { return ds_attr_to_expr(cx, ds_op_attr(loop, "extent")); }
+static const ds_expr *turns_of(const ds_op *loop) { return ds_attr_to_expr(ds_op_attr(loop, "extent")); }
 
 static const ds_expr *loop_flops(ds_ir_context *cx, const ds_op *loop) {
     const ds_expr *total = ds_expr_const(cx, 0);
     const ds_block *body = ds_op_block(loop, 0);
     for (const ds_op *op = body->first; op != body->last; op = op->next) total = ds_expr_add(cx, total, op_flops(cx, op));
-    return ds_expr_mul(cx, total, turns_of(cx, loop));
+    return ds_expr_mul(cx, total, turns_of(loop));
 }
 
 static const ds_expr *op_flops(ds_ir_context *cx, const ds_op *op) {
@@ -42,7 +42,7 @@ static const ds_expr *op_flops(ds_ir_context *cx, const ds_op *op) {
     if (op->kind == DS_GRAPH_loop) return loop_flops(cx, op);
     if (op->kind == DS_GRAPH_winograd) return winograd_flops(cx, op);
     const ds_expr *points = type->kind == DS_TYPE_TENSOR ? product(cx, type->dims, type->rank) : ds_expr_const(cx, 0);
-    for (size_t i = 0; over && i < over->count; i++) points = ds_expr_mul(cx, points, ds_attr_to_expr(cx, over->items[i]));
+    for (size_t i = 0; over && i < over->count; i++) points = ds_expr_mul(cx, points, ds_attr_to_expr(over->items[i]));
     bool contraction = op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv;
     return ds_expr_scale(cx, points, contraction ? 2 : region_flops(op));
 }
@@ -64,7 +64,7 @@ static void describe_op(ds_ir_context *cx, ds_string *text, const ds_op *op, boo
     if (ds_attr_find(op->results[0].type->encoding, "map")) ds_string_printf(text, " channels-last");
     for (size_t i = 0; over && i < over->count; i++) {
         ds_string_printf(text, "%s", i ? "x" : " over ");
-        ds_expr_print(text, ds_attr_to_expr(cx, over->items[i]));
+        ds_expr_print(text, ds_attr_to_expr(over->items[i]));
     }
 }
 
@@ -73,7 +73,7 @@ static const ds_attr *describe(ds_ir_context *cx, const ds_op *kernel) {
     ds_string text = {0};
     const ds_op *first = ds_op_block(kernel, 0)->first, *loop = first->kind == DS_GRAPH_loop ? first : NULL;
     if (loop) {
-        ds_expr_print(&text, turns_of(cx, loop));
+        ds_expr_print(&text, turns_of(loop));
         ds_string_printf(&text, " turns of ");
         first = ds_op_block(loop, 0)->first;
     }
@@ -99,7 +99,7 @@ static const ds_expr *bytes_again(ds_ir_context *cx, const ds_op *loop) {
     const ds_expr *bytes = ds_expr_const(cx, 0);
     for (const ds_op *op = ds_op_block(loop, 0)->first; op; op = op->next)
         if (op->kind == DS_GRAPH_matmul) bytes = ds_expr_add(cx, bytes, value_bytes(cx, ds_op_operand(op, 1)->type));
-    return ds_expr_mul(cx, bytes, ds_expr_sub(cx, turns_of(cx, loop), ds_expr_const(cx, 1)));
+    return ds_expr_mul(cx, bytes, ds_expr_sub(cx, turns_of(loop), ds_expr_const(cx, 1)));
 }
 
 void lower_describe(ds_module *m, ds_op *kernel) {
