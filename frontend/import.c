@@ -69,6 +69,26 @@ static const ds_expr *symbol_for(ds_importer *im, const char *name) {
     return value;
 }
 
+/* Names that the model gives come before those that dimensions without a name get. */
+static void name_symbols(ds_importer *im, Onnx__ValueInfoProto *const *values, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const Onnx__TypeProto__Tensor *tensor = values[i]->type ? values[i]->type->tensor_type : NULL;
+        const Onnx__TensorShapeProto *shape = tensor ? tensor->shape : NULL;
+        for (size_t k = 0; shape && k < shape->n_dim; k++) {
+            const char *name = shape->dim[k]->dim_param;
+            if (name && *name && strcmp(name, "?") != 0) symbol_for(im, name);
+        }
+    }
+}
+
+/* Of a dimension without a name. */
+static const char *name_for_dimension(ds_importer *im) {
+    const char *name;
+    do name = ds_arena_printf(im->cx->arena, "u%u", (unsigned)im->module->next_symbol++);
+    while (shgeti(im->symbols, name) >= 0);
+    return name;
+}
+
 static ds_status import_type(ds_importer *im, const Onnx__TypeProto *t, const char *name, int depth, const ds_type **out_type) {
     ds_ir_context *cx = im->cx;
     const ds_type *inner = NULL;
@@ -100,7 +120,7 @@ static ds_status import_type(ds_importer *im, const Onnx__TypeProto *t, const ch
         const Onnx__TensorShapeProto__Dimension *d = shape->dim[i];
         if (d->has_dim_value && d->dim_value >= 0) dims[i] = ds_expr_const(cx, d->dim_value);
         else if (d->dim_param && *d->dim_param && strcmp(d->dim_param, "?") != 0) dims[i] = symbol_for(im, d->dim_param);
-        else dims[i] = symbol_for(im, ds_arena_printf(cx->arena, "u%u", (unsigned)im->module->next_symbol++));
+        else dims[i] = symbol_for(im, name_for_dimension(im));
     }
     *out_type = ds_type_tensor(cx, elem, shape->n_dim, dims, NULL);
     return DS_OK;
@@ -490,6 +510,7 @@ ds_status ds_onnx_import(ds_ir_context *cx, ds_files *files, const char *path, c
     ds_op *func = ds_func_create(im.module, "main");
     ds_status status =
         im.opset < 1 || im.opset > 64 ? ds_report(cx->diag, DS_ERROR, DS_E_op, NULL, "opset %lld is unknown", (long long)im.opset) : DS_OK;
+    name_symbols(&im, model->graph->input, model->graph->n_input);
     if (status == DS_OK) status = import_graph(&im, &scope, ds_op_block(func, 0), model->graph, true);
     record_symbols(&im);
     shfree(scope.names);

@@ -49,6 +49,13 @@ static void attr_to_float(ds_importer *im, ds_op *op, const char *attr, size_t a
     if (ds_op_attr(op, attr)) put_operand(im, op, at, float_constant(im, op, ds_op_float(op, attr, 0)));
 }
 
+/* Before opset 14 results beyond the first made a BatchNormalization one of training. */
+static bool has_more_results(const ds_op *op) {
+    for (size_t i = 1; i < op->result_count; i++)
+        if (op->results[i].name && *op->results[i].name) return true;
+    return false;
+}
+
 static ds_value *floats_constant(ds_importer *im, ds_op *before, const float *values, size_t count) {
     const ds_expr *extent = ds_expr_const(im->cx, (int64_t)count);
     const ds_type *type = ds_type_tensor(im->cx, DS_f32, 1, &extent, NULL);
@@ -206,7 +213,7 @@ ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
         if (opset < 21) ds_op_set_attr(im->module, op, "ds.per_group", ds_attr_int(im->cx, 1));
         break;
     case DS_ONNX_BatchNormalization:
-        if (opset < 14 && op->result_count > 1) op->result_count = 1;
+        if (opset < 14 && has_more_results(op)) ds_op_set_attr(im->module, op, "training_mode", ds_attr_int(im->cx, 1));
         if (opset < 9 && !ds_op_int(op, "spatial", 1)) ds_op_set_attr(im->module, op, "ds.elementwise", ds_attr_int(im->cx, 1));
         break;
     default: break;

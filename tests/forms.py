@@ -512,16 +512,19 @@ def all_cases():
     yield from more_cases()
 
 
+STEMS = "t", "u", "v_", "d", "v_n", "s" # what symbols of the compiler's own are called, too
+
+
 def model_of(nodes, inputs, outputs, flags, constant=False):
     """flags: "symbolic": every input extent (of rank 1 as well: "lists") is a symbol of its own; "opset=N". constant: inputs are initialisers."""
     is_symbolic = "symbolic" in flags or "lists" in flags
     opset = next((int(f[6:]) for f in flags if f.startswith("opset=")), 20)
 
-    def info(name, value, letter):
-        shape = ["%s%d" % (letter, d) for d in range(value.ndim)] if is_symbolic else value.shape
+    def info(name, value, stem):
+        shape = ["%s%d" % (stem, d) for d in range(value.ndim)] if is_symbolic else value.shape
         return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), shape)
     names = [o for o in nodes[-1].output]
-    graph_inputs = [info("x%d" % i, v, "abcdef"[i]) if v.ndim != 1 or "lists" in flags else helper.make_tensor_value_info("x%d" % i, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for i, v in enumerate(inputs)]
+    graph_inputs = [info("x%d" % i, v, STEMS[i]) if v.ndim != 1 or "lists" in flags else helper.make_tensor_value_info("x%d" % i, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for i, v in enumerate(inputs)]
     graph_outputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), None) for n, v in zip(names, outputs)]
     values = [numpy_helper.from_array(np.asarray(v), "x%d" % i) for i, v in enumerate(inputs)] if constant else []
     return helper.make_model(helper.make_graph(nodes, "form", [] if constant else graph_inputs, graph_outputs, values), opset_imports=[helper.make_opsetid("", opset)])

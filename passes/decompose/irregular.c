@@ -145,13 +145,26 @@ RULE(tensor_scatter) {
     return DS_OK;
 }
 
-/* MaxUnpool: the values at their flat positions among zeros of the pooled input's shape, then cut or padded to output_shape. */
+/* The shape that flat positions count through: that of the pooled image where a MaxPool of this graph made them, else what the attributes
+ * undo. The two differ where windows do not fill the image. */
+static const ds_expr *unpooled_extents(dec *d, const ds_expr *const *undone, size_t rank, const ds_expr **out) {
+    const ds_value *positions = dec_in(d, 1);
+    const ds_attr *pooled = positions->op ? ds_op_attr(positions->op, "pooled") : NULL;
+    const ds_expr *flat = dec_const(d, 1);
+    for (size_t i = 0; i < rank; i++) {
+        out[i] = pooled && pooled->count == rank ? ds_attr_to_expr(pooled->items[i]) : undone[i];
+        flat = ds_expr_mul(d->cx, flat, out[i]);
+    }
+    return flat;
+}
+
+/* MaxUnpool: the values at their flat positions among zeros, then cut or padded to output_shape. */
 RULE(max_unpool) {
     ds_value *x = dec_in(d, 0);
     const ds_type *t = x->type;
     size_t rank = t->rank, spatial = rank - 2, n;
     int64_t kernel[DEC_MAX_RANK], stride[DEC_MAX_RANK], pads[2 * DEC_MAX_RANK] = {0};
-    const ds_expr *dims[DEC_MAX_RANK], *wanted[DEC_MAX_RANK], *one = dec_const(d, 1), *flat = one;
+    const ds_expr *dims[DEC_MAX_RANK], *wanted[DEC_MAX_RANK], *one = dec_const(d, 1), *image[DEC_MAX_RANK];
     if (rank < 3 || ds_op_ints(op, "kernel_shape", kernel, DEC_MAX_RANK) != spatial)
         return dec_fail(d, DS_E_shape, "'kernel_shape' does not fit the input");
     for (size_t i = 0; i < spatial; i++) stride[i] = 1;
@@ -163,8 +176,9 @@ RULE(max_unpool) {
             const ds_expr *steps = ds_expr_scale(d->cx, ds_expr_sub(d->cx, t->dims[i], one), stride[i - 2]);
             dims[i] = ds_expr_add(d->cx, steps, dec_const(d, kernel[i - 2] - pads[i - 2] - pads[i - 2 + spatial]));
         }
-        flat = ds_expr_mul(d->cx, flat, dims[i]);
+        wanted[i] = dims[i];
     }
+    const ds_expr *flat = unpooled_extents(d, dims, rank, image);
     DS_TRY(dec_has_shape(d, dec_type(d, 1), rank, t->dims, "there is an index for each element"));
     const ds_expr *count = ds_type_count(d->cx, t), *column[] = {count, one};
     body r = map_over(d, t->elem, 1, &flat, NULL, 0);
@@ -172,11 +186,11 @@ RULE(max_unpool) {
     ds_value *inputs[] = {zeros, dec_reshape(d, dec_convert(d, dec_in(d, 1), DS_i64), 2, column), dec_reshape(d, x, 1, &count)};
     const ds_expr *params[] = {count, one, one, dec_const(d, elem_code(t->elem)), flat};
     ds_op *call = call_extern(d, "scatter_nd", inputs, 3, &zeros->type, 1, params, DS_COUNT(params));
-    ds_value *filled = dec_reshape(d, ds_op_result(call, 0), rank, dims);
-    d->out[0] = filled;
-    if (!dec_in(d, 2)) return DS_OK;
-    DS_TRY(dec_list(d, 2, rank));
-    DS_TRY(dec_ints(d, dec_in(d, 2), wanted, DEC_MAX_RANK, &n));
+    ds_value *filled = dec_reshape(d, ds_op_result(call, 0), rank, image);
+    if (dec_in(d, 2)) {
+        DS_TRY(dec_list(d, 2, rank));
+        DS_TRY(dec_ints(d, dec_in(d, 2), wanted, DEC_MAX_RANK, &n));
+    } else n = rank;
     if (n != rank) return dec_fail(d, DS_E_shape, "output_shape has %zu entries for rank %zu", n, rank);
     const ds_attr *same = ds_attr_identity_map(d->cx, rank);
     r = map_begin(d, t->elem, rank, wanted, &filled, &same, 1);

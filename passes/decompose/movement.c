@@ -507,6 +507,25 @@ static const ds_expr *pad_of_dim(dec *d, const ds_expr *const *axes, const ds_ex
     return dec_named(d, sum);
 }
 
+/* Where nothing says how many axes there are, pads become a number before and one behind each dim. */
+static ds_status pads_of_each_dim(dec *d, size_t rank) {
+    ds_value *pads = dec_in(d, 1), *axes = dec_in(d, 3), *parts[2];
+    uint64_t known;
+    if (!axes || ds_type_static_count(axes->type, &known) || ds_type_static_count(pads->type, &known)) return DS_OK;
+    const ds_expr *count = axes->type->dims[0], *twice = ds_expr_scale(d->cx, count, 2);
+    DS_TRY(dec_require(d, DS_equal, pads->type->dims[0], twice, "there are two pads for each axis"));
+    for (size_t i = 0; i < 2; i++) {
+        const ds_expr *at = ds_expr_add(d->cx, dec_dim(d, 0), ds_expr_scale(d->cx, count, (int64_t)i));
+        const ds_attr *map = dec_map_of(d, 1, &at, 1);
+        body r = map_begin(d, DS_i64, 1, &count, &pads, &map, 1);
+        parts[i] = number_of_each_dim(d, map_end(&r, cast_to(&r, r.x[0], DS_i64)), axes, rank, 0);
+    }
+    DS_TRY(dec_concat(d, parts, 2, 0, &pads));
+    ds_value *operands[] = {ds_op_operand(d->op, 0), pads, ds_op_operand(d->op, 2)};
+    ds_op_set_operands(d->m, d->op, operands, DS_COUNT(operands));
+    return DS_OK;
+}
+
 RULE(pad) {
     ds_value *x = dec_in(d, 0), *fill = dec_in(d, 2);
     const ds_expr *pads[2 * DEC_MAX_RANK], *dims[DEC_MAX_RANK], *before[DEC_MAX_RANK], *late_axes[DEC_MAX_RANK];
@@ -514,6 +533,7 @@ RULE(pad) {
     size_t n, count = x->type->rank, rank = x->type->rank;
     const char *mode = ds_op_text(op, "mode", "constant");
     uint64_t listed = rank;
+    DS_TRY(pads_of_each_dim(d, rank));
     if (dec_in(d, 3) && !ds_type_static_count(dec_type(d, 3), &listed) && ds_type_static_count(dec_type(d, 1), &listed)) listed /= 2;
     DS_TRY(dec_list(d, 3, (size_t)listed));
     DS_TRY(dec_list(d, 1, 2 * (size_t)listed));

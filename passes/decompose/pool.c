@@ -148,6 +148,7 @@ RULE(max_pool) {
     if (op->result_count < 2 || !op->results[1].uses) return DS_OK;
     d->out[1] = position_of_max(d, &p, best);
     if (ds_op_int(op, "storage_order", 0)) d->out[1] = column_major(d, &p, d->out[1]);
+    else ds_op_set_attr(d->m, d->out[1]->op, "pooled", ds_attr_exprs(d->cx, p.x->type->dims, p.rank)); /* for MaxUnpool */
     return DS_OK;
 }
 

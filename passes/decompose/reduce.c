@@ -416,6 +416,7 @@ static void batch_norm_training(dec *d, ds_op *op) {
         b = map_over(d, both[0]->type->elem, 1, both[0]->type->dims, both, 2);
         ds_value *old = r->x[0], *fresh = cast_to(r, r->x[1], old->type->elem);
         d->out[1 + i] = map_end(r, ADD(MUL(old, like(r, old, momentum)), MUL(fresh, like(r, old, 1 - momentum))));
+        d->out[3 + i] = moving[i]; /* before opset 14 */
     }
 }
 

@@ -119,10 +119,35 @@ def shapes():
     late = ["symbolic", "lists"]
     padded = np.pad(x, ((1, 0), (2, 1), (0, 0), (0, 0), (0, 1)))
     yield node("Pad along some of many axes", "Pad", [x], [padded], {"p": np.array([1, 0, 2, 0, 1, 1]), "v": np.float32(0), "a": np.array([0, 4, 1])}, late)
+    lists = {"p": np.array([1, 0, 2, 0, 1, 1]), "a": np.array([0, 4, 1])}
+    some = [NODE("Pad", ["x0", "x1", "", "x2"], ["y"])]
+    yield "Pad along axes that nothing counts", some, [x, *lists.values()], [padded], ["symbolic"]
     yield node("ReduceMean along some of many axes", "ReduceMean", [x], [x.mean((0, 2, 4), keepdims=True)], {"a": np.array([0, -1, 2])}, late)
     steps = constants(s=np.array([2, -1, 0, 4]), t=np.array([0, 1, 0, 1]), u=np.array([2, 6, 9, 3]), v=np.array([-1, 2, 1]))
     steps = [*steps, NODE("Reshape", ["x0", "s"], ["four"]), NODE("Slice", ["four", "t", "u"], ["part"]), NODE("Reshape", ["part", "v"], ["y"])]
     yield "shapes of shapes", steps, [x], [x.reshape(2, 6, 1, 4)[:, 1:6, :, 1:3].reshape(-1, 2, 1)], late
+
+
+def training_of_old():
+    x, scale, bias, mean, var = f32(3, 2, 4), f32(2), f32(2), f32(2), np.abs(f32(2))
+    batch = x.mean((0, 2)), x.var((0, 2))
+    want = (x - batch[0][:, None]) / np.sqrt(batch[1][:, None] + 1e-5) * scale[:, None] + bias[:, None]
+    moved = [(old * np.float32(0.9) + new * np.float32(0.1)).astype(np.float32) for old, new in zip((mean, var), batch)]
+    names = constants(s=scale, b=bias, m=mean, v=var)
+    nodes = [*names, NODE("BatchNormalization", ["x0", "s", "b", "m", "v"], ["y0", "y1", "y2", "y3", "y4"])]
+    yield from both("BatchNormalization 9 in training", nodes, [x], [want, *moved, *batch], ["opset=9"])
+
+
+def unpooling():
+    x = f32(1, 2, 5, 5)
+    blocks = x[:, :, :4, :4].reshape(1, 2, 2, 2, 2, 2)
+    want = np.zeros_like(x)
+    want[:, :, :4, :4] = np.where(blocks == blocks.max((3, 5), keepdims=True), blocks, 0).reshape(1, 2, 4, 4)
+    window = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    pool = NODE("MaxPool", ["x0"], ["p", "i"], **window)
+    to_size = [pool, NODE("Shape", ["x0"], ["size"]), NODE("MaxUnpool", ["p", "i", "size"], ["y"], **window)]
+    yield from both("MaxUnpool of an image that windows do not fill", to_size, [x], [want], [])
+    yield from both("MaxUnpool of its filled part", [pool, NODE("MaxUnpool", ["p", "i"], ["y"], **window)], [x], [want[:, :, :4, :4].copy()], [])
 
 
 def values():
@@ -176,5 +201,5 @@ def recurrent():
 
 
 def cases():
-    for part in (old_opsets, tensors, graphs, shapes, values, recurrent):
+    for part in (old_opsets, training_of_old, tensors, graphs, shapes, unpooling, values, recurrent):
         yield from part()

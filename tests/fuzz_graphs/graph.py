@@ -20,6 +20,9 @@ def family(name, weight=1):
     return register
 
 
+STEMS = "s", "t", "u", "v_", "v_n", "d"  # what symbols of the compiler's own are called, too
+
+
 class Value:
     def __init__(self, name, array, exact, constant=False):
         self.name, self.array, self.exact, self.constant = name, array, exact, constant
@@ -118,7 +121,7 @@ class Graph:
             if names and self.chance(0.5):
                 dims.append(self.choice(names))
             else:
-                name = "s%d" % len(self.symbols)
+                name = "%s%d" % (STEMS[len(self.symbols) % len(STEMS)], len(self.symbols))
                 self.symbols[name] = extent
                 dims.append(name)
         return dims
