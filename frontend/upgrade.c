@@ -45,8 +45,13 @@ static void attr_to_ints(ds_importer *im, ds_op *op, const char *attr, size_t at
     }
 }
 
+/* Attributes are f32, the operands that they have become are of the first operand's type. */
 static void attr_to_float(ds_importer *im, ds_op *op, const char *attr, size_t at) {
-    if (ds_op_attr(op, attr)) put_operand(im, op, at, float_constant(im, op, ds_op_float(op, attr, 0)));
+    if (!ds_op_attr(op, attr) || !op->operand_count) return;
+    ds_value *both[] = {float_constant(im, op, ds_op_float(op, attr, 0)), ds_op_operand(op, 0)};
+    const ds_type *inferred = ds_type_none(im->cx);
+    ds_builder b = {im->module, op->block, op, op->loc};
+    put_operand(im, op, at, ds_op_result(ds_op_create(&b, DS_ONNX_CastLike, both, 2, &inferred, 1, 0), 0));
 }
 
 /* Before opset 14 results beyond the first made a BatchNormalization one of training. */
@@ -211,6 +216,9 @@ ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
     case DS_ONNX_Scatter: op->kind = DS_ONNX_ScatterElements; break;
     case DS_ONNX_GroupNormalization:
         if (opset < 21) ds_op_set_attr(im->module, op, "ds.per_group", ds_attr_int(im->cx, 1));
+        break;
+    case DS_ONNX_Dropout:
+        if (opset < 10) ds_op_set_attr(im->module, op, "ds.mask_like_data", ds_attr_int(im->cx, 1));
         break;
     case DS_ONNX_BatchNormalization:
         if (opset < 14 && has_more_results(op)) ds_op_set_attr(im->module, op, "training_mode", ds_attr_int(im->cx, 1));

@@ -19,11 +19,15 @@ typedef struct {
     ds_value **results;        /* of recipes */
     const ds_attr **arg_attrs; /* of recipes */
     uint64_t grown;            /* bytes of recipes that are far larger than what they are made of */
+    double points;             /* of the recipes' iteration spaces */
 } hoister;
 
 /* A value of 4 bits may become a float. What grows more (fills, repetitions) is small in a file and may be anything in memory: beyond this
  * it is computed by each run instead. */
 enum { GROWTH = 8, MOST_GROWN = 512 << 20 };
+
+/* What all recipes may compute: points of iteration spaces, some seconds. */
+static const double MOST_POINTS = 1ull << 33;
 
 static bool is_recipe_op(const ds_op *op) {
     switch (op->kind) {
@@ -46,9 +50,21 @@ static uint64_t bytes_of(const ds_type *t) {
     return known ? bytes : 0;
 }
 
-/* Whether a recipe's result has room; takes the room. */
+static double points_of(const ds_op *op) {
+    const ds_attr *over = ds_op_attr(op, "over");
+    uint64_t count = 0;
+    ds_type_static_count(op->results[0].type, &count);
+    double points = (double)count;
+    for (size_t i = 0; over && i < over->count; i++) points *= (double)ds_attr_to_expr(over->items[i])->value;
+    return points;
+}
+
+/* Whether a recipe has room and time; takes them. */
 static bool takes_room(hoister *h, const ds_op *op) {
     uint64_t from = 0, bytes = bytes_of(op->results[0].type);
+    double points = h->points + points_of(op);
+    if (points > MOST_POINTS) return false;
+    h->points = points;
     for (size_t i = 0; i < op->operand_count; i++) from += bytes_of(ds_op_operand(op, i)->type);
     if (bytes / GROWTH <= from) return true;
     if (bytes > MOST_GROWN - h->grown) return false;

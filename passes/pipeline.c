@@ -124,11 +124,29 @@ static ds_status find_next(ds_module *module, size_t *out) {
     return DS_OK;
 }
 
+/* Text that continues behind a pass has no ops that it, or one before it, would have lowered. */
+static ds_status check_level(ds_module *module, size_t next) {
+    const char *lowered[] = {"onnx.", NULL};
+    if (next == DS_COUNT(passes)) lowered[1] = "graph.";
+    if (!ds_module_find(module, "main")) return ds_report(module->cx->diag, DS_ERROR, DS_E_verify, NULL, "there is no function @main");
+    for (const ds_op *func = module->body.block->first; next && func; func = func->next)
+        for (const ds_op *op = ds_op_block(func, 0)->first; op; op = op->next) {
+            bool late = op->kind == DS_OPAQUE;
+            for (size_t i = 0; i < DS_COUNT(lowered); i++)
+                late = late || (lowered[i] && !strncmp(ds_op_facts(op->kind)->name, lowered[i], strlen(lowered[i])));
+            if (late)
+                return ds_report(module->cx->diag, DS_ERROR, DS_E_verify, ds_op_where(module, op),
+                                 "%s says '%s', and there is no such op behind it", AFTER, passes[next - 1].name);
+        }
+    return DS_OK;
+}
+
 ds_status ds_passes_run(ds_module *module, const ds_pass_options *options) {
     if (!options->passes) {
         size_t next;
         DS_TRY(check_left_out(module, options->without));
         DS_TRY(find_next(module, &next));
+        DS_TRY(check_level(module, next));
         size_t last = DS_COUNT(passes) - 1;
         for (size_t i = 0; options->stop_after && i < last; i++)
             if (!strcmp(options->stop_after, passes[i].name)) last = i;

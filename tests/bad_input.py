@@ -1,12 +1,18 @@
 """Hostile and broken inputs: each must give a diagnostic and exit 1 (or 3), never a crash, and leave no output behind."""
-import os
 import itertools
+import os
+import random
 import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import AttributeProto, SparseTensorProto, TensorProto, helper, numpy_helper
+
+sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
+import mutate_text  # noqa: E402
 
 
 def save(path, nodes, inputs, outputs, initializers=()):
@@ -214,6 +220,32 @@ def found_by_fuzzing():
         yield "fuzzing found " + path.stem, path, None
 
 
+def mutated_text(dsc, folder, good):
+    """Text of every level with random changes, from one seed; compiled by processes that may not crash. (name, text)"""
+    folder = folder / "texts"
+    folder.mkdir(exist_ok=True)
+    x, y = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 6]), value("y", None)
+    half = numpy_helper.from_array(np.float32(0.5), "half")
+    nodes = [helper.make_node("Mul", ["x", "half"], ["h"]), helper.make_node("Softmax", ["h"], ["s"]), helper.make_node("Transpose", ["s"], ["t"]),
+             helper.make_node("MatMul", ["s", "t"], ["m"]), helper.make_node("NonZero", ["m"], ["w"]), helper.make_node("Cast", ["w"], ["y"], to=1)]
+    save(folder / "small.onnx", nodes, [x], [y], [half])
+    texts = []
+    for model in (good, folder / "small.onnx"):
+        for level in ("decompose", "fuse", "layout", "hoist", "group", "lower"):
+            out = folder / ("%s_%s.mlir" % (Path(model).stem, level))
+            subprocess.run([dsc, "opt", model, "--stop-after=" + level, "-o", out], check=True, capture_output=True)
+            texts.append(out.read_text())
+    for i, text in enumerate(mutate_text.mutants(random.Random(1), texts, 200)):
+        path = folder / ("m%d.mlir" % i)
+        path.write_text(text)
+        yield "changed text %d" % i, path
+
+
+def compiles_or_complains(dsc, path):
+    result = subprocess.run([dsc, "compile", path, "-o", path.with_suffix(".o"), "--jobs=1"], capture_output=True, text=True, errors="replace", timeout=120)
+    return result.returncode in (0, 1, 3) and (result.returncode == 0 or "error:" in result.stderr), "exit %d: %s" % (result.returncode, result.stderr)
+
+
 def run(dsc, folder, good):
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in sound_models(folder):
@@ -233,6 +265,10 @@ def run(dsc, folder, good):
         for left in folder.glob("out.*"):
             left.unlink()
         yield name, good_exit and speaks and names and clean, "exit %d: %s" % (result.returncode, result.stderr)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        names, paths = zip(*mutated_text(dsc, folder, good))
+        for name, (fine, words) in zip(names, pool.map(lambda p: compiles_or_complains(dsc, p), paths)):
+            yield name, fine, words
     pipe = folder / "output.o"
     os.mkfifo(pipe)
     reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)

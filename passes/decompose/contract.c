@@ -98,8 +98,11 @@ RULE(qlinear_matmul) {
     DS_TRY(less_zero_point(d, a, dec_in(d, 2), rank > 1 ? rank - 2 : 0, &a));
     DS_TRY(less_zero_point(d, b, dec_in(d, 5), b->type->rank - 1, &b));
     DS_TRY(dec_matmul(d, a, b, DS_i32, &v));
-    if (v->type->rank == 0) return dec_refuse(d, "two vectors");
-    return requantise(d, v, factors, v->type->rank - 1, &d->out[0]);
+    if (v->type->rank > 0) return requantise(d, v, factors, v->type->rank - 1, &d->out[0]);
+    const ds_expr *one = dec_const(d, 1);
+    DS_TRY(requantise(d, dec_reshape(d, v, 1, &one), factors, 0, &v));
+    d->out[0] = dec_reshape(d, v, 0, NULL);
+    return DS_OK;
 }
 
 /* ---- convolution ---- */

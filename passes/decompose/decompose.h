@@ -10,7 +10,7 @@
 #include "ir/require.h"
 #include "passes/passes.h"
 
-enum { DEC_MAX_RANK = 16, DEC_MAX_RESULTS = 256, DEC_MAX_OPERANDS = 32 /* of an Einsum */ };
+enum { DEC_MAX_RANK = 16, DEC_MAX_RESULTS = 1024, DEC_MAX_OPERANDS = 32 /* of an Einsum */ };
 
 typedef struct {
     ds_module *m;

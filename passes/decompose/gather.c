@@ -69,7 +69,7 @@ RULE(gather_nd) {
     size_t batch = (size_t)ds_op_int(op, "batch_dims", 0), q = indices->type->rank, rank = 0;
     int64_t depth;
     if (q == 0 || !ds_expr_is_const(indices->type->dims[q - 1], &depth) || batch >= q || batch + (size_t)depth > x->type->rank)
-        return dec_refuse(d, "indices of this shape");
+        return dec_refuse(d, "indices whose last extent is not known, or more than there are dims behind the batch");
     const ds_expr *dims[DEC_MAX_RANK];
     for (size_t i = 0; i < batch; i++)
         DS_TRY(dec_require(d, DS_at_most, indices->type->dims[i], x->type->dims[i], "indices and input have the same batch"));

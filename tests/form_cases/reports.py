@@ -138,6 +138,22 @@ def training_of_old():
     yield from both("BatchNormalization 9 in training", nodes, [x], [want, *moved, *batch], ["opset=9"])
 
 
+def halves_of_old():
+    x = f32(1, 2, 3).astype(np.float16)
+    yield from both("Clip 6 of halves", [NODE("Clip", ["x0"], ["y"], min=0.0, max=0.5)], [x], [np.clip(x, 0, np.float16(0.5))], ["opset=6"])
+    want = np.pad(x, ((0, 0), (0, 0), (1, 2)), constant_values=0.25)
+    yield from both("Pad 2 of halves", [NODE("Pad", ["x0"], ["y"], pads=[0, 0, 1, 0, 0, 2], value=0.25)], [x], [want], ["opset=10"])
+
+
+def late_modes():
+    x = f32(2, 3)
+    yield "Dropout whose mode is an input", [NODE("Dropout", ["x0", "", "x1"], ["y"])], [x, np.array(False)], [x], []
+    two = [*constants(za=np.uint8(3), zb=np.uint8(1), zy=np.uint8(2), s=np.float32(0.5)), NODE("QLinearMatMul", ["x0", "s", "za", "x1", "s", "zb", "s", "zy"], ["y"])]
+    a, b = np.array([1, 5, 3, 9], np.uint8), np.array([2, 7, 1, 8], np.uint8)
+    product = np.uint8(np.rint((a.astype(int) - 3) @ (b.astype(int) - 1) * 0.5 + 2).clip(0, 255))
+    yield "QLinearMatMul of two vectors", two, [a, b], [product], []
+
+
 def unpooling():
     x = f32(1, 2, 5, 5)
     blocks = x[:, :, :4, :4].reshape(1, 2, 2, 2, 2, 2)
@@ -201,5 +217,5 @@ def recurrent():
 
 
 def cases():
-    for part in (old_opsets, training_of_old, tensors, graphs, shapes, unpooling, values, recurrent):
+    for part in (old_opsets, training_of_old, halves_of_old, late_modes, tensors, graphs, shapes, unpooling, values, recurrent):
         yield from part()

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Mutated models through the command line: campaign.py --dsc DSC --mutate MUTATE --seeds FOLDER --count N [--seed S] [--keep FOLDER].
+"""Mutated models through the command line: campaign.py --dsc DSC --mutate MUTATE --seeds FOLDER --count N [--seed S] [--keep FOLDER];
+without --mutate, text IR: what stands in FOLDER at any level (dsc opt --stop-after), changed by mutate_text.py.
 
-Each is compiled, with code generation; what compiles is run on inputs made from its declared types. A finding is a signal, a sanitizer's
+Each is compiled, with code generation; a model that compiles is run on inputs made from its declared types. A finding is a signal, a sanitizer's
 report, an exit code other than 0, 1 and 3, an error without a message, more than 10 seconds, or (without sanitizers) more than 1 GB.
 Prints findings and counts; exits with 1 where there are findings.
 """
 import argparse
 import collections
 import os
+import random
 import resource
 import shutil
 import subprocess
@@ -18,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+
+import mutate_text
 
 SECONDS, BYTES = 10, 1 << 30
 TYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16,
@@ -66,23 +70,28 @@ def write_inputs(model, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dsc", type=Path, required=True)
-    parser.add_argument("--mutate", type=Path, required=True)
+    parser.add_argument("--mutate", type=Path)
     parser.add_argument("--seeds", type=Path, required=True)
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path)
     args = parser.parse_args()
     sanitizers = b"__asan_init" in args.dsc.read_bytes()
-    seeds = sorted(args.seeds.rglob("*.onnx"))
+    seeds = sorted(args.seeds.rglob("*.onnx" if args.mutate else "*.mlir"))
     counts, findings, ran = collections.Counter(), 0, collections.Counter()
     with tempfile.TemporaryDirectory(prefix="dsc-campaign.") as work:
         work = Path(work)
         (work / "models").mkdir()
-        subprocess.run([args.mutate, work / "models", str(args.count), str(args.seed), *seeds], check=True)
-        for path in sorted(work.glob("models/*.onnx")):
+        if args.mutate:
+            subprocess.run([args.mutate, work / "models", str(args.count), str(args.seed), *seeds], check=True)
+        else:
+            texts = [s.read_text() for s in seeds]
+            for i, text in enumerate(mutate_text.mutants(random.Random(args.seed), texts, args.count)):
+                (work / "models" / ("m_%05d.mlir" % i)).write_text(text)
+        for path in sorted(work.glob("models/*.*")):
             kind, code, took, text = call([args.dsc, "compile", path, "-o", work / "out.o"], sanitizers)
             counts[code] += 1
-            if kind is None and code == 0:
+            if kind is None and code == 0 and args.mutate:
                 data = work / "data"
                 shutil.rmtree(data, ignore_errors=True)
                 data.mkdir()

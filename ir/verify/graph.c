@@ -1,0 +1,296 @@
+/* Rules of the graph level: tensors and maps that fit together, regions that give what their op says. */
+#include <string.h>
+
+#include "ir/verify/verify.h"
+
+static bool is_tensor(const ds_value *v) { return v->type->kind == DS_TYPE_TENSOR; }
+
+static bool has_usable_type(const ds_type *t) {
+    uint64_t count;
+    if (t->kind != DS_TYPE_TENSOR) return false;
+    for (size_t i = 0; i < t->rank; i++)
+        if (t->dims[i]->has_dim || (ds_expr_is_const(t->dims[i], NULL) && t->dims[i]->value < 0)) return false;
+    return t->rank <= VERIFY_MOST_RANK && (!ds_type_is_static(t) || ds_type_static_count(t, &count));
+}
+
+static void verify_maps(verifier *v, const ds_op *op) {
+    const ds_attr *maps = ds_op_attr(op, "maps"), *over = ds_op_attr(op, "over"), *pads = ds_op_attr(op, "pads");
+    if (!maps) return;
+    if (maps->count != op->operand_count) verify_fail(v, op, "there is not one map for every operand");
+    if (pads && pads->count != maps->count) verify_fail(v, op, "there is not one pad for every operand");
+    size_t dims = op->results[0].type->rank + (over ? over->count : 0);
+    for (size_t i = 0; v->status == DS_OK && i < maps->count; i++) {
+        const ds_attr *map = maps->items[i];
+        if ((size_t)map->integer != dims || map->count != ds_op_operand(op, i)->type->rank)
+            verify_fail(v, op, "a map does not fit the iteration space or its operand's rank");
+    }
+    for (size_t i = 0; over && v->status == DS_OK && i < over->count; i++)
+        if (ds_attr_to_expr(over->items[i])->has_dim) verify_fail(v, op, "an extent mentions a dimension");
+}
+
+/* ---- regions of scalars ---- */
+
+static bool scalars_of(const ds_value *const *values, size_t count, const ds_op *op, size_t first) {
+    for (size_t i = 0; i < count; i++)
+        if (!verify_is_scalar(values[i], op->results[(first + i) % op->result_count].type->elem)) return false;
+    return true;
+}
+
+static bool takes_operands(const ds_op *op) {
+    const ds_block *block = ds_op_block(op, 0);
+    if (block->arg_count != op->operand_count) return false;
+    for (size_t i = 0; i < op->operand_count; i++)
+        if (!verify_is_scalar(block->args[i], ds_op_operand(op, i)->type->elem)) return false;
+    return true;
+}
+
+/* The region yields a scalar for every result. */
+static bool gives_results(const ds_op *op, size_t region) {
+    const ds_op *yield = verify_yield(op, region, DS_GRAPH_yield);
+    if (!yield || yield->operand_count != op->result_count) return false;
+    for (size_t i = 0; i < op->result_count; i++)
+        if (!verify_is_scalar(ds_op_operand(yield, i), op->results[i].type->elem)) return false;
+    return true;
+}
+
+static void verify_points(verifier *v, const ds_op *op) {
+    const ds_type *first = op->result_count ? op->results[0].type : NULL;
+    if (!first) verify_fail(v, op, "there is no result");
+    for (size_t i = 1; first && i < op->result_count; i++) {
+        const ds_type *t = op->results[i].type;
+        for (size_t k = 0; t->rank == first->rank && k < t->rank; k++)
+            if (t->dims[k] != first->dims[k]) verify_fail(v, op, "results differ in shape");
+        if (t->rank != first->rank) verify_fail(v, op, "results differ in rank");
+    }
+    if (first && !(takes_operands(op) && gives_results(op, 0)))
+        verify_fail(v, op, "the region does not take a scalar of each operand, or does not yield one for each result");
+}
+
+static void verify_reduce(verifier *v, const ds_op *op) {
+    const ds_block *combine = ds_op_block(op, 1);
+    verify_points(v, op);
+    if (v->status != DS_OK) return;
+    if (ds_op_attr(op, "init")->count != op->result_count) verify_fail(v, op, "there is not one initial value for every result");
+    bool good = combine->arg_count == 2 * op->result_count && gives_results(op, 1);
+    if (!good || !scalars_of((const ds_value *const *)combine->args, combine->arg_count, op, 0))
+        verify_fail(v, op, "the second region does not combine accumulators and values into accumulators");
+}
+
+/* ---- single ops ---- */
+
+static void verify_constant(verifier *v, const ds_op *op) {
+    const ds_attr *value = ds_op_attr(op, "value");
+    const ds_type *t = op->results[0].type;
+    uint64_t count, bytes;
+    if (ds_type_with_encoding(v->m->cx, t, NULL) != ds_type_with_encoding(v->m->cx, value->type, NULL))
+        verify_fail(v, op, "the value has another type than the result");
+    else if (!ds_type_static_count(t, &count) || !ds_elem_bytes(t->elem, count, &bytes) || bytes != value->count)
+        verify_fail(v, op, "the value has not as many bytes as its type");
+}
+
+static void verify_index(verifier *v, const ds_op *op) {
+    uint64_t count;
+    const ds_attr *values = ds_op_attr(op, "values");
+    if (!ds_elem_is_integer(op->results[0].type->elem) || !ds_type_static_count(op->results[0].type, &count) || count != values->count)
+        verify_fail(v, op, "there is not one expression for every element of an integer tensor");
+}
+
+static void verify_contraction(verifier *v, const ds_op *op) {
+    const ds_elem elem = op->results[0].type->elem;
+    for (size_t i = 0; i < op->operand_count; i++)
+        if (ds_op_operand(op, i)->type->elem != elem) verify_fail(v, op, "operands and result differ in element type");
+}
+
+static bool differ(const ds_expr *a, const ds_expr *b) {
+    return ds_expr_is_const(a, NULL) && ds_expr_is_const(b, NULL) && a->value != b->value;
+}
+
+static void verify_concat(verifier *v, const ds_op *op) {
+    const ds_type *result = op->results[0].type;
+    int64_t axis = ds_op_int(op, "axis", 0);
+    const ds_expr *sum = ds_expr_const(v->m->cx, 0);
+    bool good = op->operand_count && axis >= 0 && axis < (int64_t)result->rank;
+    for (size_t i = 0; good && i < op->operand_count; i++) {
+        const ds_type *t = ds_op_operand(op, i)->type;
+        good = t->elem == result->elem && t->rank == result->rank;
+        for (size_t k = 0; good && k < t->rank; k++) good = k == (size_t)axis || !differ(t->dims[k], result->dims[k]);
+        if (good) sum = ds_expr_add(v->m->cx, sum, t->dims[axis]);
+    }
+    if (!good || differ(sum, result->dims[axis])) verify_fail(v, op, "the inputs do not make up the result along the axis");
+}
+
+static void verify_same_elements(verifier *v, const ds_op *op) {
+    const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
+    uint64_t a, b;
+    bool counted = ds_type_static_count(from, &a) && ds_type_static_count(to, &b);
+    if (from->elem != to->elem || (counted && a != b)) verify_fail(v, op, "input and result do not have the same elements");
+    if (op->kind == DS_GRAPH_encode && ds_type_with_encoding(v->m->cx, from, NULL) != ds_type_with_encoding(v->m->cx, to, NULL))
+        verify_fail(v, op, "input and result differ in more than their layout");
+}
+
+static bool is_within(const ds_value *v, const ds_op *outer) {
+    const ds_block *block = v->op ? v->op->block : v->block;
+    for (const ds_op *op = block->region->op; op; op = op->block->region->op)
+        if (op == outer) return true;
+    return false;
+}
+
+typedef struct {
+    const ds_op *kernel;
+    bool good;
+} isolation;
+
+static void check_isolated(void *user, ds_op *op) {
+    isolation *s = user;
+    for (size_t i = 0; i < op->operand_count; i++) s->good = s->good && is_within(ds_op_operand(op, i), s->kernel);
+}
+
+static void verify_kernel_op(verifier *v, const ds_op *op) {
+    const ds_block *body = ds_op_block(op, 0);
+    const ds_op *yield = verify_yield(op, 0, DS_GRAPH_yield);
+    bool good = yield && yield->operand_count == op->result_count && body->arg_count == op->operand_count && op->result_count;
+    for (size_t i = 0; good && i < op->operand_count; i++) good = body->args[i]->type == ds_op_operand(op, i)->type;
+    for (size_t i = 0; good && i < op->result_count; i++) good = ds_op_operand(yield, i)->type == op->results[i].type;
+    if (!good) verify_fail(v, op, "operands, region arguments, yielded values and results do not fit together");
+    isolation s = {op, true};
+    ds_walk(ds_op_block(op, 0), check_isolated, &s);
+    if (!s.good) verify_fail(v, op, "a kernel reads a value that is not one of its operands");
+    int64_t shared = ds_op_int(op, "shared", 0);
+    for (const ds_op *inner = body->first; inner && v->status == DS_OK; inner = inner->next) {
+        size_t rank = inner->result_count ? inner->results[0].type->rank : (size_t)shared;
+        if (shared < 0 || (size_t)shared > rank) verify_fail(v, op, "more dimensions are shared than an op has");
+    }
+    static const char *const counts[] = {"block", "strip", "band"};
+    for (size_t i = 0; i < DS_COUNT(counts); i++)
+        if (ds_op_int(op, counts[i], 1) < 1) verify_fail(v, op, "a block, strip or band of no rows");
+}
+
+static void verify_item(verifier *v, const ds_op *op) {
+    const ds_type *t = ds_op_operand(op, 0)->type;
+    uint64_t count;
+    int64_t at = ds_op_int(op, "at", 0);
+    bool readable = (ds_elem_is_integer(t->elem) || t->elem == DS_b1) && !ds_elem_facts(t->elem)->packed;
+    if (!readable || at < 0 || (ds_type_static_count(t, &count) && (uint64_t)at >= count))
+        verify_fail(v, op, "the element is not one of an integer tensor");
+}
+
+static void verify_extract(verifier *v, const ds_op *op) {
+    const ds_value *from = ds_op_operand(op, 0);
+    bool good = is_tensor(from) && op->operand_count == from->type->rank + 1 && verify_is_scalar(&op->results[0], from->type->elem);
+    for (size_t i = 1; good && i < op->operand_count; i++) good = verify_is_scalar(ds_op_operand(op, i), DS_index);
+    if (!good) verify_fail(v, op, "there is not one position for every dimension of a tensor, or the result has another element type");
+}
+
+/* ---- branches and loops ---- */
+
+/* Extents may differ: those are symbols of the op. */
+static bool same_kind_of_tensor(const ds_type *a, const ds_type *b) {
+    return a->kind == DS_TYPE_TENSOR && b->kind == DS_TYPE_TENSOR && a->elem == b->elem && a->rank == b->rank;
+}
+
+static void verify_branches(verifier *v, const ds_op *op) {
+    const ds_type *condition = ds_op_operand(op, 0)->type;
+    uint64_t count;
+    bool good = condition->elem == DS_b1 && ds_type_static_count(condition, &count) && count == 1;
+    for (size_t r = 0; r < 2; r++) {
+        const ds_op *yield = verify_yield(op, r, DS_GRAPH_yield);
+        good = good && yield && yield->operand_count == op->result_count && ds_op_block(op, r)->arg_count == 0;
+        for (size_t i = 0; good && i < op->result_count; i++)
+            good = same_kind_of_tensor(ds_op_operand(yield, i)->type, op->results[i].type);
+    }
+    if (!good) verify_fail(v, op, "the condition is not one bool, or a branch does not give values of the results' types");
+}
+
+static void verify_turns(verifier *v, const ds_op *op) {
+    const ds_op *yield = verify_yield(op, 0, DS_GRAPH_yield);
+    const ds_block *body = ds_op_block(op, 0);
+    size_t conditional = ds_op_attr(op, "conditional") != NULL, carried = op->operand_count - conditional;
+    bool good = yield && op->operand_count >= conditional && carried <= op->result_count && body->arg_count == carried &&
+                yield->operand_count == op->result_count + conditional && (!conditional || ds_op_attr(op, "turns"));
+    if (good && conditional) good = ds_op_operand(op, 0)->type->elem == DS_b1 && ds_op_operand(yield, 0)->type->elem == DS_b1;
+    for (size_t i = 0; good && i < op->result_count; i++) {
+        const ds_type *result = op->results[i].type, *next = ds_op_operand(yield, conditional + i)->type;
+        if (i < carried)
+            good = same_kind_of_tensor(result, next) && same_kind_of_tensor(result, body->args[i]->type) &&
+                   same_kind_of_tensor(result, ds_op_operand(op, conditional + i)->type);
+        else good = result->elem == next->elem && next->kind == DS_TYPE_TENSOR && result->rank == next->rank + 1;
+    }
+    if (!good) verify_fail(v, op, "initial values, region arguments, yielded values and results do not fit together");
+}
+
+/* ---- functions ---- */
+
+static bool has_kind(const ds_attr *dict, const char *name, ds_attr_kind kind) {
+    const ds_attr *a = ds_attr_find(dict, name);
+    return !a || a->kind == kind;
+}
+
+static bool are_described(const ds_attr *dicts, size_t count) {
+    bool good = !dicts || dicts->count == count;
+    for (size_t i = 0; good && dicts && i < count; i++) {
+        const ds_attr *d = dicts->items[i];
+        good =
+            has_kind(d, "ds.name", DS_ATTR_STRING) && has_kind(d, "ds.recipe", DS_ATTR_INT) && has_kind(d, "ds.constant", DS_ATTR_ELEMENTS);
+    }
+    return good;
+}
+
+/* Recipes are numbered by the results of @constants. */
+static bool has_recipe(const ds_module *m, const ds_attr *recipe, const ds_type *type) {
+    const ds_op *constants = ds_module_find(m, "constants");
+    const ds_op *given = constants ? ds_op_block(constants, 0)->last : NULL;
+    int64_t i = recipe->integer;
+    return given && given->kind == DS_RETURN && i >= 0 && i < (int64_t)given->operand_count &&
+           ds_op_operand(given, (size_t)i)->type == type;
+}
+
+void verify_function(verifier *v, const ds_op *func) {
+    const ds_block *body = ds_op_block(func, 0);
+    const ds_attr *attrs = ds_op_attr(func, "arg_attrs");
+    size_t results = body->last && body->last->kind == DS_RETURN ? body->last->operand_count : 0;
+    bool of_constants = !strcmp(ds_op_text(func, "name", ""), "constants");
+    if (!are_described(attrs, body->arg_count) || !are_described(ds_op_attr(func, "res_attrs"), results))
+        verify_fail(v, func, "there are not as many descriptions as arguments and results, or one is of another kind");
+    for (size_t i = 0; i < body->arg_count && v->status == DS_OK; i++) {
+        const ds_type *t = body->args[i]->type;
+        const ds_attr *recipe = attrs ? ds_attr_find(attrs->items[i], "ds.recipe") : NULL,
+                      *constant = attrs ? ds_attr_find(attrs->items[i], "ds.constant") : NULL;
+        if (t->kind == DS_TYPE_TENSOR && !has_usable_type(t)) verify_fail(v, func, "an argument is not a tensor that can be");
+        if (recipe && !has_recipe(v->m, recipe, t)) verify_fail(v, func, "@constants does not give the result that an argument stands for");
+        if (of_constants && (!constant || constant->type != t))
+            verify_fail(v, func, "an argument of @constants is not a constant of its type");
+    }
+}
+
+/* Lists and what is left out live until everything is decomposed. */
+static bool is_transient(const ds_type *t) { return t->kind != DS_TYPE_TENSOR && t->kind != DS_TYPE_SCALAR; }
+
+void verify_graph(verifier *v, const ds_op *op) {
+    if (op->kind == DS_GRAPH_yield || op->kind == DS_GRAPH_sequence) return;
+    if (op->kind == DS_GRAPH_extract) {
+        verify_extract(v, op);
+        return;
+    }
+    for (size_t i = 0; i < op->operand_count; i++)
+        if (!is_tensor(ds_op_operand(op, i)) && !is_transient(ds_op_operand(op, i)->type)) verify_fail(v, op, "an operand is not a tensor");
+    for (size_t i = 0; i < op->result_count; i++)
+        if (!has_usable_type(op->results[i].type)) verify_fail(v, op, "a result is not a tensor that can be");
+    if (v->status != DS_OK) return;
+    if (op->result_count) verify_maps(v, op);
+    switch (op->kind) {
+    case DS_GRAPH_constant: verify_constant(v, op); break;
+    case DS_GRAPH_index: verify_index(v, op); break;
+    case DS_GRAPH_map: verify_points(v, op); break;
+    case DS_GRAPH_reduce: verify_reduce(v, op); break;
+    case DS_GRAPH_matmul:
+    case DS_GRAPH_conv: verify_contraction(v, op); break;
+    case DS_GRAPH_concat: verify_concat(v, op); break;
+    case DS_GRAPH_encode:
+    case DS_GRAPH_reshape: verify_same_elements(v, op); break;
+    case DS_GRAPH_kernel: verify_kernel_op(v, op); break;
+    case DS_GRAPH_item: verify_item(v, op); break;
+    case DS_GRAPH_if: verify_branches(v, op); break;
+    case DS_GRAPH_loop: verify_turns(v, op); break;
+    default: break;
+    }
+}
