@@ -50,8 +50,9 @@ static ds_status external_bytes(ds_importer *im, const Onnx__TensorProto *t, uin
     uint64_t offset, length;
     if (!read_number(entry_value(t, "offset"), 0, &offset) || !read_number(entry_value(t, "length"), expected, &length) ||
         length != expected || offset > file->length || length > file->length - offset)
-        return ds_report(diag, DS_ERROR, DS_E_external, where, "external data in '%s' does not hold the tensor's %llu bytes at its offset, or its length is another",
-                         location, (unsigned long long)expected);
+        return ds_report(diag, DS_ERROR, DS_E_external, where,
+                         "external data in '%s' does not hold the tensor's %llu bytes at its offset, or its length is another", location,
+                         (unsigned long long)expected);
     *out_bytes = file->bytes + offset;
     return DS_OK;
 }

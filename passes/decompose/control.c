@@ -86,7 +86,8 @@ static ds_status choose_rank(dec *d, ds_op *op, size_t result, size_t first_rank
         DS_TRY(dec_ints(d, dec_convert(d, condition, DS_i64), &left, 1, &count));
         right = dec_const(d, region ? 0 : 1);
     }
-    DS_TRY(dec_require(d, DS_equal, left, right, "the %s branch is taken, whose result has rank %zu, not %zu as in the other (where extents decide, --dim chooses)",
+    DS_TRY(dec_require(d, DS_equal, left, right,
+                       "the %s branch is taken, whose result has rank %zu, not %zu as in the other (where extents decide, --dim chooses)",
                        region ? "else" : "then", region ? second_rank : first_rank, region ? first_rank : second_rank));
     take_branch(d, op, region);
     return DS_OK;

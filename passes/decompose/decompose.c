@@ -168,7 +168,8 @@ static ds_status check_inputs(dec *d, ds_op *func) {
         else if (status == DS_OK) status = dec_check_size(d, v);
     }
     if (names.length)
-        status = ds_report(d->cx->diag, DS_ERROR, DS_E_elem, NULL, "no tensor of numbers of known rank up to %d: input %s", DEC_MAX_RANK - 2, names.data);
+        status = ds_report(d->cx->diag, DS_ERROR, DS_E_elem, NULL, "no tensor of numbers of known rank up to %d: input %s",
+                           DEC_MAX_RANK - 2, names.data);
     ds_string_free(&names);
     return status;
 }

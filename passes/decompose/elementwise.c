@@ -382,8 +382,8 @@ RULE(dynamic_quantize) {
     (void)op;
     body b = map_over(d, DS_f32, 0, NULL, range, 2), *r = &b;
     ds_value *low = MIN(r->x[0], num(r, DS_f32, 0)), *high = MAX(r->x[1], num(r, DS_f32, 0));
-    ds_value *span = SUB(high, low), *used = SELECT(EQ(span, num(r, DS_f32, 0)), num(r, DS_f32, 1), span); /* of zeros */
-    ds_value *scale = map_end(r, DIV(used, num(r, DS_f32, 255)));
+    ds_value *span = SUB(high, low), *of_zeros = EQ(span, num(r, DS_f32, 0)), *step = DIV(span, num(r, DS_f32, 255));
+    ds_value *scale = map_end(r, SELECT(of_zeros, num(r, DS_f32, 1), step)); /* as in ONNX Runtime */
     ds_value *both[] = {range[0], scale};
     b = map_over(d, DS_u8, 0, NULL, both, 2);
     low = MIN(r->x[0], num(r, DS_f32, 0));

@@ -526,6 +526,26 @@ static ds_status pads_of_each_dim(dec *d, size_t rank) {
     return DS_OK;
 }
 
+/* Mode constant. A fill that only the run knows is chosen beside a read that yields zero outside x. */
+static ds_status pad_with_one(dec *d, ds_value *x, ds_value *fill, const ds_expr *const *before, size_t rank, const ds_expr *const *dims) {
+    const ds_expr *exprs[DEC_MAX_RANK];
+    double value;
+    bool known = !fill || dec_known_scalar(d, fill, &value);
+    for (size_t i = 0; i < rank; i++) exprs[i] = ds_expr_sub(d->cx, dec_dim(d, i), before[i]);
+    if (!known) DS_TRY(dec_one(d, fill, "the value to pad with is one", &fill));
+    ds_value *inputs[] = {x, fill}, *inside = NULL;
+    const ds_attr *maps[] = {dec_map_of(d, rank, exprs, rank), dec_map_of(d, rank, NULL, 0)};
+    body r = map_begin(d, x->type->elem, rank, dims, inputs, maps, known ? 1 : 2);
+    if (!known || !fill || !map_pad_known(&r, 0, fill)) map_pad(&r, 0, 0);
+    for (size_t i = 0; i < rank && !known; i++) {
+        ds_value *p = op2(&r, DS_LOOP_sub, position(&r, i), extent(&r, before[i])), *size = extent(&r, x->type->dims[i]);
+        ds_value *in = op2(&r, DS_LOOP_and, op2(&r, DS_LOOP_le, like(&r, p, 0), p), op2(&r, DS_LOOP_lt, p, size));
+        inside = inside ? op2(&r, DS_LOOP_and, inside, in) : in;
+    }
+    d->out[0] = map_end(&r, inside ? op3(&r, DS_LOOP_select, inside, r.x[0], r.x[1]) : r.x[0]);
+    return DS_OK;
+}
+
 RULE(pad) {
     ds_value *x = dec_in(d, 0), *fill = dec_in(d, 2);
     const ds_expr *pads[2 * DEC_MAX_RANK], *dims[DEC_MAX_RANK], *before[DEC_MAX_RANK], *late_axes[DEC_MAX_RANK];
@@ -555,35 +575,19 @@ RULE(pad) {
         dims[axis] = ds_expr_add(d->cx, ds_expr_add(d->cx, dims[axis], pads[i]), pads[count + i]);
     }
     DS_TRY(dec_not_negative(d, dims, rank, "the extents with the pads"));
-    double known;
-    bool constant = !strcmp(mode, "constant");
-    if (constant && (!fill || dec_known_scalar(d, fill, &known))) {
-        const ds_expr *exprs[DEC_MAX_RANK];
-        for (size_t i = 0; i < rank; i++) exprs[i] = ds_expr_sub(d->cx, dec_dim(d, i), before[i]);
-        const ds_attr *map = dec_map_of(d, rank, exprs, rank);
-        body r = map_begin(d, x->type->elem, rank, dims, &x, &map, 1);
-        if (!fill || !map_pad_known(&r, 0, fill)) map_pad(&r, 0, 0);
-        d->out[0] = map_end(&r, r.x[0]);
-        return DS_OK;
-    }
-    if (constant && fill) DS_TRY(dec_one(d, fill, "the value to pad with is one", &fill));
-    body r = map_over(d, x->type->elem, rank, dims, &fill, constant && fill ? 1 : 0);
-    ds_value *at[DEC_MAX_RANK], *inside = NULL;
+    if (!strcmp(mode, "constant")) return pad_with_one(d, x, fill, before, rank, dims);
+    body r = map_over(d, x->type->elem, rank, dims, NULL, 0);
+    ds_value *at[DEC_MAX_RANK];
     for (size_t i = 0; i < rank; i++) {
         ds_value *p = op2(&r, DS_LOOP_sub, position(&r, i), extent(&r, before[i])), *size = extent(&r, x->type->dims[i]),
                  *zero = like(&r, p, 0), *one = like(&r, p, 1);
         ds_value *last = op2(&r, DS_LOOP_sub, size, one);
-        if (constant) {
-            ds_value *in = op2(&r, DS_LOOP_and, op2(&r, DS_LOOP_le, zero, p), op2(&r, DS_LOOP_lt, p, size));
-            inside = inside ? op2(&r, DS_LOOP_and, inside, in) : in;
-        }
         if (!strcmp(mode, "reflect")) { /* distance to the nearest multiple of 2*(size-1) */
             ds_value *period = op2(&r, DS_LOOP_max, op2(&r, DS_LOOP_mul, last, like(&r, p, 2)), one), *m = op2(&r, DS_LOOP_mod, p, period);
             p = op2(&r, DS_LOOP_min, m, op2(&r, DS_LOOP_sub, period, m));
         } else if (!strcmp(mode, "wrap")) p = op2(&r, DS_LOOP_mod, p, size);
         at[i] = op2(&r, DS_LOOP_max, zero, op2(&r, DS_LOOP_min, p, last));
     }
-    ds_value *v = extract(&r, x, at, rank);
-    d->out[0] = map_end(&r, inside && fill ? op3(&r, DS_LOOP_select, inside, v, r.x[0]) : v);
+    d->out[0] = map_end(&r, extract(&r, x, at, rank));
     return DS_OK;
 }

@@ -89,7 +89,7 @@ def narrow():
         want = ties.astype(np.float16)
     yield one("Cast of f64 to f16, rounded once", "Cast", [ties], [want], to=TensorProto.FLOAT16)
     zeros = np.zeros(3, np.float32)
-    yield one("DynamicQuantizeLinear of zeros", "DynamicQuantizeLinear", [zeros], [zeros.astype(np.uint8), np.float32(1 / 255).reshape(()), np.uint8(0).reshape(())])
+    yield one("DynamicQuantizeLinear of zeros", "DynamicQuantizeLinear", [zeros], [zeros.astype(np.uint8), np.float32(1).reshape(()), np.uint8(0).reshape(())])
 
 
 def nearest(extents, positions, mode, transform="half_pixel", flags=()):
