@@ -91,8 +91,8 @@ static void verify_constant(verifier *v, const ds_op *op) {
 static void verify_index(verifier *v, const ds_op *op) {
     uint64_t count;
     const ds_attr *values = ds_op_attr(op, "values");
-    if (!ds_elem_is_integer(op->results[0].type->elem) || !ds_type_static_count(op->results[0].type, &count) || count != values->count)
-        verify_fail(v, op, "there is not one expression for every element of an integer tensor");
+    if (!ds_type_static_count(op->results[0].type, &count) || count != values->count)
+        verify_fail(v, op, "there is not one expression for every element");
 }
 
 static void verify_contraction(verifier *v, const ds_op *op) {
