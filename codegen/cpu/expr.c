@@ -107,7 +107,9 @@ LLVMValueRef em_expr(emitter *e, const ds_expr *expr, LLVMValueRef *dims, size_t
 
 LLVMValueRef em_expr_attr(emitter *e, const ds_attr *attr) {
     const ds_expr *expr = ds_attr_to_expr(attr);
-    return expr ? em_expr(e, expr, NULL, 1) : em_i64(e, 0);
+    if (expr) return em_expr(e, expr, NULL, 1);
+    e->error = "an attribute that is not an expression";
+    return em_i64(e, 0);
 }
 
 LLVMValueRef em_size(emitter *e, const ds_expr *const *factors, size_t count, LLVMValueRef *out_bad) {

@@ -232,7 +232,7 @@ ds_status plan_loop(planner *p, ds_op *op) {
     ds_op *loop = ds_op_create(&p->b, DS_PLAN_loop, NULL, 0, NULL, 0, 1);
     ds_op_set_attr(p->m, loop, "counter", ds_op_attr(op, "counter"));
     ds_op_set_attr(p->m, loop, "extent", ds_op_attr(op, "extent"));
-    if (t.conditional) ds_op_set_attr(p->m, loop, "condition", ds_attr_string(p->cx, t.going));
+    if (t.conditional) plan_set_expr(p, loop, "condition", ds_expr_symbol(p->cx, t.going));
     ds_builder outer = p->b;
     p->b.block = ds_op_block(loop, 0), p->b.before = NULL;
     for (size_t i = 0; i < t.carried; i++)
