@@ -15,7 +15,7 @@
 // CHECK-NOT: beside
 // CHECK: "plan.call"(%[[X]], %arg2,
 // CHECK-NOT: beside
-func.func @main(%a: tensor<4x8xf32>, %q: tensor<8x16xf32>, %k: tensor<8x16xf32>, %v: tensor<8x16xf32>, %n: tensor<?xf32, {dims = ["seq"]}>) -> (tensor<4x16xf32>, tensor<4x16xf32>, tensor<4x16xf32>) {
+func.func @main(%a: tensor<4x8xf32>, %q: tensor<8x16xf32>, %k: tensor<8x16xf32>, %v: tensor<8x16xf32>, %length: tensor<?xf32, {dims = ["seq"]}>) -> (tensor<4x16xf32>, tensor<4x16xf32>, tensor<4x16xf32>) {
   "graph.require"() {is = "at_most", left = "seq", node = "node 'a' (Add)", right = "512", what = "it is short"} : () -> ()
   %x = "graph.map"(%a) ({
   ^bb0(%e: f32):
