@@ -431,6 +431,27 @@ static const ds_attr *types_attr(planner *p, ds_value *const *values, size_t cou
     return attr;
 }
 
+typedef struct {
+    const char **known;
+    bool all;
+} symbol_check;
+
+static void check_known(void *user, const char *name) {
+    symbol_check *s = user;
+    bool found = false;
+    for (size_t i = 0; i < arrlenu(s->known); i++) found = found || !strcmp(s->known[i], name);
+    s->all = s->all && found;
+}
+
+/* Whether the extents of a result are known when its memory is written: what makes it may stand before what reads a symbol. */
+static bool is_sized_by(const ds_type *result, const ds_type *made) {
+    symbol_check s = {NULL, true};
+    for (size_t i = 0; i < made->rank; i++) ds_expr_each_symbol(made->dims[i], collect_symbol, &s.known);
+    for (size_t i = 0; i < result->rank; i++) ds_expr_each_symbol(result->dims[i], check_known, &s);
+    arrfree(s.known);
+    return s.all;
+}
+
 ds_status lower_plan(ds_module *m, ds_op *func) {
     planner p = {.m = m, .cx = m->cx, .func = func};
     ds_block *body = ds_op_block(func, 0);
@@ -478,8 +499,8 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     bool *direct = ds_xmalloc(arrlenu(outputs) + 1);
     for (size_t i = 0; i < arrlenu(outputs); i++) {
         int s = store_index(&p, lower_root_of(outputs[i]));
-        direct[i] = s >= 0 && i < DS_COUNT(p.output_args) && p.stores[s].output < 0 && !p.stores[s].is_cell &&
-                    lower_root_of(outputs[i])->op->block == body &&
+        direct[i] = s >= 0 && is_sized_by(outputs[i]->type, lower_root_of(outputs[i])->type) && i < DS_COUNT(p.output_args) &&
+                    p.stores[s].output < 0 && !p.stores[s].is_cell && lower_root_of(outputs[i])->op->block == body &&
                     ds_expr_equals(ds_expr_sub(p.cx, p.stores[s].bytes, plan_bytes_of(&p, outputs[i]->type)), 0);
         if (direct[i]) p.stores[s].output = (int)i;
     }
