@@ -10,7 +10,6 @@ typedef struct {
     const char *name, *arch, *cpu, *features;
     unsigned vector_bytes, registers;
     bool has_fma, has_masks;
-    size_t l1_bytes, l2_bytes;
     uint32_t cpuid_1, cpuid_7, cpuid_extended, xcr0; /* bits that must be set; all 0: it runs on every machine of its architecture */
 } ds_target;
 

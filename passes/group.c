@@ -24,7 +24,7 @@ enum { MAX_GROUP = 12 };
 typedef struct {
     ds_module *m;
     ds_ir_context *cx;
-    const ds_target *target;
+    const ds_machine *machine;
 } grouper;
 
 static bool computes(const ds_op *op) {
@@ -293,7 +293,7 @@ static size_t collect_layers(grouper *g, ds_op *first, ds_op **ops, size_t *out_
         !same_rows(v->type, second->results[0].type, rows) || ds_op_operand(second, 0) != v ||
         !reads_row(ds_op_map(second, 0), v->type, rows))
         return 0;
-    double room = (double)g->target->l2_bytes;
+    double room = (double)g->machine->l2_bytes;
     if (weight_bytes(first) + weight_bytes(second) > room / 2 || (double)between * 4 < room) return 0;
     ops[count++] = second;
     ds_op *last = epilogue_of(&second->results[0]);
@@ -314,7 +314,7 @@ static bool has_window(grouper *g, const ds_op *op) { return ds_is_depthwise(g->
 /* Weights are read for every strip; a depthwise convolution has some, too. */
 static bool weights_are_small(grouper *g, const ds_op *conv, const ds_op *window) {
     uint64_t count;
-    size_t room = ds_is_pool(g->cx, window) ? g->target->l2_bytes / 8 : g->target->l1_bytes;
+    size_t room = ds_is_pool(g->cx, window) ? g->machine->l2_bytes / 8 : g->machine->l1_bytes;
     return ds_type_static_count(ds_op_operand(conv, 1)->type, &count) && count * 4 <= room;
 }
 
@@ -374,7 +374,7 @@ static bool plan_strips(grouper *g, const ds_value *kept, const ds_value *last, 
     const ds_type *t = window->results[0].type;
     int64_t height = t->dims[2]->value, bands = MOST_BANDS;
     ds_window_along(g->cx, window, 2, &reads);
-    double row = last ? 4 * (double)(t->dims[1]->value * t->dims[3]->value) : 0, room = (double)g->target->l2_bytes / 4;
+    double row = last ? 4 * (double)(t->dims[1]->value * t->dims[3]->value) : 0, room = (double)g->machine->l2_bytes / 4;
     if (kept) {
         double one = image_bytes(g, kept) / (double)kept->type->dims[2]->value;
         row += one * (double)reads.stride, room -= one * (double)(reads.reach - reads.stride);
@@ -419,7 +419,7 @@ static size_t collect_strips(grouper *g, ds_op *first, ds_op **ops, strip_plan *
     }
     double most = kept ? image_bytes(g, kept) : 0;
     if (last && image_bytes(g, last) > most) most = image_bytes(g, last);
-    if (most > (double)g->target->l2_bytes / 2 && plan_strips(g, kept, last, window, out)) return count;
+    if (most > (double)g->machine->l2_bytes / 2 && plan_strips(g, kept, last, window, out)) return count;
     *out = (strip_plan){0};
     return 0;
 }
@@ -613,7 +613,7 @@ static void group_block(grouper *g, ds_block *block) {
             next = after_group(ops, count, next);
         } else if (is_contraction(op) &&
                    ((count = collect_layers(g, op, ops, &shared)) || (count = collect_attention(g, op, ops, &shared)))) {
-            block_rows = attention_block(op->results[0].type, g->target->l2_bytes);
+            block_rows = attention_block(op->results[0].type, g->machine->l2_bytes);
             next = after_group(ops, count, next);
         } else if (op->kind == DS_GRAPH_reduce && !makes_rows(g, op)) {
             count = collect_rows(op, ops);
@@ -637,7 +637,7 @@ static void group_block(grouper *g, ds_block *block) {
 }
 
 ds_status ds_pass_group(ds_module *module, const ds_pass_options *options) {
-    grouper g = {module, module->cx, options->target};
+    grouper g = {module, module->cx, options->machine};
     for (ds_op *func = module->body.block->first; func; func = func->next) {
         erase_unused(ds_op_block(func, 0));
         group_block(&g, ds_op_block(func, 0));

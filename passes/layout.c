@@ -119,10 +119,9 @@ static void swap_operands(layout *l, ds_op *op) {
     ds_op_set_attr(l->m, op, "maps", ds_attr_array(l->cx, maps, 2));
 }
 
-enum { SET_BYTES = 2048 };
-
-/* Panels whose distance is a multiple of 2 KB share few sets of the L1 cache when a tile reads several. One more row, of zeros, behind each
- * of them moves them apart; rows of a window would have to lie apart, too, so this is for products and 1x1 convolutions. */
+/* Panels whose distance is a multiple of the machine's stride share few sets of the L1 cache when a tile reads several. One more row, of
+ * zeros, behind each of them moves them apart; rows of a window would have to lie apart, too, so this is for products and 1x1 convolutions.
+ */
 static const ds_attr *skewed(layout *l, const ds_op *op, const ds_contraction *c, const ds_attr *encoding) {
     const ds_attr *map = ds_op_map(op, 1);
     int64_t none[MAX_RANK] = {0}, after[MAX_RANK] = {0}, k = 1, extent;
@@ -132,7 +131,7 @@ static const ds_attr *skewed(layout *l, const ds_op *op, const ds_contraction *c
         if (k > 1 || !ds_expr_is_const(c->extent[e->value], &extent)) return encoding;
         k = extent, after[i] = 1;
     }
-    if (k * DS_PANEL * 4 % SET_BYTES) return encoding;
+    if (k * DS_PANEL * 4 % l->options->machine->stride_bytes) return encoding;
     const ds_type *type = ds_type_with_encoding(l->cx, ds_op_operand(op, 1)->type, encoding);
     return ds_layout_with_border(l->cx, type, none, after)->encoding;
 }

@@ -3,6 +3,7 @@
 #define DS_PASSES_H
 
 #include "ir/ir.h"
+#include "ir/machine.h"
 #include "ir/rewrite.h"
 #include "ir/target.h"
 
@@ -20,7 +21,8 @@ typedef struct {
 } ds_schedule;
 
 typedef struct {
-    const ds_target *target;
+    const ds_target *target;      /* what may be emitted */
+    const ds_machine *machine;    /* what is chosen for */
     const ds_schedule *schedules; /* measured by `dsc tune`, or NULL */
     size_t schedule_count;
     bool print_after_all, print_changed, timing, verify_each, trace_rules;

@@ -11,7 +11,11 @@ static void print_capabilities(void) {
     for (size_t i = 0; ds_target_at(i); i++)
         ds_string_printf(&text, "  %-12s %u-byte vectors%s\n", ds_target_at(i)->name, ds_target_at(i)->vector_bytes,
                          ds_target_at(i)->has_fma ? ", fma" : "");
-    ds_string_printf(&text, "this machine: %s\n\npasses:\n", ds_target_find("native")->name);
+    ds_string_printf(&text, "this machine: %s\n\nmachines (--tune-for):\n", ds_target_find("native")->name);
+    const ds_machine *machine;
+    for (size_t i = 0; (machine = ds_machine_at(i)); i++)
+        ds_string_printf(&text, "  %-16s at %-10s %s\n", machine->name, machine->level, machine->doc);
+    ds_string_printf(&text, "\npasses:\n");
     ds_passes_list(&text);
     ds_string_printf(&text, "\noperators (ai.onnx):\n ");
     size_t column = 0;
@@ -59,7 +63,7 @@ ds_status cmd_info(const cli *c, ds_ir_context *cx) {
     ds_files files = {0};
     ds_module *m = NULL;
     ds_string text = {0};
-    ds_pass_options passes = {.target = ds_target_at(0), .passes = "decompose"};
+    ds_pass_options passes = {.target = ds_target_at(0), .machine = ds_machine_at(0), .passes = "decompose"};
     if (arrlenu(c->arguments) == 0) {
         print_capabilities();
         return DS_OK;

@@ -174,14 +174,14 @@ static bool arrange(tiling *t) {
 
 /* ---- the tile's size ---- */
 
-enum { L2_RATE = 32, L2_RATE_BESIDE = 28 }; /* bytes a cycle that it delivers alone, and beside many broadcasts of A */
-
-/* Cycles of one step of a rows x columns tile on two units that multiply and two that load: what is slowest of products, loads, and B
- * coming from the L2 cache. Eight sums just hide the latency of a multiply-add; twelve also bear that one comes late. */
+/* Cycles of one step of a rows x columns tile: what is slowest of products, loads, and B coming from the L2 cache. As many sums as are
+ * begun while one is under way just hide its latency; half as many more also bear that one comes late. */
 static double step_cycles(tiling *t, size_t rows, size_t columns, bool b_in_l1) {
-    size_t sums = rows * columns;
-    double products = (double)(sums < 8 ? 8 : sums) / 2 + (sums < 12 ? 0.25 : 0), loads = (double)(rows + columns) / 2;
-    double far = (double)(columns * t->l->lanes) * 4 / (rows > 1 ? L2_RATE_BESIDE : L2_RATE);
+    const ds_machine *machine = t->l->machine;
+    size_t sums = rows * columns, hidden = (size_t)machine->fma_ports * machine->fma_latency;
+    double products = (double)(sums < hidden ? hidden : sums) / machine->fma_ports + (2 * sums < 3 * hidden ? 0.25 : 0);
+    double loads = (double)(rows + columns) / machine->load_ports;
+    double far = (double)(columns * t->l->lanes) * 4 / (rows > 1 ? machine->l2_rate_beside : machine->l2_rate);
     double most = products > loads ? products : loads;
     return (!b_in_l1 && far > most ? far : most) + 0.3;
 }
@@ -222,7 +222,7 @@ static void choose_tile(tiling *t) {
             if (rows * columns + columns + 1 > registers) break;
             if (t->block % (int64_t)rows) continue;
             int64_t width = (int64_t)columns * lanes, rest = n % width;
-            bool b_in_l1 = k * (double)width * 4 < (double)t->l->target->l1_bytes / 2;
+            bool b_in_l1 = k * (double)width * 4 < (double)t->l->machine->l1_bytes / 2;
             double cycles = (double)(n / width) * step_cycles(t, rows, columns, b_in_l1);
             if (rest) cycles += step_cycles(t, rows, (size_t)((rest + lanes - 1) / lanes), b_in_l1);
             cycles *= (double)((m + (int64_t)rows - 1) / (int64_t)rows); /* an edge of fewer rows saves less than it should */
@@ -264,17 +264,20 @@ static const ds_expr *blocks(tiling *t, const ds_expr *extent, int64_t size) {
     return ds_expr_ceildiv(t->l->cx, extent, ds_expr_const(t->l->cx, size));
 }
 
-enum { STEPS = 4, LINE = 64 }; /* of the tile's unrolled loop (codegen/cpu/tile.c); bytes that the memory moves at a time */
+enum { STEPS = 4 }; /* of the tile's unrolled loop (codegen/cpu/tile.c) */
+
+/* Elements that the memory moves at a time. */
+static int64_t line_of(const tiling *t) { return t->l->machine->line_bytes / 4; }
 
 /* Lines of B that one tile takes in for every STEPS steps. */
-static double lines_taken(const tiling *t) { return (double)(STEPS * t->columns * t->l->lanes * 4) / LINE; }
+static double lines_taken(const tiling *t) { return (double)(STEPS * t->columns * t->l->lanes) / (double)line_of(t); }
 
 /* Where what this tile fetches into the L2 cache begins, in elements of B. Constant weights come from afar: while some columns are at work,
  * the first tiles fetch a part each of the next ones, which follow them in memory. The others fetch what lies behind B: the weights of the
  * kernels that come next, some of which have no time to fetch their own. */
 static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *first) {
     lowering *l = t->l;
-    int64_t k = (int64_t)sum_length(t), width = (int64_t)(t->columns * l->lanes), share = k / STEPS * (int64_t)t->ahead * (LINE / 4);
+    int64_t k = (int64_t)sum_length(t), width = (int64_t)(t->columns * l->lanes), share = k / STEPS * (int64_t)t->ahead * line_of(t);
     ds_value *turn = t->turn ? t->turn : lw_index(l, 0), *own = lw_index(l, (int64_t)t->own_turns);
     if (t->m != SIZE_MAX)
         turn =
@@ -291,7 +294,7 @@ static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *firs
     } else turn = lw_binary(l, DS_LOOP_sub, turn, own);
     ds_value *tile = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, group, lw_extent(l, blocks(t, t->extent[t->n], width))), q);
     tile = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, tile, lw_index(l, (int64_t)others)), turn);
-    int64_t count = ds_layout_count(l->cx, ds_op_operand(t->op, 1)->type)->value, line = LINE / 4;
+    int64_t count = ds_layout_count(l->cx, ds_op_operand(t->op, 1)->type)->value, line = line_of(t);
     ds_value *behind = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, tile, lw_index(l, t->behind)),
                                  lw_index(l, (count + line - 1) / line * line)),
              *choice[] = {is_own, next, behind};
@@ -422,7 +425,7 @@ static double even(double count, double chunk) {
  * fits half the L2 cache: one. Else as many as have their part of A there, so that B comes from afar once for all of them. */
 static const ds_expr *group_of_units(tiling *t, double k, double m_chunk, const ds_expr *units) {
     int64_t count;
-    double room = (double)t->l->target->l2_bytes / 2, group = 2 * room / (k * m_chunk * (double)t->rows * 4);
+    double room = (double)t->l->machine->l2_bytes / 2, group = 2 * room / (k * m_chunk * (double)t->rows * 4);
     const ds_expr *one = ds_expr_const(t->l->cx, 1);
     if (k * lower_estimate(t->extent[t->n]) * 4 <= room) return one;
     for (size_t i = 0; i < t->kept; i++)
@@ -443,7 +446,7 @@ static void choose_piece(tiling *t, double k, double *out_rows, double *out_colu
     for (size_t i = 0; i < t->kept; i++)
         if (i != t->m && i != t->n) total *= lower_estimate(t->extent[i]);
     double most = total / PIECES > PIECE_MACS ? PIECE_MACS : total / PIECES < LEAST_MACS ? LEAST_MACS : total / PIECES;
-    double m_chunk = (double)l->target->l2_bytes / 2 / (k * 4 * (double)rows);
+    double m_chunk = (double)l->machine->l2_bytes / 2 / (k * 4 * (double)rows);
     if (!ds_expr_is_const(m_extent, NULL)) m_chunk = 16;
     if (m_chunk > m_tiles) m_chunk = m_tiles;
     if (m_chunk < 1) m_chunk = 1;
@@ -471,7 +474,7 @@ static void choose_ahead(tiling *t, const ds_expr *units, const ds_expr *group, 
     for (size_t i = 0; i < t->rank; i++) fixed = fixed && (i < t->kept || ds_expr_is_const(t->extent[i], NULL));
     if (!fixed || turns <= 1) return;
     bool known = ds_expr_is_const(units, NULL) && ds_expr_is_const(ds_layout_count(cx, ds_op_operand(t->op, 1)->type), NULL);
-    double own = lines_taken(t), behind = known ? (double)t->l->weights_behind / LINE : 0, spare = 0;
+    double own = lines_taken(t), behind = known ? (double)t->l->weights_behind / t->l->machine->line_bytes : 0, spare = 0;
     t->by_group = ds_expr_equals(group, 1) && groups > 1, t->turns = (size_t)turns;
     for (t->ahead = (size_t)((own + turns - 1) / turns);; t->ahead++) {
         t->own_turns = (size_t)((own + (double)t->ahead - 1) / (double)t->ahead);
@@ -480,7 +483,7 @@ static void choose_ahead(tiling *t, const ds_expr *units, const ds_expr *group, 
     }
     if (behind == 0 || spare < 1) return;
     double most = k / STEPS * (double)t->ahead, each = behind / (spare * columns);
-    t->behind = (int64_t)((each < most ? each : most) * (LINE / 4));
+    t->behind = (int64_t)((each < most ? each : most) * (double)line_of(t));
 }
 
 /* Takes the number of a piece apart: groups of units, then columns, then units of the group, these fastest. Leaves where the piece is in

@@ -403,10 +403,10 @@ enum { FIRST_COLUMNS = 1 << 16 };
 
 /* Weights lie in the order of their first use. How many bytes of those behind this kernel's should be in the cache when it is through: all
  * up to the next contraction of many rows, which fetches its own but for the first columns. At most three quarters of the L2 cache. */
-static int64_t weights_behind(ds_ir_context *cx, const ds_op *kernel, const ds_target *target) {
+static int64_t weights_behind(ds_ir_context *cx, const ds_op *kernel, const ds_machine *machine) {
     const ds_value *own = weights_of(kernel);
     const ds_block *body = kernel->block;
-    int64_t bytes = 0, most = (int64_t)target->l2_bytes * 3 / 4;
+    int64_t bytes = 0, most = (int64_t)machine->l2_bytes * 3 / 4;
     size_t i = 0;
     while (i < body->arg_count && body->args[i] != own) i++;
     for (i++; i < body->arg_count && bytes < most; i++) {
@@ -431,10 +431,10 @@ static ds_op *copy_kernel(ds_module *m, ds_op *kernel) {
     return copy;
 }
 
-ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule *schedule, ds_op *original, const char *name,
-                       ds_op **out_func) {
-    lowering l = {.m = m, .cx = m->cx, .target = target, .schedule = schedule, .lanes = lanes_of(target)};
-    l.weights_behind = weights_behind(m->cx, original, target);
+ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_machine *machine, const ds_schedule *schedule, ds_op *original,
+                       const char *name, ds_op **out_func) {
+    lowering l = {.m = m, .cx = m->cx, .target = target, .machine = machine, .schedule = schedule, .lanes = lanes_of(target)};
+    l.weights_behind = weights_behind(m->cx, original, machine);
     ds_op *kernel = ds_op_attr(original, "block") ? copy_kernel(m, original) : original;
     ds_op *func = ds_func_create(m, name);
     ds_block *body = ds_op_block(kernel, 0);

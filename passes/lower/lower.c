@@ -20,6 +20,7 @@ typedef struct {
 typedef struct {
     ds_module *m;
     const ds_target *target;
+    const ds_machine *machine;
     const ds_pass_options *options;
     kernel_name *known; /* stb_ds string map: text -> name */
     unsigned next;
@@ -65,7 +66,7 @@ static void lower_one(lowerer *w, ds_op *kernel) {
     const char *what = ds_op_text(kernel, "what", "");
     const ds_schedule *block = ds_pass_schedule(w->options, DS_SCHEDULE_BLOCK, what);
     if (block && ds_op_attr(kernel, "block")) ds_op_set_attr(w->m, kernel, "block", ds_attr_int(w->m->cx, block->rows));
-    ds_status status = lower_kernel(w->m, w->target, ds_pass_schedule(w->options, DS_SCHEDULE_TILE, what), kernel, name, &func);
+    ds_status status = lower_kernel(w->m, w->target, w->machine, ds_pass_schedule(w->options, DS_SCHEDULE_TILE, what), kernel, name, &func);
     if (status == DS_UNSUPPORTED) { /* no tiled form: every op gets a kernel of its own */
         ds_op *unfinished = ds_module_find(w->m, name), **parts;
         if (unfinished) ds_op_erase(unfinished);
@@ -111,7 +112,8 @@ ds_status ds_pass_lower(ds_module *module, const ds_pass_options *options) {
         ds_op *func = ds_module_find(module, names[i]);
         if (!func) continue;
         /* recipes run on the machine that compiles, with the same arithmetic everywhere */
-        lowerer w = {.m = module, .options = options, .target = i ? ds_target_at(0) : &target, .prefix = i ? "c" : "k"};
+        lowerer w = {.m = module, .options = options, .target = &target, .machine = options->machine, .prefix = "k"};
+        if (i) w.target = ds_target_at(0), w.machine = ds_machine_at(0), w.prefix = "c";
         sh_new_strdup(w.known);
         lower_block(&w, ds_op_block(func, 0));
         shfree(w.known);

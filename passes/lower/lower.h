@@ -33,6 +33,7 @@ typedef struct {
     ds_module *m;
     ds_ir_context *cx;
     const ds_target *target;
+    const ds_machine *machine;
     ds_builder b;
     const ds_schedule *schedule; /* a choice that was measured, or NULL */
     size_t lanes;                /* of vectors, for every element type */
@@ -113,8 +114,8 @@ void lower_parallel_end(lowering *l, ds_op *loop);
 double lower_estimate(const ds_expr *e); /* of an extent: its value with a guess for symbols, at least 1 */
 
 /* kernel -> function @name of loop ops. */
-ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_schedule *schedule, ds_op *kernel, const char *name,
-                       ds_op **out_func);
+ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_machine *machine, const ds_schedule *schedule, ds_op *kernel,
+                       const char *name, ds_op **out_func);
 /* Says what a kernel does, for reports: attributes `what` (text), `flops` and `bytes` (of its operands and results), `node` (of a
  * convolution that Winograd's algorithm fits). */
 void lower_describe(ds_module *m, ds_op *kernel);

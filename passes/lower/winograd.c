@@ -349,7 +349,7 @@ static void choose_sizes(winograd *w) {
     w->stride = w->ci + SKEW;
     int64_t most = (target->registers - (int64_t)w->columns - 1) / (int64_t)w->columns;
     if (most > MOST_ROWS) most = MOST_ROWS;
-    int64_t limit = (int64_t)(target->l2_bytes / 2) / (w->points * 4 * w->stride);
+    int64_t limit = (int64_t)(w->l->machine->l2_bytes / 2) / (w->points * 4 * w->stride);
     if (limit > MOST_TILES) limit = MOST_TILES;
     double best = 0;
     for (int64_t rows = 1; rows == 1 || rows <= most; rows++) /* one even where registers are too few */

@@ -14,7 +14,7 @@ static const char *const passes[] = {
 };
 
 static ds_status run_passes(ds_module *m) {
-    ds_pass_options options = {.target = ds_target_find("x86-64-v3")};
+    ds_pass_options options = {.target = ds_target_find("x86-64-v3"), .machine = ds_machine_find("x86-64-v3", "x86-64-v3")};
     for (size_t i = 0; i < DS_COUNT(passes); i++) {
         options.passes = passes[i];
         DS_TRY(ds_passes_run(m, &options));
