@@ -33,6 +33,12 @@ bool ds_elem_bytes(ds_elem elem, uint64_t count, uint64_t *out_bytes) {
     return *out_bytes <= INT64_MAX;
 }
 
+const ds_expr *ds_elem_bytes_of(ds_ir_context *cx, ds_elem elem, const ds_expr *count) {
+    int64_t bits = elems[elem].bits;
+    if (!elems[elem].packed) return ds_expr_scale(cx, count, bits / 8);
+    return ds_expr_ceildiv(cx, ds_expr_scale(cx, count, bits), ds_expr_const(cx, 8));
+}
+
 /* ---- interning ---- */
 
 static uint32_t hash_pointer(uint32_t h, const void *p) { return ds_hash_bytes(h, &p, sizeof p); }

@@ -42,6 +42,8 @@ bool ds_elem_is_integer(ds_elem elem); /* signed, unsigned or index; not bool */
 bool ds_elem_is_unsigned(ds_elem elem);
 /* Bytes of `count` elements as they lie in memory; false on overflow. */
 bool ds_elem_bytes(ds_elem elem, uint64_t count, uint64_t *out_bytes);
+/* The same for a count that is an expression: a packed type's elements share bytes, and the last one may be partly used. */
+const ds_expr *ds_elem_bytes_of(ds_ir_context *cx, ds_elem elem, const ds_expr *count);
 
 typedef enum {
     DS_TYPE_SCALAR, /* f32, index, ... */

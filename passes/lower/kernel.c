@@ -277,7 +277,7 @@ static void bind_temporary(lowering *l, ds_value *v, size_t shared, int64_t rows
     ds_mapping_set(&l->buffers, v, ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, v->type->elem), NULL));
     const ds_expr *count = ds_expr_add(l->cx, ds_expr_scale(l->cx, ds_type_count(l->cx, t), rows ? rows : 1),
                                        ds_expr_const(l->cx, (int64_t)l->lanes)); /* see is_temporary in nest.c */
-    arrput(*scratch, ds_expr_scale(l->cx, count, (int64_t)(ds_elem_facts(t->elem)->bits / 8)));
+    arrput(*scratch, ds_elem_bytes_of(l->cx, t->elem, count));
     for (ds_use *use = v->uses; use; use = use->next)
         for (size_t i = 0; i < use->owner->operand_count; i++)
             if (ds_op_operand(use->owner, i) == v && ds_op_attr(use->owner, "maps"))
@@ -431,6 +431,33 @@ static ds_op *copy_kernel(ds_module *m, ds_op *kernel) {
     return copy;
 }
 
+/* Elements that share bytes: two threads must not write one. */
+static bool writes_shared_bytes(const ds_op *kernel) {
+    for (size_t i = 0; i < kernel->result_count; i++)
+        if (ds_elem_facts(kernel->results[i].type->elem)->packed) return true;
+    return false;
+}
+
+/* All pieces one after the other, as the only piece. */
+static ds_op *in_one_piece(lowering *l, ds_op *parallel) {
+    ds_block *body = ds_op_block(parallel, 0);
+    ds_builder after = l->b;
+    l->b = (ds_builder){l->m, parallel->block, parallel, parallel->loc};
+    ds_op *one = ds_op_create(&l->b, DS_LOOP_parallel, NULL, 0, NULL, 0, 1);
+    ds_op_set_attr(l->m, one, "pieces", ds_attr_expr(l->cx, ds_expr_const(l->cx, 1)));
+    ds_block_add_arg(l->m, ds_op_block(one, 0), body->args[0]->type, NULL);
+    l->b = (ds_builder){l->m, ds_op_block(one, 0), NULL, parallel->loc};
+    ds_value *count = lw_extent(l, ds_attr_to_expr(ds_op_attr(parallel, "pieces")));
+    ds_op *loop = lw_for(l, lw_index(l, 0), count, lw_index(l, 1), NULL, 0, NULL);
+    ds_value_replace_uses(body->args[0], lw_for_position(loop));
+    while (body->first != body->last) ds_op_move(body->first, ds_op_block(loop, 0), NULL);
+    lw_end(l, loop, NULL, 0);
+    ds_op_create(&l->b, DS_LOOP_yield, NULL, 0, NULL, 0, 0);
+    ds_op_erase(parallel);
+    l->b = after;
+    return one;
+}
+
 ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_machine *machine, const ds_schedule *schedule, ds_op *original,
                        const char *name, ds_op **out_func) {
     lowering l = {.m = m, .cx = m->cx, .target = target, .machine = machine, .schedule = schedule, .lanes = lanes_of(target)};
@@ -461,6 +488,7 @@ ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_machine *
     ds_op *parallel = ds_op_block(func, 0)->first;
     while (parallel && parallel->kind != DS_LOOP_parallel) parallel = parallel->next;
     if (lowered) fill_borders(&l, kernel, parallel);
+    if (lowered && writes_shared_bytes(kernel)) parallel = in_one_piece(&l, parallel);
     if (kernel != original) ds_op_erase(kernel);
     if (!lowered) return DS_UNSUPPORTED;
     ds_op_create(&l.b, DS_RETURN, NULL, 0, NULL, 0, 0);

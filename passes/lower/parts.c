@@ -24,7 +24,7 @@ static bool can_move(ds_value *v, const ds_block *block) {
 static bool has_bytes(const ds_type *t) { return ds_elem_facts(t->elem)->bits >= 8; }
 
 static const ds_expr *bytes_of(ds_ir_context *cx, const ds_type *t) {
-    return ds_expr_scale(cx, ds_type_count(cx, t), (int64_t)ds_elem_facts(t->elem)->bits / 8);
+    return ds_elem_bytes_of(cx, t->elem, ds_type_count(cx, t));
 }
 
 /* A kernel of a concat whose parts can all be made in place. */

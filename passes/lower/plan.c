@@ -9,7 +9,7 @@
 #include "passes/lower/plan.h"
 
 const ds_expr *plan_bytes_of(planner *p, const ds_type *t) {
-    return ds_expr_scale(p->cx, ds_layout_count(p->cx, t), (int64_t)(ds_elem_facts(t->elem)->bits + 7) / 8);
+    return ds_elem_bytes_of(p->cx, t->elem, ds_layout_count(p->cx, t));
 }
 
 /* ---- lifetimes ---- */
