@@ -6,6 +6,16 @@
 
 #include "tools/plan.h"
 
+/* An attribute that is an expression, for people. */
+static const char *text_of(ds_module *m, const ds_op *op, const char *name) {
+    const ds_expr *e = ds_attr_to_expr(ds_op_attr(op, name));
+    ds_string text = {0};
+    if (e) ds_expr_print(&text, e);
+    const char *copy = ds_arena_strdup(m->arena, e ? text.data : "?");
+    ds_string_free(&text);
+    return copy;
+}
+
 ds_status report_run_passes(ds_module *m, const ds_pass_options *options, ds_work *out_before) {
     ds_pass_options some = *options;
     some.stop_after = "decompose";
@@ -46,13 +56,13 @@ static void print_json(ds_module *m, const plan_step *steps, const ds_work *befo
         cJSON_AddNumberToObject(item, "bytes", works[i]->bytes);
     }
     cJSON_AddNumberToObject(all, "reorders", (double)count_reorders(steps));
-    cJSON_AddStringToObject(all, "arena", ds_op_text(ds_module_find(m, "main"), "arena", ""));
+    cJSON_AddStringToObject(all, "arena", text_of(m, ds_module_find(m, "main"), "arena"));
     cJSON_AddNumberToObject(all, "arena_least", (double)ds_op_int(ds_module_find(m, "main"), "arena_least", 0));
     list = cJSON_AddArrayToObject(all, "kernels");
     for (size_t i = 0; i < arrlenu(steps); i++) {
         cJSON_AddItemToArray(list, item = cJSON_CreateObject());
         plan_step_json(&steps[i], item);
-        cJSON_AddStringToObject(item, "pieces", ds_op_text(steps[i].op, "pieces", "1"));
+        cJSON_AddStringToObject(item, "pieces", text_of(m, steps[i].op, "pieces"));
         cJSON_AddBoolToObject(item, "beside", runs_beside(&steps[i])); /* maybe while the one before still runs */
     }
     char *text = cJSON_Print(all);
@@ -66,14 +76,14 @@ static size_t count_nodes(const ds_loc *loc) { return !loc ? 0 : loc->name ? 1 :
 static void print_table(ds_module *m, const plan_step *steps, const ds_work *before, const ds_work *after) {
     printf("%8s %10s %7s %6s   kernel, what it does, first node\n", "MFLOP", "KB", "pieces", "nodes");
     for (size_t i = 0; i < arrlenu(steps); i++)
-        printf("%8.2f %10.1f %7s %6zu %s %s, %s, %s\n", steps[i].flops / 1e6, steps[i].bytes / 1e3, ds_op_text(steps[i].op, "pieces", "1"),
+        printf("%8.2f %10.1f %7s %6zu %s %s, %s, %s\n", steps[i].flops / 1e6, steps[i].bytes / 1e3, text_of(m, steps[i].op, "pieces"),
                count_nodes(steps[i].op->loc), runs_beside(&steps[i]) ? "&" : " ", plan_kernel(&steps[i]), plan_what(&steps[i]),
                ds_loc_text(steps[i].op->loc));
     printf("%.0f graph operations became %.0f kernels, %zu of them reorders, %zu (&) beside the one before; %.1f -> %.1f MFLOP; %.2f -> "
            "%.2f MB read and written; arena "
            "%s bytes, %lld of them live at one time\n",
            before->ops, after->ops, count_reorders(steps), count_beside(steps), before->flops / 1e6, after->flops / 1e6,
-           before->bytes / 1e6, after->bytes / 1e6, ds_op_text(ds_module_find(m, "main"), "arena", "?"),
+           before->bytes / 1e6, after->bytes / 1e6, text_of(m, ds_module_find(m, "main"), "arena"),
            (long long)ds_op_int(ds_module_find(m, "main"), "arena_least", 0));
 }
 

@@ -49,6 +49,7 @@ static LLVMValueRef align_of(emitter *e, ds_elem elem) {
 typedef struct {
     LLVMValueRef base, at; /* at: i64, or a vector of them */
     LLVMValueRef mask;     /* or NULL */
+    LLVMValueRef spare;    /* with a mask, of element types that share bytes: memory for what is masked off */
     bool scattered;
 } place;
 
@@ -63,25 +64,30 @@ static place place_of(emitter *e, const ds_op *op, size_t first) {
     }
     p.at = em_expr(e, map->exprs[0], dims, 1);
     if (ds_op_attr(op, "masked")) p.mask = em_value(e, ds_op_operand(op, op->operand_count - 1));
+    if (p.mask && ds_elem_facts(ds_op_operand(op, first)->type->elem)->packed) {
+        p.spare = em_entry_alloca(e, em_int(e, 8));
+        LLVMBuildStore(e->b, LLVMConstNull(em_int(e, 8)), p.spare);
+    }
     return p;
 }
 
-/* Element types that share bytes: lane by lane. Lanes that are masked off repeat lane 0, which a tail always has. */
-static LLVMValueRef packed_index(emitter *e, const place *p, unsigned lane) {
-    LLVMValueRef at = p->at, first = p->at;
-    if (p->scattered) {
-        at = LLVMBuildExtractElement(e->b, p->at, em_i64(e, lane), "");
-        first = LLVMBuildExtractElement(e->b, p->at, em_i64(e, 0), "");
-    } else at = LLVMBuildAdd(e->b, p->at, em_i64(e, lane), "");
-    if (!p->mask || LLVMGetTypeKind(LLVMTypeOf(p->mask)) != LLVMVectorTypeKind) return at;
-    return LLVMBuildSelect(e->b, LLVMBuildExtractElement(e->b, p->mask, em_i64(e, lane), ""), at, first, "");
+/* Element types that share bytes go lane by lane. */
+static LLVMValueRef lane_of(emitter *e, LLVMValueRef v, unsigned lane) {
+    return LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind ? LLVMBuildExtractElement(e->b, v, em_i64(e, lane), "") : v;
 }
 
-static void packed_byte(emitter *e, ds_elem elem, LLVMValueRef base, LLVMValueRef at, LLVMValueRef *out_pointer, LLVMValueRef *out_shift) {
+static LLVMValueRef packed_index(emitter *e, const place *p, unsigned lane) {
+    return p->scattered ? lane_of(e, p->at, lane) : LLVMBuildAdd(e->b, p->at, em_i64(e, lane), "");
+}
+
+/* Where the byte of an element lies, and where in it the element; a byte on the stack where the lane is masked off. */
+static void packed_byte(emitter *e, ds_elem elem, const place *p, unsigned lane, LLVMValueRef *out_pointer, LLVMValueRef *out_shift) {
     unsigned per = 8 / ds_elem_facts(elem)->bits;
     LLVMTypeRef i8 = em_int(e, 8);
-    LLVMValueRef byte = LLVMBuildUDiv(e->b, at, em_i64(e, per), ""), in = LLVMBuildURem(e->b, at, em_i64(e, per), "");
-    *out_pointer = LLVMBuildGEP2(e->b, i8, base, &byte, 1, "");
+    LLVMValueRef at = packed_index(e, p, lane), byte = LLVMBuildUDiv(e->b, at, em_i64(e, per), ""),
+                 in = LLVMBuildURem(e->b, at, em_i64(e, per), "");
+    *out_pointer = LLVMBuildGEP2(e->b, i8, p->base, &byte, 1, "");
+    if (p->mask) *out_pointer = LLVMBuildSelect(e->b, lane_of(e, p->mask, lane), *out_pointer, p->spare, "");
     *out_shift = LLVMBuildTrunc(e->b, LLVMBuildMul(e->b, in, em_i64(e, ds_elem_facts(elem)->bits), ""), i8, "");
 }
 
@@ -92,7 +98,7 @@ static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
     LLVMValueRef result = LLVMGetPoison(em_type(e, type)), up = LLVMConstInt(i8, 8 - bits, 0);
     for (unsigned i = 0; i < lanes; i++) {
         LLVMValueRef pointer, shift;
-        packed_byte(e, type->elem, p->base, packed_index(e, p, i), &pointer, &shift);
+        packed_byte(e, type->elem, p, i, &pointer, &shift);
         LLVMValueRef v = LLVMBuildShl(e->b, LLVMBuildLShr(e->b, LLVMBuildLoad2(e->b, i8, pointer, ""), shift, ""), up, "");
         v = ds_elem_facts(type->elem)->class == DS_CLASS_SINT ? LLVMBuildAShr(e->b, v, up, "") : LLVMBuildLShr(e->b, v, up, "");
         result = lanes > 1 ? LLVMBuildInsertElement(e->b, result, v, em_i64(e, i), "") : v;
@@ -105,14 +111,8 @@ static void store_packed(emitter *e, const ds_value *value, const place *p) {
     LLVMTypeRef i8 = em_int(e, 8);
     LLVMValueRef all = em_value(e, value), ones = LLVMConstInt(i8, (1u << bits) - 1, 0);
     for (unsigned i = 0; i < lanes; i++) {
-        LLVMValueRef pointer, shift, v = all;
-        packed_byte(e, value->type->elem, p->base, packed_index(e, p, i), &pointer, &shift);
-        if (lanes > 1) {
-            v = LLVMBuildExtractElement(e->b, all, em_i64(e, i), "");
-            if (p->mask)
-                v = LLVMBuildSelect(e->b, LLVMBuildExtractElement(e->b, p->mask, em_i64(e, i), ""), v,
-                                    LLVMBuildExtractElement(e->b, all, em_i64(e, 0), ""), "");
-        }
+        LLVMValueRef pointer, shift, v = lanes > 1 ? lane_of(e, all, i) : all;
+        packed_byte(e, value->type->elem, p, i, &pointer, &shift);
         LLVMValueRef keep = LLVMBuildNot(e->b, LLVMBuildShl(e->b, ones, shift, ""), ""), old = LLVMBuildLoad2(e->b, i8, pointer, "");
         v = LLVMBuildShl(e->b, LLVMBuildAnd(e->b, v, ones, ""), shift, "");
         LLVMBuildStore(e->b, LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, keep, ""), v, ""), pointer);

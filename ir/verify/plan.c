@@ -10,6 +10,11 @@ static bool has_entries(const ds_op *op, const char *name, size_t count) {
     return !a || a->count == count;
 }
 
+/* Text has a dictionary for every argument. */
+static bool describes_arguments(const ds_op *func, size_t inputs) {
+    return has_entries(func, "arg_attrs", inputs) || has_entries(func, "arg_attrs", ds_op_block(func, 0)->arg_count);
+}
+
 static bool are_named(const ds_op *op, const char *name) {
     const ds_attr *dicts = ds_op_attr(op, name);
     for (size_t i = 0; dicts && i < dicts->count; i++) {
@@ -31,7 +36,7 @@ void verify_plan(verifier *v, const ds_op *func) {
     const ds_attr *inputs = ds_op_attr(func, "inputs"), *outputs = ds_op_attr(func, "outputs"), *tied = ds_op_attr(func, "tied");
     const ds_block *body = ds_op_block(func, 0);
     bool good = outputs && ds_op_attr(func, "arena") && ds_op_attr(func, "lane_bytes") &&
-                body->arg_count == inputs->count + outputs->count && has_entries(func, "arg_attrs", inputs->count) &&
+                body->arg_count == inputs->count + outputs->count && describes_arguments(func, inputs->count) &&
                 has_entries(func, "result_attrs", outputs->count) && has_entries(func, "tied", outputs->count);
     good = good && are_types_of(inputs, body->args) && are_types_of(outputs, body->args + inputs->count);
     good = good && are_named(func, "arg_attrs") && are_named(func, "result_attrs");

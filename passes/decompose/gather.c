@@ -153,8 +153,9 @@ RULE(trilu) {
     if (rank < 2) return dec_fail(d, DS_E_shape, "the input is not a matrix");
     if (dec_in(d, 1)) DS_TRY(dec_ints(d, dec_in(d, 1), &k, 1, &n));
     body r = map_same(d, x->type->elem, x);
-    ds_value *row = op2(&r, DS_LOOP_add, position(&r, rank - 2), extent(&r, k)), *column = position(&r, rank - 1);
-    ds_value *keep = ds_op_int(op, "upper", 1) ? op2(&r, DS_LOOP_le, row, column) : op2(&r, DS_LOOP_le, column, row);
+    ds_value *right = op2(&r, DS_LOOP_sub, position(&r, rank - 1), position(&r, rank - 2)),
+             *least = extent(&r, k); /* k may be any number */
+    ds_value *keep = ds_op_int(op, "upper", 1) ? op2(&r, DS_LOOP_le, least, right) : op2(&r, DS_LOOP_le, right, least);
     d->out[0] = map_end(&r, op3(&r, DS_LOOP_select, keep, r.x[0], like(&r, r.x[0], 0)));
     return DS_OK;
 }
