@@ -244,6 +244,11 @@ static const ds_attr *read_map(reader *r) {
     return ds_attr_map(r->cx, dims, results, count);
 }
 
+static bool is_one_number(ds_elem elem) {
+    ds_elem_class class = ds_elem_facts(elem)->class;
+    return class != DS_CLASS_COMPLEX && class != DS_CLASS_STRING;
+}
+
 static bool put_element(reader *r, ds_elem elem, uint8_t *to) {
     unsigned size = ds_elem_facts(elem)->bits / 8;
     if (elem == DS_b1) {
@@ -288,7 +293,7 @@ static const ds_attr *read_dense(reader *r) {
     const char *after = r->at;
     uint64_t count, bytes;
     if (!type || !ds_type_static_count(type, &count) || !ds_elem_bytes(type->elem, count, &bytes) || bytes > 1u << 24 ||
-        ds_elem_facts(type->elem)->bits < 8)
+        ds_elem_facts(type->elem)->packed || !is_one_number(type->elem))
         return fail(r, "dense<> needs a small static tensor type"), NULL;
     uint8_t *data = ds_arena_alloc(r->cx->arena, (size_t)bytes);
     r->at = from;

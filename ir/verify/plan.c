@@ -24,10 +24,12 @@ static bool are_named(const ds_op *op, const char *name) {
     return true;
 }
 
-static bool are_types_of(const ds_attr *types, ds_value *const *args) {
+/* The arguments from `first` on are buffers of these types. */
+static bool are_types_of(const ds_attr *types, const ds_block *body, size_t first) {
     for (size_t i = 0; i < types->count; i++) {
         const ds_type *t = types->items[i]->type;
-        if (t->kind != DS_TYPE_TENSOR || t->rank > VERIFY_MOST_RANK || !is_buffer(args[i]) || args[i]->type->elem != t->elem) return false;
+        const ds_value *arg = body->args[first + i];
+        if (t->kind != DS_TYPE_TENSOR || t->rank > VERIFY_MOST_RANK || !is_buffer(arg) || arg->type->elem != t->elem) return false;
     }
     return true;
 }
@@ -38,7 +40,7 @@ void verify_plan(verifier *v, const ds_op *func) {
     bool good = outputs && ds_op_attr(func, "arena") && ds_op_attr(func, "lane_bytes") &&
                 body->arg_count == inputs->count + outputs->count && describes_arguments(func, inputs->count) &&
                 has_entries(func, "result_attrs", outputs->count) && has_entries(func, "tied", outputs->count);
-    good = good && are_types_of(inputs, body->args) && are_types_of(outputs, body->args + inputs->count);
+    good = good && are_types_of(inputs, body, 0) && are_types_of(outputs, body, inputs->count);
     good = good && are_named(func, "arg_attrs") && are_named(func, "result_attrs");
     for (size_t i = 0; good && tied && i < tied->count; i++)
         good = tied->items[i]->integer >= -1 && tied->items[i]->integer < (int64_t)inputs->count;
