@@ -54,7 +54,7 @@ static const ds_expr *symbol_for(ds_importer *im, const char *name) {
         if (isalnum((unsigned char)*c) || *c == '_') clean[n++] = *c;
         else if (n && clean[n - 1] != '_') clean[n++] = '_';
     clean[n] = 0;
-    bool reserved = !n || !isalpha((unsigned char)clean[0]) || strncmp(clean, "v_", 2) == 0 ||
+    bool reserved = !n || !isalpha((unsigned char)clean[0]) || ds_symbol_is_late(clean) ||
                     (clean[0] == 'd' && isdigit((unsigned char)clean[1])) || !strcmp(clean, "mod") || !strcmp(clean, "floordiv") ||
                     !strcmp(clean, "ceildiv") || !strcmp(clean, "min") || !strcmp(clean, "max");
     const char *candidate = reserved ? ds_arena_printf(im->cx->arena, "dim_%s", clean) : ds_arena_strdup(im->cx->arena, clean);
@@ -84,7 +84,7 @@ static void name_symbols(ds_importer *im, Onnx__ValueInfoProto *const *values, s
 /* Of a dimension without a name. */
 static const char *name_for_dimension(ds_importer *im) {
     const char *name;
-    do name = ds_arena_printf(im->cx->arena, "u%u", (unsigned)im->module->next_symbol++);
+    do name = ds_arena_printf(im->cx->arena, "%s%u", ds_symbol_prefix(DS_SYMBOL_extent), (unsigned)im->module->next_symbol++);
     while (shgeti(im->symbols, name) >= 0);
     return name;
 }

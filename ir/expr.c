@@ -71,12 +71,29 @@ static bool same(const ds_expr *a, const ds_expr *b) {
     return true;
 }
 
-static bool mentions_dim(const ds_expr *e) {
-    if (e->kind == DS_EXPR_DIM) return true;
+const char *ds_symbol_prefix(ds_symbol_kind kind) {
+    static const char *const prefixes[] = {
+#define DS_SYMBOL_KIND(name, prefix, ...) prefix,
+        DS_SYMBOL_KINDS(DS_SYMBOL_KIND)
+#undef DS_SYMBOL_KIND
+    };
+    return prefixes[kind];
+}
+
+bool ds_symbol_is_late(const char *name) {
+    const char *prefix = ds_symbol_prefix(DS_SYMBOL_value); /* counts have it, too */
+    return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* What holds of an expression when it holds of a part. */
+static void note_parts(ds_expr *e) {
+    e->has_dim = e->kind == DS_EXPR_DIM || (e->a && (e->a->has_dim || e->b->has_dim));
+    e->is_late = (e->kind == DS_EXPR_SYMBOL && ds_symbol_is_late(e->name)) || (e->a && (e->a->is_late || e->b->is_late));
     for (size_t i = 0; i < e->term_count; i++)
-        for (size_t k = 0; k < e->terms[i].atom_count; k++)
-            if (e->terms[i].atoms[k]->has_dim) return true;
-    return e->a && (e->a->has_dim || e->b->has_dim);
+        for (size_t k = 0; k < e->terms[i].atom_count; k++) {
+            e->has_dim = e->has_dim || e->terms[i].atoms[k]->has_dim;
+            e->is_late = e->is_late || e->terms[i].atoms[k]->is_late;
+        }
 }
 
 /* Between lock and unlock; NULL when it has not been made. */
@@ -93,7 +110,7 @@ static const ds_expr *intern(ds_ir_context *cx, ds_expr *e) {
     if (!found) {
         ds_expr *copy = DS_NEW(cx->arena, ds_expr);
         *copy = *e;
-        copy->has_dim = mentions_dim(e);
+        note_parts(copy);
         copy->range = ds_range_of(e);
         copy->terms = DS_NEW_ARRAY(cx->arena, ds_term, e->term_count);
         for (size_t i = 0; i < e->term_count; i++) {

@@ -35,8 +35,26 @@ typedef struct {
     const ds_expr **atoms;
 } ds_term;
 
-/* Bounds that follow from symbols and dimensions being >= 0 (those that start with "v_", values read from tensors, may be negative, but
- * not counts, "v_n").
+/* Symbols that dsc makes. The prefix is how text tells them apart, and belongs to no symbol of a model.
+ *
+ *         kind    prefix  for people */
+#define DS_SYMBOL_KINDS(ROW)                                                                                                               \
+    ROW(count, "v_n", "a value that is read while running and never negative")                                                             \
+    ROW(value, "v_", "a value that is read while running")                                                                                 \
+    ROW(turn, "t", "a loop's position")                                                                                                    \
+    ROW(extent, "u", "an extent without a name")
+
+typedef enum {
+#define DS_SYMBOL_KIND(name, ...) DS_SYMBOL_##name,
+    DS_SYMBOL_KINDS(DS_SYMBOL_KIND)
+#undef DS_SYMBOL_KIND
+        DS_SYMBOL_KIND_COUNT
+} ds_symbol_kind;
+
+const char *ds_symbol_prefix(ds_symbol_kind kind);
+bool ds_symbol_is_late(const char *name); /* a count or a value: known only while running */
+
+/* Bounds that follow from dimensions and symbols being >= 0, but for values that are read while running.
  * INT64_MIN and INT64_MAX: none is known. */
 typedef struct {
     int64_t low, high;
@@ -46,6 +64,7 @@ struct ds_expr {
     ds_expr_kind kind;
     uint32_t hash;
     bool has_dim; /* some DIM occurs */
+    bool is_late; /* some symbol is known only while running */
     ds_range range;
     const char *name;     /* SYMBOL: interned */
     int64_t value;        /* POLY: the constant term; DIM: its position */
@@ -78,7 +97,6 @@ bool ds_expr_is_const(const ds_expr *e, int64_t *out_value); /* out_value may be
 bool ds_expr_equals(const ds_expr *e, int64_t value);
 bool ds_expr_nonneg(const ds_expr *e);  /* never below 0 */
 ds_range ds_range_of(const ds_expr *e); /* of an expression that is being made, of parts that have theirs */
-bool ds_expr_is_late(const ds_expr *e); /* mentions a value that is read while running */
 bool ds_expr_is_flag(const ds_expr *e); /* 0 or 1, and neither always */
 /* a / b when b divides a exactly as polynomials, else NULL. */
 const ds_expr *ds_expr_divide_exactly(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);

@@ -295,9 +295,9 @@ const ds_loc *ds_loc_fused(ds_module *module, const ds_loc *a, const ds_loc *b) 
     return loc;
 }
 
-const char *ds_module_new_symbol(ds_module *module, const char *prefix) {
+const char *ds_module_new_symbol(ds_module *module, ds_symbol_kind kind) {
     char name[64];
-    do snprintf(name, sizeof name, "%s%u", prefix, (unsigned)module->next_symbol++);
+    do snprintf(name, sizeof name, "%s%u", ds_symbol_prefix(kind), (unsigned)module->next_symbol++);
     while (ds_expr_symbol_exists(module->cx, name));
     return ds_context_name(module->cx, name);
 }

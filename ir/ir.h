@@ -158,7 +158,7 @@ void ds_value_replace_uses(ds_value *from, ds_value *to);
 ds_op *ds_func_create(ds_module *module, const char *name);
 const ds_loc *ds_loc_named(ds_module *module, const char *name);
 const ds_loc *ds_loc_fused(ds_module *module, const ds_loc *a, const ds_loc *b);
-const char *ds_module_new_symbol(ds_module *module, const char *prefix); /* "u0", "v_1": unused so far */
+const char *ds_module_new_symbol(ds_module *module, ds_symbol_kind kind); /* "u0", "v_1": unused so far */
 
 /* A copy of op (regions included) at the builder; operands are looked up in `mapping` (index: value id) where it has an entry. */
 typedef struct {

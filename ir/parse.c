@@ -152,7 +152,7 @@ static const ds_type *read_tensor(reader *r) {
         if (r->at < r->end && *r->at == '?') {
             r->at++;
             open[rank] = true;
-            dims[rank++] = ds_expr_symbol(r->cx, ds_module_new_symbol(r->m, "u"));
+            dims[rank++] = ds_expr_symbol(r->cx, ds_module_new_symbol(r->m, DS_SYMBOL_extent));
         } else if (r->at < r->end && isdigit((unsigned char)*r->at)) {
             if (!read_int(r, &extent)) return NULL;
             dims[rank++] = ds_expr_const(r->cx, extent);

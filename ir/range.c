@@ -41,21 +41,14 @@ static ds_range divide(ds_range x, ds_range y) {
     return (ds_range){y.high == NONE_ABOVE || x.low == NONE_ABOVE ? 0 : x.low / y.high, x.high == NONE_ABOVE ? NONE_ABOVE : x.high / y.low};
 }
 
-static bool is_read(const char *symbol) { return strncmp(symbol, "v_", 2) == 0; }
-
-static void note_read(void *user, const char *symbol) {
-    if (is_read(symbol)) *(bool *)user = true;
-}
-
-bool ds_expr_is_late(const ds_expr *e) {
-    bool late = false;
-    ds_expr_each_symbol(e, note_read, &late);
-    return late;
+static bool may_be_negative(const char *symbol) {
+    const char *count = ds_symbol_prefix(DS_SYMBOL_count);
+    return ds_symbol_is_late(symbol) && strncmp(symbol, count, strlen(count)) != 0;
 }
 
 static ds_range range_of_atom(const ds_expr *e) {
     if (e->kind == DS_EXPR_DIM) return (ds_range){0, NONE_ABOVE};
-    if (e->kind == DS_EXPR_SYMBOL) return (ds_range){is_read(e->name) && e->name[2] != 'n' ? NONE_BELOW : 0, NONE_ABOVE};
+    if (e->kind == DS_EXPR_SYMBOL) return (ds_range){may_be_negative(e->name) ? NONE_BELOW : 0, NONE_ABOVE};
     ds_range a = e->a->range, b = e->b->range;
     switch (e->kind) {
     case DS_EXPR_FLOORDIV: return divide(a, b);

@@ -142,7 +142,7 @@ static bool may_join(ds_op *const *ops, size_t count, const ds_op *op, size_t ro
 static bool row_is_small(const ds_type *t, size_t rows) {
     int64_t count = 1, extent;
     for (size_t i = rows; i < t->rank; i++)
-        if (ds_expr_is_late(t->dims[i])) return false;
+        if (t->dims[i]->is_late) return false;
     for (size_t i = rows; i < t->rank; i++)
         if (!ds_expr_is_const(t->dims[i], &extent)) extent = 1024; /* a guess for what is unknown */
         else if (extent > 1 << 20 || (count *= extent) > 1 << 16) return false;

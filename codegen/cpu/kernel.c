@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "codegen/cpu/emit.h"
+#include "codegen/frame.h"
 #include "ir/eval.h"
 
 void em_set(emitter *e, const ds_value *v, LLVMValueRef to) {
@@ -352,7 +353,7 @@ static LLVMValueRef slot(emitter *e, LLVMValueRef frame, size_t index, LLVMTypeR
 
 void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func) {
     LLVMTypeRef pointer = LLVMPointerTypeInContext(e->llvm, 0), i64 = em_int(e, 64), params[] = {pointer, i64, i64};
-    const ds_attr *symbols = ds_op_attr(func, "symbols"), *scratch = ds_op_attr(func, "scratch");
+    const ds_attr *symbols = ds_op_attr(func, "symbols");
     const ds_block *body = ds_op_block(func, 0);
     char name[256];
     snprintf(name, sizeof name, "%s_%s", e->prefix, ds_op_text(func, "name", ""));
@@ -361,15 +362,15 @@ void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func) {
     em_debug_function(e, func);
     LLVMPositionBuilderAtEnd(e->b, em_block(e, "entry"));
     LLVMValueRef frame = LLVMGetParam(e->function, 0);
-    size_t buffers = body->arg_count - scratch->count, at = buffers;
-    for (size_t i = 0; i < buffers; i++) em_set(e, body->args[i], slot(e, frame, i, pointer));
-    for (size_t i = 0; i < symbols->count; i++) em_define_symbol(e, symbols->items[i]->text, slot(e, frame, at++, i64));
-    if (scratch->count) {
-        LLVMValueRef base = slot(e, frame, at + scratch->count, pointer),
-                     lane = LLVMBuildMul(e->b, LLVMGetParam(e->function, 2), slot(e, frame, at + scratch->count + 1, i64), "");
-        for (size_t i = 0; i < scratch->count; i++) {
-            LLVMValueRef offset = LLVMBuildAdd(e->b, lane, slot(e, frame, at + i, i64), "");
-            em_set(e, body->args[buffers + i], LLVMBuildGEP2(e->b, em_int(e, 8), base, &offset, 1, ""));
+    ds_frame f = ds_frame_of_kernel(func);
+    for (size_t i = 0; i < f.buffers; i++) em_set(e, body->args[i], slot(e, frame, i, pointer));
+    for (size_t i = 0; i < f.symbols; i++) em_define_symbol(e, symbols->items[i]->text, slot(e, frame, ds_frame_symbol(f, i), i64));
+    if (f.scratch) {
+        LLVMValueRef base = slot(e, frame, ds_frame_base(f), pointer),
+                     lane = LLVMBuildMul(e->b, LLVMGetParam(e->function, 2), slot(e, frame, ds_frame_lane_bytes(f), i64), "");
+        for (size_t i = 0; i < f.scratch; i++) {
+            LLVMValueRef offset = LLVMBuildAdd(e->b, lane, slot(e, frame, ds_frame_scratch(f, i), i64), "");
+            em_set(e, body->args[f.buffers + i], LLVMBuildGEP2(e->b, em_int(e, 8), base, &offset, 1, ""));
         }
     }
     emit_ops(e, cx, body);

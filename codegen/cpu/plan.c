@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "codegen/cpu/plan.h"
+#include "codegen/frame.h"
 #include "ir/require.h"
 
 /* ---- small things ---- */
@@ -111,9 +112,6 @@ static void emit_weight(plan *p, const ds_op *op) {
     em_set(p->e, &op->results[0], byte_offset(p, p->weights_base, em_i64(p->e, w ? (int64_t)w->offset : 0)));
 }
 
-/* The frame of the call that is being made up grows by a slot. */
-static void add_slot(plan *p, LLVMValueRef v) { set_field(p, p->frames, 8 * p->slots++, v); }
-
 /* The type of kernels, and of what a pool calls: void (frame, piece, lane). */
 static LLVMTypeRef piece_type(plan *p) {
     LLVMTypeRef params[] = {p->pointer, p->i64, p->i64};
@@ -138,20 +136,31 @@ static LLVMValueRef kernel_of(plan *p, const ds_op *op) {
     return kernel;
 }
 
-static void emit_call(plan *p, const ds_op *op) {
+static void set_slot(plan *p, LLVMValueRef frame, size_t slot, LLVMValueRef v) { set_field(p, frame, 8 * slot, v); }
+
+static void fill_frame(plan *p, const ds_op *op, LLVMValueRef frame) {
     emitter *e = p->e;
     const ds_attr *symbols = ds_op_attr(op, "symbols"), *scratch = ds_op_attr(op, "scratch");
-    if (!ds_op_attr(op, "beside")) run_pending(p);
-    LLVMValueRef frame = byte_offset(p, p->frames, em_i64(e, 8 * (int64_t)p->slots)), kernel = kernel_of(p, op);
-    for (size_t i = 0; i < op->operand_count; i++) add_slot(p, em_value(e, ds_op_operand(op, i)));
-    for (size_t i = 0; i < symbols->count; i++) add_slot(p, em_expr(e, ds_expr_symbol(p->cx, symbols->items[i]->text), NULL, 1));
-    for (size_t i = 0; i < scratch->count; i++) add_slot(p, expr(p, scratch->items[i]));
+    ds_frame f = ds_frame_of_call(op);
+    for (size_t i = 0; i < f.buffers; i++) set_slot(p, frame, i, em_value(e, ds_op_operand(op, i)));
+    for (size_t i = 0; i < f.symbols; i++)
+        set_slot(p, frame, ds_frame_symbol(f, i), em_expr(e, ds_expr_symbol(p->cx, symbols->items[i]->text), NULL, 1));
+    for (size_t i = 0; i < f.scratch; i++) set_slot(p, frame, ds_frame_scratch(f, i), expr(p, scratch->items[i]));
     const ds_attr *late = ds_op_attr(op, "lane_bytes"); /* scratch memory whose size is known only by now */
     LLVMValueRef lane_bytes = late ? expr(p, late) : p->lane_bytes;
-    if (scratch->count) {
-        add_slot(p, late ? plan_allocate(p, LLVMBuildMul(e->b, lane_bytes, p->lanes, "")) : p->scratch);
-        add_slot(p, lane_bytes);
+    if (f.scratch) {
+        LLVMValueRef base = late ? plan_allocate(p, LLVMBuildMul(e->b, lane_bytes, p->lanes, "")) : p->scratch;
+        set_slot(p, frame, ds_frame_base(f), base);
+        set_slot(p, frame, ds_frame_lane_bytes(f), lane_bytes);
     }
+    p->slots += ds_frame_slots(f);
+}
+
+static void emit_call(plan *p, const ds_op *op) {
+    emitter *e = p->e;
+    if (!ds_op_attr(op, "beside")) run_pending(p);
+    LLVMValueRef frame = byte_offset(p, p->frames, em_i64(e, 8 * (int64_t)p->slots)), kernel = kernel_of(p, op);
+    fill_frame(p, op, frame);
     const ds_expr *pieces = ds_attr_to_expr(ds_op_attr(op, "pieces"));
     if (ds_expr_equals(pieces, 1) && !p->place) {
         LLVMValueRef args[] = {frame, em_i64(e, 0), em_i64(e, 0)};
@@ -368,7 +377,8 @@ static void most_together(const ds_block *block, size_t *out_slots, size_t *out_
     for (const ds_op *op = block->first; op; op = op->next) {
         if (op->kind == DS_PLAN_call) {
             if (!ds_op_attr(op, "beside")) slots = calls = 0;
-            slots += op->operand_count + ds_op_attr(op, "symbols")->count + ds_op_attr(op, "scratch")->count + 2, calls++;
+            slots += ds_frame_slots(ds_frame_of_call(op));
+            calls++;
             if (slots > *out_slots) *out_slots = slots;
             if (calls > *out_calls) *out_calls = calls;
         }

@@ -47,8 +47,7 @@ static bool is_useful(ds_ir_context *cx, const ds_requirement *fact, const ds_re
 ds_requirement *dec_facts(ds_ir_context *cx, const ds_block *block) {
     ds_requirement *all = NULL, *facts = NULL, r;
     for (const ds_op *op = block->first; op; op = op->next)
-        if (op->kind == DS_GRAPH_require && ds_requirement_of(op, &r) && !ds_expr_is_late(r.left) && !ds_expr_is_late(r.right))
-            arrput(all, r);
+        if (op->kind == DS_GRAPH_require && ds_requirement_of(op, &r) && !r.left->is_late && !r.right->is_late) arrput(all, r);
     for (size_t i = 0; i < arrlenu(all); i++)
         if (is_useful(cx, &all[i], all)) arrput(facts, all[i]);
     arrfree(all);

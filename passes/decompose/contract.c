@@ -107,7 +107,7 @@ RULE(qlinear_matmul) {
 
 /* ---- convolution ---- */
 
-ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const ds_window *win) {
+ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const dec_window *win) {
     size_t rank = x->type->rank, spatial = rank - 2;
     const ds_expr *outputs = w->type->dims[0], *inputs = w->type->dims[1], *groups = dec_const(d, group);
     bool single = group > 1 && ds_expr_equals(inputs, 1); /* an input channel for each group */
@@ -126,7 +126,7 @@ ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t g
     if (single) wm[1] = dec_const(d, 0);
     for (size_t i = 0; i < spatial; i++) {
         dims[i + 2] = win->out[i], over[i + 1] = dec_const(d, win->kernel[i]);
-        xm[i + 2] = ds_window_index(d, win, i, i + 2, rank + 1 + i);
+        xm[i + 2] = dec_window_index(d, win, i, i + 2, rank + 1 + i);
         wm[i + 2] = dec_dim(d, rank + 1 + i);
         edges[i] = win->before[i], edges[spatial + i] = win->after[i];
         padded = padded || !ds_expr_equals(win->before[i], 0) || !ds_expr_equals(win->after[i], 0);
@@ -143,16 +143,16 @@ static ds_status convolution(dec *d, ds_op *op, ds_value *x, ds_value *w, ds_ele
     const ds_type *xt = x->type, *wt = w->type;
     size_t rank = xt->rank;
     int64_t kernel[DEC_MAX_RANK], group = ds_op_int(op, "group", 1);
-    ds_window win;
+    dec_window win;
     if (rank < 3 || rank > 5 || wt->rank != rank)
         return dec_fail(d, DS_E_shape, "input and weight have ranks %zu and %zu", xt->rank, wt->rank);
     if (group < 1) return dec_fail(d, DS_E_attribute, "group is not positive");
-    DS_TRY(ds_window_size(d, op, wt, kernel));
+    DS_TRY(dec_window_size(d, op, wt, kernel));
     DS_TRY(dec_require(d, DS_equal, ds_expr_mod(d->cx, wt->dims[0], dec_const(d, group)), dec_const(d, 0),
                        "the groups divide the weight's output channels"));
     DS_TRY(dec_require(d, DS_equal, xt->dims[1], ds_expr_scale(d->cx, wt->dims[1], group),
                        "the input has the channels of the weight, for each group"));
-    DS_TRY(ds_window_of(d, op, xt, kernel, rank - 2, &win));
+    DS_TRY(dec_window_of(d, op, xt, kernel, rank - 2, &win));
     *out = dec_convolve(d, elem, x, w, group, &win);
     return DS_OK;
 }

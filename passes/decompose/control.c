@@ -126,7 +126,7 @@ static ds_status add_pair(dec *d, choice *c, ds_value *a, ds_value *b, const cha
     for (size_t i = 0; i < a->type->rank; i++) {
         dims[i] = a->type->dims[i];
         if (dims[i] == b->type->dims[i] && !dec_mentions(dims[i], inner)) continue;
-        const char *symbol = ds_module_new_symbol(d->m, "v_n");
+        const char *symbol = ds_module_new_symbol(d->m, DS_SYMBOL_count);
         dims[i] = ds_expr_symbol(d->cx, symbol);
         arrput(c->symbols, symbol);
     }

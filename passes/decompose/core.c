@@ -83,7 +83,7 @@ ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr
     if (is_required(d, &r)) return DS_OK;
     /* what entry can check stands first in its block */
     ds_builder b = d->b;
-    if (!ds_expr_is_late(left) && !ds_expr_is_late(right)) {
+    if (!left->is_late && !right->is_late) {
         b.before = b.block->first;
         while (b.before && b.before->kind == DS_GRAPH_require) b.before = b.before->next;
     }
@@ -362,9 +362,9 @@ ds_value *dec_simplify(dec *d, ds_value *v) {
     return result;
 }
 
-/* A symbol for element `at` of an integer tensor, read at run time; the prefix says what it may be (ir/expr.h). */
-static const ds_expr *read_item(dec *d, const char *prefix, ds_value *value, size_t at) {
-    const char *symbol = ds_module_new_symbol(d->m, prefix);
+/* A symbol for element `at` of an integer tensor, read at run time. */
+static const ds_expr *read_item(dec *d, ds_symbol_kind kind, ds_value *value, size_t at) {
+    const char *symbol = ds_module_new_symbol(d->m, kind);
     ds_op *item = ds_op_create(&d->b, DS_GRAPH_item, &value, 1, NULL, 0, 0);
     ds_op_set_attr(d->m, item, "symbol", ds_attr_string(d->cx, symbol));
     ds_op_set_attr(d->m, item, "at", ds_attr_int(d->cx, (int64_t)at));
@@ -401,20 +401,20 @@ ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, si
     if (!cells && ds_elem_is_float(value->type->elem)) return dec_refuse(d, "float bounds or sizes that are known only at run time");
     if (cells) return DS_OK;
     if (ds_elem_facts(value->type->elem)->packed) value = dec_convert(d, value, DS_i64); /* what is read has an address */
-    for (size_t i = 0; i < count; i++) out[i] = read_item(d, "v_", value, i);
+    for (size_t i = 0; i < count; i++) out[i] = read_item(d, DS_SYMBOL_value, value, i);
     return DS_OK;
 }
 
 const ds_expr *dec_named(dec *d, const ds_expr *e) {
     if (ds_expr_is_const(e, NULL) || e->kind == DS_EXPR_SYMBOL) return e;
-    return read_item(d, ds_expr_nonneg(e) ? "v_n" : "v_", dec_index_tensor(d, DS_i64, &e, 1, true), 0);
+    return read_item(d, ds_expr_nonneg(e) ? DS_SYMBOL_count : DS_SYMBOL_value, dec_index_tensor(d, DS_i64, &e, 1, true), 0);
 }
 
 ds_status dec_named_extents(dec *d, const ds_expr **extents, size_t count) {
     DS_TRY(dec_not_negative(d, extents, count, "extents"));
     for (size_t i = 0; i < count; i++)
         if (!ds_expr_is_const(extents[i], NULL) && extents[i]->kind != DS_EXPR_SYMBOL)
-            extents[i] = read_item(d, "v_n", dec_index_tensor(d, DS_i64, &extents[i], 1, true), 0);
+            extents[i] = read_item(d, DS_SYMBOL_count, dec_index_tensor(d, DS_i64, &extents[i], 1, true), 0);
     return DS_OK;
 }
 
@@ -439,7 +439,7 @@ ds_status dec_light(dec *d, ds_value **value) {
     if (!t || t->kind != DS_TYPE_TENSOR || t->rank > DEC_MAX_RANK) return DS_OK;
     for (size_t i = 0; i < t->rank; i++) {
         dims[i] = t->dims[i];
-        heavy = heavy || (weight(dims[i], HEAVY) >= HEAVY && ds_expr_is_late(dims[i]));
+        heavy = heavy || (weight(dims[i], HEAVY) >= HEAVY && dims[i]->is_late);
     }
     if (!heavy) return DS_OK;
     DS_TRY(dec_named_extents(d, dims, t->rank));

@@ -204,13 +204,13 @@ typedef struct {
     size_t spatial;
     int64_t kernel[DEC_MAX_RANK], stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK];
     const ds_expr *before[DEC_MAX_RANK], *after[DEC_MAX_RANK], *out[DEC_MAX_RANK];
-} ds_window;
-ds_status ds_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *kernel, size_t spatial, ds_window *out_window);
-const ds_expr *ds_window_index(dec *d, const ds_window *w, size_t i, size_t out_dim, size_t window_dim);
+} dec_window;
+ds_status dec_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *kernel, size_t spatial, dec_window *out_window);
+const ds_expr *dec_window_index(dec *d, const dec_window *w, size_t i, size_t out_dim, size_t window_dim);
 /* A weight's window: its extents from dim 2 on, or the attribute kernel_shape, which they must be. */
-ds_status ds_window_size(dec *d, ds_op *op, const ds_type *weight, int64_t *out_kernel);
+ds_status dec_window_size(dec *d, ds_op *op, const ds_type *weight, int64_t *out_kernel);
 /* The convolution of x[n, group*inputs, in…] with w[outputs, inputs, kernel…]. */
-ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const ds_window *window);
+ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const dec_window *window);
 /* Ops from `first` to `end` (or NULL) read inside their operands, and have no negative extents: checked, or required (bounds.c). */
 ds_status dec_check_made(dec *d, ds_op *first, const ds_op *end);
 /* Lowers the onnx ops of a block; used for the regions of control flow. */

@@ -100,7 +100,7 @@ static ds_value *answer(linear_attention *n, ds_value *state, const ds_expr *t) 
 /* The loop: out[0] the last state, out[1] the answers [step, batch, head, each, value]. */
 static void all_steps(linear_attention *n, ds_value *initial, ds_value **out) {
     dec *d = n->d;
-    const char *turn = ds_module_new_symbol(d->m, "t");
+    const char *turn = ds_module_new_symbol(d->m, DS_SYMBOL_turn);
     const ds_expr *t = ds_expr_symbol(d->cx, turn), *dims[] = {n->steps, n->batch, n->heads, n->each, n->values};
     const ds_type *types[] = {initial->type, ds_type_tensor(d->cx, n->wide, 5, dims, NULL)};
     ds_op *loop = ds_op_create(&d->b, DS_GRAPH_loop, &initial, 1, types, 2, 1);

@@ -62,7 +62,7 @@ static void drop_copy(turns *t) {
 
 static const ds_type *with_symbol(turns *t, const ds_type *type, size_t dim) {
     const ds_expr *dims[DEC_MAX_RANK];
-    const char *symbol = ds_module_new_symbol(t->d->m, "v_n");
+    const char *symbol = ds_module_new_symbol(t->d->m, DS_SYMBOL_count);
     for (size_t i = 0; i < type->rank; i++) dims[i] = type->dims[i];
     dims[dim] = ds_expr_symbol(t->d->cx, symbol);
     arrput(t->symbols, symbol);
@@ -142,7 +142,7 @@ static ds_status stacked_type(turns *t, const ds_type *one, const ds_expr *count
     for (size_t k = 0; k < one->rank; k++) {
         dims[k + 1] = one->dims[k];
         if (!dec_mentions(one->dims[k], inner)) continue;
-        const char *symbol = ds_module_new_symbol(d->m, "v_n");
+        const char *symbol = ds_module_new_symbol(d->m, DS_SYMBOL_count);
         const ds_expr *s = ds_expr_symbol(d->cx, symbol), *later = ds_expr_symbol(d->cx, t->counter);
         later = ds_expr_min(d->cx, later, dec_const(d, 1));
         DS_TRY(dec_require(d, DS_equal, ds_expr_mul(d->cx, s, later), ds_expr_mul(d->cx, one->dims[k], later),
@@ -203,7 +203,7 @@ static ds_status build_loop(turns *t) {
         DS_TRY(dec_ints(d, dec_convert(d, t->condition, DS_i64), &any, 1, &n));
         t->extent = ds_expr_mul(d->cx, t->extent, any);
     }
-    if (conditional) count = ds_module_new_symbol(d->m, "v_n");
+    if (conditional) count = ds_module_new_symbol(d->m, DS_SYMBOL_count);
     ds_status status = result_types(t, conditional ? ds_expr_symbol(d->cx, count) : t->extent, &types);
     if (conditional) arrput(operands, t->condition ? t->condition : dec_scalar(d, DS_b1, 1));
     if (conditional) arrput(yields, ds_op_operand(from->last, 0));
@@ -364,7 +364,7 @@ RULE(loop) {
     turns t = {.d = d, .op = op, .first_arg = 2, .first_yield = 1, .begin = begin_loop, .user = NULL};
     t.user = &t;
     DS_TRY(check_region(d, op));
-    t.counter = ds_module_new_symbol(d->m, "v_n");
+    t.counter = ds_module_new_symbol(d->m, DS_SYMBOL_count);
     ds_status status = lower_loop(&t);
     turns_free(&t);
     return status;
@@ -514,7 +514,7 @@ RULE(scan) {
     scan s = {.t = {.d = d, .op = op, .begin = begin_scan}};
     s.t.user = &s;
     DS_TRY(check_region(d, op));
-    s.t.counter = ds_module_new_symbol(d->m, "t");
+    s.t.counter = ds_module_new_symbol(d->m, DS_SYMBOL_turn);
     ds_status status = lower_scan(&s, op);
     turns_free(&s.t);
     arrfree(s.sequences);

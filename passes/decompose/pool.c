@@ -4,7 +4,7 @@
 
 #include "passes/decompose/decompose.h"
 
-ds_status ds_window_size(dec *d, ds_op *op, const ds_type *weight, int64_t *out) {
+ds_status dec_window_size(dec *d, ds_op *op, const ds_type *weight, int64_t *out) {
     int64_t named[DEC_MAX_RANK] = {0};
     size_t spatial = weight->rank - 2;
     bool is_named = ds_op_ints(op, "kernel_shape", named, DEC_MAX_RANK) == spatial;
@@ -19,7 +19,7 @@ ds_status ds_window_size(dec *d, ds_op *op, const ds_type *weight, int64_t *out)
     return DS_OK;
 }
 
-ds_status ds_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *kernel, size_t spatial, ds_window *w) {
+ds_status dec_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *kernel, size_t spatial, dec_window *w) {
     const char *pad = ds_op_text(op, "auto_pad", "NOTSET");
     int64_t pads[2 * DEC_MAX_RANK] = {0};
     for (size_t i = 0; i < spatial; i++) w->stride[i] = w->dilation[i] = 1;
@@ -59,7 +59,7 @@ ds_status ds_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *k
 }
 
 /* stride * d(out) + dilation * d(window) - before */
-const ds_expr *ds_window_index(dec *d, const ds_window *w, size_t i, size_t out_dim, size_t window_dim) {
+const ds_expr *dec_window_index(dec *d, const dec_window *w, size_t i, size_t out_dim, size_t window_dim) {
     const ds_expr *e = ds_expr_add(d->cx, ds_expr_scale(d->cx, dec_dim(d, out_dim), w->stride[i]),
                                    ds_expr_scale(d->cx, dec_dim(d, window_dim), w->dilation[i]));
     return ds_expr_sub(d->cx, e, w->before[i]);
@@ -68,7 +68,7 @@ const ds_expr *ds_window_index(dec *d, const ds_window *w, size_t i, size_t out_
 /* A pooling op's iteration space: the result's dims, then the window's. */
 typedef struct {
     ds_value *x;
-    ds_window w;
+    dec_window w;
     size_t rank, spatial;
     const ds_expr *dims[DEC_MAX_RANK], *over[DEC_MAX_RANK], *read[DEC_MAX_RANK]; /* read: the input's index for each of its dims */
     const ds_attr *map;
@@ -80,10 +80,10 @@ static ds_status open_pool(dec *d, ds_op *op, pooling *p) {
     p->spatial = p->rank - 2;
     if (p->rank < 3 || ds_op_ints(op, "kernel_shape", kernel, DEC_MAX_RANK) != p->spatial)
         return dec_fail(d, DS_E_shape, "'kernel_shape' does not fit the input");
-    DS_TRY(ds_window_of(d, op, p->x->type, kernel, p->spatial, &p->w));
+    DS_TRY(dec_window_of(d, op, p->x->type, kernel, p->spatial, &p->w));
     for (size_t i = 0; i < p->rank; i++) {
         p->dims[i] = i < 2 ? p->x->type->dims[i] : p->w.out[i - 2];
-        p->read[i] = i < 2 ? dec_dim(d, i) : ds_window_index(d, &p->w, i - 2, i, p->rank + i - 2);
+        p->read[i] = i < 2 ? dec_dim(d, i) : dec_window_index(d, &p->w, i - 2, i, p->rank + i - 2);
     }
     for (size_t i = 0; i < p->spatial; i++) p->over[i] = dec_const(d, kernel[i]);
     p->map = dec_map_of(d, p->rank + p->spatial, p->read, p->rank);

@@ -264,7 +264,7 @@ static void one_loop(recurrence *n, ds_value *x, ds_value **out) {
     if (dec_in(d, 3)) bias = part_of(n, dec_in(d, 3), 0, rows, NULL), rb = part_of(n, dec_in(d, 3), rows, rows, NULL);
     if (rb && !(gru && ds_op_int(op, "linear_before_reset", 0))) bias = dec_binary(d, DS_LOOP_add, bias, rb), rb = NULL;
     ds_value *initial[] = {initial_state(n, dec_in(d, 5), elem), lstm ? initial_state(n, dec_in(d, 6), elem) : NULL};
-    const char *turn = ds_module_new_symbol(d->m, "t");
+    const char *turn = ds_module_new_symbol(d->m, DS_SYMBOL_turn);
     step s = {.xw = all_steps(n, x, w, bias), .t = step_at(n, ds_expr_symbol(d->cx, turn), dec_dim(d, 0))};
     if (lstm && dec_in(d, 7)) s.peephole = part_of(n, dec_in(d, 7), 0, 3 * n->hidden, NULL);
     size_t carried = lstm ? 2 : 1;

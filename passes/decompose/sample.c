@@ -278,7 +278,7 @@ RULE(deform_conv) {
         f.groups < 1 || f.offset_groups < 1)
         return dec_fail(d, DS_E_shape, "input, weight and offset do not fit together");
     const ds_expr *groups = dec_const(d, f.groups), *channels = w->type->dims[1], *all_outputs = w->type->dims[0];
-    DS_TRY(ds_window_size(d, op, w->type, f.kernel));
+    DS_TRY(dec_window_size(d, op, w->type, f.kernel));
     DS_TRY(dec_require(d, DS_equal, ds_expr_mod(d->cx, all_outputs, groups), dec_const(d, 0), "the groups divide the output channels"));
     DS_TRY(dec_require(d, DS_equal, x->type->dims[1], ds_expr_mul(d->cx, channels, groups),
                        "the input has the channels of the weight, for each group"));

@@ -83,7 +83,7 @@ static ds_value *phase_weights(dec *d, const transposed *t, ds_value *w, int64_t
 
 /* result[n, phase and co, (p + before) floordiv stride - before floordiv stride …] */
 static ds_value *phase_convolution(dec *d, const transposed *t, ds_elem elem, ds_value *x, ds_value *w, int64_t first, int64_t count) {
-    ds_window win = {.spatial = t->spatial};
+    dec_window win = {.spatial = t->spatial};
     for (size_t i = 0; i < t->spatial; i++) {
         int64_t size = phase_taps(t, i, first), before = t->before[i]->value, start = before / t->stride[i];
         const ds_expr *past = ds_expr_add(d->cx, t->out[i], dec_const(d, before + t->stride[i] - 1)),
@@ -190,7 +190,7 @@ static ds_status open_transposed(dec *d, ds_op *op, const ds_type *xt, const ds_
     t->inputs = ds_expr_floordiv(d->cx, wt->dims[0], groups), t->outputs = wt->dims[1];
     DS_TRY(dec_require(d, DS_equal, xt->dims[1], wt->dims[0], "the input has the weight's channels"));
     DS_TRY(dec_require(d, DS_equal, ds_expr_mod(d->cx, wt->dims[0], groups), dec_const(d, 0), "the groups divide the input's channels"));
-    DS_TRY(ds_window_size(d, op, wt, t->kernel));
+    DS_TRY(dec_window_size(d, op, wt, t->kernel));
     for (size_t i = 0; i < t->spatial; i++) t->stride[i] = t->dilation[i] = 1;
     DS_TRY(dec_attribute_list(d, "strides", t->stride, t->spatial));
     DS_TRY(dec_attribute_list(d, "dilations", t->dilation, t->spatial));

@@ -154,7 +154,7 @@ static bool is_unchanged(const turns *t, size_t i) { return lower_root_of(next_v
 
 static void read_condition(turns *t, ds_value *v) {
     planner *p = t->p;
-    const char *symbol = ds_module_new_symbol(p->m, "v_");
+    const char *symbol = ds_module_new_symbol(p->m, DS_SYMBOL_value);
     ds_value *buffer = plan_buffer_of(p, v);
     ds_op *read = plan_emit(p, DS_PLAN_read, &buffer, 1, NULL);
     ds_op_set_attr(p->m, read, "symbol", ds_attr_string(p->cx, symbol));
@@ -226,7 +226,7 @@ ds_status plan_loop(planner *p, ds_op *op) {
     turns t = {.p = p, .op = op, .body = ds_op_block(op, 0), .yield = ds_op_block(op, 0)->last};
     t.conditional = ds_op_attr(op, "conditional") != NULL, t.carried = op->operand_count - t.conditional;
     t.counter = ds_op_text(op, "counter", ""), t.turns = ds_op_text(op, "turns", NULL);
-    if (t.conditional) t.going = ds_module_new_symbol(p->m, "v_");
+    if (t.conditional) t.going = ds_module_new_symbol(p->m, DS_SYMBOL_value);
     t.cells = cells_of_results(p, op);
     begin_turns(&t);
     ds_op *loop = ds_op_create(&p->b, DS_PLAN_loop, NULL, 0, NULL, 0, 1);

@@ -23,9 +23,7 @@ static bool can_move(ds_value *v, const ds_block *block) {
 
 static bool has_bytes(const ds_type *t) { return ds_elem_facts(t->elem)->bits >= 8; }
 
-static const ds_expr *bytes_of(ds_ir_context *cx, const ds_type *t) {
-    return ds_elem_bytes_of(cx, t->elem, ds_type_count(cx, t));
-}
+static const ds_expr *bytes_of(ds_ir_context *cx, const ds_type *t) { return ds_elem_bytes_of(cx, t->elem, ds_type_count(cx, t)); }
 
 /* A kernel of a concat whose parts can all be made in place. */
 static bool is_placeable(ds_ir_context *cx, ds_op *kernel) {
@@ -33,8 +31,7 @@ static bool is_placeable(ds_ir_context *cx, ds_op *kernel) {
     if (!concat || concat->kind != DS_GRAPH_concat || kernel->operand_count != concat->operand_count || concat->operand_count < 2)
         return false;
     const ds_type *t = kernel->results[0].type;
-    if (t->encoding || !has_bytes(t) || ds_expr_is_late(bytes_of(cx, t)))
-        return false; /* late: known when the first part is made already */
+    if (t->encoding || !has_bytes(t) || bytes_of(cx, t)->is_late) return false; /* late: known when the first part is made already */
     for (int64_t d = 0; d < ds_op_int(concat, "axis", 0); d++)
         if (!ds_expr_equals(t->dims[d], 1)) return false;
     for (size_t i = 0; i < kernel->operand_count; i++) {

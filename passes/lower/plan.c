@@ -8,9 +8,7 @@
 
 #include "passes/lower/plan.h"
 
-const ds_expr *plan_bytes_of(planner *p, const ds_type *t) {
-    return ds_elem_bytes_of(p->cx, t->elem, ds_layout_count(p->cx, t));
-}
+const ds_expr *plan_bytes_of(planner *p, const ds_type *t) { return ds_elem_bytes_of(p->cx, t->elem, ds_layout_count(p->cx, t)); }
 
 /* ---- lifetimes ---- */
 
@@ -39,7 +37,7 @@ static void add_store(planner *p, ds_value *v) {
     storage s = {
         .bytes = whole ? ds_attr_to_expr(whole) : plan_bytes_of(p, v->type), .first = p->position, .last = p->position, .output = -1};
     int64_t bytes;
-    s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = ds_expr_is_late(s.bytes), s.is_cell = plan_is_cell(p->cx, v);
+    s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = s.bytes->is_late, s.is_cell = plan_is_cell(p->cx, v);
     set_store(p, v, (int)arrlen(p->stores));
     arrput(p->stores, s);
 }
@@ -357,7 +355,7 @@ static void plan_kernel(planner *p, ds_op *op) {
     }
     ds_op_set_attr(p->m, call, "scratch", ds_attr_exprs(p->cx, offsets, arrlenu(offsets)));
     arrfree(offsets);
-    if (ds_expr_is_late(total)) plan_set_expr(p, call, "lane_bytes", total); /* not in the arena */
+    if (total->is_late) plan_set_expr(p, call, "lane_bytes", total); /* not in the arena */
     else p->lane_bytes = ds_expr_max(p->cx, p->lane_bytes, total);
 }
 
