@@ -64,7 +64,8 @@ static ds_value *resize_coordinate(body *r, const char *mode, const resize_axis 
     ds_value *middle = ADD(x, half), *share = scale ? DIV(middle, scale) : DIV(MUL(middle, in), out), *v = SUB(share, half);
     if (!strcmp(mode, "tf_half_pixel_for_nn")) return share;
     if (!strcmp(mode, "pytorch_half_pixel")) return SELECT(LT(one, out), v, zero);
-    if (!strcmp(mode, "half_pixel_symmetric")) return ADD(MUL(MUL(in, half), SUB(one, DIV(out, exact))), v);
+    if (scale && !strcmp(mode, "half_pixel_symmetric")) /* the middle goes to the middle, exactly */
+        return ADD(MUL(last, half), DIV(SUB(middle, MUL(out, half)), scale));
     return v;
 }
 

@@ -174,6 +174,8 @@ def values():
     yield from both("an integer's power", [NODE("Pow", ["x0", "x1"], ["y"])], [x, e], [x**3], [])
     ticks = np.arange(20, dtype=np.float32).reshape(1, 1, 1, 20)
     yield "Resize at a tie", [*constants(s=np.array([1, 1, 1, 6])), NODE("Resize", ["x0", "", "", "s"], ["y"], nearest_mode="round_prefer_ceil")], [ticks], [ticks[..., [1, 5, 8, 11, 15, 18]]], []
+    middle = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "half_pixel_symmetric"}
+    yield "Resize whose middle is a tie", [*constants(s=np.array([1, 1, 1, 0.7], np.float32)), NODE("Resize", ["x0", "", "s"], ["y"], **middle)], [ticks[..., :5].copy()], [ticks[..., [0, 2, 3]].copy()], []
     boxes, scores = np.array([[[0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, 10, 1, 11]]], np.float32), np.array([[[0.9, 0.8, 0.7]]], np.float32)
     yield "NonMaxSuppression without a number", [NODE("NonMaxSuppression", ["x0", "x1"], ["y"])], [boxes, scores], [np.zeros((0, 3), np.int64)], []
     limits = constants(k=np.array([10]), iou=np.array([0.5], np.float32), low=np.array([0.1], np.float32), high=np.array([0.95], np.float32), two=np.array(2), zero=np.array([0]))
