@@ -178,6 +178,8 @@ static ds_value *roi_bin(body *r, const roi_form *f, ds_value *which, size_t axi
     return bin;
 }
 
+enum { MOST_SAMPLES = 1 << 14 }; /* along an axis: a region far larger than any image is a mistake, and would take for ever */
+
 /* The largest number of samples that any bin takes along an axis. */
 static ds_status most_samples(dec *d, const roi_form *f, size_t axis, int64_t bins, const ds_expr **out) {
     if (f->sampling > 0) {
@@ -190,7 +192,8 @@ static ds_status most_samples(dec *d, const roi_form *f, size_t axis, int64_t bi
     roi_bin(r, f, position(r, 0), axis, bins, &start, &samples);
     DS_TRY(dec_ints(d, reduce_end(r, cast_to(r, samples, DS_i64), DS_LOOP_max), out, 1, &n));
     *out = ds_expr_max(d->cx, *out, dec_const(d, 1));
-    return DS_OK;
+    return dec_require(d, DS_at_most, *out, dec_const(d, MOST_SAMPLES), "a bin of a region takes at most %d samples along an axis",
+                       MOST_SAMPLES);
 }
 
 /* The mean or the largest of bilinear samples spread evenly over each bin. */
