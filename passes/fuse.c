@@ -172,6 +172,37 @@ static bool merge_producer(ds_rewriter *rw, ds_op *op) {
     return false;
 }
 
+static bool rounds(ds_op_kind kind) {
+    return kind == DS_LOOP_round || kind == DS_LOOP_floor || kind == DS_LOOP_ceil || kind == DS_LOOP_trunc;
+}
+
+static bool is_among(ds_value *const *values, const ds_value *v) {
+    for (size_t i = 0; i < arrlenu(values); i++)
+        if (values[i] == v) return true;
+    return false;
+}
+
+/* Whether a whole number is made of what an op gives, behind it in its region: there the last place may decide which one. */
+static bool is_rounded(ds_op *op) {
+    ds_value **made = NULL;
+    bool found = false;
+    arrput(made, ds_op_result(op, 0));
+    for (ds_op *next = op->next; next && !found; next = next->next)
+        for (size_t i = 0; i < next->operand_count && next->result_count; i++) {
+            if (!is_among(made, ds_op_operand(next, i))) continue;
+            found = rounds(next->kind);
+            arrput(made, ds_op_result(next, 0));
+            break;
+        }
+    arrfree(made);
+    return found;
+}
+
+static bool is_power_of_two(double c) {
+    int exponent;
+    return fabs(frexp(c, &exponent)) == 0.5;
+}
+
 /* Divisions of f32 by v, a constant c, become products with 1 / c, a tenth of the time; it may differ in the last place. */
 static void divide_by_constant(ds_module *m, ds_op *constant, double c) {
     ds_value *v = ds_op_result(constant, 0);
@@ -182,6 +213,7 @@ static void divide_by_constant(ds_module *m, ds_op *constant, double c) {
         ds_op *op = use->owner;
         next = use->next;
         if (op->kind != DS_LOOP_div || ds_op_operand(op, 1) != v || ds_op_operand(op, 0) == v) continue;
+        if (!is_power_of_two(c) && is_rounded(op)) continue;
         if (!inverse) {
             inverse = ds_op_create(&b, DS_LOOP_constant, NULL, 0, &v->type, 1, 0);
             ds_op_set_attr(m, inverse, "value", ds_attr_float(m->cx, (double)(float)(1 / c)));

@@ -89,6 +89,9 @@ def narrow():
         want = ties.astype(np.float16)
     yield one("Cast of f64 to f16, rounded once", "Cast", [ties], [want], to=TensorProto.FLOAT16)
     zeros = np.zeros(3, np.float32)
+    steps = (np.arange(-300, 300) * np.float32(0.05)).astype(np.float32)
+    ties = np.clip(np.rint(steps / np.float32(0.1)), -128, 127).astype(np.int8)
+    yield one("QuantizeLinear divides", "QuantizeLinear", [steps], [ties], {"s": np.float32(0.1), "z": np.int8(0)})
     yield one("DynamicQuantizeLinear of zeros", "DynamicQuantizeLinear", [zeros], [zeros.astype(np.uint8), np.float32(1).reshape(()), np.uint8(0).reshape(())])
 
 
