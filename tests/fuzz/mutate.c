@@ -672,6 +672,16 @@ static void change_model(Onnx__ModelProto *model) {
     } else change_graph(graphs[one_in(2) ? 0 : below(graph_count)]);
 }
 
+/* A graph that was put into itself has no end. */
+static bool is_finite(const Onnx__GraphProto *g, size_t depth, size_t *left) {
+    if (!g) return true;
+    if (depth == 0 || (*left)-- == 0) return false;
+    for (size_t i = 0; i < g->n_node; i++)
+        for (size_t k = 0; k < g->node[i]->n_attribute; k++)
+            if (!is_finite(g->node[i]->attribute[k]->g, depth - 1, left)) return false;
+    return true;
+}
+
 /* ---- entry points ---- */
 
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t length, size_t room, unsigned seed) {
@@ -681,7 +691,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t length, size_t room, unsig
     size_t result = 0;
     if (model && model->graph) {
         for (size_t i = 1 + below(4); i > 0; i--) change_model(model);
-        size_t packed = onnx__model_proto__get_packed_size(model);
+        size_t left = 1000, packed = is_finite(model->graph, 64, &left) ? onnx__model_proto__get_packed_size(model) : SIZE_MAX;
         if (packed <= room) result = onnx__model_proto__pack(model, bytes);
     }
     drop_all();
