@@ -1,0 +1,181 @@
+// RUN: not dsc opt --passes= %s 2>&1 | FileCheck %s
+
+// Rules of tensor ops: maps, regions and types fit together.
+// `--passes=` reads the text, which verifies it.
+// -----
+// There is one map for every operand.
+// CHECK: error: node '' (graph.map): there is not one map for every operand [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }) {maps = []} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// A map has the dims of the iteration space.
+// CHECK: error: node '' (graph.map): a map does not fit the iteration space or its operand's rank [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// And a result for every dim of its operand.
+// CHECK: error: node '' (graph.map): a map does not fit the iteration space or its operand's rank [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0, 0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// There is one pad for every operand.
+// CHECK: error: node '' (graph.map): there is not one pad for every operand [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0 - 1)>], pads = [0.0 : f64, 0.0 : f64]} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// A region takes a scalar of each operand.
+// CHECK: error: node '' (graph.map): the region does not take a scalar of each operand, or does not yield one for each result [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: i32):
+    %b = "loop.cast"(%a) : (i32) -> f32
+    "graph.yield"(%b) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// And yields one for each result.
+// CHECK: error: node '' (graph.map): the region does not take a scalar of each operand, or does not yield one for each result [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a, %a) : (f32, f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// Results of one op have one shape.
+// CHECK: error: node '' (graph.map): results differ in shape [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0, %1 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a, %a) : (f32, f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> (tensor<4xf32>, tensor<3xf32>)
+  func.return %x : tensor<4xf32>
+}
+// -----
+// A reduction begins somewhere.
+// CHECK: error: node '' (graph.reduce): there is not one initial value for every result [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.reduce"(%x) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }, {
+  ^bb0(%a: f32, %b: f32):
+    %s = "loop.add"(%a, %b) : (f32, f32) -> f32
+    "graph.yield"(%s) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>], over = ["4"], init = []} : (tensor<4xf32>) -> tensor<f32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// Its second region takes two of each result.
+// CHECK: error: node '' (graph.reduce): the second region does not combine accumulators and values into accumulators [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.reduce"(%x) ({
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }, {
+  ^bb0(%a: f32):
+    "graph.yield"(%a) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>], over = ["4"], init = [0.0 : f64]} : (tensor<4xf32>) -> tensor<f32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// A position is that of a dim.
+// CHECK: error: node '' (loop.position): no dimension of the iteration space [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    %p = "loop.position"() {dim = 1} : () -> index
+    "graph.yield"(%a) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// Products are of one element type.
+// CHECK: error: node '' (graph.matmul): operands and result differ in element type [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.matmul"(%x, %x) {maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], over = ["4"]} : (tensor<4xf32>, tensor<4xf32>) -> tensor<f64>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// Parts of a concat add up.
+// CHECK: error: node '' (graph.concat): the inputs do not make up the result along the axis [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.concat"(%x, %x) {axis = 0} : (tensor<4xf32>, tensor<4xf32>) -> tensor<9xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// A view has the same elements.
+// CHECK: error: node '' (graph.reshape): input and result do not have the same elements [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.reshape"(%x) : (tensor<4xf32>) -> tensor<2x3xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// A layout changes nothing else.
+// CHECK: error: node '' (graph.encode): input and result differ in more than their layout [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.encode"(%x) : (tensor<4xf32>) -> tensor<2x2xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// A constant's value is of its type.
+// CHECK: error: node '' (graph.constant): the value has another type than the result [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.constant"() {value = dense<[1.0, 2.0]> : tensor<2xf32>} : () -> tensor<3xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// Integers that extents are, one for every element.
+// CHECK: error: node '' (graph.index): there is not one expression for every element [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.index"() {values = ["1", "2"]} : () -> tensor<3xi64>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// An element that is read lies within.
+// CHECK: error: node '' (graph.item): the element is not one of an integer tensor [DS0116]
+func.func @main(%x: tensor<4xf32>, %i: tensor<2xi64>) -> tensor<4xf32> {
+  "graph.item"(%i) {symbol = "v_0", at = 2} : (tensor<2xi64>) -> ()
+  func.return %x : tensor<4xf32>
+}
+// -----
+// An element is read at as many positions as there are dims.
+// CHECK: error: node '' (graph.extract): there is not one position for every dimension of a tensor, or the result has another element type [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.map"(%x) ({
+  ^bb0(%a: f32):
+    %p = "loop.position"() {dim = 0} : () -> index
+    %e = "graph.extract"(%x, %p, %p) : (tensor<4xf32>, index, index) -> f32
+    "graph.yield"(%e) : (f32) -> ()
+  }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// Extents are not negative.
+// CHECK: error: node '' (graph.reshape): a result is not a tensor that can be [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.reshape"(%x) : (tensor<4xf32>) -> tensor<?xf32, {dims = ["-4"]}>
+  func.return %x : tensor<4xf32>
+}

@@ -1,0 +1,191 @@
+// RUN: not dsc opt --passes= %s 2>&1 | FileCheck %s
+
+// Rules of loops over buffers: scalars, vectors, positions, tiles.
+// `--passes=` reads the text, which verifies it.
+// -----
+// Operands of one scalar op are of one type.
+// CHECK: error: node '' (loop.add): operand and result types do not fit together [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
+  %s = "loop.add"(%v, %p) : (f32, index) -> f32
+  func.return
+}
+// -----
+// There are no bits of floats.
+// CHECK: error: node '' (loop.and): there is no such op on this element type [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
+  %s = "loop.and"(%v, %v) : (f32, f32) -> f32
+  func.return
+}
+// -----
+// No arithmetic of narrow floats.
+// CHECK: error: node '' (loop.mul): there is no such op on this element type [DS0116]
+func.func @k0(%x: memref<?xf16>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf16>, index) -> f16
+  %s = "loop.mul"(%v, %v) : (f16, f16) -> f16
+  func.return
+}
+// -----
+// A comparison gives a bool.
+// CHECK: error: node '' (loop.lt): operand and result types do not fit together [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
+  %s = "loop.lt"(%v, %v) : (f32, f32) -> f32
+  func.return
+}
+// -----
+// Bits are as many as before.
+// CHECK: error: node '' (loop.bitcast): operand and result types do not fit together [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
+  %s = "loop.bitcast"(%v) : (f32) -> i64
+  func.return
+}
+// -----
+// A constant is of its type.
+// CHECK: error: node '' (loop.constant): the value is not one of the result's type [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %c = "loop.constant"() {value = 1.5 : f64} : () -> index
+  func.return
+}
+// -----
+// A load has a position for every dim of its map.
+// CHECK: error: node '' (loop.load): there is not one index operand for every dim of the map [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %v = "loop.load"(%x, %p) {map = affine_map<(d0, d1) -> (d0 + d1)>} : (memref<?xf32>, index) -> f32
+  func.return
+}
+// -----
+// Positions are integers.
+// CHECK: error: node '' (loop.load): value, buffer, positions and mask do not fit together [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
+  %w = "loop.load"(%x, %v) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, f32) -> f32
+  func.return
+}
+// -----
+// A store writes what the buffer holds.
+// CHECK: error: node '' (loop.store): value, buffer, positions and mask do not fit together [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  "loop.store"(%p, %x, %p) {map = affine_map<(d0) -> (d0)>} : (index, memref<?xf32>, index) -> ()
+  func.return
+}
+// -----
+// A mask has the lanes of its vector.
+// CHECK: error: node '' (loop.load): value, buffer, positions and mask do not fit together [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %c = "loop.eq"(%p, %p) : (index, index) -> i1
+  %m = "loop.splat"(%c) : (i1) -> vector<4xi1>
+  %v = "loop.load"(%x, %p, %m) {map = affine_map<(d0) -> (d0)>, masked} : (memref<?xf32>, index, vector<4xi1>) -> vector<8xf32>
+  func.return
+}
+// -----
+// Lanes are a power of two.
+// CHECK: error: node '' (loop.splat): operand and result types do not fit together [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
+  %s = "loop.splat"(%v) : (f32) -> vector<6xf32>
+  func.return
+}
+// -----
+// A loop carries what it begins with.
+// CHECK: error: node '' (loop.for): bounds, carried values, region arguments, yielded values and results do not fit together [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
+  %r = "loop.for"(%p, %p, %p, %v) ({
+  ^bb0(%i: index, %c: f32):
+    "loop.yield"(%i) : (index) -> ()
+  }) : (index, index, index, f32) -> f32
+  func.return
+}
+// -----
+// Pieces are the outermost loop.
+// CHECK: error: node '' (loop.parallel): pieces are not the outermost loop of a kernel, with one position [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  "loop.for"(%p, %p, %p) ({
+  ^bb0(%i: index):
+    "loop.parallel"() ({
+    ^bb0(%j: index):
+      "loop.yield"() : () -> ()
+    }) {pieces = "1"} : () -> ()
+    "loop.yield"() : () -> ()
+  }) : (index, index, index) -> ()
+  func.return
+}
+// -----
+// Lanes are combined by scalars.
+// CHECK: error: node '' (loop.fold_lanes): vectors, the region of scalars that combines two lanes, and results do not fit together [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
+  %s = "loop.splat"(%v) : (f32) -> vector<8xf32>
+  %f = "loop.fold_lanes"(%s) ({
+  ^bb0(%a: f32):
+    "loop.yield"(%a) : (f32) -> ()
+  }) : (vector<8xf32>) -> f32
+  func.return
+}
+// -----
+// A square is as many vectors as they have lanes.
+// CHECK: error: node '' (loop.transpose): operands and results are not as many vectors of one type as they have lanes [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
+  %s = "loop.splat"(%v) : (f32) -> vector<4xf32>
+  %a, %b = "loop.transpose"(%s, %s) : (vector<4xf32>, vector<4xf32>) -> (vector<4xf32>, vector<4xf32>)
+  func.return
+}
+// -----
+// Vectors in turns make up the result.
+// CHECK: error: node '' (loop.interleave): operands are not a power of two of vectors that have the result's lanes together [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
+  %s = "loop.splat"(%v) : (f32) -> vector<4xf32>
+  %a = "loop.interleave"(%s, %s) : (vector<4xf32>, vector<4xf32>) -> vector<4xf32>
+  func.return
+}
+// -----
+// A tile has a sum for each row and column.
+// CHECK: error: node '' (loop.tile): operands and results do not fit a tile of these rows, columns and lanes [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %s = "loop.tile"(%x, %x, %p, %p, %p) {rows = 2, columns = 1, lanes = 8, window = ["4"], lhs = ["1"], rhs = ["8"]} : (memref<?xf32>, memref<?xf32>, index, index, index) -> vector<8xf32>
+  func.return
+}
+// -----
+// And room for its sums in registers.
+// CHECK: error: node '' (loop.tile): operands and results do not fit a tile of these rows, columns and lanes [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %s = "loop.tile"(%x, %x, %p, %p) {rows = 17, columns = 1, lanes = 8, window = ["4"], lhs = ["1"], rhs = ["8"]} : (memref<?xf32>, memref<?xf32>, index, index) -> vector<8xf32>
+  func.return
+}
+// -----
+// A map of positions gives one.
+// CHECK: error: node '' (loop.apply): the map has not one position for every dim, and one result [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %a = "loop.apply"(%p) {map = affine_map<(d0) -> (d0, d0)>} : (index) -> index
+  func.return
+}
+// -----
+// A kernel takes buffers.
+// CHECK: error: node '' (func.func): a kernel does not say its scratch memory, or takes more than buffers [DS0116]
+func.func @k0(%x: memref<?xf32>, %n: index) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  func.return
+}

@@ -1,0 +1,119 @@
+// RUN: not dsc opt --passes= %s 2>&1 | FileCheck %s
+
+// Kernels, branches, loops and recipes: what flows into regions and out of them.
+// `--passes=` reads the text, which verifies it.
+// -----
+// A kernel reads its operands only.
+// CHECK: error: node '' (graph.kernel): a kernel reads a value that is not one of its operands [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.kernel"(%x) ({
+  ^bb0(%k: tensor<4xf32>):
+    %m = "graph.map"(%x) ({
+    ^bb0(%a: f32):
+      "graph.yield"(%a) : (f32) -> ()
+    }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+    "graph.yield"(%m) : (tensor<4xf32>) -> ()
+  }) {shared = 0} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// It gives what its region yields.
+// CHECK: error: node '' (graph.kernel): operands, region arguments, yielded values and results do not fit together [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.kernel"(%x) ({
+  ^bb0(%k: tensor<4xf32>):
+    %m = "graph.map"(%k) ({
+    ^bb0(%a: f32):
+      "graph.yield"(%a) : (f32) -> ()
+    }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+    "graph.yield"(%m) : (tensor<4xf32>) -> ()
+  }) {shared = 0} : (tensor<4xf32>) -> tensor<3xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// It shares loops that its ops have.
+// CHECK: error: node '' (graph.kernel): more dimensions are shared than an op has [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.kernel"(%x) ({
+  ^bb0(%k: tensor<4xf32>):
+    %m = "graph.map"(%k) ({
+    ^bb0(%a: f32):
+      "graph.yield"(%a) : (f32) -> ()
+    }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+    "graph.yield"(%m) : (tensor<4xf32>) -> ()
+  }) {shared = 2} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// Rows at work at a time are some.
+// CHECK: error: node '' (graph.kernel): a block, strip or band of no rows [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.kernel"(%x) ({
+  ^bb0(%k: tensor<4xf32>):
+    %m = "graph.map"(%k) ({
+    ^bb0(%a: f32):
+      "graph.yield"(%a) : (f32) -> ()
+    }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
+    "graph.yield"(%m) : (tensor<4xf32>) -> ()
+  }) {shared = 1, block = 0} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// A branch gives values of the results' types.
+// CHECK: error: node '' (graph.if): the condition is not one bool, or a branch does not give values of the results' types [DS0116]
+func.func @main(%x: tensor<4xf32>, %c: tensor<i1>) -> tensor<4xf32> {
+  %0 = "graph.if"(%c) ({
+    "graph.yield"(%x) : (tensor<4xf32>) -> ()
+  }, {
+    "graph.yield"(%c) : (tensor<i1>) -> ()
+  }) : (tensor<i1>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// A condition is one bool.
+// CHECK: error: node '' (graph.if): the condition is not one bool, or a branch does not give values of the results' types [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.if"(%x) ({
+    "graph.yield"(%x) : (tensor<4xf32>) -> ()
+  }, {
+    "graph.yield"(%x) : (tensor<4xf32>) -> ()
+  }) : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// What turns carry keeps its type.
+// CHECK: error: node '' (graph.loop): initial values, region arguments, yielded values and results do not fit together [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.loop"(%x) ({
+  ^bb0(%c: tensor<4xf32>):
+    %v = "graph.reshape"(%c) : (tensor<4xf32>) -> tensor<2x2xf32>
+    "graph.yield"(%v) : (tensor<2x2xf32>) -> ()
+  }) {counter = "t", extent = "3"} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
+// A recipe is a result of @constants.
+// CHECK: error: node '' (func.func): @constants does not give the result that an argument stands for [DS0116]
+func.func @main(%x: tensor<4xf32>, %p: tensor<4xf32> {ds.recipe = 1}) -> tensor<4xf32> {
+  func.return %p : tensor<4xf32>
+}
+func.func @constants(%w: tensor<4xf32> {ds.constant = dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>}) -> tensor<4xf32> {
+  %0 = "graph.reshape"(%w) : (tensor<4xf32>) -> tensor<4xf32>
+  func.return %0 : tensor<4xf32>
+}
+// -----
+// Arguments of @constants are constants.
+// CHECK: error: node '' (func.func): an argument of @constants is not a constant of its type [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  func.return %x : tensor<4xf32>
+}
+func.func @constants(%w: tensor<4xf32>) -> tensor<4xf32> {
+  func.return %w : tensor<4xf32>
+}
+// -----
+// Descriptions of arguments have kinds, too.
+// CHECK: error: node '' (func.func): there are not as many descriptions as arguments and results, or one is of another kind [DS0116]
+func.func @main(%x: tensor<4xf32> {ds.name = 5}) -> tensor<4xf32> {
+
+  func.return %x : tensor<4xf32>
+}
