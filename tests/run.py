@@ -77,7 +77,8 @@ def text(env, report):
         commands = re.findall(r"^// RUN: (.*)$", source, re.M)
         report.check(path.name + " has a RUN line", bool(commands))
         for number, part in enumerate(parts_of(source)):
-            cases += max(1, part.count("// CHECK-LABEL:"))
+            named = set(re.findall(r"^ *func\.func @(\w+)", part, re.M)) & set(re.findall(r"^ *// CHECK-LABEL: .*@(\w+)", part, re.M))
+            cases += max(1, len(named))
             file = folder / ("%s.%d.mlir" % (path.stem, number))
             file.write_text(part)
             for command in commands:
