@@ -14,7 +14,9 @@ func.func @gather_known(%x: tensor<5x4xf32>) -> tensor<4xf32> {
 // CHECK-LABEL: @gather
 // CHECK: "graph.map"(%arg1)
 // CHECK: %[[I:.*]] = "loop.cast"({{.*}}) : (i64) -> index
-// CHECK: "loop.select"
+// CHECK-DAG: %[[NEGATIVE:.*]] = "loop.lt"(%[[I]],
+// CHECK-DAG: %[[FROM_END:.*]] = "loop.add"(%[[I]],
+// CHECK: "loop.select"(%[[NEGATIVE]], %[[FROM_END]], %[[I]])
 // CHECK: "loop.min"
 // CHECK: %[[AT:.*]] = "loop.max"
 // CHECK: "graph.extract"(%arg0, %[[AT]], {{.*}}) : (tensor<5x4xf32>, index, index) -> f32
