@@ -5,10 +5,10 @@
 // CHECK: %[[Q:.*]] = "loop.div"
 // CHECK: %[[R:.*]] = "loop.round"(%[[Q]])
 // CHECK: %[[S:.*]] = "loop.add"(%[[R]],
-// CHECK: value = 2.55000e+02
-// CHECK: "loop.max"(%[[S]],
-// CHECK: "loop.min"
-// CHECK: "loop.cast"({{.*}}) : (f32) -> ui8
+// CHECK-DAG: %[[MOST:.*]] = "loop.constant"() {value = 2.55000e+02 : f64}
+// CHECK-DAG: %[[LOW:.*]] = "loop.max"(%[[S]],
+// CHECK: %[[Y:.*]] = "loop.min"(%[[LOW]], %[[MOST]])
+// CHECK: "loop.cast"(%[[Y]]) : (f32) -> ui8
 func.func @quantize(%x: tensor<3x4xf32>, %s: tensor<f32>, %z: tensor<ui8>) -> tensor<3x4xui8> {
   %0 = "onnx.QuantizeLinear"(%x, %s, %z) : (tensor<3x4xf32>, tensor<f32>, tensor<ui8>) -> none
   func.return %0 : none
