@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from text_parts import parts_of
+
 ENVIRONMENT = dict(os.environ, UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
                    ASAN_OPTIONS="quarantine_size_mb=16:allocator_may_return_null=1:handle_abort=1:detect_leaks=0")
 TARGETS = ("model", "code", "text", "files")
@@ -45,7 +47,8 @@ def model_seeds(folder, every):
 
 def text_seeds(folder, root, dsc, models, sh):
     for path in (root / "tests/text").glob("*.mlir"):
-        (folder / path.name).write_bytes(path.read_bytes())
+        for i, part in enumerate(parts_of(path.read_text())):
+            (folder / ("%s.%d.mlir" % (path.stem, i))).write_text(part)
     for path in sorted(models.glob("*.onnx"))[::37]:
         for level in ("decompose", "fuse", "group", "lower"):
             sh(dsc, "opt", path, "--stop-after=" + level, "-o", folder / ("%s_%s.mlir" % (path.stem, level)))
