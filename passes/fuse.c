@@ -225,7 +225,20 @@ static void divide_by_constant(ds_module *m, ds_op *constant, double c) {
     }
 }
 
-/* An operand that is one constant float becomes a constant of the region. */
+/* The one element of a constant, as a number; NULL where its type is none, or there are several. */
+static const ds_attr *number_of(ds_ir_context *cx, const ds_value *v, const ds_attr *value) {
+    const ds_elem_info *facts = ds_elem_facts(v->type->elem);
+    uint64_t bits = 0;
+    if (facts->packed || facts->bits > 64 || facts->class == DS_CLASS_COMPLEX || facts->class == DS_CLASS_STRING) return NULL;
+    if (value->count != facts->bits / 8) return NULL;
+    memcpy(&bits, value->bytes, value->count); /* little-endian, as files are */
+    if (ds_elem_is_float(v->type->elem)) return ds_attr_float(cx, ds_float_decode(v->type->elem, bits));
+    unsigned above = 64 - facts->bits;
+    bool is_signed = facts->class == DS_CLASS_SINT;
+    return ds_attr_int(cx, is_signed ? (int64_t)(bits << above) >> above : (int64_t)bits);
+}
+
+/* An operand that is one constant number becomes a constant of the region. */
 static bool constant_into_region(ds_rewriter *rw, ds_op *op) {
     ds_module *m = rw->module;
     for (size_t i = 0; i < op->operand_count; i++) {
@@ -233,16 +246,14 @@ static bool constant_into_region(ds_rewriter *rw, ds_op *op) {
         const ds_attr *value = ds_value_constant(v), *old_maps = ds_op_attr(op, "maps"), *old_pads = ds_op_attr(op, "pads");
         ds_elem elem = v->type->elem;
         ds_block *body = ds_op_block(op, 0);
-        if (!value || has_pad(op, i) || (elem != DS_f32 && elem != DS_f64) || value->count != ds_elem_facts(elem)->bits / 8) continue;
-        uint64_t bits = 0;
-        memcpy(&bits, value->bytes, value->count); /* little-endian, as files are */
-        double c = ds_float_decode(elem, bits);
+        const ds_attr *number = value && !has_pad(op, i) ? number_of(m->cx, v, value) : NULL;
+        if (!number) continue;
         const ds_type *scalar = ds_type_scalar(m->cx, elem);
         ds_builder b = {m, body, body->first, op->loc};
         ds_op *constant = ds_op_create(&b, DS_LOOP_constant, NULL, 0, &scalar, 1, 0);
-        ds_op_set_attr(m, constant, "value", ds_attr_float(m->cx, c));
+        ds_op_set_attr(m, constant, "value", number);
         ds_value_replace_uses(body->args[i], ds_op_result(constant, 0));
-        divide_by_constant(m, constant, c);
+        divide_by_constant(m, constant, number->number);
         ds_value **operands = NULL;
         const ds_attr **maps = NULL, **pads = NULL;
         for (size_t k = 0; k < op->operand_count; k++) {
