@@ -54,7 +54,7 @@ static double float_mod(double a, double b) {
 
 /* x Phi(x); the argument of erfc needs more digits than the result. */
 static double gelu(double a) {
-    if (a < -40) return -0.0;
+    if (a < -40) return isinf(a) ? (double)NAN : -0.0;
     return (double)(0.5L * (long double)a * erfcl((long double)a * -0.707106781186547524400844362104849039L));
 }
 

@@ -413,14 +413,14 @@ INLINE VD FN(ds_erfc_f64_of)(VD x) {
     VD y = FN(pick)((VL)(x < 0), s.h + s.l, FN(scale)(e.h + e.l, n));
     return FN(pick)((VL)(x == x), y, x);
 }
-/* x erfc(-x / sqrt 2) / 2 */
+/* x erfc(-x / sqrt 2) / 2; of -infinity NaN, as -infinity * 0 is */
 INLINE VD FN(ds_gelu_f64_of)(VD x) {
     VD a = FN(clamped)(FN(absd)(x), 39.5);
     VL n;
     PAIR at = FN(times)((PAIR){a, FN(all)(0)}, (PAIR){FN(all)(0.70710678118654757274), FN(all)(-4.8336466567264567255e-17)});
     PAIR e = FN(erfc_parts)(at.h, at.l, &n), s = FN(complement)(e, n), half = {0.5 * x, FN(all)(0)};
     PAIR above = FN(times)(half, s), below = FN(times)((PAIR){-0.5 * a, FN(all)(0)}, e);
-    VD y = FN(pick)((VL)(x < 0), FN(scale)(below.h + below.l, n), FN(pick)((VL)(x > 39), x, above.h + above.l));
+    VD y = FN(pick)((VL)(x < 0), FN(scale)(below.h + below.l, n) - (x - x), FN(pick)((VL)(x > 39), x, above.h + above.l));
     return FN(pick)((VL)(x == x), y, x);
 }
 

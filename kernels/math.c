@@ -356,7 +356,7 @@ INLINE VF FN(ds_gelu_f32_of)(VF x) {
     q = q * a + 1.0f;
     VF biased = shift - q, n = biased - shift; /* 1.5 * 2^23 - q, rounded: its low bits count down in the exponent */
     VF tail = (VF)((VI)FN(power_of_two)(q + n) + ((VI)biased << 23));
-    return FN(pickf)((VI)(x < 0), zero, x) - a * tail; /* NaN comes through by x */
+    return FN(pickf)((VI)(x < 0), x - x, x) - a * tail; /* NaN comes through by x, and -infinity makes one, as -infinity * 0 does */
 }
 
 /* x^y = e^(y log|x|), with the sign of x for odd y; IEEE special cases */

@@ -56,9 +56,13 @@ static ds_value *f_HardSwish(body *r, ds_value *x) { return MUL(x, MAX(C(0), MIN
 static ds_value *f_Mish(body *r, ds_value *x) { return MUL(x, op1(r, DS_LOOP_tanh, softplus(r, x))); }
 static ds_value *f_Swish(body *r, ds_value *x) { return MUL(x, sigmoid(r, MUL(x, C(attr(r, "alpha", 1))))); }
 static ds_value *f_ThresholdedRelu(body *r, ds_value *x) { return SELECT(LT(C(attr(r, "alpha", 1)), x), x, C(0)); }
+/* Its attributes are floats, which an integer type may not hold: -1 among unsigned ones. */
 static ds_value *f_Shrink(body *r, ds_value *x) {
     double lambda = attr(r, "lambd", 0.5), bias = attr(r, "bias", 0);
-    return SELECT(LT(x, C(-lambda)), ADD(x, C(bias)), SELECT(LT(C(lambda), x), SUB(x, C(bias)), C(0)));
+    ds_elem elem = x->type->elem;
+    if (!ds_elem_is_float(elem)) x = cast_to(r, x, DS_f64);
+    ds_value *v = SELECT(LT(x, C(-lambda)), ADD(x, C(bias)), SELECT(LT(C(lambda), x), SUB(x, C(bias)), C(0)));
+    return cast_to(r, v, elem);
 }
 static ds_value *f_Sign(body *r, ds_value *x) { return SELECT(LT(C(0), x), C(1), SELECT(LT(x, C(0)), C(-1), MUL(x, C(0)))); }
 static ds_value *f_Gelu(body *r, ds_value *x) {

@@ -91,6 +91,10 @@ def narrow():
     zeros = np.zeros(3, np.float32)
     steps = (np.arange(-300, 300) * np.float32(0.05)).astype(np.float32)
     ties = np.clip(np.rint(steps / np.float32(0.1)), -128, 127).astype(np.int8)
+    edges = np.array([-np.inf, np.inf, np.nan], np.float32)
+    for kind in (np.float32, np.float64, np.float16):
+        yield one("Gelu at the edges, %s" % kind.__name__, "Gelu", [edges.astype(kind)], [np.array([np.nan, np.inf, np.nan], kind)])
+    yield one("Shrink of bytes by a negative lambd", "Shrink", [np.arange(9, dtype=np.uint8)], [np.array([2, 255, 0, 1, 2, 3, 4, 5, 6], np.uint8)], lambd=-1.0, bias=2.0)
     yield one("QuantizeLinear divides", "QuantizeLinear", [steps], [ties], {"s": np.float32(0.1), "z": np.int8(0)})
     yield one("DynamicQuantizeLinear of zeros", "DynamicQuantizeLinear", [zeros], [zeros.astype(np.uint8), np.float32(1).reshape(()), np.uint8(0).reshape(())])
 
