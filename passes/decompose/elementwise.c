@@ -269,12 +269,7 @@ RULE(where) {
 
 RULE(dropout) {
     double training = 0, ratio = 0.5;
-    if (dec_in(d, 2) && !dec_known_scalar(d, dec_in(d, 2), &training)) {
-        const ds_expr *given;
-        size_t count;
-        DS_TRY(dec_ints(d, dec_convert(d, dec_in(d, 2), DS_i64), &given, 1, &count));
-        DS_TRY(dec_require(d, DS_equal, given, dec_const(d, 0), "training_mode is false"));
-    }
+    if (dec_in(d, 2) && !dec_known_scalar(d, dec_in(d, 2), &training)) return dec_refuse(d, "training mode that is known only at run time");
     if (dec_in(d, 1)) dec_known_scalar(d, dec_in(d, 1), &ratio);
     if (training != 0 && ratio != 0) return dec_refuse(d, "training mode");
     d->out[0] = dec_in(d, 0);

@@ -81,7 +81,7 @@ static ds_status check_operand(dec *d, size_t i, const char *entry) {
         return ds_report(d->cx->diag, DS_ERROR, DS_E_elem, ds_op_where(d->m, d->op), "operand %zu has element type %s", i,
                          ds_elem_facts(t->elem)->text);
     bool fits = has_rank(entry + classes, t), one = entry[classes] == 's';
-    if (fits && one && !ds_type_is_static(t)) { /* a list of one element, as it turns out: a scalar for the rule */
+    if (fits && one && t->rank == 1) { /* a list of one element, maybe as it turns out: a scalar for the rule */
         const ds_expr *same;
         DS_TRY(dec_same(d, t->dims[0], dec_const(d, 1), &same));
         ds_op_set_operand(d->op, i, dec_reshape(d, dec_in(d, i), 0, NULL));

@@ -145,9 +145,7 @@ def halves_of_old():
     yield from both("Pad 2 of halves", [NODE("Pad", ["x0"], ["y"], pads=[0, 0, 1, 0, 0, 2], value=0.25)], [x], [want], ["opset=10"])
 
 
-def late_modes():
-    x = f32(2, 3)
-    yield "Dropout whose mode is an input", [NODE("Dropout", ["x0", "", "x1"], ["y"])], [x, np.array(False)], [x], []
+def vectors():
     two = [*constants(za=np.uint8(3), zb=np.uint8(1), zy=np.uint8(2), s=np.float32(0.5)), NODE("QLinearMatMul", ["x0", "s", "za", "x1", "s", "zb", "s", "zy"], ["y"])]
     a, b = np.array([1, 5, 3, 9], np.uint8), np.array([2, 7, 1, 8], np.uint8)
     product = np.uint8(np.rint((a.astype(int) - 3) @ (b.astype(int) - 1) * 0.5 + 2).clip(0, 255))
@@ -219,5 +217,5 @@ def recurrent():
 
 
 def cases():
-    for part in (old_opsets, training_of_old, halves_of_old, late_modes, tensors, graphs, shapes, unpooling, values, recurrent):
+    for part in (old_opsets, training_of_old, halves_of_old, vectors, tensors, graphs, shapes, unpooling, values, recurrent):
         yield from part()
