@@ -310,7 +310,7 @@ def debug_information(env, report, model, work):
 
 
 def commands(env, report):
-    """Every form of output, install, and the value-by-value comparison."""
+    """Every form of output, help and its examples, install, and the value-by-value comparison."""
     work = env.work / "commands"
     work.mkdir(parents=True, exist_ok=True)
     model = ROOT / "tests/data/digits.onnx"
@@ -318,6 +318,8 @@ def commands(env, report):
         path = work / ("m." + suffix)
         result = sh(env.dsc, "compile", model, "-o", path)
         report.check("emit " + form, result.returncode == 0 and path.read_bytes().startswith(magic), result.stderr)
+    import command_line
+    command_line.run(env, report, sh, work / "command_line")
     programs(env, report, model, work)
     debug_information(env, report, model, work)
     result = sh(env.dsc, "compile", model, "--weights=file", "-o", work / "w.o")

@@ -4,23 +4,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *name, *arguments, *doc;
-} commands[] = {
-#define COMMAND(name, arguments, doc) {#name, arguments, doc},
-#define OPTION(name, value, list, doc)
+typedef enum {
+#define GROUP(name, heading) GROUP_##name,
 #include "tools/options.def"
-#undef COMMAND
-#undef OPTION
+#undef GROUP
+} option_group;
+
+static const char *const headings[] = {
+#define GROUP(name, heading) heading,
+#include "tools/options.def"
+#undef GROUP
 };
 
 static const struct {
-    const char *name, *value, *commands, *doc;
-} options[] = {
-#define COMMAND(name, arguments, doc)
-#define OPTION(name, value, list, doc) {#name, value, list, doc},
+    const char *name, *arguments, *doc, *example;
+} commands[] = {
+#define COMMAND(name, arguments, doc, example) {#name, arguments, doc, example},
 #include "tools/options.def"
 #undef COMMAND
+};
+
+static const struct {
+    const char *name;
+    option_group group;
+    const char *value, *commands, *otherwise, *doc;
+} options[] = {
+#define OPTION(name, group, value, list, otherwise, doc) {#name, GROUP_##group, value, list, otherwise, doc},
+#include "tools/options.def"
 #undef OPTION
 };
 
@@ -39,19 +49,53 @@ static const char *value_text(size_t k, char *room, size_t size) {
     return room;
 }
 
+static bool takes(const char *command, size_t k) { return !command || lists(options[k].commands, command); }
+
+/* One group's options as help; nothing of a group that the command has no option of. */
+static void help_group(ds_string *out, const char *command, size_t group) {
+    bool headed = false;
+    for (size_t k = 0; k < DS_COUNT(options); k++) {
+        char head[64], value[32];
+        if (options[k].group != group || !takes(command, k)) continue;
+        if (!headed) ds_string_printf(out, "\n%s\n", headings[group]);
+        headed = true;
+        snprintf(head, sizeof head, "--%s%s", options[k].name, value_text(k, value, sizeof value));
+        ds_string_printf(out, "  %-24s %s", head, options[k].doc);
+        if (options[k].otherwise) ds_string_printf(out, " (default: %s)", options[k].otherwise);
+        ds_string_printf(out, "\n");
+    }
+}
+
 void cli_help(ds_string *out, const char *command) {
     ds_string_printf(out, "usage: dsc COMMAND [OPTIONS] …\n\n");
     for (size_t i = 0; i < DS_COUNT(commands); i++)
         if (!command || !strcmp(command, commands[i].name))
             ds_string_printf(out, "  dsc %-8s %-18s %s\n", commands[i].name, commands[i].arguments, commands[i].doc);
-    ds_string_printf(out, "\noptions:\n");
-    for (size_t i = 0; i < DS_COUNT(options); i++) {
-        char head[64], value[32];
-        if (command && !lists(options[i].commands, command)) continue;
-        snprintf(head, sizeof head, "--%s%s", options[i].name, value_text(i, value, sizeof value));
-        ds_string_printf(out, "  %-24s %s\n", head, options[i].doc);
+    ds_string_printf(out, command ? "\nExample\n" : "\nExamples\n");
+    for (size_t i = 0; i < DS_COUNT(commands); i++)
+        if (!command || !strcmp(command, commands[i].name)) ds_string_printf(out, "  %s\n", commands[i].example);
+    for (size_t g = 0; g < DS_COUNT(headings); g++) help_group(out, command, g);
+    ds_string_printf(out, "\nExit codes: 0 done, 1 the input is wrong, 2 the command line is wrong, 3 not supported, 4 a bug in dsc\n");
+}
+
+/* Text of the tables in roff, where a plain hyphen would be shown as another character than the one that is typed. */
+static void print_roff(ds_string *out, const char *text) {
+    for (; *text; text++) ds_string_printf(out, *text == '-' ? "\\-" : *text == '\\' ? "\\e" : "%c", *text);
+}
+
+static void man_option(ds_string *out, size_t k) {
+    char value[32];
+    ds_string_printf(out, ".TP\n.B \\-\\-");
+    print_roff(out, options[k].name);
+    print_roff(out, value_text(k, value, sizeof value));
+    ds_string_printf(out, "\n");
+    print_roff(out, options[k].doc);
+    if (options[k].otherwise) {
+        ds_string_printf(out, " (default: ");
+        print_roff(out, options[k].otherwise);
+        ds_string_printf(out, ")");
     }
-    ds_string_printf(out, "\nexit codes: 0 done, 1 the input is wrong, 2 the command line is wrong, 3 not supported, 4 a bug in dsc\n");
+    ds_string_printf(out, ". Taken by: %s.\n", options[k].commands);
 }
 
 /* The manual page, in roff; and bash completions. Both from the same tables as --help. */
@@ -61,13 +105,18 @@ void cli_man(ds_string *out) {
     for (size_t i = 0; i < DS_COUNT(commands); i++)
         ds_string_printf(out, ".TP\n.B dsc %s %s\n%s\n", commands[i].name, commands[i].arguments, commands[i].doc);
     ds_string_printf(out, ".SH OPTIONS\n");
-    for (size_t i = 0; i < DS_COUNT(options); i++) {
-        char value[32];
-        ds_string_printf(out, ".TP\n.B \\-\\-%s%s\n%s. Taken by: %s.\n", options[i].name, value_text(i, value, sizeof value),
-                         options[i].doc, options[i].commands);
+    for (size_t g = 0; g < DS_COUNT(headings); g++) {
+        ds_string_printf(out, ".SS %s\n", headings[g]);
+        for (size_t k = 0; k < DS_COUNT(options); k++)
+            if (options[k].group == g) man_option(out, k);
     }
-    ds_string_printf(out, ".SH EXIT STATUS\n0 done, 1 the input is wrong, 2 the command line is wrong, 3 something is not supported (all "
-                          "of it is listed), 4 a bug in dsc.\n");
+    ds_string_printf(out, ".SH EXAMPLES\n.nf\n");
+    for (size_t i = 0; i < DS_COUNT(commands); i++) {
+        print_roff(out, commands[i].example);
+        ds_string_printf(out, "\n");
+    }
+    ds_string_printf(out, ".fi\n.SH EXIT STATUS\n0 done, 1 the input is wrong, 2 the command line is wrong, 3 something is not supported "
+                          "(all of it is listed), 4 a bug in dsc.\n");
 }
 
 void cli_completions(ds_string *out) {
@@ -77,8 +126,7 @@ void cli_completions(ds_string *out) {
     for (size_t i = 0; i < DS_COUNT(commands); i++) {
         ds_string_printf(out, "    %s) list=\"", commands[i].name);
         for (size_t k = 0; k < DS_COUNT(options); k++)
-            if (lists(options[k].commands, commands[i].name))
-                ds_string_printf(out, "--%s%s ", options[k].name, options[k].value ? "=" : "");
+            if (takes(commands[i].name, k)) ds_string_printf(out, "--%s%s ", options[k].name, options[k].value ? "=" : "");
         ds_string_printf(out, "\" ;;\n");
     }
     ds_string_printf(out, "    esac; fi\n    COMPREPLY=($(compgen -W \"$list\" -- \"$word\") $(compgen -f -- \"$word\"))\n}\ncomplete -o "
@@ -107,7 +155,7 @@ static ds_status add_dim(cli *c, const char *text) {
 static ds_status add_option(cli *c, const char *name, size_t length, const char *value, int *i, int argc, char **argv) {
     for (size_t k = 0; k < DS_COUNT(options); k++) {
         if (strlen(options[k].name) != length || strncmp(options[k].name, name, length) != 0) continue;
-        if (!lists(options[k].commands, c->command)) break;
+        if (!takes(c->command, k)) continue;
         if (!options[k].value) {
             cli_option flag = {options[k].name, ""};
             if (value) return usage("option takes no value:", name);
@@ -156,7 +204,9 @@ const char *cli_value(const cli *c, const char *name, const char *otherwise) {
 
 bool cli_has(const cli *c, const char *name) { return cli_value(c, name, NULL) != NULL; }
 
-double cli_number(const cli *c, const char *name, double otherwise) {
+double cli_number(const cli *c, const char *name) {
     const char *text = cli_value(c, name, NULL);
-    return text ? strtod(text, NULL) : otherwise;
+    for (size_t k = 0; !text && k < DS_COUNT(options); k++)
+        if (!strcmp(options[k].name, name) && takes(c->command, k)) text = options[k].otherwise;
+    return text ? strtod(text, NULL) : 0;
 }

@@ -22,17 +22,15 @@ DS_MUST_USE ds_status cli_parse(cli *out, int argc, char **argv);
 void cli_free(cli *c);
 const char *cli_value(const cli *c, const char *name, const char *otherwise);
 bool cli_has(const cli *c, const char *name);
-double cli_number(const cli *c, const char *name, double otherwise);
+double cli_number(const cli *c, const char *name);  /* the default of options.def where it is not given; of words 0 */
 void cli_help(ds_string *out, const char *command); /* NULL: everything */
 
 void cli_man(ds_string *out);         /* the manual page, in roff */
 void cli_completions(ds_string *out); /* for bash */
 
 /* The sub-commands, one file each. */
-#define COMMAND(name, arguments, doc) ds_status cmd_##name(const cli *c, ds_ir_context *cx);
-#define OPTION(name, value, commands, doc)
+#define COMMAND(name, arguments, doc, example) ds_status cmd_##name(const cli *c, ds_ir_context *cx);
 #include "tools/options.def"
 #undef COMMAND
-#undef OPTION
 
 #endif

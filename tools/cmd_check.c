@@ -54,7 +54,7 @@ static ds_status compare(const model *m, ds_ir_context *cx, ds_files *files, con
 static ds_status check_folder(const cli *c, const model *m, ds_ir_context *cx, ds_files *files, const char *inputs, const char *expected,
                               tolerance *t) {
     model_call call = {0};
-    uint32_t threads = (uint32_t)cli_number(c, "threads", 1);
+    uint32_t threads = (uint32_t)cli_number(c, "threads");
     ds_pool *pool = threads > 1 ? dsrt_pool_create(threads) : NULL;
     ds_status status = call_open(m, cx, files, inputs, &call);
     if (status == DS_OK) status = call_poison(c, &call);
@@ -87,7 +87,7 @@ ds_status cmd_check(const cli *c, ds_ir_context *cx) {
     model m;
     if (!strcmp(cli_value(c, "reference", ""), "onnxruntime") && arrlenu(c->arguments) == 1) return check_with_onnxruntime(c, cx);
     ds_files files = {0};
-    tolerance t = {.rtol = cli_number(c, "rtol", 1e-3), .atol = cli_number(c, "atol", 1e-7)};
+    tolerance t = {.rtol = cli_number(c, "rtol"), .atol = cli_number(c, "atol")};
     ds_status status = model_open(c, cx, &files, c->dims, arrlenu(c->dims), &m);
     if (status == DS_OK && cli_has(c, "expect"))
         status = check_folder(c, &m, cx, &files, cli_value(c, "inputs", cli_value(c, "expect", ".")), cli_value(c, "expect", "."), &t);

@@ -94,8 +94,8 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
     if (status == DS_OK && reports) report_print(c, m, &before);
     ds_cpu_options options = {.target = passes.target,
                               .prefix = prefix,
-                              .optimise = (int)cli_number(c, "optimise", 2),
-                              .jobs = (int)cli_number(c, "jobs", 0),
+                              .optimise = (int)cli_number(c, "optimise"),
+                              .jobs = (int)cli_number(c, "jobs"),
                               .want_text = !strcmp(form, "llvm"),
                               .want_assembly = !strcmp(form, "asm"),
                               .listing = cli_value(c, "debug", NULL),

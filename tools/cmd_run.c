@@ -32,7 +32,7 @@ ds_status cmd_run(const cli *c, ds_ir_context *cx) {
     model m;
     model_call call = {0};
     ds_files files = {0};
-    uint32_t threads = (uint32_t)cli_number(c, "threads", 1);
+    uint32_t threads = (uint32_t)cli_number(c, "threads");
     ds_pool *pool = threads > 1 ? dsrt_pool_create(threads) : NULL;
     ds_status status = model_open(c, cx, &files, c->dims, arrlenu(c->dims), &m);
     if (status == DS_OK && m.built.signature.input_count && !cli_has(c, "inputs"))

@@ -153,7 +153,7 @@ static ds_status confirm(const cli *c, tuning *t, double *out_before, double *ou
 
 static ds_status tune(const cli *c, tuning *t, const ds_target *target, const char *path) {
     static const ds_schedule_kind rounds[] = {DS_SCHEDULE_WINOGRAD, DS_SCHEDULE_BLOCK, DS_SCHEDULE_TILE};
-    double budget = cli_number(c, "seconds", 60), start = measure_now(), before, after;
+    double budget = cli_number(c, "seconds"), start = measure_now(), before, after;
     t->each = budget / 60 < 0.2 ? 0.2 : budget / 60, t->end = start + budget;
     for (size_t i = 0; i < DS_COUNT(rounds); i++) DS_TRY(run_round(c, t, target, rounds[i], 2 * CONFIRM));
     DS_TRY(confirm(c, t, &before, &after));

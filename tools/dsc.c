@@ -12,11 +12,9 @@ static const struct {
     const char *name;
     ds_status (*run)(const cli *, ds_ir_context *);
 } commands[] = {
-#define COMMAND(name, arguments, doc) {#name, cmd_##name},
-#define OPTION(name, value, list, doc)
+#define COMMAND(name, arguments, doc, example) {#name, cmd_##name},
 #include "tools/options.def"
 #undef COMMAND
-#undef OPTION
 };
 
 static int print(ds_string *text) {

@@ -93,15 +93,15 @@ static ds_status run_measured(const cli *c, workplace *w, ds_files *files, ds_mo
                               const measure_request *request) {
     ds_built built;
     bool profiled = request->report != NULL;
-    double start = measure_now(), seconds = request->seconds > 0 ? request->seconds : cli_number(c, "seconds", 2);
+    double start = measure_now(), seconds = request->seconds > 0 ? request->seconds : cli_number(c, "seconds");
     const char **args = NULL, *so = made(w, "model.so"), *weights = made(w, "model.weights");
     ds_arena *arena = w->cx->arena;
     made(w, "model.h");
     DS_TRY(ds_passes_run(m, passes));
     ds_cpu_options cpu = {.target = passes->target,
                           .prefix = "model",
-                          .optimise = (int)cli_number(c, "optimise", 2),
-                          .jobs = (int)cli_number(c, "jobs", 0),
+                          .optimise = (int)cli_number(c, "optimise"),
+                          .jobs = (int)cli_number(c, "jobs"),
                           .traced = profiled};
     ds_output_options o = {so, cpu.prefix, c->arguments[0], cpu.target, true};
     ds_status status = ds_build(m, &cpu, &built);
@@ -112,7 +112,7 @@ static ds_status run_measured(const cli *c, workplace *w, ds_files *files, ds_mo
                                  so,
                                  cpu.prefix,
                                  built.code.weight_bytes ? weights : "-",
-                                 ds_arena_printf(arena, "%d", (int)cli_number(c, "threads", 1)),
+                                 ds_arena_printf(arena, "%d", (int)cli_number(c, "threads")),
                                  ds_arena_printf(arena, "%g", seconds),
                                  profiled ? "--profile" : members};
     for (size_t i = 0; i < DS_COUNT(fixed); i++) arrput(args, fixed[i]);

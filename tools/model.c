@@ -126,9 +126,9 @@ ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
     DS_TRY(model_check_plan(m->module));
     ds_cpu_options cpu = {.target = passes.target,
                           .prefix = "ds_model_entry",
-                          .optimise = (int)cli_number(c, "optimise", 2),
+                          .optimise = (int)cli_number(c, "optimise"),
                           .listing = cli_value(c, "debug", NULL),
-                          .jobs = (int)cli_number(c, "jobs", 0)};
+                          .jobs = (int)cli_number(c, "jobs")};
     DS_TRY(ds_build(m->module, &cpu, &m->built));
     DS_TRY(model_write_listing(c, cx, &m->built.code));
     return ds_jit_create(cx->diag, &m->built.code, cpu.prefix, &m->jit);
