@@ -142,7 +142,7 @@ def reflect(env, report):
 
 
 def hygiene(env, report):
-    """Undefined symbols, determinism, spills, and the include table."""
+    """Undefined symbols, determinism, spills, the include table, and documents that say what tables and data do."""
     work = env.work / "hygiene"
     work.mkdir(parents=True, exist_ok=True)
     model = ROOT / "tests/data/digits.onnx"
@@ -167,6 +167,8 @@ def hygiene(env, report):
                 if folder == "codegen" and top == "runtime":
                     good = name == "runtime/ds_abi.h"
                 report.check("%s includes %s" % (path.relative_to(ROOT), name), good, "the folder may not include that")
+    import documents
+    documents.run(env, report, sh, work)
     formatter = shutil.which("clang-format-14") or shutil.which("clang-format")
     if not formatter or " 14." not in sh(formatter, "--version").stdout:
         report.skip("formatting", "there is no clang-format 14, whose output the sources have")

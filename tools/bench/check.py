@@ -1,30 +1,34 @@
 #!/usr/bin/env python3
-"""Has a row become slower beside its peers? And the table of a recorded run.
+"""Has a row become slower beside its peers? And the tables of the recorded runs.
 
-    check.py results.json [--against N]          the last run against the one N before it (default 1): a row whose ratio to the best
+    check.py results.jsonl [--against N]         the last run against the one N before it (default 1): a row whose ratio to the best
                                                  peer fell by more than 10 % fails
-    check.py results.json --table [--runs N]     the last N runs (default 1) as the table of README.md: of each row the run with the
-                                                 median ratio
+    check.py results.jsonl --table [--runs N]    the last N runs (default 1) as a table: of each row the run with the median ratio
+    check.py results.jsonl --write-readme [FILE] writes the tables of all kept runs into README.md, between its markers
 
 Runs are those of the machine that the last one ran on, or, with --machine, of the last one whose processor and ISA contain that TEXT.
 
-Run by hand, after `peers.py ... --record results.json` on a quiet machine: a timing is no test.
+Run by hand, after `peers.py ... --record results.jsonl` on a quiet machine: a timing is no test.
 """
 import argparse
-import json
 import math
+import re
 import sys
 from pathlib import Path
 
+import results
+from results import name_of
+
 TOLERANCE = 0.10
+README = Path(__file__).resolve().parent / "README.md"
 
 
 def ratios(run):
     return {(row["model"], row["threads"]): row["ratio"] for row in run["rows"] if "ratio" in row}
 
 
-def name_of(run):
-    return "%(cpu)s (%(isa)s)" % run["machine"]
+def geometric_mean(values):
+    return math.exp(sum(map(math.log, values)) / len(values))
 
 
 def of_one_machine(runs, text):
@@ -55,25 +59,50 @@ def compare(old, new):
     return 1 if worse else 0
 
 
+def cells_of(row):
+    """Milliseconds of dsc, the best peer and its, the ratio; of a row that is missing or failed, dashes."""
+    ms = row["ms"] if row else {}
+    peers = {engine: time for engine, time in ms.items() if engine != "dsc"}
+    best = min(peers, key=peers.get, default=None)
+    return ["%.3f" % ms["dsc"] if "dsc" in ms else "-", "%s %.3f" % (best, peers[best]) if best else "-",
+            "%.2f" % row["ratio"] if row and "ratio" in row else "-"]
+
+
 def table(run):
     m = run["machine"]
-    print("%s, commit %s, %s, %d cores, L2 %s, L3 %s\n" % (run["date"], run["commit"], name_of(run), m["cores"], m["l2"], m["l3"]))
-    print("| model | dsc 1T, ms | best peer | ratio | dsc 2T, ms | best peer | ratio | 2T over 1T |\n|---|---|---|---|---|---|---|---|")
+    lines = ["%s, commit %s, %s, %d cores, L2 %s, L3 %s" % (run["date"], run["commit"], name_of(run), m["cores"], m["l2"], m["l3"]), "",
+             "| model | dsc 1T, ms | best peer | ratio | dsc 2T, ms | best peer | ratio | 2T over 1T |", "|---|---|---|---|---|---|---|---|"]
     rows = {(row["model"], row["threads"]): row for row in run["rows"]}
     for name in dict.fromkeys(row["model"] for row in run["rows"]):
-        cells = []
-        for threads in (1, 2):
-            row = rows.get((name, threads))
-            peers = {k: v for k, v in row["ms"].items() if k != "dsc"} if row else {}
-            best = min(peers, key=peers.get, default=None)
-            cells += ["%.3f" % row["ms"]["dsc"] if row and "dsc" in row["ms"] else "-",
-                      "%s %.3f" % (best, peers[best]) if best else "-", "%.2f" % row["ratio"] if row and "ratio" in row else "-"]
-        one, two = rows.get((name, 1)), rows.get((name, 2))
-        scale = "%.2f" % (one["ms"]["dsc"] / two["ms"]["dsc"]) if one and two and "dsc" in one["ms"] and "dsc" in two["ms"] else "-"
-        print("| %s | %s | %s |" % (name, " | ".join(cells), scale))
+        both = [rows.get((name, threads)) for threads in (1, 2)]
+        times = [row["ms"]["dsc"] for row in both if row and "dsc" in row["ms"]]
+        scale = "%.2f" % (times[0] / times[1]) if len(times) == 2 else "-"
+        lines.append("| %s | %s | %s |" % (name, " | ".join(cells_of(both[0]) + cells_of(both[1])), scale))
     values = list(ratios(run).values())
-    print("\nGeometric mean of %d ratios: %.3f." % (len(values), math.exp(sum(map(math.log, values)) / len(values))))
-    return 0
+    return "\n".join(lines + ["", "Geometric mean of %d ratios: %.3f." % (len(values), geometric_mean(values))])
+
+
+def summary(runs):
+    lines = ["| machine | runs | geometric mean of ratios | rows below 1.00 | lowest |", "|---|---|---|---|---|"]
+    for run, count in runs:
+        all_ratios = ratios(run)
+        (model, threads), lowest = min(all_ratios.items(), key=lambda entry: entry[1])
+        below = sum(value < 1 for value in all_ratios.values())
+        lines.append("| %s | %d | %.3f (%d rows) | %s | %.2f (%s, %d T) |" % (name_of(run), count, geometric_mean(all_ratios.values()),
+                                                                          len(all_ratios), below or "none", lowest, model, threads))
+    return "\n".join(lines)
+
+
+def with_tables(text, runs):
+    """README.md's text with the tables of these runs between lines `<!-- results of NAME -->`, a machine or `all`, and `<!-- end -->`."""
+    machines = {name: results.of_machine(runs, name) for name in map(name_of, runs)}
+    tables = {name: table(middle(same)) for name, same in machines.items()}
+    tables["all"] = summary([(middle(same), len(same)) for same in machines.values()])
+    pattern = re.compile(r"^(<!-- results of ([^\n]+) -->\n).*?^(<!-- end -->)$", re.M | re.S)
+    places = [found.group(2) for found in pattern.finditer(text)]
+    if sorted(places) != sorted(tables):
+        sys.exit("the text has places for %s, the data is of %s" % (sorted(places), sorted(tables)))
+    return pattern.sub(lambda found: "%s\n%s\n\n%s" % (found.group(1), tables[found.group(2)], found.group(3)), text)
 
 
 def main():
@@ -83,11 +112,16 @@ def main():
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--machine", metavar="TEXT", default="")
+    parser.add_argument("--write-readme", metavar="FILE", type=Path, nargs="?", const=README)
     args = parser.parse_args()
-    runs = json.loads(Path(args.results).read_text())
+    runs = results.read(args.results)
+    if args.write_readme:
+        args.write_readme.write_text(with_tables(args.write_readme.read_text(), runs))
+        return 0
     runs = of_one_machine(runs, args.machine)
     if args.table:
-        return table(middle(runs[-args.runs :]))
+        print(table(middle(runs[-args.runs :])))
+        return 0
     if len(runs) <= args.against:
         sys.exit("%s holds %d runs of this machine" % (args.results, len(runs)))
     return compare(runs[-1 - args.against], runs[-1])

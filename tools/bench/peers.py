@@ -2,11 +2,12 @@
 """Side-by-side latency of dsc and its peers on the same models, inputs, threads and machine.
 
     peers.py MODEL.onnx ... [--threads 1,2] [--rounds 3] [--seconds 1] [--engines dsc,ort,openvino,iree,tvm] [--dsc PATH]
-             [--record results.json] [--avx2 FOLDER]
+             [--record results.jsonl] [--avx2 FOLDER]
 
 Each engine runs in its own process. Rounds are interleaved (A B C, A B C, ...), so that a noisy minute hits all of them; an engine's
 figure is the smallest of its rounds' medians, and a ratio compares two figures of one run of this script. Absolute milliseconds do not
-carry over to another machine or another day. --record adds the run, with date, machine and commit, to a list that check.py reads.
+carry over to another machine or another day. --record adds the run, with date, machine and commit, to a file that check.py reads, and
+drops all but the last three runs of each machine from it (results.py).
 
 --avx2 measures as on a machine that has only AVX2: dsc compiles for x86-64-v3, the peers come from FOLDER (hide_avx512.py makes it).
 
@@ -28,6 +29,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 HIDDEN = "DSC_BENCH_WITHOUT_AVX512"  # set in the engines' processes
 sys.path.insert(0, str(HERE))
+import results  # noqa: E402
 from inputs import write_inputs  # noqa: E402
 
 
@@ -193,13 +195,6 @@ def commit():
     return out.stdout.strip()
 
 
-def record(path, table, avx2):
-    path = Path(path)
-    runs = json.loads(path.read_text()) if path.exists() else []
-    runs.append({"date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine(avx2), "rows": table})
-    path.write_text(json.dumps(runs, indent=1) + "\n")
-
-
 def compare(model, engines, threads, args):
     """One row: the best milliseconds of each engine, and why the others failed."""
     best, failed = {}, {}
@@ -253,7 +248,8 @@ def main():
         print("geometric mean of the ratios to the best peer: %.3f (worst %.3f, %d of %d rows)" %
               (math.exp(sum(map(math.log, ratios)) / len(ratios)), min(ratios), len(ratios), len(table)))
     if args.record:
-        record(args.record, table, args.avx2)
+        results.record(args.record, {"date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine(args.avx2),
+                                     "rows": table})
     return 1 if any("dsc" in row["failed"] for row in table) else 0
 
 
