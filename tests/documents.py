@@ -1,4 +1,5 @@
 """Documents that are made from tables and data say the same as these."""
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -25,5 +26,19 @@ def benchmark_results(report, sh, work):
     report.check("a fourth run takes the place of the first", kept == [(str(i), i) for i in range(1, 6)], kept)
 
 
+def versions(env, report, sh):
+    """The version of CMakeLists.txt is that of all documents; CHANGELOG.md has a heading for every ABI, the newest first."""
+    version = re.search(r"^project\(dsc VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text(), re.M).group(1)
+    found = {"dsc --version": sh(env.dsc, "--version").stdout, "dsc --man": sh(env.dsc, "--man").stdout.split("\n")[0],
+             "dsrt.pc": re.search(r"^Version:.*$", (env.build / "dsrt.pc").read_text(), re.M).group()}
+    for where, text in found.items():
+        report.check("version of " + where, re.search(r"(?<![\d.])%s(?![\d.])" % re.escape(version), text), text)
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    abi = int(re.search(r"^#define DS_ABI (\d+)$", (ROOT / "runtime/ds_abi.h").read_text(), re.M).group(1))
+    numbers = [int(n) for n in re.findall(r"^## ABI (\d+) ", changes, re.M)]
+    report.check("CHANGELOG.md has every ABI, and the version", numbers == list(range(abi, 0, -1)) and version in changes, numbers)
+
+
 def run(env, report, sh, work):
+    versions(env, report, sh)
     benchmark_results(report, sh, work)

@@ -100,7 +100,8 @@ static void man_option(ds_string *out, size_t k) {
 
 /* The manual page, in roff; and bash completions. Both from the same tables as --help. */
 void cli_man(ds_string *out) {
-    ds_string_printf(out, ".TH DSC 1\n.SH NAME\ndsc \\- compiles trained models to native code ahead of time\n.SH SYNOPSIS\n.B "
+    ds_string_printf(out, ".TH DSC 1 \"\" \"dsc " DSC_VERSION
+                          "\"\n.SH NAME\ndsc \\- compiles trained models to native code ahead of time\n.SH SYNOPSIS\n.B "
                           "dsc\nCOMMAND [OPTIONS] ...\n.SH COMMANDS\n");
     for (size_t i = 0; i < DS_COUNT(commands); i++)
         ds_string_printf(out, ".TP\n.B dsc %s %s\n%s\n", commands[i].name, commands[i].arguments, commands[i].doc);

@@ -4,10 +4,6 @@
 
 #include "tools/cli.h"
 
-#ifndef DSC_VERSION
-#define DSC_VERSION "0.1.0"
-#endif
-
 static const struct {
     const char *name;
     ds_status (*run)(const cli *, ds_ir_context *);

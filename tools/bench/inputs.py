@@ -73,7 +73,7 @@ def vocab(m, name):
                 d = table(n.input[0]); ax = next((a.i for a in n.attribute if a.name == 'axis'), 0)
                 if d is not None and len(d) >= 2 and ax == 0: best = d[0] if best is None else min(best, d[0])
             elif n.op_type == 'EmbedLayerNormalization':
-                k = list(n.input).index(x); 
+                k = list(n.input).index(x);
                 if k < 2: d = table(n.input[2 + k]); best = d[0]
             elif n.op_type in ('Cast', 'Identity', 'Reshape', 'Unsqueeze', 'Squeeze', 'Flatten', 'Transpose', 'Clip'): todo.append(n.output[0])
     return best
