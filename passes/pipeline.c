@@ -16,7 +16,8 @@ static const struct {
 };
 
 void ds_passes_list(ds_string *out) {
-    for (size_t i = 0; i < DS_COUNT(passes); i++) ds_string_printf(out, "  %-12s %s\n", passes[i].name, passes[i].doc);
+    for (size_t i = 0; i < DS_COUNT(passes); i++)
+        ds_string_printf(out, "%c %-12s %s\n", passes[i].optional ? '*' : ' ', passes[i].name, passes[i].doc);
 }
 
 static double seconds(void) {

@@ -11,6 +11,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+import tables
+
 rng = np.random.default_rng(0)
 
 
@@ -591,7 +593,7 @@ def run_on_aarch64(dsc, work, report):
             report.check("form: %s on aarch64" % name, not reason, reason)
 
 
-PASSES = ("simplify", "fuse", "layout", "join", "clean", "hoist", "tile", "simplify,fuse,layout,join,clean,hoist,tile")
+PASSES = tables.without()
 
 
 def run_form(dsc, work, every_level, k, form):

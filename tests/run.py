@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
+import tables  # noqa: E402
 
 
 class Report:
@@ -386,7 +387,7 @@ def every_level(env, report, model, work):
     """Text after any pass is taken on from there, and gives the same object; what is no model gives one message."""
     whole, again, text = work / "whole.o", work / "again.o", work / "level.mlir"
     sh(env.dsc, "compile", model, "--prefix=m", "-o", whole)
-    for name in ("decompose", "simplify", "fuse", "layout", "join", "clean", "hoist", "group", "lower"):
+    for name, _ in tables.passes():
         sh(env.dsc, "opt", model, "--stop-after=" + name, "-o", text)
         result = sh(env.dsc, "compile", text, "--prefix=m", "-o", again)
         report.check("text after %s gives the same object" % name, result.returncode == 0 and again.read_bytes() == whole.read_bytes(), result.stderr)
@@ -461,7 +462,7 @@ def left_out(env, report, model, data, work, expected):
     import forms
     _, nodes, inputs, wanted, flags = forms.attention(1, 2, 32, 32, 16)
     forms.write(work / "attention", nodes, inputs, wanted, flags)
-    for name in ("simplify", "fuse", "layout", "join", "clean", "hoist", "tile", "simplify,fuse,layout,join,clean,hoist,tile"):
+    for name in tables.without():
         result = sh(env.dsc, "run", model, "--inputs", data, "--outputs", work / "out", "--without=" + name)
         got = numpy_helper.to_array(onnx.load_tensor(str(work / "out/output_0.pb")))
         report.check("without " + name, result.returncode == 0 and np.allclose(got, expected, rtol=1e-4, atol=1e-5), result.stderr)

@@ -15,7 +15,7 @@ static void print_capabilities(void) {
     const ds_machine *machine;
     for (size_t i = 0; (machine = ds_machine_at(i)); i++)
         ds_string_printf(&text, "  %-16s at %-10s %s\n", machine->name, machine->level, machine->doc);
-    ds_string_printf(&text, "\npasses:\n");
+    ds_string_printf(&text, "\npasses (--without takes those with a star, and tile, the register tiles):\n");
     ds_passes_list(&text);
     ds_string_printf(&text, "\noperators (ai.onnx):\n ");
     size_t column = 0;

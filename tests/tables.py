@@ -1,0 +1,17 @@
+"""Rows of the compiler's tables that tests go through."""
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def passes():
+    """(name, whether it may be left out), in order."""
+    text = (ROOT / "passes/passes.def").read_text()
+    return [(name, optional == "true") for name, optional in re.findall(r"^PASS\( *(\w+), *(true|false),", text, re.M)]
+
+
+def without():
+    """Values of --without: each pass that may be left out, the register tiles, and all of these together."""
+    each = [name for name, optional in passes() if optional] + ["tile"]
+    return [*each, ",".join(each)]
