@@ -39,6 +39,17 @@ def versions(env, report, sh):
     report.check("CHANGELOG.md has every ABI, and the version", numbers == list(range(abi, 0, -1)) and version in changes, numbers)
 
 
+def links(report):
+    """Links between documents lead somewhere, and every folder of sources has a README."""
+    for path in sorted({*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("*/*/README.md")}):
+        for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", path.read_text()):
+            good = "://" in target or (path.parent / target).exists()
+            report.check("%s links to %s" % (path.relative_to(ROOT), target), good, "there is no such file")
+    for folder in sorted({path.parent for path in ROOT.glob("*/*.[ch]")}):
+        report.check("%s has a README" % folder.name, (folder / "README.md").exists())
+
+
 def run(env, report, sh, work):
+    links(report)
     versions(env, report, sh)
     benchmark_results(report, sh, work)
