@@ -110,3 +110,24 @@ void ds_schema_apply(ds_ir_context *cx, ds_op *op) {
         }
     }
 }
+
+void ds_schema_print_attributes(ds_string *out, ds_op_kind kind) {
+    const char *at = ds_op_facts(kind)->attributes;
+    for (entry e; next_entry(&at, &e);)
+        ds_string_printf(out, "- attribute `%.*s`: %.*s%s\n", (int)e.name_length, e.name, (int)e.kind_length, e.kind,
+                         e.optional ? ", may be left out" : "");
+}
+
+void ds_schema_print_kinds(ds_string *out) {
+    ds_string_printf(out, "| kind | a value is |\n|---|---|\n");
+#define KIND(name, doc) ds_string_printf(out, "| %s | %s |\n", #name, doc);
+    DS_ATTR_KINDS(KIND)
+#undef KIND
+}
+
+void ds_schema_print_encodings(ds_string *out) {
+    ds_string_printf(out, "| key | kind | says |\n|---|---|---|\n");
+#define KEY(name, kind, doc) ds_string_printf(out, "| `%s` | %s | %s |\n", #name, kind, doc);
+    DS_ENCODING_KEYS(KEY)
+#undef KEY
+}

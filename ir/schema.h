@@ -24,6 +24,18 @@
     ROW(function, "the name of a function: @k0")                                                                                           \
     ROW(constant, "a constant's elements, or the number of a result of @constants")
 
+/*         key     kind       for people: of the dictionary behind a tensor type's elements. A key that is absent says nothing of the sort
+ */
+#define DS_ENCODING_KEYS(ROW)                                                                                                              \
+    ROW(dims, "strings", "the extents that are no numbers, as expressions over symbols; \"\" for those that are")                          \
+    ROW(map, "map", "the order of dims in memory, and how they are divided: (d0, d1) -> (d1 floordiv 16, d0, d1 mod 16) are panels")       \
+    ROW(border, "ints", "zeros around the tensor in memory: before and after it along each dim")                                           \
+    ROW(within, "ints", "a range of channels of a larger buffer: how many that has, the first one's number, and which buffer")
+
+/* As Markdown: the attributes of an op's row, one a line; the kinds, and the keys of encodings. */
+void ds_schema_print_attributes(ds_string *out, ds_op_kind kind);
+void ds_schema_print_kinds(ds_string *out);
+void ds_schema_print_encodings(ds_string *out);
 /* Gives the attributes of an op that was read from text their kinds, where they can have them. */
 void ds_schema_apply(ds_ir_context *cx, ds_op *op);
 /* "attribute 'bytes' is missing", or of another kind, in the module's arena; NULL when all fit. */

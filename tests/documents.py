@@ -39,6 +39,32 @@ def versions(env, report, sh):
     report.check("CHANGELOG.md has every ABI, and the version", numbers == list(range(abi, 0, -1)) and version in changes, numbers)
 
 
+def ir_page(env, report, sh):
+    """dsc info --ir has every op with all that its row names, every kind, element type and key of encodings that the source asks for."""
+    page = sh(env.dsc, "info", "--ir").stdout
+    rows = {name: (ROOT / ("ir/%s.def" % name)).read_text() for name in ("onnx", "graph", "loop", "plan", "types")}
+    ops = [(level, *row) for level in ("graph", "loop", "plan")
+           for row in re.findall(r'^%s_OP\( *(\w+), *"([^"]*)", *"([^"]*)", *"([^"]*)",' % level.upper(), rows[level], re.M)]
+    counted = sum(len(re.findall(r"^%s_OP\(" % level.upper(), rows[level], re.M)) for level in ("graph", "loop", "plan"))
+    report.check("rows of ops are read", len(ops) == counted and counted > 40, (len(ops), counted))
+    for level, name, operands, results, attributes in ops:
+        section = page.partition("\n### %s.%s\n" % (level, name))[2].split("\n#")[0]
+        wanted = ["`%s`" % names.strip() for names in (operands, results) if names] + \
+                 ["`%s`: %s%s\n" % (a.split(":")[0].rstrip("?"), a.split(":")[1], ", may be left out" if "?" in a else "") for a in attributes.split()]
+        report.check("the IR's page has %s.%s" % (level, name), section.strip() and
+                     all(w.replace(" `", "`") in section.replace(" `", "`") for w in wanted), section)
+    scalar, onnx = (re.findall(r"^%s_OP\( *(\w+)," % kind, rows[table], re.M) for kind, table in (("SCALAR", "loop"), ("ONNX", "onnx")))
+    schema = (ROOT / "ir/schema.h").read_text()
+    kinds = re.findall(r"ROW\((\w+),", schema.partition("DS_ATTR_KINDS(ROW)")[2].partition("DS_ENCODING_KEYS")[0])
+    asked = {key for path in ROOT.glob("*/**/*.c") if path.relative_to(ROOT).parts[0] in ("ir", "passes")
+             for key in re.findall(r'ds_attr_find\([^;"]*encoding, "(\w+)"\)', path.read_text())}
+    report.check("the source asks encodings for keys", {"dims", "map", "border", "within"} <= asked, asked)
+    lines = ["| loop.%s |" % n for n in scalar] + ["| onnx.%s |" % n for n in onnx] + ["\n| %s | " % k for k in kinds] + ["| `%s` |" % k for k in asked]
+    lines += ["| `%s` |" % t for t in re.findall(r'^DS_ELEM\( *\w+, *\d+, *\w+, *\d+, *"([^"]+)"', rows["types"], re.M)]
+    report.check("the IR's page has all else", len(lines) > 250 and all(line in page for line in lines), [line for line in lines if line not in page])
+    report.check("build/ir.md is the page", (env.build / "ir.md").read_text() == page)
+
+
 def links(report):
     """Links between documents lead somewhere, and every folder of sources has a README."""
     for path in sorted({*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("*/*/README.md")}):
@@ -51,5 +77,6 @@ def links(report):
 
 def run(env, report, sh, work):
     links(report)
+    ir_page(env, report, sh)
     versions(env, report, sh)
     benchmark_results(report, sh, work)

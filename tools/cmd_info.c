@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ir/document.h"
 #include "ir/require.h"
 #include "tools/model.h"
 
@@ -27,6 +28,13 @@ static void print_capabilities(void) {
         if (column > 100) column = strlen(name) - 4;
     }
     ds_string_printf(&text, "\n");
+    fputs(text.data, stdout);
+    ds_string_free(&text);
+}
+
+static void print_ir(void) {
+    ds_string text = {0};
+    ds_ir_document(&text);
     fputs(text.data, stdout);
     ds_string_free(&text);
 }
@@ -65,7 +73,8 @@ ds_status cmd_info(const cli *c, ds_ir_context *cx) {
     ds_string text = {0};
     ds_pass_options passes = {.target = ds_target_at(0), .machine = ds_machine_at(0), .passes = "decompose"};
     if (arrlenu(c->arguments) == 0) {
-        print_capabilities();
+        if (cli_has(c, "ir")) print_ir();
+        else print_capabilities();
         return DS_OK;
     }
     ds_status status = model_load(c, cx, &files, c->dims, arrlenu(c->dims), &m);

@@ -1,0 +1,108 @@
+#include "document.h"
+
+#include <string.h>
+
+#include "schema.h"
+
+static const char *const levels[][2] = {
+    {"graph", "Tensor values, no memory, no order but data flow."},
+    {"loop", "Scalars and vectors, buffers, loops. Scalar ops also fill the regions of graph ops."},
+    {"plan", "The program around the kernels. Extents and offsets are expressions over the symbols."},
+    {"func", "Functions, of every level."},
+};
+
+static bool is_of(ds_op_kind kind, const char *level) {
+    const char *name = ds_op_facts(kind)->name;
+    size_t n = strlen(level);
+    return !strncmp(name, level, n) && name[n] == '.';
+}
+
+static void print_names(ds_string *out, const char *what, const char *names) {
+    if (*names) ds_string_printf(out, "- %s `%s`\n", what, names);
+}
+
+static void print_op(ds_string *out, ds_op_kind kind) {
+    const ds_op_info *op = ds_op_facts(kind);
+    ds_string_printf(out, "\n### %s\n\n%s.\n\n", op->name, op->doc);
+    print_names(out, "operands", op->operands);
+    print_names(out, "results", op->results);
+    ds_schema_print_attributes(out, kind);
+    if (op->regions > 0) ds_string_printf(out, "- regions: %d\n", op->regions);
+    if (op->regions < 0) ds_string_printf(out, "- regions: any number\n");
+    if (op->traits & DS_PURE) ds_string_printf(out, "- no effects\n");
+    if (op->traits & DS_VIEW) ds_string_printf(out, "- shares its operand's bytes\n");
+    if (op->traits & DS_TERMINATOR) ds_string_printf(out, "- ends a block\n");
+}
+
+static void print_level(ds_string *out, const char *level, const char *doc) {
+    ds_string_printf(out, "\n## Level %s\n\n%s\n", level, doc);
+    for (int k = DS_FUNC; k < DS_OP_KIND_COUNT; k++)
+        if (is_of((ds_op_kind)k, level) && !(ds_op_facts((ds_op_kind)k)->traits & DS_SCALAR)) print_op(out, (ds_op_kind)k);
+}
+
+static void print_scalar_op(ds_string *out, const char *name, int arity, const char *result, const char *floats, const char *ints) {
+    static const char *const names[] = {"", "a", "a b", "a b c"};
+    ds_string_printf(out, "| loop.%s | `%s` | %s | %s%s%s | %s%s%s |\n", name, names[arity], result, *floats ? "`" : "", floats,
+                     *floats ? "`" : "", *ints ? "`" : "", ints, *ints ? "`" : "");
+}
+
+/* Expressions of the table as they are written there; | would end a cell. */
+static const char *cell(char *room, size_t size, const char *text) {
+    size_t n = 0;
+    for (; *text && n + 2 < size; text++) {
+        if (*text == '|') room[n++] = '\\';
+        room[n++] = *text;
+    }
+    room[n] = 0;
+    return strcmp(room, "0") ? room : "";
+}
+
+static void print_scalar_ops(ds_string *out) {
+    char floats[128], ints[128];
+    ds_string_printf(out,
+                     "\n### Scalar ops\n\nOn scalars and, lane by lane, on vectors of one element type. The result's type: SAME as the "
+                     "first operand's, BOOL, that of the SECOND, or ANY. `a b c` are doubles, `i j` integers of 64 bits, which are "
+                     "wrapped to the type.\n\n| op | operands | result | of floats | of integers |\n|---|---|---|---|---|\n");
+#define SCALAR_OP(name, arity, result, of_floats, of_ints)                                                                                 \
+    print_scalar_op(out, #name, arity, #result, cell(floats, sizeof floats, #of_floats), cell(ints, sizeof ints, #of_ints));
+#define LOOP_OP(...)
+#include "loop.def"
+#undef SCALAR_OP
+#undef LOOP_OP
+}
+
+static void print_operators(ds_string *out) {
+    ds_string_printf(out, "\n## Level onnx\n\nOperators as imported, at the newest opset; attributes are ONNX's.\n\n"
+                          "| operator | operands | results |\n|---|---|---|\n");
+    for (int k = DS_FUNC; k < DS_OP_KIND_COUNT; k++) {
+        const ds_op_info *op = ds_op_facts((ds_op_kind)k);
+        if (is_of((ds_op_kind)k, "onnx")) ds_string_printf(out, "| %s | `%s` | `%s` |\n", op->name, op->operands, op->results);
+    }
+}
+
+static void print_types(ds_string *out) {
+    ds_string_printf(out,
+                     "\n## Types\n\n`tensor<2x?xf32, {…}>` (`?`: an expression, in the encoding), `tensor<*xf32>` of unknown rank, "
+                     "`vector<16xf32>`, `memref<?xf32>` for buffers, scalars by their name, `none` for an operand that was left out.\n\n"
+                     "| element | bits | in memory | number in ONNX | in C |\n|---|---|---|---|---|\n");
+    for (int k = 0; k < DS_ELEM_COUNT; k++) {
+        const ds_elem_info *e = ds_elem_facts((ds_elem)k);
+        ds_string_printf(out, "| `%s` | %u | %s | %d | `%s` |\n", e->text, e->bits, e->packed ? "packed" : "plain", e->onnx, e->c_type);
+    }
+    ds_string_printf(out, "\n## Encodings\n\nThe dictionary of a tensor type. Without `map` a tensor is dense and row-major.\n\n");
+    ds_schema_print_encodings(out);
+}
+
+void ds_ir_document(ds_string *out) {
+    ds_string_printf(out,
+                     "# The IR\n\nMade by `dsc info --ir` of the tables in `ir/`. Operands and results: `?` may be left out, `...` any "
+                     "number. Attributes: name and kind; a list has the kind's name with an s; those that no row names are free.\n\n"
+                     "## Kinds of attributes\n\n");
+    ds_schema_print_kinds(out);
+    print_types(out);
+    for (size_t i = 0; i < DS_COUNT(levels); i++) {
+        print_level(out, levels[i][0], levels[i][1]);
+        if (!strcmp(levels[i][0], "loop")) print_scalar_ops(out);
+    }
+    print_operators(out);
+}
