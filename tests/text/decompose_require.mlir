@@ -39,7 +39,7 @@ func.func @window(%x: tensor<1x1x?xf32, {dims = ["", "", "n"]}>, %w: tensor<1x1x
 
 // A count that is read lies within its axis.
 // CHECK-LABEL: @count
-// CHECK: "graph.item"(%arg1) {symbol = "[[K:v_[0-9]+]]", at = 0}
+// CHECK: "graph.item"(%{{.*}}) {symbol = "[[K:v_[0-9]+]]", at = 0}
 // CHECK: "graph.require"() {is = "at_most", left = "0", right = "[[K]]", {{.*}} what = "k is not negative"}
 // CHECK: "graph.require"() {is = "at_most", left = "[[K]]", right = "n", {{.*}} what = "k is at most the axis' extent"}
 // CHECK: "graph.extern"
