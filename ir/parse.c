@@ -164,10 +164,12 @@ static const ds_type *read_tensor(reader *r) {
     const ds_attr *encoding = NULL;
     if (accept(r, ",") && !(encoding = read_attr(r))) return NULL;
     const ds_attr *names = encoding && encoding->kind == DS_ATTR_DICT ? ds_attr_find(encoding, "dims") : NULL;
+    if (names && names->kind != DS_ATTR_ARRAY) return fail(r, "'dims' is not a list"), NULL;
     for (size_t i = 0; names && i < rank && i < names->count; i++) {
         if (!open[i] || names->items[i]->kind != DS_ATTR_STRING || !names->items[i]->count) continue;
         dims[i] = ds_expr_parse(r->cx, names->items[i]->text, 0);
         if (!dims[i]) return fail(r, "an extent in 'dims' is not an expression"), NULL;
+        if (dims[i]->range.high < 0) return fail(r, "an extent in 'dims' is negative"), NULL;
     }
     ds_named_attr kept[16];
     size_t count = 0;
@@ -405,7 +407,11 @@ static const ds_attr *special_dict(reader *r, const ds_attr *dict) {
     if (dict->count == 2 && bytes && type && bytes->kind == DS_ATTR_STRING && type->kind == DS_ATTR_TYPE) {
         size_t n = bytes->count / 2;
         uint8_t *data = ds_arena_alloc(r->cx->arena, n);
-        for (size_t i = 0; i < n; i++) data[i] = (uint8_t)(hex_digit(bytes->text[2 * i]) << 4 | hex_digit(bytes->text[2 * i + 1]));
+        for (size_t i = 0; i < n; i++) {
+            int high = hex_digit(bytes->text[2 * i]), low = hex_digit(bytes->text[2 * i + 1]);
+            if (high < 0 || low < 0) return fail(r, "bytes are not hexadecimal digits"), NULL;
+            data[i] = (uint8_t)(high << 4 | low);
+        }
         return ds_attr_elements(r->cx, type->type, data, n, NULL);
     }
     return dict;
