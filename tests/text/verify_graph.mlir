@@ -174,7 +174,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // Extents are not negative.
-// CHECK: error: node '' (graph.reshape): a result is not a tensor that can be [DS0116]
+// CHECK: error: line [[@LINE+2]], column {{[0-9]+}}: an extent in 'dims' is negative [DS0102]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.reshape"(%x) : (tensor<4xf32>) -> tensor<?xf32, {dims = ["-4"]}>
   func.return %x : tensor<4xf32>
