@@ -66,17 +66,17 @@ static bool fits(const ds_attr *a, const entry *e) {
     return true;
 }
 
-static const ds_attr *attr_of(const ds_op *op, const entry *e) {
+static ds_named_attr *attr_of(const ds_op *op, const entry *e) {
     for (size_t i = 0; i < op->attr_count; i++)
-        if (strlen(op->attrs[i].name) == e->name_length && !strncmp(op->attrs[i].name, e->name, e->name_length)) return op->attrs[i].value;
+        if (strlen(op->attrs[i].name) == e->name_length && !strncmp(op->attrs[i].name, e->name, e->name_length)) return &op->attrs[i];
     return NULL;
 }
 
 const char *ds_schema_misfit(ds_module *module, const ds_op *op) {
     const char *at = ds_op_facts(op->kind)->attributes;
     for (entry e; next_entry(&at, &e);) {
-        const ds_attr *a = attr_of(op, &e);
-        if (a ? fits(a, &e) : e.optional) continue;
+        const ds_named_attr *a = attr_of(op, &e);
+        if (a ? fits(a->value, &e) : e.optional) continue;
         const char *format = a ? "attribute '%.*s' is not of kind '%.*s'" : "attribute '%.*s' of kind '%.*s' is missing";
         return ds_arena_printf(module->arena, format, (int)e.name_length, e.name, (int)e.kind_length, e.kind);
     }
@@ -101,13 +101,10 @@ static const ds_attr *to_exprs(ds_ir_context *cx, const ds_attr *a) {
 void ds_schema_apply(ds_ir_context *cx, ds_op *op) {
     const char *at = ds_op_facts(op->kind)->attributes;
     for (entry e; next_entry(&at, &e);) {
-        if (e.is != KIND_expr) continue;
-        for (size_t i = 0; i < op->attr_count; i++) {
-            ds_named_attr *named = &op->attrs[i];
-            if (strlen(named->name) != e.name_length || strncmp(named->name, e.name, e.name_length) != 0) continue;
-            if (!e.list) named->value = to_expr(cx, named->value);
-            else if (named->value->kind == DS_ATTR_ARRAY) named->value = to_exprs(cx, named->value);
-        }
+        ds_named_attr *named = e.is == KIND_expr ? attr_of(op, &e) : NULL;
+        if (!named) continue;
+        if (!e.list) named->value = to_expr(cx, named->value);
+        else if (named->value->kind == DS_ATTR_ARRAY) named->value = to_exprs(cx, named->value);
     }
 }
 

@@ -133,8 +133,8 @@ static void note_symbol(void *user, const char *name) {
     hmput(s->known, ds_context_name(s->v->m->cx, name), true);
 }
 
-static void note_extents(symbols *s, const ds_type *t) {
-    for (size_t i = 0; t->kind == DS_TYPE_TENSOR && i < t->rank; i++) ds_expr_each_symbol(t->dims[i], note_symbol, s);
+static void each_symbol_of(const ds_type *t, void (*visit)(void *user, const char *name), symbols *s) {
+    for (size_t i = 0; t->kind == DS_TYPE_TENSOR && i < t->rank; i++) ds_expr_each_symbol(t->dims[i], visit, s);
 }
 
 static void note_names(symbols *s, const ds_attr *names) {
@@ -161,10 +161,7 @@ static void check_symbols(void *user, ds_op *op) {
     symbols *s = user;
     s->op = op;
     for (size_t i = 0; i < op->attr_count && s->v->status == DS_OK; i++) ds_attr_each_symbol(op->attrs[i].value, check_symbol, s);
-    for (size_t i = 0; i < op->result_count && s->v->status == DS_OK; i++) {
-        const ds_type *t = op->results[i].type;
-        for (size_t k = 0; t->kind == DS_TYPE_TENSOR && k < t->rank; k++) ds_expr_each_symbol(t->dims[k], check_symbol, s);
-    }
+    for (size_t i = 0; i < op->result_count && s->v->status == DS_OK; i++) each_symbol_of(op->results[i].type, check_symbol, s);
     if (op->kind != DS_PLAN_call || s->v->status != DS_OK) return;
     const ds_attr *passed = ds_op_attr(op, "symbols");
     for (size_t i = 0; i < passed->count; i++) check_symbol(s, passed->items[i]->text);
@@ -177,8 +174,8 @@ static void verify_symbols(verifier *v, ds_op *func) {
     const ds_attr *inputs = ds_op_attr(func, "inputs");
     if (ds_op_attr(func, "pieces") && !ds_op_attr(func, "symbols")) return; /* nothing calls it yet */
     note_names(&s, ds_op_attr(func, "symbols"));
-    for (size_t i = 0; i < body->arg_count; i++) note_extents(&s, body->args[i]->type);
-    for (size_t i = 0; inputs && i < inputs->count; i++) note_extents(&s, inputs->items[i]->type);
+    for (size_t i = 0; i < body->arg_count; i++) each_symbol_of(body->args[i]->type, note_symbol, &s);
+    for (size_t i = 0; inputs && i < inputs->count; i++) each_symbol_of(inputs->items[i]->type, note_symbol, &s);
     ds_walk(body, note_definitions, &s);
     if (!s.declared) ds_walk(body, check_symbols, &s);
     hmfree(s.known);
