@@ -405,16 +405,16 @@ ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, si
     return DS_OK;
 }
 
-const ds_expr *dec_named(dec *d, const ds_expr *e) {
+static const ds_expr *named(dec *d, ds_symbol_kind kind, const ds_expr *e) {
     if (ds_expr_is_const(e, NULL) || e->kind == DS_EXPR_SYMBOL) return e;
-    return read_item(d, ds_expr_nonneg(e) ? DS_SYMBOL_count : DS_SYMBOL_value, dec_index_tensor(d, DS_i64, &e, 1, true), 0);
+    return read_item(d, kind, dec_index_tensor(d, DS_i64, &e, 1, true), 0);
 }
+
+const ds_expr *dec_named(dec *d, const ds_expr *e) { return named(d, ds_expr_nonneg(e) ? DS_SYMBOL_count : DS_SYMBOL_value, e); }
 
 ds_status dec_named_extents(dec *d, const ds_expr **extents, size_t count) {
     DS_TRY(dec_not_negative(d, extents, count, "extents"));
-    for (size_t i = 0; i < count; i++)
-        if (!ds_expr_is_const(extents[i], NULL) && extents[i]->kind != DS_EXPR_SYMBOL)
-            extents[i] = read_item(d, DS_SYMBOL_count, dec_index_tensor(d, DS_i64, &extents[i], 1, true), 0);
+    for (size_t i = 0; i < count; i++) extents[i] = named(d, DS_SYMBOL_count, extents[i]);
     return DS_OK;
 }
 
