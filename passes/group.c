@@ -1,7 +1,7 @@
 /* group: puts ops that are scheduled together into graph.kernel ops, one kernel for every op that computes.
  *
  *   before   %1 = "graph.matmul"(%x, %w)    %2 = "graph.map"(%1, %bias) ({ add })
- *   after    %2 = "graph.kernel"(%x, %w, %bias) ({ matmul, map, yield }) {shared = 0}
+ *   after    %2 = "graph.kernel"(%x, %w, %bias) ({ matmul, map, yield }) 
  *
  * A contraction or a pool takes the map that reads it point by point as its epilogue. A reduction and the maps and reductions around it
  * that walk the same leading dimensions (softmax, layer normalisation) share the loops over those: `shared` says how many; what flows
@@ -16,8 +16,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "passes/contraction.h"
-#include "passes/passes.h"
+#include "passes/schedule/rows.h"
+#include "passes/schedule/strips.h"
 
 enum { MAX_GROUP = 12 };
 
@@ -66,36 +66,6 @@ static ds_op *epilogue_of(const ds_value *v) {
 
 /* ---- shared rows ---- */
 
-/* How many leading dims of a reduction are kept as they are: the rows that a group may share. */
-static size_t rows_of_reduce(const ds_op *op) {
-    const ds_type *t = op->results[0].type;
-    if (t->encoding || op->operand_count == 0) return 0;
-    size_t rows = t->rank;
-    const ds_attr *map = ds_op_map(op, 0);
-    for (size_t i = 0; i < map->count && i < t->rank; i++)
-        if (map->exprs[i]->kind != DS_EXPR_DIM || map->exprs[i]->value != (int64_t)i || map->count != t->rank) {
-            rows = i;
-            break;
-        }
-    return rows < t->rank ? rows : 0;
-}
-
-static bool reads_row(const ds_attr *map, const ds_type *type, size_t rows) {
-    if (map->count < rows) return false;
-    for (size_t i = 0; i < rows; i++) {
-        bool one = ds_expr_equals(type->dims[i], 1) && ds_expr_equals(map->exprs[i], 0);
-        if (!one && (map->exprs[i]->kind != DS_EXPR_DIM || map->exprs[i]->value != (int64_t)i)) return false;
-    }
-    return true;
-}
-
-static bool same_rows(const ds_type *a, const ds_type *b, size_t rows) {
-    if (a->rank < rows || b->rank < rows || a->encoding || b->encoding) return false;
-    for (size_t i = 0; i < rows; i++)
-        if (a->dims[i] != b->dims[i]) return false;
-    return true;
-}
-
 static bool in_group(ds_op *const *ops, size_t count, const ds_op *op) {
     for (size_t i = 0; i < count; i++)
         if (ops[i] == op) return true;
@@ -123,16 +93,12 @@ static bool reads_any(const ds_op *op, ds_op *const *ops, size_t count) {
 /* May `op`, which stands after the group, join it? What it reads of the group it must read row by row. */
 static bool may_join(ds_op *const *ops, size_t count, const ds_op *op, size_t rows) {
     bool connected = false;
-    if ((op->kind != DS_GRAPH_map && op->kind != DS_GRAPH_reduce) || ds_op_attr(op, "pads") ||
-        !same_rows(ops[0]->results[0].type, op->results[0].type, rows))
-        return false;
-    for (const ds_op *inner = ds_op_block(op, 0)->first; inner; inner = inner->next)
-        if (inner->kind == DS_GRAPH_extract) return false;
+    if (!rows_is_plain(op) || !rows_same(ops[0]->results[0].type, op->results[0].type, rows)) return false;
     for (size_t i = 0; i < op->operand_count; i++) {
         const ds_value *v = ds_op_operand(op, i);
         if (v->op && in_group(ops, count, v->op)) {
             connected = true;
-            if (!reads_row(ds_op_map(op, i), v->type, rows)) return false;
+            if (!rows_read(ds_op_map(op, i), v->type, rows)) return false;
         }
     }
     return connected;
@@ -178,25 +144,13 @@ static size_t collect_rows(ds_op *first, ds_op **ops) {
 
 static bool used_outside(const ds_value *v, ds_op *const *ops, size_t count);
 
-/* A product of matrices, batch by batch (or more rows by rows): result[…, m, n] with `rows` dims before n. */
-static bool is_row_product(grouper *g, const ds_op *op, size_t *out_rows) {
-    ds_contraction c;
-    const ds_type *t = op->results[0].type;
-    if (op->kind != DS_GRAPH_matmul || t->elem != DS_f32 || t->encoding || !ds_type_is_static(t) || t->rank < 2) return false;
-    if (!ds_contraction_of(g->cx, op, &c) || c.over_count != 1 || c.role[t->rank - 1] != DS_DIM_N) return false;
-    for (size_t i = 0; i + 2 < t->rank; i++)
-        if (c.role[i] != DS_DIM_BATCH && c.role[i] != DS_DIM_M && !ds_expr_equals(t->dims[i], 1)) return false;
-    *out_rows = t->rank - 1;
-    return c.role[t->rank - 2] == DS_DIM_M && !ds_expr_equals(t->dims[t->rank - 2], 1);
-}
-
 /* The second product: its rows are the group's rows. */
 static bool ends_attention(grouper *g, ds_op *const *ops, size_t count, const ds_op *op, size_t rows) {
     size_t own;
-    if (!is_row_product(g, op, &own) || own != rows || !same_rows(ops[0]->results[0].type, op->results[0].type, rows)) return false;
+    if (!rows_is_product(g->cx, op, &own) || own != rows || !rows_same(ops[0]->results[0].type, op->results[0].type, rows)) return false;
     const ds_value *left = ds_op_operand(op, 0), *right = ds_op_operand(op, 1);
     return left->op && in_group(ops, count, left->op) && !(right->op && in_group(ops, count, right->op)) && left->type->rank == rows + 1 &&
-           reads_row(ds_op_map(op, 0), left->type, rows);
+           rows_read(ds_op_map(op, 0), left->type, rows);
 }
 
 /* Is `op` a map that multiplies each row of operand *out_value by an element of the other operand? */
@@ -206,7 +160,7 @@ static bool scales_rows(const ds_op *op, size_t rows, size_t *out_value) {
         const ds_value *value = ds_op_operand(op, v), *scale = ds_op_operand(op, 1 - v);
         *out_value = v;
         if (value->type == op->results[0].type && ds_map_is_identity(ds_op_map(op, v), value->type) && scale->type->rank == rows + 1 &&
-            ds_expr_equals(scale->type->dims[rows], 1) && reads_row(ds_op_map(op, 1 - v), scale->type, rows))
+            ds_expr_equals(scale->type->dims[rows], 1) && rows_read(ds_op_map(op, 1 - v), scale->type, rows))
             return true;
     }
     return false;
@@ -236,7 +190,7 @@ static void scale_behind(grouper *g, ds_op **ops, size_t count, size_t rows) {
 /* A product, what is done to its rows (scale, mask, softmax), and the product with the result: as many ops, or 0. */
 static size_t collect_attention(grouper *g, ds_op *first, ds_op **ops, size_t *out_rows) {
     size_t count = 0, reductions = 0, rows;
-    if (!is_row_product(g, first, &rows)) return 0;
+    if (!rows_is_product(g->cx, first, &rows)) return 0;
     ops[count++] = first;
     for (ds_op *op = first->next; op && count < MAX_GROUP; op = op->next) {
         if (reductions && ends_attention(g, ops, count, op, rows)) {
@@ -255,19 +209,6 @@ static size_t collect_attention(grouper *g, ds_op *first, ds_op **ops, size_t *o
     return 0;
 }
 
-enum { ROW_UNIT = 24, BLOCKS = 16 }; /* rows come in multiples that any tile divides; blocks wanted, where rows are many */
-
-/* How many rows of the first product's result are at work at a time: they fit a quarter of the L2 cache. */
-static int64_t attention_block(const ds_type *t, size_t l2_bytes) {
-    int64_t columns = t->dims[t->rank - 1]->value, rows = t->dims[t->rank - 2]->value, batch = 1;
-    for (size_t i = 0; i + 2 < t->rank; i++) batch *= t->dims[i]->value;
-    int64_t block = (int64_t)l2_bytes / 16 / columns, fewer = rows * batch / BLOCKS;
-    if (block > fewer) block = fewer;
-    if (block > rows) block = rows + ROW_UNIT - 1;
-    block = block / ROW_UNIT * ROW_UNIT;
-    return block < ROW_UNIT ? ROW_UNIT : block;
-}
-
 /* ---- two products in a row ---- */
 
 /* Of constant weights that every block of rows reads anew. */
@@ -282,67 +223,33 @@ static double weight_bytes(const ds_op *product) {
 static size_t collect_layers(grouper *g, ds_op *first, ds_op **ops, size_t *out_rows) {
     size_t count = 0, rows, own;
     uint64_t between;
-    if (!is_row_product(g, first, &rows) || !ds_type_static_count(first->results[0].type, &between)) return 0;
+    if (!rows_is_product(g->cx, first, &rows) || !ds_type_static_count(first->results[0].type, &between)) return 0;
     ops[count++] = first;
     ds_op *epilogue = epilogue_of(&first->results[0]);
     if (!epilogue) return 0;
     ops[count++] = epilogue;
     const ds_value *v = &epilogue->results[0];
     ds_op *second = ds_value_has_one_use(v) ? v->uses->owner : NULL;
-    if (!second || second->block != first->block || second->kind != DS_GRAPH_matmul || !is_row_product(g, second, &own) || own != rows ||
-        !same_rows(v->type, second->results[0].type, rows) || ds_op_operand(second, 0) != v ||
-        !reads_row(ds_op_map(second, 0), v->type, rows))
+    if (!second || second->block != first->block || second->kind != DS_GRAPH_matmul || !rows_is_product(g->cx, second, &own) || own != rows ||
+        !rows_same(v->type, second->results[0].type, rows) || ds_op_operand(second, 0) != v ||
+        !rows_read(ds_op_map(second, 0), v->type, rows))
         return 0;
     double room = (double)g->machine->l2_bytes;
     if (weight_bytes(first) + weight_bytes(second) > room / 2 || (double)between * 4 < room) return 0;
     ops[count++] = second;
     ds_op *last = epilogue_of(&second->results[0]);
-    if (last && same_rows(last->results[0].type, v->type, rows)) ops[count++] = last;
+    if (last && rows_same(last->results[0].type, v->type, rows)) ops[count++] = last;
     *out_rows = rows;
     return count;
 }
 
 /* ---- strips ---- */
 
-typedef struct {
-    int64_t rows, band; /* rows of a strip; of a piece, a multiple */
-} strip_plan;
-
-/* What a strip's rows overlap for. */
-static bool has_window(grouper *g, const ds_op *op) { return ds_is_depthwise(g->cx, op) || ds_is_pool(g->cx, op); }
-
 /* Weights are read for every strip; a depthwise convolution has some, too. */
 static bool weights_are_small(grouper *g, const ds_op *conv, const ds_op *window) {
     uint64_t count;
     size_t room = ds_is_pool(g->cx, window) ? g->machine->l2_bytes / 8 : g->machine->l1_bytes;
     return ds_type_static_count(ds_op_operand(conv, 1)->type, &count) && count * 4 <= room;
-}
-
-/* A pool all of whose windows have rows of the image. */
-static bool pools_rows(const ds_op *op, const ds_window *reads) {
-    const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
-    return ds_layout_is_channels_last(from) && reads->before < reads->reach &&
-           (to->dims[2]->value - 1) * reads->stride - reads->before < from->dims[2]->value;
-}
-
-/* A convolution or pool whose rows can be made a few at a time: of static f32 images in channels-last order, with what it needs around
- * them. */
-static bool makes_rows(grouper *g, const ds_op *op) {
-    const ds_type *t = op->results[0].type;
-    const ds_attr *padding = ds_op_attr(op, "padding");
-    ds_contraction c;
-    ds_window reads, row;
-    bool overlaps = has_window(g, op);
-    if (!overlaps && op->kind != DS_GRAPH_conv) return false;
-    if (t->elem != DS_f32 || t->rank != 4 || !ds_layout_is_channels_last(t) || (padding && padding->count)) return false;
-    for (size_t i = 1; i < 4; i++)
-        if (!ds_expr_is_const(t->dims[i], NULL)) return false;
-    if (t->dims[2]->value < 4 || t->dims[3]->value < 4) return false;
-    if (!ds_window_along(g->cx, op, 2, &reads) || reads.reach < reads.stride || reads.before < 0) return false;
-    if (overlaps && (!ds_window_along(g->cx, op, 3, &row) || row.reach > DS_WINDOW_MOST)) return false;
-    if (op->kind != DS_GRAPH_conv) return pools_rows(op, &reads);
-    if (!ds_attr_find(ds_op_operand(op, 1)->type->encoding, "map")) return false;
-    return overlaps || (ds_contraction_of(g->cx, op, &c) && c.role[1] == DS_DIM_N && c.role[2] == DS_DIM_M && c.role[3] == DS_DIM_M);
 }
 
 /* Adds an op and its epilogue to a chain. Returns the convolution or pool that alone reads the result, if there is one. */
@@ -357,71 +264,32 @@ static ds_op *extend_chain(grouper *g, ds_op *conv, ds_op **ops, size_t *count) 
     return reads_rows && reader->block == conv->block && ds_op_operand(reader, 0) == v ? reader : NULL;
 }
 
-/* Of one image, borders included. */
-static double image_bytes(grouper *g, const ds_value *v) {
-    const ds_expr *extent[4];
-    double bytes = 4;
-    ds_layout_extents(g->cx, v->type, extent);
-    for (size_t i = 1; i < 4; i++) bytes *= (double)extent[i]->value;
-    return bytes;
-}
-
-enum { BAND_OVERLAPS = 14, MOST_BANDS = 16, MOST_STRIP = 8 }; /* a band has this many times the rows that it makes anew at its top */
-
-/* Strips whose buffers fit a quarter of the L2 cache. False when there would be one band only: two lanes are better. */
-static bool plan_strips(grouper *g, const ds_value *kept, const ds_value *last, const ds_op *window, strip_plan *out) {
-    ds_window reads;
-    const ds_type *t = window->results[0].type;
-    int64_t height = t->dims[2]->value, bands = MOST_BANDS;
-    ds_window_along(g->cx, window, 2, &reads);
-    double row = last ? 4 * (double)(t->dims[1]->value * t->dims[3]->value) : 0, room = (double)g->machine->l2_bytes / 4;
-    if (kept) {
-        double one = image_bytes(g, kept) / (double)kept->type->dims[2]->value;
-        row += one * (double)reads.stride, room -= one * (double)(reads.reach - reads.stride);
-        if (reads.reach > reads.stride) bands = height * reads.stride / ((reads.reach - reads.stride) * BAND_OVERLAPS);
-    }
-    int64_t most = room < row ? 1 : (int64_t)(room / row);
-    if (bands < 1) bands = 1;
-    if (bands > MOST_BANDS) bands = MOST_BANDS;
-    int64_t band = (height + bands - 1) / bands;
-    if (most > MOST_STRIP) most = MOST_STRIP;
-    if (most > band) most = band;
-    out->rows = most;
-    for (int64_t rows = most; rows * 2 >= most; rows--)
-        if (band % rows == 0) {
-            out->rows = rows;
-            break;
-        }
-    out->band = (band + out->rows - 1) / out->rows * out->rows;
-    return out->band < height || (ds_expr_is_const(t->dims[0], NULL) && t->dims[0]->value > 1);
-}
-
 /* [convolution,] depthwise convolution or pool [, 1x1 convolution]: as many ops, or 0 when the cache holds what flows between them anyway.
  */
-static size_t collect_strips(grouper *g, ds_op *first, ds_op **ops, strip_plan *out) {
+static size_t collect_strips(grouper *g, ds_op *first, ds_op **ops) {
     size_t count = 0;
     ds_window reads;
     const ds_value *kept = NULL, *last = NULL;
     ds_op *window = first;
-    if (!makes_rows(g, first)) return 0;
-    if (!has_window(g, first)) {
+    if (!strips_makes_rows(g->cx, first)) return 0;
+    if (!strips_has_window(g->cx, first)) {
         window = extend_chain(g, first, ops, &count);
-        if (!window || !has_window(g, window) || !makes_rows(g, window) || !weights_are_small(g, first, window)) return 0;
+        if (!window || !strips_has_window(g->cx, window) || !strips_makes_rows(g->cx, window) || !weights_are_small(g, first, window)) return 0;
         kept = ds_op_operand(window, 0);
         ds_window_along(g->cx, window, 2, &reads);
         if (ds_layout_border(kept->type, 2, false) != (ds_is_pool(g->cx, window) ? 0 : reads.before)) return 0;
     }
     ds_op *after = extend_chain(g, window, ops, &count);
-    if (after && !has_window(g, after) && makes_rows(g, after) && weights_are_small(g, after, window) &&
+    if (after && !strips_has_window(g->cx, after) && strips_makes_rows(g->cx, after) && weights_are_small(g, after, window) &&
         ds_window_along(g->cx, after, 2, &reads) && reads.reach == 1 && reads.stride == 1 && reads.before == 0) {
         last = ds_op_operand(after, 0);
         extend_chain(g, after, ops, &count);
     }
-    double most = kept ? image_bytes(g, kept) : 0;
-    if (last && image_bytes(g, last) > most) most = image_bytes(g, last);
-    if (most > (double)g->machine->l2_bytes / 2 && plan_strips(g, kept, last, window, out)) return count;
-    *out = (strip_plan){0};
-    return 0;
+    double most = kept ? strips_image_bytes(g->cx, kept) : 0;
+    if (last && strips_image_bytes(g->cx, last) > most) most = strips_image_bytes(g->cx, last);
+    strips_chain chain = {.window = window, .kept = kept, .last = last};
+    strips_plan plan;
+    return most > (double)g->machine->l2_bytes / 2 && strips_choose(g->cx, g->machine, &chain, &plan) ? count : 0;
 }
 
 /* A pool of windows without overlap that divide the tiles of Winograd's algorithm, and alone reads what that makes: a tile makes whole
@@ -445,23 +313,6 @@ static ds_op *pool_of_tiles(grouper *g, const ds_op *winograd, const ds_value *v
  * time than a fork takes, and, where there are several lanes' worth, what stays there. */
 enum { SHORT_TURN_BYTES = 1 << 18, TURN_BYTES = 1 << 20, TURN_MACS = 1 << 19 };
 
-/* An op of a loop's body that walks the first dim point by point, as far as it concerns values of the loop. */
-static bool keeps_first_dim(ds_op *loop, const ds_op *op, const ds_expr *first) {
-    if ((op->kind != DS_GRAPH_map && op->kind != DS_GRAPH_reduce && op->kind != DS_GRAPH_matmul) || ds_op_attr(op, "pads")) return false;
-    for (size_t i = 0; i < op->result_count; i++) {
-        const ds_type *t = op->results[i].type;
-        if (!ds_type_is_static(t) || t->encoding || t->rank < 2 || t->dims[0] != first) return false;
-    }
-    for (size_t i = 0; i < op->operand_count; i++) {
-        const ds_value *v = ds_op_operand(op, i);
-        if (is_made_by(v, &loop, 1) && (v->type->rank < 2 || v->type->dims[0] != first || !reads_row(ds_op_map(op, i), v->type, 1)))
-            return false;
-    }
-    for (const ds_op *inner = op->region_count ? ds_op_block(op, 0)->first : NULL; inner; inner = inner->next)
-        if (inner->kind == DS_GRAPH_extract) return false;
-    return true;
-}
-
 /* Products of a turn, and bytes of what they multiply by. */
 static void turn_work(grouper *g, const ds_block *body, double *out_macs, double *out_bytes) {
     *out_macs = *out_bytes = 0;
@@ -481,22 +332,10 @@ static void turn_work(grouper *g, const ds_block *body, double *out_macs, double
 }
 
 static bool is_kernel_of_turns(grouper *g, ds_op *loop) {
-    const ds_block *body = ds_op_block(loop, 0);
-    if (loop->kind != DS_GRAPH_loop || !loop->operand_count || ds_op_attr(loop, "conditional") || ds_op_attr(loop, "symbols")) return false;
+    if (loop->kind != DS_GRAPH_loop || !rows_are_turns(loop)) return false;
     const ds_type *state = loop->results[0].type;
-    if (state->rank < 2 || !ds_expr_is_const(state->dims[0], NULL)) return false;
-    for (size_t i = 0; i < body->arg_count; i++) {
-        const ds_type *t = body->args[i]->type;
-        if (!ds_type_is_static(t) || t->encoding || t->rank < 2 || t->dims[0] != state->dims[0]) return false;
-    }
-    for (const ds_op *op = body->first; op != body->last; op = op->next)
-        if (!keeps_first_dim(loop, op, state->dims[0])) return false;
-    for (size_t i = 0; i < body->last->operand_count; i++) {
-        const ds_value *v = ds_op_operand(body->last, i);
-        if (!v->op || v->op->block != body || loop->results[i].type->encoding) return false;
-    }
     double macs, bytes, lanes = (double)state->dims[0]->value;
-    turn_work(g, body, &macs, &bytes);
+    turn_work(g, ds_op_block(loop, 0), &macs, &bytes);
     return bytes <= lanes * (lanes > 1 ? TURN_BYTES : SHORT_TURN_BYTES) && macs <= lanes * TURN_MACS;
 }
 
@@ -532,7 +371,7 @@ static bool needs_buffer(const ds_value *v, ds_op *const *ops, size_t count) {
     return used_outside(v, ops, count) || (count == 1 && ds_value_unused(v));
 }
 
-static ds_op *make_kernel(grouper *g, ds_op *const *ops, size_t count, size_t shared) {
+static void make_kernel(grouper *g, ds_op *const *ops, size_t count) {
     ds_value **operands = NULL, **results = NULL, **yields = NULL;
     const ds_type **types = NULL;
     const ds_loc *loc = NULL;
@@ -545,7 +384,6 @@ static ds_op *make_kernel(grouper *g, ds_op *const *ops, size_t count, size_t sh
     }
     ds_builder b = {g->m, last->block, last, loc};
     ds_op *kernel = ds_op_create(&b, DS_GRAPH_kernel, operands, arrlenu(operands), types, arrlenu(types), 1);
-    ds_op_set_attr(g->m, kernel, "shared", ds_attr_int(g->cx, (int64_t)shared));
     ds_block *body = ds_op_block(kernel, 0);
     ds_mapping mapping = {0};
     for (size_t i = 0; i < arrlenu(operands); i++)
@@ -557,8 +395,10 @@ static ds_op *make_kernel(grouper *g, ds_op *const *ops, size_t count, size_t sh
     ds_mapping_free(&mapping);
     for (size_t i = 0; i < arrlenu(results); i++) ds_value_replace_uses(results[i], ds_op_result(kernel, i));
     for (size_t k = count; k-- > 0;) ds_op_erase(ops[k]);
-    arrfree(operands), arrfree(results), arrfree(yields), arrfree(types);
-    return kernel;
+    arrfree(operands);
+    arrfree(results);
+    arrfree(yields);
+    arrfree(types);
 }
 
 /* The first op from `next` on that stays where it is. */
@@ -594,11 +434,22 @@ static void copy_exchanged(grouper *g, ds_op *loop) {
     }
 }
 
+/* What is done to the results of a product or a reduction, point by point. */
+static size_t collect_epilogue(grouper *g, ds_op *op, ds_op **ops) {
+    size_t count = 1;
+    ds_op *epilogue = is_contraction(op) || op->kind == DS_GRAPH_reduce ? epilogue_of(&op->results[0]) : NULL;
+    ops[0] = op;
+    if (epilogue) ops[count++] = epilogue;
+    ds_op *pool = op->kind == DS_GRAPH_winograd ? pool_of_tiles(g, op, &ops[count - 1]->results[0]) : NULL;
+    if (pool) ops[count++] = pool;
+    return count;
+}
+
 static void group_block(grouper *g, ds_block *block) {
     for (ds_op *op = block->first, *next; op; op = next) {
         next = op->next;
         if (is_kernel_of_turns(g, op)) {
-            make_kernel(g, &op, 1, 1);
+            make_kernel(g, &op, 1);
             continue;
         }
         if (op->kind == DS_GRAPH_loop) copy_exchanged(g, op);
@@ -606,33 +457,13 @@ static void group_block(grouper *g, ds_block *block) {
             for (size_t r = 0; r < op->region_count; r++) group_block(g, ds_op_block(op, r));
         if (!computes(op)) continue;
         ds_op *ops[MAX_GROUP] = {op};
-        size_t count, shared = 0;
-        int64_t block_rows = 0;
-        strip_plan strips = {0};
-        if ((count = collect_strips(g, op, ops, &strips))) {
-            next = after_group(ops, count, next);
-        } else if (is_contraction(op) &&
-                   ((count = collect_layers(g, op, ops, &shared)) || (count = collect_attention(g, op, ops, &shared)))) {
-            block_rows = attention_block(op->results[0].type, g->machine->l2_bytes);
-            next = after_group(ops, count, next);
-        } else if (op->kind == DS_GRAPH_reduce && !makes_rows(g, op)) {
-            count = collect_rows(op, ops);
-            if (count > 1) shared = rows_of_reduce(op);
-            next = after_group(ops, count, next);
-        } else {
-            count = 1;
-            ds_op *epilogue = is_contraction(op) || op->kind == DS_GRAPH_reduce ? epilogue_of(&op->results[0]) : NULL;
-            if (epilogue) ops[count++] = epilogue;
-            ds_op *pool = op->kind == DS_GRAPH_winograd ? pool_of_tiles(g, op, &ops[count - 1]->results[0]) : NULL;
-            if (pool) ops[count++] = pool;
-            next = after_group(ops, count, next);
-        }
-        ds_op *kernel = make_kernel(g, ops, count, shared);
-        if (block_rows) ds_op_set_attr(g->m, kernel, "block", ds_attr_int(g->cx, block_rows));
-        if (strips.rows) {
-            ds_op_set_attr(g->m, kernel, "strip", ds_attr_int(g->cx, strips.rows));
-            ds_op_set_attr(g->m, kernel, "band", ds_attr_int(g->cx, strips.band));
-        }
+        size_t rows, count = collect_strips(g, op, ops);
+        if (!count && is_contraction(op)) count = collect_layers(g, op, ops, &rows);
+        if (!count && is_contraction(op)) count = collect_attention(g, op, ops, &rows);
+        if (!count && op->kind == DS_GRAPH_reduce && !strips_makes_rows(g->cx, op)) count = collect_rows(op, ops);
+        if (!count) count = collect_epilogue(g, op, ops);
+        next = after_group(ops, count, next);
+        make_kernel(g, ops, count);
     }
 }
 

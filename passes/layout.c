@@ -467,6 +467,13 @@ typedef struct {
     double bytes;     /* of the model's constants */
 } winograd_search;
 
+/* What was measured for the convolution of this node; NULL: nothing. */
+static const ds_choice *measured(const ds_pass_options *options, const char *node) {
+    for (size_t i = 0; i < options->schedule_count; i++)
+        if (options->schedules[i].node && !strcmp(options->schedules[i].node, node)) return &options->schedules[i];
+    return NULL;
+}
+
 static void find_candidate(void *user, ds_op *op) {
     winograd_search *s = user;
     const ds_attr *value = op->kind == DS_GRAPH_constant ? ds_op_attr(op, "value") : NULL;
@@ -475,9 +482,9 @@ static void find_candidate(void *user, ds_op *op) {
     if (op->kind != DS_GRAPH_conv || !is_constant(s->l, ds_op_operand(op, 1))) return;
     if (!ds_winograd_fits(s->l->cx, op)) return;
     const char *node = ds_loc_text(op->loc);
-    const ds_schedule *choice = ds_pass_schedule(s->l->options, DS_SCHEDULE_WINOGRAD, node);
+    const ds_choice *choice = measured(s->l->options, node);
     if (*node) ds_op_set_attr(s->l->m, op, "node", ds_attr_string(s->l->cx, node)); /* what such a schedule goes by */
-    if (choice && choice->rows) ds_op_set_attr(s->l->m, op, "tile", ds_attr_int(s->l->cx, choice->rows));
+    if (choice && choice->tile) ds_op_set_attr(s->l->m, op, "tile", ds_attr_int(s->l->cx, choice->tile));
     else if (!choice && (c.tile = ds_winograd_tile(s->l->cx, op, 4, &c.cost))) arrput(s->found, c);
 }
 

@@ -7,29 +7,26 @@
 #include "ir/rewrite.h"
 #include "ir/target.h"
 
-/* A choice in place of the cost model's. */
-typedef enum {
-    DS_SCHEDULE_TILE, /* rows x columns of contractions' register tiles, columns in vectors; of kernels with this description (`what`) */
-    DS_SCHEDULE_WINOGRAD, /* tiles of rows x rows of the result, 2 or 4, or 0 for none; of the convolution that comes from this node */
-    DS_SCHEDULE_BLOCK     /* rows at work between two products; of kernels with this description */
-} ds_schedule_kind;
-
+/* A choice that was measured, in place of the cost model's: how kernels of this key are computed, or whether the convolution of an ONNX node
+ * is computed by Winograd's algorithm (tiles of 2 or 4; 0: not). */
 typedef struct {
-    ds_schedule_kind kind;
-    const char *what; /* NULL: for all */
-    unsigned rows, columns;
-} ds_schedule;
+    const char *key, *node; /* one is NULL */
+    const char *what;       /* of a key: the kernel, for people, or NULL */
+    const ds_attr *schedule;
+    int tile;
+} ds_choice;
 
 typedef struct {
     const ds_target *target;      /* what may be emitted */
     const ds_machine *machine;    /* what is chosen for */
-    const ds_schedule *schedules; /* measured by `dsc tune`, or NULL */
+    const ds_choice *schedules;   /* measured by `dsc tune`, or NULL */
     size_t schedule_count;
     bool print_after_all, print_changed, timing, verify_each, trace_rules;
     const char *print_after; /* one pass's name, or NULL */
     const char *passes;      /* comma-separated list that replaces the default, or NULL */
     const char *stop_after;  /* last pass to run, or NULL */
-    const char *without;     /* comma-separated list of passes to leave out, or NULL; `tile`: contractions by single vectors */
+    const char *without;     /* comma-separated list of passes to leave out, or NULL; `tile`: contractions by single vectors;
+                                `unroll`: small loops as loops */
     const char *reproducer;  /* where the IR before a failing pass is written, or NULL */
 } ds_pass_options;
 
@@ -45,7 +42,6 @@ typedef ds_status ds_pass(ds_module *module, const ds_pass_options *options);
 /* Runs the pipeline. Printing goes to standard error. */
 DS_MUST_USE ds_status ds_passes_run(ds_module *module, const ds_pass_options *options);
 void ds_passes_list(ds_string *out);
-const ds_schedule *ds_pass_schedule(const ds_pass_options *options, ds_schedule_kind kind, const char *what); /* NULL: none */
 bool ds_pass_left_out(const ds_pass_options *options, const char *name);
 /* What the graph ops of @main have to do, one by one; symbols count as 64. */
 typedef struct {

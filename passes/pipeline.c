@@ -94,19 +94,15 @@ bool ds_pass_left_out(const ds_pass_options *options, const char *name) {
     return false;
 }
 
-const ds_schedule *ds_pass_schedule(const ds_pass_options *options, ds_schedule_kind kind, const char *what) {
-    for (size_t i = 0; i < options->schedule_count; i++) {
-        const ds_schedule *s = &options->schedules[i];
-        if (s->kind == kind && (!s->what || !strcmp(s->what, what))) return s;
-    }
-    return NULL;
-}
+/* What the pass schedule may do without. */
+static const char *const choices[] = {"tile", "unroll"};
 
 static ds_status check_left_out(ds_module *module, const char *names) {
     for (const char *at = names; at && *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ',')) {
         size_t length = strcspn(at, ","), i;
-        bool is_tile = length == 4 && !strncmp(at, "tile", 4);
-        if (!is_tile && (!find_pass(at, length, &i) || !passes[i].optional))
+        bool is_choice = false;
+        for (i = 0; i < DS_COUNT(choices); i++) is_choice = is_choice || (strlen(choices[i]) == length && !strncmp(at, choices[i], length));
+        if (!is_choice && (!find_pass(at, length, &i) || !passes[i].optional))
             return ds_report(module->cx->diag, DS_ERROR, DS_E_pass_name, NULL, "no pass called '%.*s' can be left out", (int)length, at);
     }
     return DS_OK;

@@ -14,7 +14,7 @@ typedef struct {
     measure_report *report;
     void *user;
     double seconds;
-    const ds_schedule *schedules;
+    const ds_choice *schedules;
     size_t schedule_count;
 } measure_request;
 DS_MUST_USE ds_status measure_model(const cli *c, ds_ir_context *cx, const measure_request *request);

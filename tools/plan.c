@@ -44,6 +44,7 @@ static void node_names(const ds_loc *loc, cJSON *out) {
 void plan_step_json(const plan_step *s, cJSON *item) {
     cJSON_AddStringToObject(item, "kernel", plan_kernel(s));
     cJSON_AddStringToObject(item, "what", plan_what(s));
+    if (ds_op_attr(s->op, "key")) cJSON_AddStringToObject(item, "key", ds_op_text(s->op, "key", ""));
     cJSON_AddNumberToObject(item, "flops", s->flops);
     cJSON_AddNumberToObject(item, "bytes", s->bytes);
     node_names(s->op->loc, cJSON_AddArrayToObject(item, "nodes"));

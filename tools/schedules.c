@@ -1,73 +1,73 @@
 #include "tools/schedules.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* In the order of ds_schedule_kind. */
-static const char *const words[] = {"tile", "winograd", "block"};
-
-static bool is_valid(const ds_schedule *s) {
-    switch (s->kind) {
-    case DS_SCHEDULE_TILE: return s->rows && s->columns;
-    case DS_SCHEDULE_WINOGRAD: return s->rows == 0 || s->rows == 2 || s->rows == 4;
-    case DS_SCHEDULE_BLOCK: return s->rows && s->rows <= 1 << 20;
-    }
-    return false;
+static const char *text_of(const ds_attr *dict, const char *name) {
+    const ds_attr *a = ds_attr_find(dict, name);
+    return a && a->kind == DS_ATTR_STRING ? a->text : NULL;
 }
 
-static bool read_line(ds_ir_context *cx, const char *line, size_t length, ds_schedule *out) {
-    char *text = ds_arena_strndup(cx->arena, line, length), *end;
-    for (size_t i = 0; i < DS_COUNT(words); i++) {
-        size_t word = strlen(words[i]);
-        *out = (ds_schedule){.kind = (ds_schedule_kind)i};
-        if (strncmp(text, words[i], word) || text[word] != ' ') continue;
-        out->rows = (unsigned)strtoul(text + word + 1, &end, 10);
-        if (i == DS_SCHEDULE_TILE && *end == 'x') out->columns = (unsigned)strtoul(end + 1, &end, 10);
-        out->what = end + strspn(end, " ");
-        return *end == ' ' && *out->what && is_valid(out);
-    }
-    return false;
+/* False when it is no choice. */
+static bool read_choice(const ds_attr *a, ds_choice *out) {
+    if (a->kind != DS_ATTR_DICT) return false;
+    const ds_attr *tile = ds_attr_find(a, "tile");
+    *out = (ds_choice){.key = text_of(a, "key"), .node = text_of(a, "node"), .what = text_of(a, "what"), .schedule = ds_attr_find(a, "schedule")};
+    if (out->key) return !out->node && out->schedule && out->schedule->kind == DS_ATTR_DICT;
+    if (!out->node || !tile || tile->kind != DS_ATTR_INT) return false;
+    out->tile = (int)tile->integer;
+    return tile->integer == 0 || tile->integer == 2 || tile->integer == 4;
+}
+
+static ds_status read_choices(ds_ir_context *cx, const ds_module *m, ds_pass_options *out) {
+    const ds_attr *list = ds_module_attr(m, "ds.schedules");
+    if (!list || list->kind != DS_ATTR_ARRAY)
+        return ds_report(cx->diag, DS_ERROR, DS_E_schedule, NULL, "the module has no list 'ds.schedules'");
+    ds_choice *all = DS_NEW_ARRAY(cx->arena, ds_choice, list->count + 1);
+    for (size_t i = 0; i < list->count; i++)
+        if (!read_choice(list->items[i], &all[i]))
+            return ds_report(cx->diag, DS_ERROR, DS_E_schedule, NULL,
+                             "item %zu of 'ds.schedules' is neither {key = \"…\", schedule = {…}} nor {node = \"…\", tile = 0, 2 or 4}", i);
+    out->schedules = all;
+    out->schedule_count = list->count;
+    return DS_OK;
 }
 
 ds_status schedules_read(ds_ir_context *cx, const char *path, ds_pass_options *out) {
     ds_files files = {0};
     const ds_mapped_file *file;
-    ds_schedule *all = NULL;
-    unsigned number = 0;
+    ds_module *m = NULL;
     cx->diag->file = path;
     ds_status status = ds_files_open(&files, cx->diag, path, &file);
-    const char *at = status == DS_OK ? (const char *)file->bytes : NULL, *end = at ? at + file->length : NULL;
-    for (const char *next; status == DS_OK && at < end; at = next) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        size_t length = (size_t)((newline ? newline : end) - at);
-        ds_schedule s;
-        next = at + length + 1, number++;
-        if (length == 0 || *at == '#') continue;
-        if (read_line(cx, at, length, &s)) arrput(all, s);
-        else
-            status = ds_report(cx->diag, DS_ERROR, DS_E_schedule, NULL,
-                               "line %u is not 'tile ROWSxCOLUMNS DESCRIPTION', 'winograd SIDE NODE' or 'block ROWS DESCRIPTION'", number);
-    }
+    if (status == DS_OK) status = ds_module_parse(cx, &files, (const char *)file->bytes, file->length, path, &m);
+    if (status == DS_OK) status = read_choices(cx, m, out);
+    ds_module_destroy(m);
     ds_files_close(&files);
-    if (status == DS_OK && arrlenu(all)) {
-        ds_schedule *kept = DS_NEW_ARRAY(cx->arena, ds_schedule, arrlenu(all));
-        memcpy(kept, all, arrlenu(all) * sizeof *all);
-        out->schedules = kept, out->schedule_count = arrlenu(all);
-    }
-    arrfree(all);
     return status;
 }
 
-ds_status schedules_write(ds_ir_context *cx, const char *path, const char *comment, const ds_schedule *schedules, size_t count) {
+/* As the printer of attributes has it. */
+static void print_text(ds_ir_context *cx, ds_string *out, const char *name, const char *text) {
+    ds_string_printf(out, "%s = ", name);
+    ds_attr_print(out, ds_attr_string(cx, text));
+}
+
+ds_status schedules_write(ds_ir_context *cx, const char *path, const char *comment, const ds_choice *choices, size_t count) {
     ds_string text = {0};
-    ds_string_printf(&text, "# %s\n", comment);
+    ds_string_printf(&text, "// %s\nmodule attributes {ds.schedules = [\n", comment);
     for (size_t i = 0; i < count; i++) {
-        const ds_schedule *s = &schedules[i];
-        ds_string_printf(&text, "%s %u", words[s->kind], s->rows);
-        if (s->kind == DS_SCHEDULE_TILE) ds_string_printf(&text, "x%u", s->columns);
-        ds_string_printf(&text, " %s\n", s->what);
+        const ds_choice *c = &choices[i];
+        ds_string_printf(&text, "  {");
+        print_text(cx, &text, c->key ? "key" : "node", c->key ? c->key : c->node);
+        if (c->key && c->what) {
+            ds_string_printf(&text, ", ");
+            print_text(cx, &text, "what", c->what);
+        }
+        ds_string_printf(&text, c->key ? ", schedule = " : ", tile = ");
+        if (c->key) ds_attr_print(&text, c->schedule);
+        else ds_string_printf(&text, "%d", c->tile);
+        ds_string_printf(&text, "}%s\n", i + 1 < count ? "," : "");
     }
+    ds_string_printf(&text, "]} {\n}\n");
     ds_span span = {text.data, text.length};
     ds_status status = ds_file_write(cx->diag, path, &span, 1);
     ds_string_free(&text);

@@ -1,6 +1,7 @@
 /* Rules of the graph level: tensors and maps that fit together, regions that give what their op says. */
 #include <string.h>
 
+#include "ir/schedule.h"
 #include "ir/verify/verify.h"
 
 static bool is_tensor(const ds_value *v) { return v->type->kind == DS_TYPE_TENSOR; }
@@ -146,6 +147,16 @@ static void check_isolated(void *user, ds_op *op) {
     for (size_t i = 0; i < op->operand_count; i++) s->good = s->good && is_within(ds_op_operand(op, i), s->kernel);
 }
 
+/* Of the form that ir/schedule.h says; whether it can be obeyed is known to the pass that does. */
+static void verify_schedule(verifier *v, const ds_op *op) {
+    const ds_attr *attr = ds_op_attr(op, "schedule");
+    ds_schedule s;
+    if (!attr) return;
+    const char *why = ds_schedule_read(v->m->cx, attr, &s);
+    if (why) verify_fail(v, op, why);
+    else ds_schedule_free(&s);
+}
+
 static void verify_kernel_op(verifier *v, const ds_op *op) {
     const ds_block *body = ds_op_block(op, 0);
     const ds_op *yield = verify_yield(op, 0, DS_GRAPH_yield);
@@ -156,14 +167,7 @@ static void verify_kernel_op(verifier *v, const ds_op *op) {
     isolation s = {op, true};
     ds_walk(ds_op_block(op, 0), check_isolated, &s);
     if (!s.good) verify_fail(v, op, "a kernel reads a value that is not one of its operands");
-    int64_t shared = ds_op_int(op, "shared", 0);
-    for (const ds_op *inner = body->first; inner && v->status == DS_OK; inner = inner->next) {
-        size_t rank = inner->result_count ? inner->results[0].type->rank : (size_t)shared;
-        if (shared < 0 || (size_t)shared > rank) verify_fail(v, op, "more dimensions are shared than an op has");
-    }
-    static const char *const counts[] = {"block", "strip", "band"};
-    for (size_t i = 0; i < DS_COUNT(counts); i++)
-        if (ds_op_int(op, counts[i], 1) < 1) verify_fail(v, op, "a block, strip or band of no rows");
+    verify_schedule(v, op);
 }
 
 static void verify_item(verifier *v, const ds_op *op) {

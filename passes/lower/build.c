@@ -35,8 +35,8 @@ static const ds_expr *renumber_dim(void *user, const ds_expr *atom) {
 
 /* Keeps only the dims that occur, so that equal accesses are equal ops. */
 static const ds_expr *compact(lowering *l, const ds_expr *e, ds_value *const *dims, size_t count, ds_value **out, size_t *out_count) {
-    size_t used[LOWER_MAX_DIMS];
-    for (size_t i = 0; i < LOWER_MAX_DIMS; i++) used[i] = SIZE_MAX;
+    size_t used[SCHEDULE_MOST_DIMS];
+    for (size_t i = 0; i < SCHEDULE_MOST_DIMS; i++) used[i] = SIZE_MAX;
     renumber r = {l->cx, used, 0};
     e = ds_expr_rewrite(l->cx, e, renumber_dim, &r);
     for (size_t i = 0; i < count; i++)
@@ -46,7 +46,7 @@ static const ds_expr *compact(lowering *l, const ds_expr *e, ds_value *const *di
 }
 
 ds_value *lw_apply(lowering *l, const ds_expr *e, ds_value *const *dims, size_t count) {
-    ds_value *at[LOWER_MAX_DIMS];
+    ds_value *at[SCHEDULE_MOST_DIMS];
     size_t n;
     int64_t constant;
     if (ds_expr_is_const(e, &constant)) return lw_index(l, constant);
@@ -86,7 +86,7 @@ ds_value *lw_mask(lowering *l, ds_value *base, ds_value *end) {
 
 ds_value *lw_multiply_add(lowering *l, ds_value *a, ds_value *b, ds_value *c) {
     ds_value *operands[] = {a, b, c};
-    if (l->target->has_fma) return lw_op(l, DS_LOOP_fma, operands, 3, c->type);
+    if (l->core->target->has_fma) return lw_op(l, DS_LOOP_fma, operands, 3, c->type);
     return lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, a, b), c);
 }
 
@@ -124,27 +124,7 @@ void lw_end(lowering *l, ds_op *loop, ds_value *const *next, size_t count) {
 
 /* ---- pieces ---- */
 
-static int64_t guess_symbol(void *user, const ds_expr *atom) {
-    (void)user, (void)atom;
-    return 64;
-}
-
-/* At least 1: pieces are made of what is guessed, and extents that come out as 0 or less for guessed symbols may be any number. */
-double lower_estimate(const ds_expr *e) {
-    double value = (double)ds_expr_evaluate(e, guess_symbol, NULL);
-    return value < 1 ? 1 : value;
-}
-
-int64_t lower_chunk(const ds_expr *extent, double work, int64_t multiple) {
-    double total = lower_estimate(extent) * work;
-    int64_t chunk = work >= LOWER_PIECE_WORK ? 1 : (int64_t)(LOWER_PIECE_WORK / (work < 1 ? 1 : work)) + 1;
-    if (total < 2.0 * LOWER_PIECE_WORK && ds_expr_is_const(extent, NULL)) chunk = (int64_t)lower_estimate(extent);
-    if (chunk < 1) chunk = 1;
-    return (chunk + multiple - 1) / multiple * multiple;
-}
-
-ds_value *lower_parallel(lowering *l, const ds_expr *extent, double work, int64_t multiple, ds_op **out_loop) {
-    int64_t chunk = lower_chunk(extent, work, multiple);
+ds_value *lower_parallel(lowering *l, const ds_expr *extent, int64_t chunk, bool ranges, ds_op **out_loop) {
     ds_op *loop = ds_op_create(&l->b, DS_LOOP_parallel, NULL, 0, NULL, 0, 1);
     ds_op_set_attr(l->m, loop, "pieces", ds_attr_expr(l->cx, ds_expr_ceildiv(l->cx, extent, ds_expr_const(l->cx, chunk))));
     ds_op_set_attr(l->m, loop, "chunk", ds_attr_int(l->cx, chunk));
@@ -153,7 +133,7 @@ ds_value *lower_parallel(lowering *l, const ds_expr *extent, double work, int64_
     *out_loop = loop;
     if (chunk == 1) return piece;
     ds_value *start = lw_binary(l, DS_LOOP_mul, piece, lw_index(l, chunk));
-    if (multiple > 1) return start;
+    if (ranges) return start;
     ds_value *end = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, start, lw_index(l, chunk)), lw_extent(l, extent));
     ds_op *inner = lw_for(l, start, end, lw_index(l, 1), NULL, 0, NULL);
     ds_op_set_attr(l->m, loop, "inner", ds_attr_unit(l->cx));
@@ -184,7 +164,7 @@ static lane_pattern pattern_of(lowering *l, const ds_expr *offset, const lane_po
 
 static ds_value *access(lowering *l, ds_op_kind kind, ds_value *value, ds_value *buffer, const ds_expr *offset, ds_value *const *dims,
                         size_t rank, ds_value *mask, const ds_type *type) {
-    ds_value *at[LOWER_MAX_DIMS], *operands[LOWER_MAX_DIMS + 3];
+    ds_value *at[SCHEDULE_MOST_DIMS], *operands[SCHEDULE_MOST_DIMS + 3];
     size_t n, count = 0;
     offset = compact(l, offset, dims, rank, at, &n);
     if (value) operands[count++] = value;
@@ -219,7 +199,7 @@ ds_value *lw_load(lowering *l, ds_value *buffer, const ds_expr *offset, const la
     if (p->mask) mask = mask ? lw_binary(l, DS_LOOP_and, mask, p->mask) : p->mask;
     if (mask) mask = lw_splat(l, mask);
     if (pattern == CONSECUTIVE) return access(l, DS_LOOP_load, NULL, buffer, offset, p->at, p->rank, mask, vector);
-    ds_value *at[LOWER_MAX_DIMS];
+    ds_value *at[SCHEDULE_MOST_DIMS];
     for (size_t i = 0; i < p->rank; i++) at[i] = (int)i == p->vector ? lw_lanes(l, p->at[i]) : p->at[i];
     if (pattern_of(l, offset, p) == SAME_FOR_ALL) { /* a gather from one place */
         ds_value *where = lw_splat(l, lw_apply(l, offset, p->at, p->rank));
@@ -235,7 +215,7 @@ void lw_store(lowering *l, ds_value *value, ds_value *buffer, const ds_expr *off
         return;
     }
     value = lw_splat(l, value);
-    ds_value *at[LOWER_MAX_DIMS];
+    ds_value *at[SCHEDULE_MOST_DIMS];
     for (size_t i = 0; i < p->rank; i++) at[i] = pattern >= EITHER && (int)i == p->vector ? lw_lanes(l, p->at[i]) : p->at[i];
     access(l, DS_LOOP_store, value, buffer, offset, at, p->rank, p->mask, NULL);
 }
@@ -258,7 +238,7 @@ static lane_value lower_position(lowering *l, const ds_expr *e, const lane_point
         ds_value *base = lw_apply(l, e, p->at, p->rank);
         return (lane_value){lw_lanes(l, base), base};
     }
-    ds_value *at[LOWER_MAX_DIMS];
+    ds_value *at[SCHEDULE_MOST_DIMS];
     for (size_t i = 0; i < p->rank; i++) at[i] = (int)i == p->vector ? lw_lanes(l, p->at[i]) : p->at[i];
     return (lane_value){lw_apply(l, e, at, p->rank), NULL};
 }
@@ -266,8 +246,8 @@ static lane_value lower_position(lowering *l, const ds_expr *e, const lane_point
 /* Reads a tensor at positions that the region computed. Consecutive where only the last one moves, and by one. */
 static lane_value lower_extract(lowering *l, const ds_op *op, const lane_point *p) {
     ds_value *tensor = ds_op_operand(op, 0), *buffer = lw_buffer(l, tensor);
-    const ds_expr *dims[LOWER_MAX_DIMS], *coefficient, *rest;
-    ds_value *at[LOWER_MAX_DIMS];
+    const ds_expr *dims[SCHEDULE_MOST_DIMS], *coefficient, *rest;
+    ds_value *at[SCHEDULE_MOST_DIMS];
     size_t rank = op->operand_count - 1, moving = 0, which = 0;
     for (size_t i = 0; i < rank; i++) {
         lane_value v = value_of(l, ds_op_operand(op, i + 1));
@@ -283,7 +263,7 @@ static lane_value lower_extract(lowering *l, const ds_op *op, const lane_point *
 }
 
 static lane_value lower_scalar(lowering *l, const ds_op *op) {
-    ds_value *operands[LOWER_MAX_DIMS];
+    ds_value *operands[SCHEDULE_MOST_DIMS];
     bool vector = false;
     for (size_t i = 0; i < op->operand_count; i++)
         operands[i] = value_of(l, ds_op_operand(op, i)).v, vector = vector || is_vector(operands[i]);

@@ -6,12 +6,9 @@
 #ifndef DS_LOWER_H
 #define DS_LOWER_H
 
-#include "passes/contraction.h"
-#include "passes/passes.h"
+#include "passes/schedule/schedule.h"
 
 enum {
-    LOWER_MAX_DIMS = 24,
-    LOWER_MAX_OPERANDS = 320,
     LOWER_MAX_CARRIED = 24, /* values that a loop hands from turn to turn: tiles and chains of sums are no larger */
     LOWER_MAX_RESULTS = 16  /* of a map or a reduction */
 };
@@ -24,7 +21,7 @@ typedef struct {
 /* The current point: one index value a dim. Dim `vector` (or -1) is walked by the lanes, from at[vector] on. */
 typedef struct {
     size_t rank;
-    ds_value *at[LOWER_MAX_DIMS];
+    ds_value *at[SCHEDULE_MOST_DIMS];
     int vector;
     ds_value *mask; /* lanes that count; NULL: all */
 } lane_point;
@@ -32,16 +29,13 @@ typedef struct {
 typedef struct {
     ds_module *m;
     ds_ir_context *cx;
-    const ds_target *target;
-    const ds_machine *machine;
+    const ds_core *core;
     ds_builder b;
-    const ds_schedule *schedule; /* a choice that was measured, or NULL */
+    const ds_schedule *schedule; /* that is obeyed */
     size_t lanes;                /* of vectors, for every element type */
     ds_mapping buffers;          /* tensor value of the kernel -> buffer */
     lane_value *values;          /* stb_ds array by value id: scalars of the regions being lowered */
     const ds_value *in_result;   /* of what flows between the kernel's ops: whose rows lie in the result's; NULL: none */
-    int64_t weights_behind;      /* bytes that lie behind the kernel's weights and that kernels soon to come read: see kernel.c */
-    bool unsupported;
 } lowering;
 
 /* ---- small builders ---- */
@@ -75,47 +69,49 @@ void lw_store(lowering *l, ds_value *value, ds_value *buffer, const ds_expr *off
 void lw_region(lowering *l, const ds_block *block, const lane_value *args, const ds_expr *const *position, const lane_point *p,
                lane_value *out_yields);
 
-/* ---- ops ---- */
+/* ---- kernels ---- */
 
-/* How a kernel's op is lowered: the first `shared` dims are fixed at the given positions (values of l's function). */
+/* Arguments for a kernel's operands and results; the function's scratch memory (takes the stb_ds array). `alone`: both, and no scratch. */
+void lower_bind_operands(lowering *l, const ds_op *kernel);
+void lower_set_scratch(lowering *l, const ds_expr **bytes);
+void lower_bind_alone(lowering *l, const ds_op *kernel);
+
+/* Opens the parallel loop of a kernel over `extent` iterations, `chunk` of them a piece: new ops go inside a loop over the iterations of one
+ * piece, whose position is returned; with `ranges` there is no such loop, and it is the piece's first one. lower_parallel_end closes. */
+ds_value *lower_parallel(lowering *l, const ds_expr *extent, int64_t chunk, bool ranges, ds_op **out_loop);
+void lower_parallel_end(lowering *l, ds_op *loop);
+void lower_zeros(lowering *l, ds_value *buffer, ds_value *from, ds_value *count); /* `count` zeros from element `from` on */
+
+/* The first `shared` dims of an op of a kernel are fixed at these places (values of l's function). */
 typedef struct {
     size_t shared;
-    ds_value *at[LOWER_MAX_DIMS];
-} lower_rows;
+    ds_value *at[SCHEDULE_MOST_DIMS];
+} lower_rows_at;
 
-void lower_map(lowering *l, const ds_op *op, const lower_rows *rows, bool parallel);
-void lower_reduce(lowering *l, const ds_op *op, const lower_rows *rows, bool parallel);
+/* Op number `index` of the kernel, by its levels: all of it in pieces (rows is NULL, index DS_OWN), or what lies at the rows. */
+void lower_op(lowering *l, ds_op *op, int index, const lower_rows_at *rows);
+void lower_map(lowering *l, const ds_op *op, int index, const lower_rows_at *rows);
+void lower_reduce(lowering *l, const ds_op *op, int index, const lower_rows_at *rows);
 void lower_encode(lowering *l, const ds_op *op);
 void lower_concat(lowering *l, const ds_op *op);
 void lower_index(lowering *l, const ds_op *op);
-/* A contraction with its epilogue (or NULL). False when it has no tiled form; then it is lowered as a reduction. */
-bool lower_contraction(lowering *l, const ds_op *op, const ds_op *epilogue);
 /* Rows low … high - 1 of a product of matrices at the first rows->shared - 1 dims' given places; `block` is a multiple of a tile's rows. */
-bool lower_contraction_rows(lowering *l, const ds_op *op, const ds_op *epilogue, const lower_rows *rows, ds_value *low, ds_value *high,
-                            int64_t block);
+void lower_tile_rows(lowering *l, const ds_op *op, const ds_op *epilogue, int index, const lower_rows_at *rows, ds_value *low,
+                     ds_value *high, int64_t block);
 /* Rows low … high - 1 of image `image` of a channels-last convolution; low is a multiple of `unit` rows, or anything (0). */
-bool lower_conv_rows(lowering *l, const ds_op *op, const ds_op *epilogue, ds_value *image, ds_value *low, ds_value *high, int64_t unit);
+void lower_tile_image(lowering *l, const ds_op *op, const ds_op *epilogue, int index, ds_value *image, ds_value *low, ds_value *high,
+                      int64_t unit);
 /* The same for a depthwise convolution or a pool in channels-last layout. */
-bool lower_windows(lowering *l, const ds_op *op, const ds_op *epilogue);
-bool lower_windows_rows(lowering *l, const ds_op *op, const ds_op *epilogue, ds_value *image, ds_value *low, ds_value *high);
-/* A kernel of convolutions around a depthwise one: strips of `strip` rows, bands of `band` rows (a multiple). */
-bool lower_strips(lowering *l, const ds_op *kernel, int64_t strip, int64_t band);
-int64_t lower_strip_bytes(lowering *l, const ds_value *v, int64_t strip);         /* of the buffer of v, which flows inside it */
-void lower_zeros(lowering *l, ds_value *buffer, ds_value *from, ds_value *count); /* `count` zeros from element `from` on */
-/* With what follows it in its kernel: a map, and a pool whose windows divide its tiles. */
-void lower_winograd(lowering *l, const ds_op *op);
+void lower_window_rows(lowering *l, const ds_op *op, const ds_op *epilogue, int index, ds_value *image, ds_value *low, ds_value *high);
 
-enum { LOWER_PIECE_WORK = 8000 };                                          /* scalar operations: about a microsecond */
-int64_t lower_chunk(const ds_expr *extent, double work, int64_t multiple); /* iterations of a piece: a multiple of `multiple` */
-/* Opens the parallel loop of a kernel over `extent` iterations of about `work` scalar operations each: new ops go inside a loop over
- * the iterations of one piece, whose position is returned. lower_parallel_end closes both. */
-ds_value *lower_parallel(lowering *l, const ds_expr *extent, double work, int64_t multiple, ds_op **out_loop);
-void lower_parallel_end(lowering *l, ds_op *loop);
-double lower_estimate(const ds_expr *e); /* of an extent: its value with a guess for symbols, at least 1 */
+/* Programs: the kernel is a copy that is the program's own; its schedule was checked, and lowering cannot fail. */
+typedef void ds_program_lower(lowering *l, ds_op *kernel);
+#define PROGRAM(name, doc) ds_program_lower lower_##name;
+#include "passes/schedule/programs.def"
+#undef PROGRAM
 
 /* kernel -> function @name of loop ops. */
-ds_status lower_kernel(ds_module *m, const ds_target *target, const ds_machine *machine, const ds_schedule *schedule, ds_op *kernel,
-                       const char *name, ds_op **out_func);
+ds_op *lower_kernel(ds_module *m, const ds_core *core, const ds_schedule *schedule, const ds_op *kernel, const char *name);
 /* Says what a kernel does, for reports: attributes `what` (text), `flops` and `bytes` (of its operands and results), `node` (of a
  * convolution that Winograd's algorithm fits). */
 void lower_describe(ds_module *m, ds_op *kernel);

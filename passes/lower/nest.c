@@ -1,128 +1,18 @@
-/* Loop nests of maps, encodes and concats, and what reductions share with them: dims are put into the result's memory order and collapsed
- * where all accesses allow it; the innermost one is walked by vectors, its remainder by one masked vector. */
+/* Loop nests of maps, encodes and concats, and what reductions share with them: the dims of the space (schedule/nest.h) in loops, the
+ * innermost one by vectors where the schedule says so, its remainder by one masked vector. */
+#include <assert.h>
 #include <string.h>
 
 #include "passes/lower/nest.h"
 
-/* ---- building the space ---- */
-
-static void nest_substitute(lowering *l, nest *n, const ds_expr *const *to) {
-    for (size_t i = 0; i < n->accesses; i++) n->offset[i] = ds_expr_replace_dims(l->cx, n->offset[i], to, n->rank);
-    for (size_t i = 0; i < n->old_rank; i++) n->old[i] = ds_expr_replace_dims(l->cx, n->old[i], to, n->rank);
-}
-
-/* New dim i is old dim order[i]. */
-static void nest_reorder(lowering *l, nest *n, const size_t *order) {
-    const ds_expr *to[LOWER_MAX_DIMS], *extent[LOWER_MAX_DIMS];
-    bool pinned[LOWER_MAX_DIMS];
-    for (size_t i = 0; i < n->rank; i++)
-        to[order[i]] = ds_expr_dim(l->cx, i), extent[i] = n->extent[order[i]], pinned[i] = n->pinned[order[i]];
-    nest_substitute(l, n, to);
-    memcpy(n->extent, extent, n->rank * sizeof *extent);
-    memcpy(n->pinned, pinned, n->rank * sizeof *pinned);
-}
-
-static void nest_remove(lowering *l, nest *n, size_t dim, const ds_expr *value) {
-    const ds_expr *to[LOWER_MAX_DIMS];
-    for (size_t i = 0; i < n->rank; i++) to[i] = i == dim ? value : ds_expr_dim(l->cx, i < dim ? i : i - 1);
-    nest_substitute(l, n, to);
-    for (size_t i = dim + 1; i < n->rank; i++) n->extent[i - 1] = n->extent[i], n->pinned[i - 1] = n->pinned[i];
-    n->rank--;
-    if (dim < n->kept) n->kept--;
-}
-
-/* Dims `dim` and `dim + 1` walk memory as one in every access: coefficient(dim) = coefficient(dim + 1) * extent(dim + 1). */
-static bool nest_can_collapse(lowering *l, const nest *n, size_t dim) {
-    if (n->pinned[dim] || n->pinned[dim + 1] || (dim < n->kept) != (dim + 1 < n->kept)) return false;
-    for (size_t i = 0; i < n->accesses; i++) {
-        const ds_expr *outer, *inner, *rest;
-        if (!ds_expr_linear(l->cx, n->offset[i], dim, &outer, &rest) || !ds_expr_linear(l->cx, n->offset[i], dim + 1, &inner, &rest))
-            return false;
-        if (outer->has_dim || inner->has_dim || outer != ds_expr_mul(l->cx, inner, n->extent[dim + 1])) return false;
-    }
-    return true;
-}
-
-/* dim * extent(dim+1) + dim+1 becomes the new dim. Pinned dims are never collapsed, so old positions of these two are not needed. */
-static void nest_collapse(lowering *l, nest *n, size_t dim) {
-    const ds_expr *to[LOWER_MAX_DIMS], *zero = ds_expr_const(l->cx, 0), *extent = ds_expr_mul(l->cx, n->extent[dim], n->extent[dim + 1]);
-    for (size_t i = 0; i < n->rank; i++) to[i] = i == dim ? zero : ds_expr_dim(l->cx, i <= dim ? i : i - 1);
-    nest_substitute(l, n, to);
-    for (size_t i = dim + 1; i + 1 < n->rank; i++) n->extent[i] = n->extent[i + 1], n->pinned[i] = n->pinned[i + 1];
-    n->extent[dim] = extent;
-    n->rank--;
-    if (dim < n->kept) n->kept--;
-}
-
-static void nest_tidy(lowering *l, nest *n) {
-    for (size_t i = 0; i < n->rank;) {
-        if (ds_expr_equals(n->extent[i], 1)) nest_remove(l, n, i, ds_expr_const(l->cx, 0));
-        else i++;
-    }
-    for (size_t i = n->rank; i-- > 1;)
-        if (nest_can_collapse(l, n, i - 1)) nest_collapse(l, n, i - 1);
-}
-
-static void pin_mentioned(nest *n, const ds_expr *e) {
-    if (e->kind == DS_EXPR_DIM) n->pinned[e->value] = true;
-    if (e->a) pin_mentioned(n, e->a), pin_mentioned(n, e->b);
-    for (size_t i = 0; i < e->term_count; i++)
-        for (size_t k = 0; k < e->terms[i].atom_count; k++) pin_mentioned(n, e->terms[i].atoms[k]);
-}
-
-static void pin_positions(nest *n, const ds_block *block) {
-    for (const ds_op *op = block->first; op; op = op->next)
-        if (op->kind == DS_LOOP_position) n->pinned[ds_op_int(op, "dim", 0)] = true;
-}
-
-static bool has_pad(const ds_op *op, size_t i) {
-    const ds_attr *pads = ds_op_attr(op, "pads");
-    return (pads && pads->items[i]->kind != DS_ATTR_UNIT) || (op->kind == DS_GRAPH_conv && i == 0);
-}
-
-/* Original index expressions of operand i, in the new dims. */
-static const ds_expr *check_index(lowering *l, const nest *n, const ds_attr *map, size_t k) {
-    return ds_expr_replace_dims(l->cx, map->exprs[k], n->old, n->old_rank);
-}
-
-static bool needs_check(const ds_expr *e, const ds_type *type, size_t k, const ds_expr *const *extents) {
-    return !(e->kind == DS_EXPR_DIM && extents[e->value] == type->dims[k]);
-}
-
-void nest_open(lowering *l, nest *n, const ds_op *op, const ds_expr *const *over, size_t over_count) {
-    const ds_type *out = op->results[0].type;
-    *n = (nest){.rank = out->rank + over_count, .kept = out->rank, .old_rank = out->rank + over_count};
-    for (size_t i = 0; i < n->rank; i++)
-        n->extent[i] = n->old_extent[i] = i < out->rank ? out->dims[i] : over[i - out->rank], n->old[i] = ds_expr_dim(l->cx, i);
-    for (size_t i = 0; i < op->operand_count; i++) {
-        const ds_attr *map = ds_op_map(op, i);
-        n->offset[n->accesses++] = ds_layout_offset(l->cx, ds_op_operand(op, i)->type, map->exprs);
-        if (has_pad(op, i))
-            for (size_t k = 0; k < map->count; k++)
-                if (needs_check(map->exprs[k], ds_op_operand(op, i)->type, k, n->extent)) pin_mentioned(n, map->exprs[k]);
-    }
-    for (size_t r = 0; r < op->result_count; r++) {
-        const ds_type *type = op->results[r].type;
-        const ds_expr *where[LOWER_MAX_DIMS];
-        for (size_t i = 0; i < type->rank; i++) where[i] = ds_expr_equals(type->dims[i], 1) ? ds_expr_const(l->cx, 0) : n->old[i];
-        n->offset[n->accesses++] = ds_layout_offset(l->cx, type, where);
-    }
-    for (size_t r = 0; r < op->region_count; r++) pin_positions(n, ds_op_block(op, r));
-}
-
-/* The order in which the result's dims lie in memory. */
-static void memory_order(const ds_type *type, size_t rank, size_t *order) {
-    const ds_attr *map = ds_attr_find(type->encoding, "map");
-    for (size_t i = 0; i < rank; i++) order[i] = i;
-    if (!map || map->count != type->rank) return;
-    for (size_t i = 0; i < map->count; i++)
-        if (map->exprs[i]->kind != DS_EXPR_DIM) return;
-    for (size_t i = 0; i < map->count; i++) order[i] = (size_t)map->exprs[i]->value;
-}
-
 /* ---- reading operands ---- */
 
 enum { MOST_LANES = 16 };
+
+/* Original index expressions of an operand, in the new dims. */
+static const ds_expr *check_index(lowering *l, const nest *n, const ds_attr *map, size_t k) {
+    return ds_expr_replace_dims(l->cx, map->exprs[k], n->old, n->old_rank);
+}
 
 ds_value *nest_conjunction(lowering *l, ds_value *a, ds_value *b) { return !a ? b : !b ? a : lw_binary(l, DS_LOOP_and, a, b); }
 
@@ -131,7 +21,7 @@ static ds_value *index_value(lowering *l, const ds_expr *e, const lane_point *p)
     const ds_expr *coefficient, *rest;
     bool linear = p->vector < 0 || ds_expr_linear(l->cx, e, (size_t)p->vector, &coefficient, &rest);
     if (p->vector < 0 || (linear && ds_expr_equals(coefficient, 0))) return lw_apply(l, e, p->at, p->rank);
-    ds_value *at[LOWER_MAX_DIMS];
+    ds_value *at[SCHEDULE_MOST_DIMS];
     for (size_t i = 0; i < p->rank; i++) at[i] = (int)i == p->vector ? lw_lanes(l, p->at[i]) : p->at[i];
     return lw_apply(l, e, at, p->rank);
 }
@@ -143,7 +33,7 @@ static ds_value *inside(lowering *l, const nest *n, const ds_op *op, size_t i, c
     ds_value *all = NULL;
     for (size_t k = 0; k < map->count; k++) {
         const ds_expr *e = check_index(l, n, map, k);
-        if (!needs_check(map->exprs[k], type, k, n->old_extent) || ds_expr_equals(e, 0)) continue;
+        if (!nest_needs_check(map->exprs[k], type, k, n->old_extent) || ds_expr_equals(e, 0)) continue;
         ds_value *v = index_value(l, e, p), *zero = lw_index(l, 0), *end = lw_extent(l, type->dims[k]);
         all = nest_conjunction(l, all, nest_conjunction(l, lw_binary(l, DS_LOOP_le, zero, v), lw_binary(l, DS_LOOP_lt, v, end)));
     }
@@ -201,7 +91,7 @@ static bool find_streams(lowering *l, const nest *n, size_t access, size_t dim, 
     if (!ds_expr_is_const(n->extent[dim], &extent) || extent % count) return false;
     out->count = count;
     for (int64_t k = 0; k < count; k++) {
-        const ds_expr *to[LOWER_MAX_DIMS], *coefficient, *rest;
+        const ds_expr *to[SCHEDULE_MOST_DIMS], *coefficient, *rest;
         for (size_t i = 0; i < n->rank; i++) to[i] = ds_expr_dim(l->cx, i);
         to[dim] = ds_expr_add(l->cx, ds_expr_scale(l->cx, to[dim], count), ds_expr_const(l->cx, k));
         out->offset[k] = ds_expr_replace_dims(l->cx, n->offset[access], to, n->rank);
@@ -224,7 +114,7 @@ static ds_value *read_streams(lowering *l, const nest *n, ds_value *buffer, cons
 }
 
 static lane_value read_operand(lowering *l, const nest *n, const ds_op *op, size_t i, const lane_point *p) {
-    ds_value *tensor = ds_op_operand(op, i), *valid = has_pad(op, i) ? inside(l, n, op, i, p) : NULL;
+    ds_value *tensor = ds_op_operand(op, i), *valid = nest_has_pad(op, i) ? inside(l, n, op, i, p) : NULL;
     streams s;
     if (p->vector >= 0 && !valid && find_streams(l, n, i, (size_t)p->vector, &s))
         return (lane_value){read_streams(l, n, lw_buffer(l, tensor), &s, p), NULL};
@@ -243,23 +133,10 @@ void nest_read_operands(lowering *l, const nest *n, const ds_op *op, const lane_
 /* ---- loops ---- */
 
 /* Fixes the leading dims that the kernel's common loops walk; returns how many. */
-size_t nest_fix_rows(const lower_rows *rows, lane_point *p) {
+size_t nest_fix_rows(const lower_rows_at *rows, lane_point *p) {
     size_t count = rows ? rows->shared : 0;
     for (size_t i = 0; i < count; i++) p->at[i] = rows->at[i];
     return count;
-}
-
-bool nest_is_contiguous(lowering *l, const nest *n, size_t dim, size_t access) {
-    const ds_expr *coefficient, *rest;
-    return ds_expr_linear(l->cx, n->offset[access], dim, &coefficient, &rest) &&
-           (ds_expr_equals(coefficient, 1) || ds_expr_is_flag(coefficient));
-}
-
-/* Are elements that follow each other along `dim` a known distance apart, other than none and one? */
-static bool is_spread(lowering *l, const nest *n, size_t dim, size_t access) {
-    const ds_expr *coefficient, *rest;
-    return ds_expr_linear(l->cx, n->offset[access], dim, &coefficient, &rest) && !coefficient->has_dim && !ds_expr_equals(coefficient, 0) &&
-           !ds_expr_equals(coefficient, 1) && !ds_expr_is_flag(coefficient);
 }
 
 /* Whole vectors, then one masked rest. */
@@ -342,49 +219,48 @@ static void serial_loops(walk *w, lane_point *p, size_t dim, bool vector, lane_b
     lw_end(l, loop, NULL, 0);
 }
 
-/* A range of a dim that a piece has: from `start`, in chunks as lower_parallel has chosen. */
-static ds_value *end_of_chunk(lowering *l, const ds_op *pieces, ds_value *start, const ds_expr *extent) {
-    ds_value *chunk = lw_index(l, ds_op_int(pieces, "chunk", 1));
-    return lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, start, chunk), lw_extent(l, extent));
+/* A range of a dim that a piece has: from `start`, in chunks of the schedule. */
+static ds_value *end_of_chunk(lowering *l, const nest_choice *c, ds_value *start, const ds_expr *extent) {
+    ds_value *chunk = lw_index(l, c->chunk), *end = lw_extent(l, extent);
+    return lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, start, chunk), end);
 }
 
-enum { FEW_PIECES = 16, VECTORS = 4, COLUMNS = 16 }; /* pieces are multiples of so many vectors, or columns, which fill a line */
+void nest_must_read(lowering *l, const nest *n, const ds_op *op, int index, const lower_rows_at *rows, nest_choice *out) {
+    const char *wrong = nest_read(l->core, n, op, rows ? rows->shared : 0, !rows, l->schedule, index, out);
+    assert(!wrong);
+    (void)wrong;
+}
 
-/* Loops over kept dims, in pieces: of the first dims, taken as one until there are enough; of a transposed map's columns where those dims
- * are short; of whole vectors where there is one dim. `work` is that of one point. */
-void nest_kept_loops(walk *w, lane_point *p, size_t fixed, bool vector, bool parallel, double work, lane_body *body, void *user) {
+/* Loops over kept dims; in pieces where the op is alone. (Dims are in the order of the loops: the one across is the last.) */
+void nest_kept_loops(walk *w, lane_point *p, const lower_rows_at *rows, const nest_choice *c, lane_body *body, void *user) {
     lowering *l = w->l;
     const nest *n = w->n;
-    size_t end = n->kept - w->transposes, whole = end - (vector && end > fixed), dim = fixed;
+    bool vector = c->lane < n->kept;
     ds_op *pieces = NULL;
-    p->rank = n->rank, p->vector = -1, p->mask = NULL;
-    if (!parallel) {
-        serial_loops(w, p, fixed, vector, body, user);
+    p->rank = n->rank;
+    p->vector = -1;
+    p->mask = NULL;
+    if (rows) {
+        serial_loops(w, p, nest_fix_rows(rows, p), vector, body, user);
         return;
     }
-    const ds_expr *total = ds_expr_const(l->cx, 1);
-    for (size_t i = fixed; i < n->kept; i++) work *= lower_estimate(n->extent[i]);
-    while (dim < whole && (dim == fixed || (lower_estimate(total) < FEW_PIECES && work > LOWER_PIECE_WORK))) {
-        total = ds_expr_mul(l->cx, total, n->extent[dim]);
-        work /= lower_estimate(n->extent[dim++]);
-    }
-    bool by_vectors = vector && whole == fixed;
-    double most = by_vectors ? lower_estimate(n->extent[fixed]) / (double)(l->lanes * VECTORS) : lower_estimate(total);
-    if (w->transposes && most < FEW_PIECES) {
+    if (c->pieces == NEST_BY_COLUMNS) {
         const ds_expr *columns = n->extent[n->kept - 1];
-        w->low = lower_parallel(l, columns, work * lower_estimate(total) / lower_estimate(columns), COLUMNS, &pieces);
-        w->high = end_of_chunk(l, pieces, w->low, columns);
-        serial_loops(w, p, fixed, vector, body, user);
-    } else if (by_vectors) {
-        const ds_expr *extent = n->extent[fixed];
-        ds_value *start = lower_parallel(l, extent, work / lower_estimate(extent), (int64_t)l->lanes * VECTORS, &pieces);
+        w->low = lower_parallel(l, columns, c->chunk, true, &pieces);
+        w->high = end_of_chunk(l, c, w->low, columns);
+        serial_loops(w, p, 0, vector, body, user);
+    } else if (c->pieces == NEST_BY_LANES) {
+        const ds_expr *extent = n->extent[0];
+        ds_value *start = lower_parallel(l, extent, c->chunk, true, &pieces);
         int64_t known;
         bool exact = ds_expr_is_const(extent, &known) && known % (int64_t)l->lanes == 0;
-        vector_loop(w, p, fixed, start, end_of_chunk(l, pieces, start, extent), exact ? extent : NULL, body, user);
+        vector_loop(w, p, 0, start, end_of_chunk(l, c, start, extent), exact ? extent : NULL, body, user);
     } else {
-        ds_value *number = lower_parallel(l, total, work, 1, &pieces);
-        for (size_t i = dim; i-- > fixed;) p->at[i] = i == fixed ? number : lw_digit(l, &number, n->extent[i]);
-        serial_loops(w, p, dim, vector, body, user);
+        const ds_expr *total = ds_expr_const(l->cx, 1);
+        for (size_t i = 0; i < c->end; i++) total = ds_expr_mul(l->cx, total, n->extent[i]);
+        ds_value *number = lower_parallel(l, total, c->chunk, false, &pieces);
+        for (size_t i = c->end; i-- > 0;) p->at[i] = i == 0 ? number : lw_digit(l, &number, n->extent[i]);
+        serial_loops(w, p, c->end, vector, body, user);
     }
     lower_parallel_end(l, pieces);
 }
@@ -403,7 +279,7 @@ static void map_values(walk *w, lane_point *p, const lane_value *args) {
 }
 
 static void map_point(walk *w, lane_point *p, void *user) {
-    lane_value args[LOWER_MAX_OPERANDS];
+    lane_value args[SCHEDULE_MOST_OPERANDS];
     (void)user;
     nest_read_operands(w->l, w->n, w->op, p, args);
     map_values(w, p, args);
@@ -415,8 +291,8 @@ enum { CROSSED = 4 };
 
 /* Is operand i contiguous along `dim` and read far apart by the lanes, so that squares of it can be turned over in registers? */
 static bool is_crossed(lowering *l, const nest *n, const ds_op *op, size_t i, size_t dim, size_t lanes_dim) {
-    bool fits = ds_elem_facts(ds_op_operand(op, i)->type->elem)->bits == 32 && !has_pad(op, i);
-    return fits && nest_is_contiguous(l, n, dim, i) && is_spread(l, n, lanes_dim, i);
+    bool fits = ds_elem_facts(ds_op_operand(op, i)->type->elem)->bits == 32 && !nest_has_pad(op, i);
+    return fits && nest_is_contiguous(l->core, n, dim, i) && nest_is_spread(l->core, n, lanes_dim, i);
 }
 
 /* The operands that lie across; 0 where there are none, or too many for registers. */
@@ -449,7 +325,7 @@ static void map_square(walk *w, lane_point *p, size_t dim, ds_value *start, cons
         turned[k] = ds_op_create(&l->b, DS_LOOP_transpose, rows, lanes, types, lanes, 0);
     }
     for (size_t c = 0; c < lanes; c++) {
-        lane_value args[LOWER_MAX_OPERANDS];
+        lane_value args[SCHEDULE_MOST_OPERANDS];
         p->at[dim] = lw_binary(l, DS_LOOP_add, start, lw_index(l, (int64_t)c));
         for (size_t i = 0, k = 0; i < w->op->operand_count; i++)
             if (k < count && crossed[k] == i) args[i] = (lane_value){ds_op_result(turned[k++], c), NULL};
@@ -481,58 +357,20 @@ static void map_column(walk *w, lane_point *p, void *user) {
     lw_end(l, loop, NULL, 0);
 }
 
-/* The dim along which an operand is contiguous, where the lanes' dim (the last) reads it far apart; SIZE_MAX when there is none. */
-static size_t transposed_dim(lowering *l, const nest *n, const ds_op *op) {
-    for (size_t i = 0; n->rank > 1 && i < op->operand_count; i++) {
-        if (!is_spread(l, n, n->rank - 1, i)) continue;
-        for (size_t d = 0; d + 1 < n->rank; d++)
-            if (nest_is_contiguous(l, n, d, i) && lower_estimate(n->extent[d]) >= 4) return d;
-    }
-    return SIZE_MAX;
-}
-
-double nest_region_work(const ds_block *block) {
-    double work = 1;
-    for (const ds_op *op = block->first; op; op = op->next) work += op->kind >= DS_LOOP_exp && op->kind <= DS_LOOP_gelu ? 10 : 1;
-    return work;
-}
-
-/* Puts rows first, then the result's memory order, and collapses what is left. */
-void nest_arrange(lowering *l, nest *n, const ds_op *op, const lower_rows *rows) {
-    size_t order[LOWER_MAX_DIMS];
-    size_t out_rank = op->results[0].type->rank;
-    memory_order(op->results[0].type, out_rank, order);
-    for (size_t i = out_rank; i < n->rank; i++) order[i] = i;
-    nest_reorder(l, n, order);
-    if (rows && rows->shared) {
-        for (size_t i = 0; i < rows->shared; i++) n->pinned[i] = true;
-        for (size_t i = rows->shared; i < n->rank;)
-            if (ds_expr_equals(n->extent[i], 1)) nest_remove(l, n, i, ds_expr_const(l->cx, 0));
-            else i++;
-        for (size_t i = n->rank; i-- > rows->shared + 1;)
-            if (nest_can_collapse(l, n, i - 1)) nest_collapse(l, n, i - 1);
-    } else nest_tidy(l, n);
-}
-
-void lower_map(lowering *l, const ds_op *op, const lower_rows *rows, bool parallel) {
+/* A map, or a copy that stands for another op: by the levels of op `index`. */
+static void map_by_levels(lowering *l, const ds_op *op, const ds_op *scheduled, int index, const lower_rows_at *rows) {
     nest n;
+    nest_choice c;
     lane_point p = {.vector = -1};
-    nest_open(l, &n, op, NULL, 0);
-    nest_arrange(l, &n, op, rows);
-    size_t fixed = nest_fix_rows(rows, &p);
-    bool vector = n.rank > fixed && nest_is_contiguous(l, &n, n.rank - 1, op->operand_count);
-    walk w = {.l = l, .n = &n, .op = op};
-    size_t across = vector && !rows ? transposed_dim(l, &n, op) : SIZE_MAX;
-    if (across != SIZE_MAX) {
-        size_t order[LOWER_MAX_DIMS], count = 0;
-        for (size_t i = 0; i < n.rank; i++)
-            if (i != across) order[count++] = i;
-        order[count] = across;
-        nest_reorder(l, &n, order);
-        w.transposes = true;
-    }
-    nest_kept_loops(&w, &p, fixed, vector, parallel, nest_region_work(ds_op_block(op, 0)), w.transposes ? map_column : map_point, NULL);
+    size_t shared = rows ? rows->shared : 0;
+    nest_open(l->core, &n, scheduled, shared);
+    nest_must_read(l, &n, scheduled, index, rows, &c);
+    walk w = {.l = l, .n = &n, .op = op, .transposes = c.across != SIZE_MAX};
+    if (w.transposes) nest_move_last(l->core, &n, c.across);
+    nest_kept_loops(&w, &p, rows, &c, w.transposes ? map_column : map_point, NULL);
 }
+
+void lower_map(lowering *l, const ds_op *op, int index, const lower_rows_at *rows) { map_by_levels(l, op, op, index, rows); }
 
 /* ---- encode, concat, index ---- */
 
@@ -555,42 +393,25 @@ static void flush_region(lowering *l, ds_block *block) {
 /* Walks the result's memory in order; positions that are padding get the encoding's pad. */
 void lower_encode(lowering *l, const ds_op *op) {
     const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
-    const ds_expr *extents[LOWER_MAX_DIMS], *logical[LOWER_MAX_DIMS];
+    const ds_expr *extents[SCHEDULE_MOST_DIMS], *logical[SCHEDULE_MOST_DIMS];
     size_t rank = ds_layout_extents(l->cx, to, extents);
     ds_layout_inverse(l->cx, to, logical);
     /* the same thing as a map over physical positions */
     ds_builder b = {l->m, op->block, (ds_op *)(uintptr_t)op, op->loc};
     const ds_type *flat = ds_type_tensor(l->cx, to->elem, rank, extents, NULL);
-    ds_value *input = ds_op_operand(op, 0);
     bool padded = ds_layout_count(l->cx, to) != ds_type_count(l->cx, to);
-    ds_op *map = ds_copy_map(&b, input, flat, ds_attr_map(l->cx, rank, logical, from->rank), padded);
+    ds_op *map = ds_copy_map(&b, ds_op_operand(op, 0), flat, ds_attr_map(l->cx, rank, logical, from->rank), padded);
     if (ds_op_attr(op, "flush")) flush_region(l, ds_op_block(map, 0));
     ds_mapping_set(&l->buffers, &map->results[0], lw_buffer(l, &op->results[0]));
-    lower_map(l, map, NULL, true);
+    map_by_levels(l, map, op, DS_OWN, NULL);
     ds_op_erase(map);
-}
-
-/* The nest that copies one input to its place. */
-static void open_part(lowering *l, nest *n, const ds_type *from, const ds_type *to, size_t axis, const ds_expr *start) {
-    const ds_expr *where[LOWER_MAX_DIMS];
-    size_t order[LOWER_MAX_DIMS];
-    *n = (nest){.rank = to->rank, .kept = to->rank, .old_rank = to->rank, .accesses = 2};
-    for (size_t k = 0; k < to->rank; k++) {
-        n->extent[k] = from->dims[k], n->old[k] = ds_expr_dim(l->cx, k);
-        where[k] = k == axis ? ds_expr_add(l->cx, n->old[k], start) : n->old[k];
-    }
-    n->offset[0] = ds_layout_offset(l->cx, from, n->old);
-    n->offset[1] = ds_layout_offset(l->cx, to, where);
-    memory_order(to, to->rank, order);
-    nest_reorder(l, n, order);
-    nest_tidy(l, n);
 }
 
 /* Points low … high - 1 of the first dim; all where there is none. */
 static void copy_part(lowering *l, const nest *n, const ds_op *copy, ds_value *low, ds_value *high) {
     walk w = {.l = l, .n = n, .op = copy};
     lane_point p = {.rank = n->rank, .vector = -1};
-    bool vector = n->rank > 0 && nest_is_contiguous(l, n, n->rank - 1, 1);
+    bool vector = n->rank > 0 && nest_is_contiguous(l->core, n, n->rank - 1, 1);
     if (n->rank == 0) {
         map_point(&w, &p, NULL);
     } else if (n->rank == 1 && vector) {
@@ -609,15 +430,16 @@ void lower_concat(lowering *l, const ds_op *op) {
     size_t axis = (size_t)ds_op_int(op, "axis", 0);
     const ds_expr *start = ds_expr_const(l->cx, 0), *before = start;
     ds_op *pieces;
-    ds_value *piece = lower_parallel(l, ds_expr_const(l->cx, (int64_t)op->operand_count), 1e9, 1, &pieces);
+    ds_value *piece = lower_parallel(l, ds_expr_const(l->cx, (int64_t)op->operand_count), 1, false, &pieces);
     for (size_t i = 0; i < op->operand_count; i++) {
         ds_value *input = ds_op_operand(op, i);
         nest n;
-        open_part(l, &n, input->type, to, axis, start);
+        nest_open_part(l->core, &n, input->type, to, axis, start);
         const ds_expr *extent = n.rank ? n.extent[0] : ds_expr_const(l->cx, 1);
         double work = 1;
-        for (size_t k = 1; k < n.rank; k++) work *= lower_estimate(n.extent[k]);
-        int64_t chunk = lower_chunk(extent, work, n.rank == 1 ? (int64_t)l->lanes * VECTORS : 1);
+        for (size_t k = 1; k < n.rank; k++) work *= schedule_estimate(n.extent[k]);
+        int64_t multiple = n.rank == 1 ? (int64_t)l->lanes * NEST_VECTORS : 1;
+        int64_t chunk = schedule_chunk_of(extent, work, multiple, (double)concat_piece(l->schedule));
         const ds_expr *after = ds_expr_add(l->cx, before, ds_expr_ceildiv(l->cx, extent, ds_expr_const(l->cx, chunk)));
         ds_value *mine = lw_binary(l, DS_LOOP_and, lw_binary(l, DS_LOOP_le, lw_extent(l, before), piece),
                                    lw_binary(l, DS_LOOP_lt, piece, lw_extent(l, after)));
@@ -639,7 +461,7 @@ void lower_concat(lowering *l, const ds_op *op) {
 void lower_index(lowering *l, const ds_op *op) {
     const ds_attr *values = ds_op_attr(op, "values");
     ds_op *pieces;
-    lower_parallel(l, ds_expr_const(l->cx, 1), 1, 1, &pieces);
+    lower_parallel(l, ds_expr_const(l->cx, 1), 1, false, &pieces);
     lane_point p = {.vector = -1};
     for (size_t i = 0; i < values->count; i++) {
         ds_value *v = lw_extent(l, ds_attr_to_expr(values->items[i]));

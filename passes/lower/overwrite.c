@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "passes/lower/lower.h"
+#include "passes/schedule/rows.h"
 
 bool lower_is_tied(const ds_op *op) {
     static const struct {
@@ -49,13 +50,14 @@ static bool has_whole_vectors(ds_ir_context *cx, const ds_type *type) {
     return count && ds_expr_is_const(extents[count - 1], &last) && last % DS_PANEL == 0;
 }
 
-/* Tiles that overlap, or repeat rows past an end that is not known, write some points twice. */
-static bool writes_once(ds_ir_context *cx, const ds_op *kernel) {
+/* Steps that overlap, or repeat positions past an end, write some points twice; blocks and strips read what others write. */
+static bool writes_once(ds_ir_context *cx, const ds_op *kernel, const ds_schedule *s) {
     const ds_op *first = ds_op_block(kernel, 0)->first;
-    if (ds_op_attr(kernel, "block") || ds_op_attr(kernel, "strip")) return false;
-    bool product = first->kind == DS_GRAPH_matmul || first->kind == DS_GRAPH_conv;
-    if (product && (ds_is_depthwise(cx, first) || !ds_type_is_static(first->results[0].type))) return false;
-    if (product || first->kind == DS_GRAPH_winograd) return has_whole_vectors(cx, first->results[0].type);
+    bool product = !strcmp(s->program, "tile") || !strcmp(s->program, "winograd");
+    if (!strcmp(s->program, "blocks") || !strcmp(s->program, "strips") || !strcmp(s->program, "turns")) return false;
+    for (size_t i = 0; strcmp(s->program, "winograd") && i < arrlenu(s->levels); i++)
+        if (s->levels[i].tail == DS_TAIL_overlap || s->levels[i].tail == DS_TAIL_repeat) return false;
+    if (product) return ds_type_is_static(first->results[0].type) && has_whole_vectors(cx, first->results[0].type);
     return first->kind == DS_GRAPH_map || first->kind == DS_GRAPH_reduce;
 }
 
@@ -72,6 +74,9 @@ bool lower_may_overwrite(ds_ir_context *cx, const ds_op *kernel, size_t operand)
     const ds_op *yield = body->last, *last = yield->prev;
     if (yield->operand_count != 1 || !last || last->kind != DS_GRAPH_map || ds_op_operand(yield, 0) != &last->results[0]) return false;
     if (last->result_count != 1 || v->type != last->results[0].type || ds_layout_within(v->type, DS_WITHIN_ID) >= 0) return false;
-    return v->uses && reads_same_point(last, v) && reads_no_more(v, last, (size_t)ds_op_int(kernel, "shared", 0)) &&
-           writes_once(cx, kernel) && is_worth_it(kernel, outside);
+    ds_schedule s;
+    if (!v->uses || !reads_same_point(last, v) || ds_schedule_read(cx, ds_op_attr(kernel, "schedule"), &s)) return false;
+    bool may = reads_no_more(v, last, rows_shared(&s)) && writes_once(cx, kernel, &s) && is_worth_it(kernel, outside);
+    ds_schedule_free(&s);
+    return may;
 }

@@ -342,7 +342,7 @@ static void plan_kernel(planner *p, ds_op *op) {
     ds_op *call = plan_emit(p, DS_PLAN_call, buffers, arrlenu(buffers), NULL);
     arrfree(buffers);
     const ds_attr *scratch = ds_op_attr(func, "scratch");
-    static const char *const kept[] = {"what", "flops", "bytes", "node", "beside"};
+    static const char *const kept[] = {"what", "key", "flops", "bytes", "node", "beside"};
     for (size_t i = 0; i < DS_COUNT(kept); i++)
         if (ds_op_attr(op, kept[i])) ds_op_set_attr(p->m, call, kept[i], ds_op_attr(op, kept[i]));
     ds_op_set_attr(p->m, call, "kernel", ds_op_attr(op, "name"));

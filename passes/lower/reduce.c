@@ -28,7 +28,7 @@ static void combine(lowering *l, const ds_op *op, const lane_point *p, ds_value 
 /* One step of the innermost reduction loop. With a mask over a reduced dim, lanes outside keep what they have. */
 static void accumulate(walk *w, const lane_point *p, bool masked_reduction, ds_value *const *acc, ds_value **out) {
     lowering *l = w->l;
-    lane_value args[LOWER_MAX_OPERANDS], fresh[LOWER_MAX_RESULTS];
+    lane_value args[SCHEDULE_MOST_OPERANDS], fresh[LOWER_MAX_RESULTS];
     nest_read_operands(l, w->n, w->op, p, args);
     lw_region(l, ds_op_block(w->op, 0), args, w->n->old, p, fresh);
     for (size_t r = 0; r < w->op->result_count; r++)
@@ -71,23 +71,22 @@ static void step_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_va
     for (size_t r = 0; r < chains * count; r++) out[r] = ds_op_result(loop, r);
 }
 
-enum { CHAINS = 4 }; /* one accumulator would wait for the last step's result */
-
 /* The same with some chains of steps, combined in pairs. */
-static void chained_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, bool is_long,
+static void chained_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step,
                          ds_value *const *acc, ds_value **out) {
     lowering *l = w->l;
     size_t count = w->op->result_count;
-    if (!is_long || !lanes_here || CHAINS * count > LOWER_MAX_RESULTS) {
+    size_t chains = (size_t)w->chains;
+    if (chains == 1 || !lanes_here) {
         step_loop(w, p, dim, lanes_here, low, high, step, 1, acc, out);
         return;
     }
-    ds_value *all[LOWER_MAX_RESULTS], *wide = lw_binary(l, DS_LOOP_mul, step, lw_index(l, CHAINS)),
+    ds_value *all[LOWER_MAX_RESULTS], *wide = lw_binary(l, DS_LOOP_mul, step, lw_index(l, w->chains)),
                                       *span = lw_binary(l, DS_LOOP_sub, high, low);
     ds_value *whole = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, span, wide), wide));
-    for (size_t r = 0; r < CHAINS * count; r++) all[r] = r < count ? acc[r] : initial(l, w->op, r % count, true);
-    step_loop(w, p, dim, lanes_here, low, whole, step, CHAINS, all, all);
-    for (size_t half = CHAINS / 2; half; half /= 2)
+    for (size_t r = 0; r < chains * count; r++) all[r] = r < count ? acc[r] : initial(l, w->op, r % count, true);
+    step_loop(w, p, dim, lanes_here, low, whole, step, chains, all, all);
+    for (size_t half = chains / 2; half; half /= 2)
         for (size_t c = 0; c < half; c++) {
             lane_value fresh[LOWER_MAX_RESULTS];
             for (size_t r = 0; r < count; r++) fresh[r] = (lane_value){all[(c + half) * count + r], NULL};
@@ -97,12 +96,12 @@ static void chained_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds
 }
 
 /* A loop of accumulations along `dim`; sums of very many in blocks. */
-static void sum_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, bool is_long,
+static void sum_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step,
                      bool in_blocks, ds_value *const *acc, ds_value **out) {
     lowering *l = w->l;
     size_t count = w->op->result_count;
     if (!in_blocks) {
-        chained_loop(w, p, dim, lanes_here, low, high, step, is_long, acc, out);
+        chained_loop(w, p, dim, lanes_here, low, high, step, acc, out);
         return;
     }
     ds_value *next[LOWER_MAX_RESULTS], *outer_acc[LOWER_MAX_RESULTS], *span = lw_binary(l, DS_LOOP_mul, step, lw_index(l, BLOCK));
@@ -110,7 +109,7 @@ static void sum_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_val
     low = lw_for_position(blocks);
     high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, span), high);
     for (size_t r = 0; r < count; r++) next[r] = initial(l, w->op, r, acc[r]->type->kind == DS_TYPE_VECTOR);
-    chained_loop(w, p, dim, lanes_here, low, high, step, is_long, next, out);
+    chained_loop(w, p, dim, lanes_here, low, high, step, next, out);
     lane_value fresh[LOWER_MAX_RESULTS];
     for (size_t r = 0; r < count; r++) fresh[r] = (lane_value){out[r], NULL};
     combine(l, w->op, p, outer_acc, fresh, out);
@@ -132,7 +131,7 @@ static void over_loops(walk *w, lane_point *p, size_t dim, bool over_vector, ds_
     memcpy(next, acc, count * sizeof *next);
     if (innermost && !(lanes_here && known && fixed < lanes)) {
         bool in_blocks = is_float_sum(w->op) && (!known || fixed > 2 * BLOCK * (lanes_here ? lanes : 1));
-        sum_loop(w, p, dim, lanes_here, low, whole, step, !known || fixed >= 2 * CHAINS * lanes, in_blocks, acc, next);
+        sum_loop(w, p, dim, lanes_here, low, whole, step, in_blocks, acc, next);
     } else if (!innermost) {
         ds_op *loop = lw_for(l, low, whole, step, acc, count, inner);
         p->at[dim] = lw_for_position(loop);
@@ -197,28 +196,13 @@ static void reduce_point(walk *w, lane_point *p, void *user) {
         lw_store(l, acc[r], lw_buffer(l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], p);
 }
 
-/* True when the lanes should walk the last reduced dim: the first operand is contiguous there and not along the result's last dim. */
-static bool prefer_over_vector(lowering *l, const nest *n, const ds_op *op, size_t fixed) {
-    if (n->kept == n->rank) return false;
-    bool kept_works = n->kept > fixed && nest_is_contiguous(l, n, n->kept - 1, op->operand_count);
-    size_t over = 0, kept = 0;
-    for (size_t i = 0; i < op->operand_count; i++)
-        over += nest_is_contiguous(l, n, n->rank - 1, i), kept += kept_works && nest_is_contiguous(l, n, n->kept - 1, i);
-    return !kept_works || over > kept;
-}
-
-void lower_reduce(lowering *l, const ds_op *op, const lower_rows *rows, bool parallel) {
-    const ds_attr *over = ds_op_attr(op, "over");
-    const ds_expr *extents[LOWER_MAX_DIMS];
-    double work = nest_region_work(ds_op_block(op, 0)) + 1;
+void lower_reduce(lowering *l, const ds_op *op, int index, const lower_rows_at *rows) {
     nest n;
+    nest_choice c;
     lane_point p = {.vector = -1};
-    for (size_t i = 0; i < over->count; i++) extents[i] = ds_attr_to_expr(over->items[i]), work *= lower_estimate(extents[i]);
-    nest_open(l, &n, op, extents, over->count);
-    nest_arrange(l, &n, op, rows);
-    size_t fixed = nest_fix_rows(rows, &p);
-    reduce_state state = {prefer_over_vector(l, &n, op, fixed), op->result_count};
-    bool vector = !state.over_vector && n.kept > fixed && nest_is_contiguous(l, &n, n.kept - 1, op->operand_count);
-    walk w = {.l = l, .n = &n, .op = op};
-    nest_kept_loops(&w, &p, fixed, vector, parallel, work, reduce_point, &state);
+    nest_open(l->core, &n, op, rows ? rows->shared : 0);
+    nest_must_read(l, &n, op, index, rows, &c);
+    reduce_state state = {c.lane != SIZE_MAX && c.lane >= n.kept, op->result_count};
+    walk w = {.l = l, .n = &n, .op = op, .chains = c.chains};
+    nest_kept_loops(&w, &p, rows, &c, reduce_point, &state);
 }

@@ -6,16 +6,18 @@
  *
  * Rows of V are 16 floats longer than needed, so that they do not share few sets of the L1 cache.
  */
-#include "passes/winograd.h"
+#include "passes/schedule/winograd.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "passes/lower/lower.h"
 
-enum { MOST_POINTS = DS_WINOGRAD_MOST * DS_WINOGRAD_MOST, SKEW = 16, MOST_TILES = 64, MOST_ROWS = 14, PIECES = 4 };
+enum { MOST_POINTS = DS_WINOGRAD_MOST * DS_WINOGRAD_MOST };
 
 typedef struct {
     lowering *l;
+    winograd_choice choice;
     const ds_op *op, *epilogue, *pool;                          /* the last two: or NULL */
     int64_t side, wide, points;                                 /* of the result's tiles; of the input's; wide * wide */
     int64_t ci, co, panels, in[2], out[2], tiles[2], before[2]; /* rows, columns */
@@ -233,6 +235,7 @@ static void multiply_tile(winograd *w, ds_value *point, ds_value *t, ds_value *q
     ds_op_set_attr(l->m, tile, "window", numbers(l, w->ci));
     ds_op_set_attr(l->m, tile, "lhs", numbers(l, 1));
     ds_op_set_attr(l->m, tile, "rhs", numbers(l, DS_PANEL));
+    if (!l->core->unrolls) ds_op_set_attr(l->m, tile, "unroll", ds_attr_int(l->cx, 1));
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < w->columns; j++)
             store_at(l, ds_op_result(tile, r * w->columns + j), w->m, to, (int64_t)r * width_of(w) + (int64_t)(j * l->lanes));
@@ -252,7 +255,7 @@ static void multiply(winograd *w, ds_value *q) {
 /* A point's value behind the epilogue. */
 static ds_value *finish_point(winograd *w, lane_point *p, ds_value *sum) {
     lowering *l = w->l;
-    lane_value args[LOWER_MAX_OPERANDS], result = {sum, NULL};
+    lane_value args[SCHEDULE_MOST_OPERANDS], result = {sum, NULL};
     if (!w->epilogue) return sum;
     for (size_t i = 0; i < w->epilogue->operand_count; i++) {
         ds_value *operand = ds_op_operand(w->epilogue, i);
@@ -332,33 +335,6 @@ static void transform_result(winograd *w, ds_value *q) {
 
 /* ---- the kernel ---- */
 
-/* What blocks of `count` register tiles cost, in rows: edges repeat rows, few rows for a step's loads cost more each, and pieces should
- * keep four threads busy to the end. */
-static double block_cost(int64_t total, int64_t rows, int64_t count) {
-    int64_t block = rows * count, rest = total % block, pieces = (total + block - 1) / block;
-    double work = (double)(total - rest + (rest + rows - 1) / rows * rows) * (1 + 3.0 / (double)rows);
-    double rounds = (double)((pieces + PIECES - 1) / PIECES) * PIECES * (double)block / (double)total;
-    return work * (1 + 0.2 * (rounds - 1));
-}
-
-/* Tiles of a piece and rows of a register tile. */
-static void choose_sizes(winograd *w) {
-    const ds_target *target = w->l->target;
-    int64_t lanes = (int64_t)w->l->lanes, unit = DS_PANEL / lanes, total = (int64_t)lower_estimate(w->total);
-    w->columns = (size_t)(unit == 1 && w->panels % 2 == 0 ? 2 : unit);
-    w->stride = w->ci + SKEW;
-    int64_t most = (target->registers - (int64_t)w->columns - 1) / (int64_t)w->columns;
-    if (most > MOST_ROWS) most = MOST_ROWS;
-    int64_t limit = (int64_t)(w->l->machine->l2_bytes / 2) / (w->points * 4 * w->stride);
-    if (limit > MOST_TILES) limit = MOST_TILES;
-    double best = 0;
-    for (int64_t rows = 1; rows == 1 || rows <= most; rows++) /* one even where registers are too few */
-        for (int64_t count = 1; count == 1 || rows * count <= limit; count++) {
-            double cost = block_cost(total, rows, count);
-            if (best == 0 || cost < best) best = cost, w->rows = (size_t)rows, w->block = rows * count;
-        }
-}
-
 /* One more buffer of a lane's scratch memory. */
 static ds_value *add_scratch(lowering *l, int64_t bytes) {
     ds_op *func = l->b.block->region->op;
@@ -380,38 +356,61 @@ static int64_t step_along(lowering *l, const ds_type *x, size_t dim, int64_t *ou
     return known(coefficient);
 }
 
-static void open_winograd(winograd *w) {
+static void open_winograd(winograd *w, const ds_op *kernel) {
     lowering *l = w->l;
-    const ds_type *x = ds_op_operand(w->op, 0)->type, *y = w->op->results[0].type;
+    winograd_space s;
+    bool opened = winograd_open(&s, l->core, kernel);
+    const char *wrong = winograd_read(&s, l->schedule, &w->choice);
+    assert(opened && !wrong);
+    (void)opened;
+    (void)wrong;
+    w->op = s.op;
+    w->epilogue = s.epilogue;
+    w->pool = s.pool;
+    w->side = s.side;
+    w->wide = s.wide;
+    w->points = s.points;
+    w->ci = s.ci;
+    w->co = s.co;
+    w->panels = s.panels;
+    w->total = s.total;
+    w->stride = s.stride;
+    w->rows = (size_t)w->choice.rows;
+    w->columns = (size_t)w->choice.columns;
+    w->block = w->choice.block;
+    const ds_type *x = ds_op_operand(w->op, 0)->type;
     const ds_attr *before = ds_op_attr(w->op, "before");
-    w->side = ds_op_int(w->op, "tile", 0), w->wide = w->side + 2, w->points = w->wide * w->wide;
-    w->ci = known(x->dims[1]), w->co = known(y->dims[1]), w->panels = (w->co + DS_PANEL - 1) / DS_PANEL;
     for (size_t i = 0; i < 2; i++) {
-        w->in[i] = known(x->dims[i + 2]), w->out[i] = known(y->dims[i + 2]), w->before[i] = known(ds_attr_to_expr(before->items[i]));
-        w->tiles[i] = (w->out[i] + w->side - 1) / w->side;
+        w->in[i] = s.in[i];
+        w->out[i] = s.out[i];
+        w->tiles[i] = s.tiles[i];
+        w->before[i] = known(ds_attr_to_expr(before->items[i]));
     }
-    w->image_step = step_along(l, x, 0, &w->origin), w->row_step = step_along(l, x, 2, &w->origin);
+    w->image_step = step_along(l, x, 0, &w->origin);
+    w->row_step = step_along(l, x, 2, &w->origin);
     w->column_step = step_along(l, x, 3, &w->origin);
-    w->total = ds_expr_scale(l->cx, y->dims[0], w->tiles[0] * w->tiles[1]);
-    choose_sizes(w);
     for (size_t i = 0; i < 4; i++) w->dims[i] = ds_expr_dim(l->cx, i);
-    w->window = w->pool ? known(ds_attr_to_expr(ds_op_attr(w->pool, "over")->items[0])) : 1;
+}
+
+/* The buffers: those of the kernel, and two of scratch memory. */
+static void open_buffers(winograd *w) {
+    lowering *l = w->l;
     const ds_op *root = w->pool ? w->pool : w->epilogue ? w->epilogue : w->op;
-    w->x = lw_buffer(l, ds_op_operand(w->op, 0)), w->u = lw_buffer(l, ds_op_operand(w->op, 1));
+    w->window = w->pool ? known(ds_attr_to_expr(ds_op_attr(w->pool, "over")->items[0])) : 1;
+    w->x = lw_buffer(l, ds_op_operand(w->op, 0));
+    w->u = lw_buffer(l, ds_op_operand(w->op, 1));
     w->y = lw_buffer(l, &root->results[0]);
     w->v = add_scratch(l, w->points * w->block * w->stride * 4);
     w->m = add_scratch(l, w->points * w->block * width_of(w) * 4);
 }
 
-void lower_winograd(lowering *l, const ds_op *op) {
-    winograd w = {.l = l, .op = op};
-    const ds_op *next = op->next;
-    if (next->kind == DS_GRAPH_map) w.epilogue = next, next = next->next;
-    if (next->kind == DS_GRAPH_reduce) w.pool = next;
-    open_winograd(&w);
+void lower_winograd(lowering *l, ds_op *kernel) {
+    winograd w = {.l = l};
     ds_op *pieces;
-    double work = (double)w.block * (double)w.ci * (double)w.co * (double)w.points / 16;
-    ds_value *piece = lower_parallel(l, ds_expr_ceildiv(l->cx, w.total, ds_expr_const(l->cx, w.block)), work, 1, &pieces);
+    lower_bind_alone(l, kernel);
+    open_winograd(&w, kernel);
+    open_buffers(&w);
+    ds_value *piece = lower_parallel(l, ds_expr_ceildiv(l->cx, w.total, ds_expr_const(l->cx, w.block)), w.choice.chunk, false, &pieces);
     w.start = times(l, piece, w.block);
     w.count = lw_binary(l, DS_LOOP_min, lw_index(l, w.block), lw_binary(l, DS_LOOP_sub, lw_extent(l, w.total), w.start));
     transform_input(&w);

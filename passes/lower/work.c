@@ -132,10 +132,10 @@ static void add_work(void *user, ds_op *op) {
     if (op->kind == DS_GRAPH_loop) return; /* its body's ops are counted */
     sum->total.ops++;
     const ds_expr *flops = op_flops(sum->cx, op);
-    if (!ds_expr_equals(flops, 0)) sum->total.flops += lower_estimate(flops);
+    if (!ds_expr_equals(flops, 0)) sum->total.flops += schedule_estimate(flops);
     for (size_t i = 0; i < op->operand_count + op->result_count; i++) {
         const ds_type *t = i < op->operand_count ? ds_op_operand(op, i)->type : op->results[i - op->operand_count].type;
-        if (t->kind == DS_TYPE_TENSOR) sum->total.bytes += lower_estimate(ds_type_count(sum->cx, t)) * ds_elem_facts(t->elem)->bits / 8;
+        if (t->kind == DS_TYPE_TENSOR) sum->total.bytes += schedule_estimate(ds_type_count(sum->cx, t)) * ds_elem_facts(t->elem)->bits / 8;
     }
 }
 

@@ -1,4 +1,4 @@
-// RUN: dsc opt --passes=group,lower %s | FileCheck %s
+// RUN: dsc opt --passes=group,schedule,lower %s | FileCheck %s
 
 // Products of one left-hand side need not wait for each other: the last one moves up, the middle one needs a sum of the first. What
 // entry checks stands in nobody's way.

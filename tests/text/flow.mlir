@@ -1,4 +1,4 @@
-// RUN: dsc opt --passes=group,lower %s | FileCheck %s
+// RUN: dsc opt --passes=group,schedule,lower %s | FileCheck %s
 
 // Branches of different size: their results lie in a cell, and the extent is a symbol that each of them assigns.
 // CHECK-LABEL: func.func @main

@@ -1,4 +1,4 @@
-// RUN: dsc opt --passes=group %s | FileCheck %s
+// RUN: dsc opt --passes=group,schedule %s | FileCheck %s
 
 // The map that reads a product point by point is its epilogue: one kernel.
 // CHECK-LABEL: @epilogue
@@ -18,7 +18,7 @@ func.func @epilogue(%x: tensor<4x8xf32>, %w: tensor<8x16xf32>) -> tensor<4x16xf3
 // Softmax over rows of unknown length: a reduction and what follows share the loop over rows.
 // CHECK-LABEL: @rows
 // CHECK-COUNT-1: "graph.kernel"
-// CHECK: shared = 1
+// CHECK: levels = [{axis = "d0", kind = "grid", {{.*}} program = "rows"
 // CHECK-NOT: "graph.kernel"
 func.func @rows(%x: tensor<?x8xf32, {dims = ["n", ""]}>) -> tensor<?x8xf32, {dims = ["n", ""]}> {
   %0 = "graph.reduce"(%x) ({
@@ -71,7 +71,7 @@ func.func @read_by_a_region(%x: tensor<4x8xf32>, %i: tensor<4xi64>) -> (tensor<4
 // CHECK: "graph.kernel"(%arg0, %arg1)
 // CHECK: "graph.loop"
 // CHECK-NOT: "graph.kernel"
-// CHECK: shared = 1
+// CHECK: levels = [{axis = "d0", kind = "grid", step = 1, tail = "exact"}, {axis = "turn", {{.*}} program = "turns"
 func.func @turns(%x: tensor<2x3x8xf32>, %w: tensor<2x8x8xf32>) -> tensor<5x2x3x8xf32> {
   %0, %1 = "graph.loop"(%x) ({
   ^bb0(%h: tensor<2x3x8xf32>):
@@ -85,7 +85,7 @@ func.func @turns(%x: tensor<2x3x8xf32>, %w: tensor<2x8x8xf32>) -> tensor<5x2x3x8
 // CHECK-LABEL: @mixed
 // CHECK: "graph.loop"
 // CHECK: "graph.kernel"
-// CHECK: shared = 0
+// CHECK: program = "
 func.func @mixed(%x: tensor<2x8xf32>) -> tensor<2x8xf32> {
   %0 = "graph.loop"(%x) ({
   ^bb0(%h: tensor<2x8xf32>):
@@ -102,7 +102,7 @@ func.func @mixed(%x: tensor<2x8xf32>) -> tensor<2x8xf32> {
 // A pool of a large image takes rows of it while they are in the cache.
 // CHECK-LABEL: @pooled
 // CHECK-COUNT-1: "graph.kernel"
-// CHECK: shared = 0, strip = {{[0-9]+}}, band = {{[0-9]+}}
+// CHECK: {axis = "d2", kind = "serial", step = {{[1-8]}}, {{.*}} program = "strips"
 // CHECK-NOT: "graph.kernel"
 func.func @pooled(%x: tensor<1x8x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>, %w: tensor<64x8x1x1xf32, {map = affine_map<(d0, d1, d2, d3) -> ((d0 floordiv 16), d2, d3, d1, (d0 mod 16))>}>) -> tensor<1x64x80x80xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}> {
   %0 = "graph.conv"(%x, %w) {maps = [affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d4, d2 + d5, d3 + d6)>, affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d1, d4, d5, d6)>], over = ["8", "1", "1"]} : (tensor<1x8x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>, tensor<64x8x1x1xf32, {map = affine_map<(d0, d1, d2, d3) -> ((d0 floordiv 16), d2, d3, d1, (d0 mod 16))>}>) -> tensor<1x64x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
@@ -119,7 +119,7 @@ func.func @pooled(%x: tensor<1x8x160x160xf32, {map = affine_map<(d0, d1, d2, d3)
 
 // The first row of windows lies outside the image altogether.
 // CHECK-LABEL: @pooled_outside
-// CHECK-NOT: strip
+// CHECK-NOT: program = "strips"
 func.func @pooled_outside(%x: tensor<1x8x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>, %w: tensor<64x8x1x1xf32, {map = affine_map<(d0, d1, d2, d3) -> ((d0 floordiv 16), d2, d3, d1, (d0 mod 16))>}>) -> tensor<1x64x80x80xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}> {
   %0 = "graph.conv"(%x, %w) {maps = [affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d4, d2 + d5, d3 + d6)>, affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d1, d4, d5, d6)>], over = ["8", "1", "1"]} : (tensor<1x8x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>, tensor<64x8x1x1xf32, {map = affine_map<(d0, d1, d2, d3) -> ((d0 floordiv 16), d2, d3, d1, (d0 mod 16))>}>) -> tensor<1x64x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
   %1 = "graph.reduce"(%0) ({

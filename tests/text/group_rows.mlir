@@ -1,4 +1,4 @@
-// RUN: dsc opt --passes=decompose,simplify,fuse,layout,join,clean,hoist,group --verify-each %s | FileCheck %s
+// RUN: dsc opt --passes=decompose,simplify,fuse,layout,join,clean,hoist,group,schedule --verify-each %s | FileCheck %s
 
 // Kernels whose ops share the loop over rows.
 // -----
@@ -11,7 +11,7 @@
 // CHECK: %[[P:.*]] = "graph.matmul"
 // CHECK-NEXT: "graph.map"({{.*}}%[[P]]{{.*}}) ({
 // CHECK: "loop.mul"
-// CHECK: shared = 3, block = {{[1-9][0-9]*}}
+// CHECK: levels = [{axis = "d2", kind = "grid", step = {{[1-9][0-9]*}}, {{.*}} program = "blocks"
 // CHECK-NOT: "graph.kernel"
 // CHECK: func.return
 func.func @main(%q: tensor<1x2x200x32xf32>, %k: tensor<1x2x32x200xf32>, %v: tensor<1x2x200x32xf32>) -> tensor<1x2x200x32xf32> {
@@ -24,7 +24,7 @@ func.func @main(%q: tensor<1x2x200x32xf32>, %k: tensor<1x2x32x200xf32>, %v: tens
 // Scores that somebody else wants as well are written: three kernels.
 // CHECK-LABEL: func.func @main
 // CHECK-COUNT-3: "graph.kernel"
-// CHECK-NOT: block
+// CHECK-NOT: program = "blocks"
 func.func @main(%q: tensor<1x2x200x32xf32>, %k: tensor<1x2x32x200xf32>, %v: tensor<1x2x200x32xf32>) -> (tensor<1x2x200x32xf32>, tensor<1x2x200x200xf32>) {
   %0 = "onnx.MatMul"(%q, %k) : (tensor<1x2x200x32xf32>, tensor<1x2x32x200xf32>) -> none
   %1 = "onnx.Softmax"(%0) : (none) -> none
@@ -38,7 +38,7 @@ func.func @main(%q: tensor<1x2x200x32xf32>, %k: tensor<1x2x32x200xf32>, %v: tens
 // CHECK: "graph.matmul"
 // CHECK: "loop.max"
 // CHECK: "graph.matmul"
-// CHECK: shared = 1, block = {{[1-9][0-9]*}}
+// CHECK: levels = [{axis = "d0", kind = "grid", step = {{[1-9][0-9]*}}, {{.*}} program = "blocks"
 // CHECK-NOT: "graph.kernel"
 // CHECK: func.return
 func.func @main(%x: tensor<4096x64xf32>) -> tensor<4096x64xf32> {
@@ -53,9 +53,9 @@ func.func @main(%x: tensor<4096x64xf32>) -> tensor<4096x64xf32> {
 // Of few rows, what flows between fits the cache anyway: two kernels.
 // CHECK-LABEL: func.func @main
 // CHECK: "graph.kernel"
-// CHECK-NOT: block
+// CHECK-NOT: program = "blocks"
 // CHECK: "graph.kernel"
-// CHECK-NOT: block
+// CHECK-NOT: program = "blocks"
 // CHECK: func.return
 func.func @main(%x: tensor<16x64xf32>) -> tensor<16x64xf32> {
   %w = "onnx.Constant"() {value = dense<0.5> : tensor<64x256xf32>} : () -> none
@@ -71,7 +71,7 @@ func.func @main(%x: tensor<16x64xf32>) -> tensor<16x64xf32> {
 // CHECK-COUNT-1: "graph.kernel"
 // CHECK-COUNT-2: "graph.reduce"
 // CHECK: "graph.map"
-// CHECK: shared = 1
+// CHECK: levels = [{axis = "d0", kind = "grid", {{.*}} program = "rows"
 // CHECK-NOT: "graph.kernel"
 // CHECK: func.return
 func.func @main(%x: tensor<64x256xf32>, %s: tensor<256xf32>) -> tensor<64x256xf32> {
@@ -81,8 +81,8 @@ func.func @main(%x: tensor<64x256xf32>, %s: tensor<256xf32>) -> tensor<64x256xf3
 // -----
 // Softmax along the channels of one large image: there is one row, and very much in it. Each op is a kernel, cut into pieces by itself.
 // CHECK-LABEL: func.func @main
-// CHECK-COUNT-2: shared = 0
-// CHECK-NOT: shared = 1
+// CHECK-COUNT-2: program = "{{points|tile|window}}"
+// CHECK-NOT: program = "rows"
 // CHECK: func.return
 func.func @main(%x: tensor<1x8x9000xf32>) -> tensor<1x8x9000xf32> {
   %0 = "onnx.Softmax"(%x) {axis = 1} : (tensor<1x8x9000xf32>) -> none

@@ -1,4 +1,4 @@
-// RUN: dsc opt --passes=decompose,simplify,fuse,layout,join,clean,hoist,group --verify-each %s | FileCheck %s
+// RUN: dsc opt --passes=decompose,simplify,fuse,layout,join,clean,hoist,group,schedule --verify-each %s | FileCheck %s
 
 // Strips of rows around a depthwise convolution or a pool of a large image.
 // -----
@@ -6,7 +6,7 @@
 // CHECK-LABEL: func.func @main
 // CHECK: "graph.kernel"
 // CHECK-COUNT-3: "graph.conv"
-// CHECK: shared = 0, strip = {{[1-8]}}, band = {{[1-9][0-9]*}}
+// CHECK: {axis = "d2", kind = "serial", step = {{[1-8]}}, {{.*}} program = "strips"
 // CHECK-NOT: "graph.conv"
 // CHECK: func.return
 func.func @main(%x: tensor<1x16x112x112xf32>) -> tensor<1x24x112x112xf32> {
@@ -23,7 +23,7 @@ func.func @main(%x: tensor<1x16x112x112xf32>) -> tensor<1x24x112x112xf32> {
 // -----
 // Images that the cache holds anyway: a kernel each.
 // CHECK-LABEL: func.func @main
-// CHECK-NOT: strip
+// CHECK-NOT: program = "strips"
 // CHECK: func.return
 func.func @main(%x: tensor<1x16x14x14xf32>) -> tensor<1x24x14x14xf32> {
   %a = "onnx.Constant"() {value = dense<0.5> : tensor<96x16x1x1xf32>} : () -> none
@@ -37,7 +37,7 @@ func.func @main(%x: tensor<1x16x14x14xf32>) -> tensor<1x24x14x14xf32> {
 // -----
 // What somebody else reads as well has to be written whole.
 // CHECK-LABEL: func.func @main
-// CHECK-NOT: strip
+// CHECK-NOT: program = "strips"
 // CHECK: func.return
 func.func @main(%x: tensor<1x16x112x112xf32>) -> (tensor<1x96x112x112xf32>, tensor<1x96x112x112xf32>) {
   %a = "onnx.Constant"() {value = dense<0.5> : tensor<96x16x1x1xf32>} : () -> none

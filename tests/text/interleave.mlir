@@ -1,4 +1,4 @@
-// RUN: dsc opt --passes=group,lower --verify-each %s | FileCheck %s
+// RUN: dsc opt --passes=group,schedule,lower --verify-each %s | FileCheck %s
 
 // A channel shuffle: the lanes read in turns from two places, at each of them neighbours.
 // CHECK: "loop.for"

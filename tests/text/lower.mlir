@@ -1,4 +1,4 @@
-// RUN: dsc opt --passes=group,lower %s | FileCheck %s
+// RUN: dsc opt --passes=group,schedule,lower %s | FileCheck %s
 
 // The second result lies where the first one did, which nothing needs any more; the last one goes where the caller wants it.
 // CHECK-LABEL: func.func @main

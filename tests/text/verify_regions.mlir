@@ -13,7 +13,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
       "graph.yield"(%a) : (f32) -> ()
     }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
     "graph.yield"(%m) : (tensor<4xf32>) -> ()
-  }) {shared = 0} : (tensor<4xf32>) -> tensor<4xf32>
+  }) : (tensor<4xf32>) -> tensor<4xf32>
   func.return %x : tensor<4xf32>
 }
 // -----
@@ -27,12 +27,12 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
       "graph.yield"(%a) : (f32) -> ()
     }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
     "graph.yield"(%m) : (tensor<4xf32>) -> ()
-  }) {shared = 0} : (tensor<4xf32>) -> tensor<3xf32>
+  }) : (tensor<4xf32>) -> tensor<3xf32>
   func.return %x : tensor<4xf32>
 }
 // -----
-// It shares loops that its ops have.
-// CHECK: error: node '' (graph.kernel): more dimensions are shared than an op has [DS0116]
+// Its schedule has levels of kinds that there are.
+// CHECK: error: node '' (graph.kernel): kind cannot be 'grit' [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.kernel"(%x) ({
   ^bb0(%k: tensor<4xf32>):
@@ -41,12 +41,12 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
       "graph.yield"(%a) : (f32) -> ()
     }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
     "graph.yield"(%m) : (tensor<4xf32>) -> ()
-  }) {shared = 2} : (tensor<4xf32>) -> tensor<4xf32>
+  }) {schedule = {program = "points", levels = [{axis = "d0", kind = "grit", step = 4, tail = "guard"}]}} : (tensor<4xf32>) -> tensor<4xf32>
   func.return %x : tensor<4xf32>
 }
 // -----
-// Rows at work at a time are some.
-// CHECK: error: node '' (graph.kernel): a block, strip or band of no rows [DS0116]
+// A step is at least 1.
+// CHECK: error: node '' (graph.kernel): there is no good integer for 'step' [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.kernel"(%x) ({
   ^bb0(%k: tensor<4xf32>):
@@ -55,7 +55,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
       "graph.yield"(%a) : (f32) -> ()
     }) {maps = [affine_map<(d0) -> (d0)>]} : (tensor<4xf32>) -> tensor<4xf32>
     "graph.yield"(%m) : (tensor<4xf32>) -> ()
-  }) {shared = 1, block = 0} : (tensor<4xf32>) -> tensor<4xf32>
+  }) {schedule = {program = "points", levels = [{axis = "d0", kind = "grid", step = 0, tail = "guard"}]}} : (tensor<4xf32>) -> tensor<4xf32>
   func.return %x : tensor<4xf32>
 }
 // -----
