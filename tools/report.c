@@ -45,6 +45,23 @@ static ds_work total_of(const plan_step *steps) {
     return w;
 }
 
+/* As the text of the IR has it: how the kernel's function is computed. */
+static void add_schedule(ds_module *m, const plan_step *step, cJSON *item) {
+    const ds_op *func = ds_module_find(m, plan_kernel(step));
+    const ds_attr *schedule = func ? ds_op_attr(func, "schedule") : NULL;
+    ds_string text = {0};
+    if (!schedule) return;
+    ds_attr_print(&text, schedule);
+    cJSON_AddStringToObject(item, "schedule", text.data);
+    ds_string_free(&text);
+}
+
+static const char *program_of(ds_module *m, const plan_step *step) {
+    const ds_op *func = ds_module_find(m, plan_kernel(step));
+    const ds_attr *program = ds_attr_find(func ? ds_op_attr(func, "schedule") : NULL, "program");
+    return program ? program->text : "-";
+}
+
 static void print_json(ds_module *m, const plan_step *steps, const ds_work *before, const ds_work *after) {
     const ds_work *const works[] = {before, after};
     static const char *const names[] = {"before", "after"};
@@ -63,6 +80,7 @@ static void print_json(ds_module *m, const plan_step *steps, const ds_work *befo
         cJSON_AddItemToArray(list, item = cJSON_CreateObject());
         plan_step_json(&steps[i], item);
         cJSON_AddStringToObject(item, "pieces", text_of(m, steps[i].op, "pieces"));
+        add_schedule(m, &steps[i], item);
         cJSON_AddBoolToObject(item, "beside", runs_beside(&steps[i])); /* maybe while the one before still runs */
     }
     char *text = cJSON_Print(all);
@@ -74,10 +92,10 @@ static void print_json(ds_module *m, const plan_step *steps, const ds_work *befo
 static size_t count_nodes(const ds_loc *loc) { return !loc ? 0 : loc->name ? 1 : count_nodes(loc->first) + count_nodes(loc->second); }
 
 static void print_table(ds_module *m, const plan_step *steps, const ds_work *before, const ds_work *after) {
-    printf("%8s %10s %7s %6s   kernel, what it does, first node\n", "MFLOP", "KB", "pieces", "nodes");
+    printf("%8s %10s %7s %6s %-8s   kernel, what it does, first node\n", "MFLOP", "KB", "pieces", "nodes", "program");
     for (size_t i = 0; i < arrlenu(steps); i++)
-        printf("%8.2f %10.1f %7s %6zu %s %s, %s, %s\n", steps[i].flops / 1e6, steps[i].bytes / 1e3, text_of(m, steps[i].op, "pieces"),
-               count_nodes(steps[i].op->loc), runs_beside(&steps[i]) ? "&" : " ", plan_kernel(&steps[i]), plan_what(&steps[i]),
+        printf("%8.2f %10.1f %7s %6zu %-8s %s %s, %s, %s\n", steps[i].flops / 1e6, steps[i].bytes / 1e3, text_of(m, steps[i].op, "pieces"),
+               count_nodes(steps[i].op->loc), program_of(m, &steps[i]), runs_beside(&steps[i]) ? "&" : " ", plan_kernel(&steps[i]), plan_what(&steps[i]),
                ds_loc_text(steps[i].op->loc));
     printf("%.0f graph operations became %.0f kernels, %zu of them reorders, %zu (&) beside the one before; %.1f -> %.1f MFLOP; %.2f -> "
            "%.2f MB read and written; arena "

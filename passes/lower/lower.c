@@ -31,7 +31,7 @@ static ds_status lower_new(lowerer *w, const ds_op *kernel, const ds_attr *attr,
     const char *why = ds_schedule_read(w->m->cx, attr, &s);
     if (!why) {
         why = ds_schedule_check(&w->core, kernel, &s);
-        if (!why) lower_kernel(w->m, &w->core, &s, kernel, name);
+        if (!why) ds_op_set_attr(w->m, lower_kernel(w->m, &w->core, &s, kernel, name), "schedule", attr);
         ds_schedule_free(&s);
     }
     if (!why) return DS_OK;
