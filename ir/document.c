@@ -4,17 +4,17 @@
 
 #include "schema.h"
 
-static const char *const levels[][2] = {
+static const char *const dialects[][2] = {
     {"graph", "Tensor values, no memory, no order but data flow."},
     {"loop", "Scalars and vectors, buffers, loops. Scalar ops also fill the regions of graph ops."},
     {"plan", "The program around the kernels. Extents and offsets are expressions over the symbols."},
-    {"func", "Functions, of every level."},
+    {"func", "Functions, of every dialect."},
 };
 
-static bool is_of(ds_op_kind kind, const char *level) {
+static bool is_of(ds_op_kind kind, const char *dialect) {
     const char *name = ds_op_facts(kind)->name;
-    size_t n = strlen(level);
-    return !strncmp(name, level, n) && name[n] == '.';
+    size_t n = strlen(dialect);
+    return !strncmp(name, dialect, n) && name[n] == '.';
 }
 
 static void print_names(ds_string *out, const char *what, const char *names) {
@@ -34,10 +34,10 @@ static void print_op(ds_string *out, ds_op_kind kind) {
     if (op->traits & DS_TERMINATOR) ds_string_printf(out, "- ends a block\n");
 }
 
-static void print_level(ds_string *out, const char *level, const char *doc) {
-    ds_string_printf(out, "\n## Level %s\n\n%s\n", level, doc);
+static void print_dialect(ds_string *out, const char *dialect, const char *doc) {
+    ds_string_printf(out, "\n## Dialect %s\n\n%s\n", dialect, doc);
     for (int k = DS_FUNC; k < DS_OP_KIND_COUNT; k++)
-        if (is_of((ds_op_kind)k, level) && !(ds_op_facts((ds_op_kind)k)->traits & DS_SCALAR)) print_op(out, (ds_op_kind)k);
+        if (is_of((ds_op_kind)k, dialect) && !(ds_op_facts((ds_op_kind)k)->traits & DS_SCALAR)) print_op(out, (ds_op_kind)k);
 }
 
 static void print_scalar_op(ds_string *out, const char *name, int arity, const char *result, const char *floats, const char *ints) {
@@ -72,7 +72,7 @@ static void print_scalar_ops(ds_string *out) {
 }
 
 static void print_operators(ds_string *out) {
-    ds_string_printf(out, "\n## Level onnx\n\nOperators as imported, at the newest opset; attributes are ONNX's.\n\n"
+    ds_string_printf(out, "\n## Dialect onnx\n\nOperators as imported, at the newest opset; attributes are ONNX's.\n\n"
                           "| operator | operands | results |\n|---|---|---|\n");
     for (int k = DS_FUNC; k < DS_OP_KIND_COUNT; k++) {
         const ds_op_info *op = ds_op_facts((ds_op_kind)k);
@@ -100,9 +100,9 @@ void ds_ir_document(ds_string *out) {
                      "## Kinds of attributes\n\n");
     ds_schema_print_kinds(out);
     print_types(out);
-    for (size_t i = 0; i < DS_COUNT(levels); i++) {
-        print_level(out, levels[i][0], levels[i][1]);
-        if (!strcmp(levels[i][0], "loop")) print_scalar_ops(out);
+    for (size_t i = 0; i < DS_COUNT(dialects); i++) {
+        print_dialect(out, dialects[i][0], dialects[i][1]);
+        if (!strcmp(dialects[i][0], "loop")) print_scalar_ops(out);
     }
     print_operators(out);
 }

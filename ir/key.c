@@ -1,5 +1,6 @@
 /* The key of a kernel: a hash of its text, in which values have numbers in the order in which they are made. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "schedule.h"
@@ -91,10 +92,13 @@ static uint64_t hash(uint64_t h, const char *text) {
     return h ^ h >> 29;
 }
 
+const char *ds_kernel_key_of(ds_ir_context *cx, const char *text) {
+    return ds_arena_printf(cx->arena, "%016" PRIx64 "%016" PRIx64, hash(0xcbf29ce484222325u, text), hash(0x9e3779b97f4a7c15u, text));
+}
+
 const char *ds_kernel_key(ds_ir_context *cx, const ds_op *kernel) {
     char *text = ds_kernel_text(kernel);
-    const char *key = ds_arena_printf(cx->arena, "%016" PRIx64 "%016" PRIx64, hash(0xcbf29ce484222325u, text), hash(0x9e3779b97f4a7c15u, text));
-    ds_string owner = {.data = text};
-    ds_string_free(&owner);
+    const char *key = ds_kernel_key_of(cx, text);
+    free(text);
     return key;
 }

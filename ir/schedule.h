@@ -105,5 +105,6 @@ char *ds_kernel_text(const ds_op *kernel);
 /* The same as 128 bits in hexadecimal: ops, types, maps, regions and attributes, but neither names of nodes nor places in the
  * model nor the schedule. In the context's arena. */
 const char *ds_kernel_key(ds_ir_context *cx, const ds_op *kernel);
+const char *ds_kernel_key_of(ds_ir_context *cx, const char *text); /* of the text above */
 
 #endif

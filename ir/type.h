@@ -49,8 +49,8 @@ typedef enum {
     DS_TYPE_SCALAR, /* f32, index, ... */
     DS_TYPE_TENSOR,
     DS_TYPE_UNRANKED, /* tensor<*xf32> */
-    DS_TYPE_VECTOR,   /* vector<16xf32>: loop level */
-    DS_TYPE_BUFFER,   /* memref<?xf32>: loop and plan level, flat storage */
+    DS_TYPE_VECTOR,   /* vector<16xf32>: loop dialect */
+    DS_TYPE_BUFFER,   /* memref<?xf32>: loop and plan dialects, flat storage */
     DS_TYPE_SEQUENCE, /* inner[0] */
     DS_TYPE_OPTIONAL, /* inner[0] */
     DS_TYPE_MAP,      /* inner[0] -> inner[1] */

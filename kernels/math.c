@@ -1,6 +1,6 @@
 /* Vector maths of generated code: compiled to bitcode for each architecture when dsc is built, linked into a model on demand, inlined.
  *
- * Freestanding; no fma is written (contraction is decided by the loop level). Functions of doubles are in double.h. Float versions that
+ * Freestanding; no fma is written (contraction is decided by the loop dialect). Functions of doubles are in double.h. Float versions that
  * have no entry of their own compute in double, to about 1e-15 (near_*), and round, which is correct to within 0.51 ULP. LANES, given when
  * this file is compiled, is 4, 8 or 16; vectors wider than the registers are split by LLVM. Scalars use lane 0 of 4.
  */

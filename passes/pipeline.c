@@ -122,7 +122,7 @@ static ds_status find_next(ds_module *module, size_t *out) {
 }
 
 /* Text that continues behind a pass has no ops that it, or one before it, would have lowered. */
-static ds_status check_level(ds_module *module, size_t next) {
+static ds_status check_dialect(ds_module *module, size_t next) {
     const char *lowered[] = {"onnx.", NULL};
     if (next == DS_COUNT(passes)) lowered[1] = "graph.";
     if (!ds_module_find(module, "main")) return ds_report(module->cx->diag, DS_ERROR, DS_E_verify, NULL, "there is no function @main");
@@ -143,7 +143,7 @@ ds_status ds_passes_run(ds_module *module, const ds_pass_options *options) {
         size_t next;
         DS_TRY(check_left_out(module, options->without));
         DS_TRY(find_next(module, &next));
-        DS_TRY(check_level(module, next));
+        DS_TRY(check_dialect(module, next));
         size_t last = DS_COUNT(passes) - 1;
         for (size_t i = 0; options->stop_after && i < last; i++)
             if (!strcmp(options->stop_after, passes[i].name)) last = i;

@@ -18,7 +18,7 @@
 #include "codegen/cpu/emit.h"
 #include "kernels_bitcode.h" /* generated: one {name, arch, bytes, length} a file of kernels/ */
 
-/* Short, printed here, without vectorisers and unrollers: the loop level did that (codegen-facts: the default pipelines cost ten times
+/* Short, printed here, without vectorisers and unrollers: the loop dialect did that (codegen-facts: the default pipelines cost ten times
  * the time and gain nothing). */
 static const char pipeline[] = "always-inline,globaldce,function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm)"
                                ",gvn,instcombine<no-verify-fixpoint>,dse,adce,simplifycfg)";

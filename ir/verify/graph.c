@@ -1,4 +1,4 @@
-/* Rules of the graph level: tensors and maps that fit together, regions that give what their op says. */
+/* Rules of the graph dialect: tensors and maps that fit together, regions that give what their op says. */
 #include <string.h>
 
 #include "ir/schedule.h"

@@ -1,4 +1,4 @@
-/* Rules of the loop level: types of scalars, vectors, loads, stores and loops; what code generation has room for. */
+/* Rules of the loop dialect: types of scalars, vectors, loads, stores and loops; what code generation has room for. */
 #include <string.h>
 
 #include "ir/verify/verify.h"

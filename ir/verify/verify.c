@@ -1,5 +1,5 @@
 /* Checks that hold for every op: counts of operands, results and regions, attributes, definition before use, terminators, and where an
- * op may stand. Rules of a level's own ops are in the other files. What passes is safe for every pass and for code generation; what only
+ * op may stand. Rules of a dialect's own ops are in the other files. What passes is safe for every pass and for code generation; what only
  * running would show is not checked. */
 #include "ir/verify/verify.h"
 

@@ -1,4 +1,4 @@
-/* What the parts of the verifier share. Each file knows one level; verify.c walks. */
+/* What the parts of the verifier share. Each file knows one dialect; verify.c walks. */
 #ifndef DS_VERIFY_H
 #define DS_VERIFY_H
 

@@ -47,9 +47,9 @@ static ds_status lower_one(lowerer *w, ds_op *kernel) {
     ds_string key = {0};
     ds_string_printf(&key, "%s", text);
     ds_attr_print(&key, attr);
-    free(text);
     lower_describe(w->m, kernel);
-    ds_op_set_attr(w->m, kernel, "key", ds_attr_string(w->m->cx, ds_kernel_key(w->m->cx, kernel)));
+    ds_op_set_attr(w->m, kernel, "key", ds_attr_string(w->m->cx, ds_kernel_key_of(w->m->cx, text)));
+    free(text);
     ptrdiff_t at = shgeti(w->known, key.data);
     const char *name = at >= 0 ? w->known[at].value : ds_arena_printf(w->m->arena, "%s%u", w->prefix, w->next);
     ds_status status = DS_OK;

@@ -23,7 +23,7 @@ func.func @main(%x: tensor<10x3xf32>) -> tensor<10x3xf32> {
 // -----
 // A row that is added to all rows keeps the two dims apart. How many pieces there are is an expression over the symbol; each has some rows.
 // CHECK-LABEL: func.func @k0
-// CHECK-SAME: pieces = "[[P:[^"]*n[^"]*]]", symbols = ["n"]
+// CHECK-SAME: pieces = "[[P:[^"]*n[^"]*]]", schedule = {{.*}}, symbols = ["n"]
 // CHECK: "loop.apply"() {map = affine_map<()[n] -> (n)>}
 // CHECK: "loop.for"
 // CHECK-NEXT: ^bb0(%[[ROW:.*]]: index)

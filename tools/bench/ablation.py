@@ -3,7 +3,7 @@
 
     ablation.py MODEL.onnx ... [--threads 1] [--seconds 1] [--dsc PATH]
 
-`tile` is the unrolling of contractions into register tiles, `layout` the channels-last images, packed weights and Winograd, `hoist` what
+`tile` is the unrolling of contractions into register tiles, `unroll` that of steps of k, small windows and long sums, `layout` the channels-last images, packed weights and Winograd, `hoist` what
 is computed when the model is compiled; `all` leaves all of them out. Kernels, bytes and FLOPs are those of one run, from `dsc profile`.
 """
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from inputs import write_inputs  # noqa: E402
 
-PASSES = ["", "fuse", "tile", "layout", "hoist", "simplify,clean", "fuse,tile,layout,join,hoist,simplify,clean"]
+PASSES = ["", "fuse", "tile", "unroll", "layout", "hoist", "simplify,clean", "fuse,tile,unroll,layout,join,hoist,simplify,clean"]
 
 
 def profile(dsc, model, inputs, without, args):
