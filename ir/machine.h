@@ -17,8 +17,10 @@ typedef struct {
     const char *doc;
 } ds_machine;
 
-/* The row of a machine at a level; NULL when there is none. A level's own name finds the row of all machines. */
+/* The row of a machine at a level; NULL when there is none. A level's own name finds the row of all machines; "native" that of this
+ * machine, or of all where it has none. */
 const ds_machine *ds_machine_find(const char *name, const char *level);
 const ds_machine *ds_machine_at(size_t index); /* NULL past the end */
+const char *ds_machine_native(void);           /* the name of this machine's rows; NULL when it has none */
 
 #endif

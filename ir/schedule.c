@@ -31,7 +31,7 @@ void ds_schedule_add(ds_schedule *s, int op, const char *axis, ds_level_kind kin
 }
 
 void ds_schedule_place(ds_schedule *s, int op, int level, ds_space space, int64_t keep) {
-    ds_place place = {op, level, space, keep};
+    ds_placement place = {op, level, space, keep};
     arrput(s->places, place);
 }
 
@@ -56,7 +56,7 @@ static const ds_attr *level_attr(ds_ir_context *cx, const ds_level *l) {
     return ds_attr_dict(cx, entries, count);
 }
 
-static const ds_attr *place_attr(ds_ir_context *cx, const ds_place *p) {
+static const ds_attr *place_attr(ds_ir_context *cx, const ds_placement *p) {
     ds_named_attr entries[4] = {
         {"op", ds_attr_int(cx, p->op)}, {"level", ds_attr_int(cx, p->level)}, {"space", ds_attr_string(cx, space_names[p->space])}};
     if (p->keep) entries[3] = (ds_named_attr){"keep", ds_attr_int(cx, p->keep)};
@@ -136,12 +136,12 @@ static ds_level read_level(reader *r, const ds_attr *a) {
                       .tail = (ds_tail)read_word(r, a, "tail", tail_names, DS_COUNT(tail_names))};
 }
 
-static ds_place read_place(reader *r, const ds_attr *a) {
+static ds_placement read_place(reader *r, const ds_attr *a) {
     check_keys(r, a, "op level space keep");
-    return (ds_place){.op = (int)read_int(r, a, "op", 0, DS_SCHEDULE_MOST, -1),
-                      .level = (int)read_int(r, a, "level", 0, DS_SCHEDULE_MOST, -1),
-                      .space = (ds_space)read_word(r, a, "space", space_names, DS_COUNT(space_names)),
-                      .keep = read_int(r, a, "keep", 0, DS_SCHEDULE_MOST_STEP, 0)};
+    return (ds_placement){.op = (int)read_int(r, a, "op", 0, DS_SCHEDULE_MOST, -1),
+                          .level = (int)read_int(r, a, "level", 0, DS_SCHEDULE_MOST, -1),
+                          .space = (ds_space)read_word(r, a, "space", space_names, DS_COUNT(space_names)),
+                          .keep = read_int(r, a, "keep", 0, DS_SCHEDULE_MOST_STEP, 0)};
 }
 
 /* The dictionaries in entry `name`: NULL and *count = 0 when it is absent. */

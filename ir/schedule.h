@@ -79,12 +79,12 @@ typedef struct {
     int op, level;
     ds_space space;
     int64_t keep;
-} ds_place;
+} ds_placement;
 
 typedef struct {
     const char *program, *mma; /* mma: NULL where nothing is multiplied by a table's row (ir/mma.def) */
     ds_level *levels;          /* stb_ds arrays */
-    ds_place *places;
+    ds_placement *places;
     int64_t prefetch_lines, prefetch_next; /* lines of a product's right side that a tile fetches ahead for each unrolled k step; bytes
                                               behind it that are the next kernels' */
 } ds_schedule;
@@ -95,7 +95,8 @@ void ds_schedule_place(ds_schedule *s, int op, int level, ds_space space, int64_
 /* The first level of this op, axis and kind; NULL when there is none. */
 const ds_level *ds_schedule_find(const ds_schedule *s, int op, const char *axis, ds_level_kind kind);
 const ds_attr *ds_schedule_attr(ds_ir_context *cx, const ds_schedule *s);
-/* Reads an attribute. NULL when it is of the form above, else what is wrong, in the context's arena; *out is to be freed only on success. */
+/* Reads an attribute. NULL when it is of the form above, else what is wrong, in the context's arena; *out is to be freed only on success.
+ */
 const char *ds_schedule_read(ds_ir_context *cx, const ds_attr *attr, ds_schedule *out);
 /* As Markdown: the kinds of levels, tails and spaces. */
 void ds_schedule_print_words(ds_string *out);

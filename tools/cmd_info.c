@@ -4,6 +4,7 @@
 
 #include "ir/document.h"
 #include "ir/require.h"
+#include "passes/schedule/schedule.h"
 #include "tools/model.h"
 
 static void print_capabilities(void) {
@@ -12,12 +13,16 @@ static void print_capabilities(void) {
     for (size_t i = 0; ds_target_at(i); i++)
         ds_string_printf(&text, "  %-12s %u-byte vectors%s\n", ds_target_at(i)->name, ds_target_at(i)->vector_bytes,
                          ds_target_at(i)->has_fma ? ", fma" : "");
-    ds_string_printf(&text, "this machine: %s\n\nmachines (--tune-for):\n", ds_target_find("native")->name);
+    const char *own = ds_machine_native();
+    ds_string_printf(&text, "this machine: %s, %s\n\nmachines (--tune-for):\n", ds_target_find("native")->name,
+                     own ? own : "no row of its own");
     const ds_machine *machine;
     for (size_t i = 0; (machine = ds_machine_at(i)); i++)
         ds_string_printf(&text, "  %-16s at %-10s %s\n", machine->name, machine->level, machine->doc);
-    ds_string_printf(&text, "\npasses (--without takes those with a star, and tile, the register tiles):\n");
+    ds_string_printf(&text, "\npasses (--without takes those with a star, and tile, the register tiles, and unroll):\n");
     ds_passes_list(&text);
+    ds_string_printf(&text, "\nprograms (ways to compute a kernel: the attribute schedule):\n");
+    ds_programs_list(&text);
     ds_string_printf(&text, "\noperators (ai.onnx):\n ");
     size_t column = 0;
     for (int k = 0; k < DS_OP_KIND_COUNT; k++) {

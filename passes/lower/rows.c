@@ -45,7 +45,7 @@ static void bind_buffers(lowering *l, ds_op *kernel, size_t shared, int64_t rows
     int index = 0;
     lower_bind_operands(l, kernel);
     for (ds_op *op = body->first; op != body->last; op = op->next, index++) {
-        const ds_place *place = rows_place(l->schedule, index);
+        const ds_placement *place = rows_place(l->schedule, index);
         for (size_t r = 0; place && r < op->result_count; r++) {
             ds_value *v = &op->results[r];
             if (rows_is_result(kernel, v)) continue;
@@ -101,7 +101,7 @@ static void block_ops(lowering *l, const ds_block *body, lower_rows_at *rows, ds
     int index = 0;
     for (ds_op *op = body->first; op != body->last; op = op->next, index++) {
         if (op->kind == DS_GRAPH_matmul) {
-            const ds_place *place = rows_place(l->schedule, index);
+            const ds_placement *place = rows_place(l->schedule, index);
             ds_op *epilogue = place && place->space == DS_SPACE_registers ? op->next : NULL;
             lower_tile_rows(l, op, epilogue, index, rows, low, high, block);
             index += epilogue != NULL;
@@ -213,4 +213,3 @@ void lower_turns(lowering *l, ds_op *kernel) {
     arrfree(at);
     lower_parallel_end(l, pieces);
 }
-

@@ -4,8 +4,8 @@
  *   {program = "blocks", levels = [d2 grid 48, op 0: m tile 6, n tile 16, k unroll 4, op 1: …], place = […]}
  *   {program = "turns", levels = [d0 grid 1, turn serial 1, op 0: …], place = […]}
  *
- * The grid's axis is the last dim that all ops share. What flows between them has room for one row, or a block of rows; a row may lie in the
- * result's place, and a product's sums stay in registers where a map finishes them.
+ * The grid's axis is the last dim that all ops share. What flows between them has room for one row, or a block of rows; a row may lie in
+ * the result's place, and a product's sums stay in registers where a map finishes them.
  */
 #include "passes/schedule/rows.h"
 
@@ -106,7 +106,7 @@ size_t rows_shared(const ds_schedule *s) {
     return 0;
 }
 
-const ds_place *rows_place(const ds_schedule *s, int op) {
+const ds_placement *rows_place(const ds_schedule *s, int op) {
     for (size_t i = 0; i < arrlenu(s->places); i++)
         if (s->places[i].op == op) return &s->places[i];
     return NULL;

@@ -25,6 +25,6 @@ bool rows_are_turns(const ds_op *loop);
 bool rows_is_result(const ds_op *kernel, const ds_value *v); /* yielded */
 /* Rows that a kernel shares by its schedule: 0 for programs that share none. */
 size_t rows_shared(const ds_schedule *s);
-const ds_place *rows_place(const ds_schedule *s, int op); /* NULL: a result */
+const ds_placement *rows_place(const ds_schedule *s, int op); /* NULL: a result */
 
 #endif
