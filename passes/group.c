@@ -1,7 +1,7 @@
 /* group: puts ops that are scheduled together into graph.kernel ops, one kernel for every op that computes.
  *
  *   before   %1 = "graph.matmul"(%x, %w)    %2 = "graph.map"(%1, %bias) ({ add })
- *   after    %2 = "graph.kernel"(%x, %w, %bias) ({ matmul, map, yield }) 
+ *   after    %2 = "graph.kernel"(%x, %w, %bias) ({ matmul, map, yield })
  *
  * A contraction or a pool takes the map that reads it point by point as its epilogue. A reduction and the maps and reductions around it
  * that walk the same leading dimensions (softmax, layer normalisation) share the loops over those: `shared` says how many; what flows
@@ -230,8 +230,8 @@ static size_t collect_layers(grouper *g, ds_op *first, ds_op **ops, size_t *out_
     ops[count++] = epilogue;
     const ds_value *v = &epilogue->results[0];
     ds_op *second = ds_value_has_one_use(v) ? v->uses->owner : NULL;
-    if (!second || second->block != first->block || second->kind != DS_GRAPH_matmul || !rows_is_product(g->cx, second, &own) || own != rows ||
-        !rows_same(v->type, second->results[0].type, rows) || ds_op_operand(second, 0) != v ||
+    if (!second || second->block != first->block || second->kind != DS_GRAPH_matmul || !rows_is_product(g->cx, second, &own) ||
+        own != rows || !rows_same(v->type, second->results[0].type, rows) || ds_op_operand(second, 0) != v ||
         !rows_read(ds_op_map(second, 0), v->type, rows))
         return 0;
     double room = (double)g->machine->l2_bytes;
@@ -274,7 +274,8 @@ static size_t collect_strips(grouper *g, ds_op *first, ds_op **ops) {
     if (!strips_makes_rows(g->cx, first)) return 0;
     if (!strips_has_window(g->cx, first)) {
         window = extend_chain(g, first, ops, &count);
-        if (!window || !strips_has_window(g->cx, window) || !strips_makes_rows(g->cx, window) || !weights_are_small(g, first, window)) return 0;
+        if (!window || !strips_has_window(g->cx, window) || !strips_makes_rows(g->cx, window) || !weights_are_small(g, first, window))
+            return 0;
         kept = ds_op_operand(window, 0);
         ds_window_along(g->cx, window, 2, &reads);
         if (ds_layout_border(kept->type, 2, false) != (ds_is_pool(g->cx, window) ? 0 : reads.before)) return 0;

@@ -7,8 +7,8 @@
 #include "ir/rewrite.h"
 #include "ir/target.h"
 
-/* A choice that was measured, in place of the cost model's: how kernels of this key are computed, or whether the convolution of an ONNX node
- * is computed by Winograd's algorithm (tiles of 2 or 4; 0: not). */
+/* A choice that was measured, in place of the cost model's: how kernels of this key are computed, or whether the convolution of an ONNX
+ * node is computed by Winograd's algorithm (tiles of 2 or 4; 0: not). */
 typedef struct {
     const char *key, *node; /* one is NULL */
     const char *what;       /* of a key: the kernel, for people, or NULL */
@@ -17,9 +17,9 @@ typedef struct {
 } ds_choice;
 
 typedef struct {
-    const ds_target *target;      /* what may be emitted */
-    const ds_machine *machine;    /* what is chosen for */
-    const ds_choice *schedules;   /* measured by `dsc tune`, or NULL */
+    const ds_target *target;    /* what may be emitted */
+    const ds_machine *machine;  /* what is chosen for */
+    const ds_choice *schedules; /* measured by `dsc tune`, or NULL */
     size_t schedule_count;
     bool print_after_all, print_changed, timing, verify_each, trace_rules;
     const char *print_after; /* one pass's name, or NULL */

@@ -1,7 +1,7 @@
 /* graph.kernel -> function of loop ops, by its schedule.
  *
- * Arguments: a buffer for every operand, every result, and every value that flows between the kernel's ops (scratch of one thread, attribute
- * `scratch`: bytes of each). Attribute `pieces`: how many independent pieces the function's loop.parallel has.
+ * Arguments: a buffer for every operand, every result, and every value that flows between the kernel's ops (scratch of one thread,
+ * attribute `scratch`: bytes of each). Attribute `pieces`: how many independent pieces the function's loop.parallel has.
  */
 #include <string.h>
 

@@ -41,8 +41,7 @@ static ds_status lower_new(lowerer *w, const ds_op *kernel, const ds_attr *attr,
 /* Equal kernels of equal schedules are one function. */
 static ds_status lower_one(lowerer *w, ds_op *kernel) {
     const ds_attr *attr = ds_op_attr(kernel, "schedule");
-    if (!attr)
-        return ds_report(w->m->cx->diag, DS_ERROR, DS_E_schedule, ds_op_where(w->m, kernel), "the kernel has no schedule");
+    if (!attr) return ds_report(w->m->cx->diag, DS_ERROR, DS_E_schedule, ds_op_where(w->m, kernel), "the kernel has no schedule");
     char *text = ds_kernel_text(kernel);
     ds_string key = {0};
     ds_string_printf(&key, "%s", text);

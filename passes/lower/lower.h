@@ -76,8 +76,9 @@ void lower_bind_operands(lowering *l, const ds_op *kernel);
 void lower_set_scratch(lowering *l, const ds_expr **bytes);
 void lower_bind_alone(lowering *l, const ds_op *kernel);
 
-/* Opens the parallel loop of a kernel over `extent` iterations, `chunk` of them a piece: new ops go inside a loop over the iterations of one
- * piece, whose position is returned; with `ranges` there is no such loop, and it is the piece's first one. lower_parallel_end closes. */
+/* Opens the parallel loop of a kernel over `extent` iterations, `chunk` of them a piece: new ops go inside a loop over the iterations of
+ * one piece, whose position is returned; with `ranges` there is no such loop, and it is the piece's first one. lower_parallel_end closes.
+ */
 ds_value *lower_parallel(lowering *l, const ds_expr *extent, int64_t chunk, bool ranges, ds_op **out_loop);
 void lower_parallel_end(lowering *l, ds_op *loop);
 void lower_zeros(lowering *l, ds_value *buffer, ds_value *from, ds_value *count); /* `count` zeros from element `from` on */

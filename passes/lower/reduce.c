@@ -96,8 +96,8 @@ static void chained_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds
 }
 
 /* A loop of accumulations along `dim`; sums of very many in blocks. */
-static void sum_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step,
-                     bool in_blocks, ds_value *const *acc, ds_value **out) {
+static void sum_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, bool in_blocks,
+                     ds_value *const *acc, ds_value **out) {
     lowering *l = w->l;
     size_t count = w->op->result_count;
     if (!in_blocks) {

@@ -47,7 +47,8 @@ static ds_value *packed_column(tiling *t, ds_value *q, size_t j) {
 
 static const ds_attr *window_attr(tiling *t, int access) {
     const ds_expr *e[SCHEDULE_MOST_DIMS];
-    for (size_t i = t->s.kept; i < t->s.rank; i++) e[i - t->s.kept] = access < 0 ? t->s.extent[i] : tile_coefficient(&t->s, (size_t)access, i);
+    for (size_t i = t->s.kept; i < t->s.rank; i++)
+        e[i - t->s.kept] = access < 0 ? t->s.extent[i] : tile_coefficient(&t->s, (size_t)access, i);
     return ds_attr_exprs(t->l->cx, e, t->s.rank - t->s.kept);
 }
 
@@ -56,7 +57,8 @@ static const ds_attr *window_attr(tiling *t, int access) {
  * kernels that come next, some of which have no time to fetch their own. */
 static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *first) {
     lowering *l = t->l;
-    int64_t k = (int64_t)tile_sum_length(&t->s), width = (int64_t)(t->columns * l->lanes), share = k / TILE_STEPS * (int64_t)t->grid.lines * line_of(t);
+    int64_t k = (int64_t)tile_sum_length(&t->s), width = (int64_t)(t->columns * l->lanes),
+            share = k / TILE_STEPS * (int64_t)t->grid.lines * line_of(t);
     ds_value *turn = t->turn ? t->turn : lw_index(l, 0), *own = lw_index(l, (int64_t)t->ahead.own_turns);
     if (t->s.m != SIZE_MAX)
         turn =
@@ -71,7 +73,8 @@ static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *firs
         is_own = lw_binary(l, DS_LOOP_eq, lw_binary(l, DS_LOOP_mod, group, two), lw_index(l, 0));
         group = lw_binary(l, DS_LOOP_div, group, two);
     } else turn = lw_binary(l, DS_LOOP_sub, turn, own);
-    ds_value *tile = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, group, lw_extent(l, tile_blocks(&t->s, t->s.extent[t->s.n], width))), q);
+    ds_value *tile =
+        lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, group, lw_extent(l, tile_blocks(&t->s, t->s.extent[t->s.n], width))), q);
     tile = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, tile, lw_index(l, (int64_t)others)), turn);
     int64_t count = ds_layout_count(l->cx, ds_op_operand(t->s.op, 1)->type)->value, line = line_of(t);
     ds_value *behind = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, tile, lw_index(l, t->ahead.behind)),
@@ -102,8 +105,9 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
         operands[count++] = t->s.packed ? packed_column(t, q, j) : index_at(t, TILE_B, m, column[j]);
         if (t->s.packed && masked && j &&
             !ds_expr_is_const(t->s.extent[t->s.n], NULL)) { /* a panel that may not exist: read the first one instead */
-            ds_value *exists = lw_op(l, DS_LOOP_cast, (ds_value *[]){lw_binary(l, DS_LOOP_lt, column[j], lw_extent(l, t->s.extent[t->s.n]))}, 1,
-                                     ds_type_scalar(l->cx, DS_index));
+            ds_value *exists =
+                lw_op(l, DS_LOOP_cast, (ds_value *[]){lw_binary(l, DS_LOOP_lt, column[j], lw_extent(l, t->s.extent[t->s.n]))}, 1,
+                      ds_type_scalar(l->cx, DS_index));
             ds_value *base = operands[count - 1 - j], *distance = lw_binary(l, DS_LOOP_sub, operands[count - 1], base);
             operands[count - 1] = lw_binary(l, DS_LOOP_add, base, lw_binary(l, DS_LOOP_mul, distance, exists));
         }
@@ -272,8 +276,8 @@ void lower_tile(lowering *l, ds_op *kernel) {
     emit_pieces(&t);
 }
 
-void lower_tile_rows(lowering *l, const ds_op *op, const ds_op *epilogue, int index, const lower_rows_at *rows, ds_value *low, ds_value *high,
-                     int64_t block) {
+void lower_tile_rows(lowering *l, const ds_op *op, const ds_op *epilogue, int index, const lower_rows_at *rows, ds_value *low,
+                     ds_value *high, int64_t block) {
     tiling t = {.l = l, .p = {.vector = -1}, .low = low};
     bool opened = tile_open_rows(&t.s, l->core, op, epilogue, rows->shared, block);
     assert(opened);

@@ -1,5 +1,5 @@
-/* window: depthwise convolutions and pools. Lanes walk the channels, some results lie in registers, and each input element that they need is
- * read once for all of them.
+/* window: depthwise convolutions and pools. Lanes walk the channels, some results lie in registers, and each input element that they need
+ * is read once for all of them.
  *
  * A tile is `count` results along the last spatial dim, of one row or of two whose windows share input rows. Where the extent is static,
  * the last tile overlaps the one before (and stores the same values again), so there are no edges; elsewhere positions past the end repeat
@@ -182,7 +182,8 @@ static void emit_channels(windows *d) {
         p.at[d->s.along] = d->s.overlaps && r ? lw_binary(l, DS_LOOP_add, d->at[0], lw_index(l, (int64_t)r)) : d->at[r];
         for (size_t k = 0; d->s.epilogue && k < d->s.epilogue->operand_count; k++) {
             ds_value *operand = ds_op_operand(d->s.epilogue, k);
-            args[k] = operand == &d->s.op->results[0] ? result : (lane_value){lw_load(l, lw_buffer(l, operand), d->s.extra[k], &p, NULL), NULL};
+            args[k] =
+                operand == &d->s.op->results[0] ? result : (lane_value){lw_load(l, lw_buffer(l, operand), d->s.extra[k], &p, NULL), NULL};
         }
         if (d->s.epilogue) lw_region(l, ds_op_block(d->s.epilogue, 0), args, d->s.position, &p, &result);
         lw_store(l, result.v, out, d->s.out, &p);

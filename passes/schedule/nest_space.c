@@ -51,7 +51,8 @@ static bool nest_can_collapse(const ds_core *core, const nest *n, size_t dim) {
 
 /* dim * extent(dim+1) + dim+1 becomes the new dim. Pinned dims are never collapsed, so old positions of these two are not needed. */
 static void nest_collapse(const ds_core *core, nest *n, size_t dim) {
-    const ds_expr *to[SCHEDULE_MOST_DIMS], *zero = ds_expr_const(core->cx, 0), *extent = ds_expr_mul(core->cx, n->extent[dim], n->extent[dim + 1]);
+    const ds_expr *to[SCHEDULE_MOST_DIMS], *zero = ds_expr_const(core->cx, 0),
+                                           *extent = ds_expr_mul(core->cx, n->extent[dim], n->extent[dim + 1]);
     for (size_t i = 0; i < n->rank; i++) to[i] = i == dim ? zero : ds_expr_dim(core->cx, i <= dim ? i : i - 1);
     nest_substitute(core, n, to);
     for (size_t i = dim + 1; i + 1 < n->rank; i++) move_dim(n, i, i + 1);

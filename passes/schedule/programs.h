@@ -17,9 +17,9 @@ typedef struct {
     ds_ir_context *cx;
     const ds_target *target;
     const ds_machine *machine;
-    size_t lanes;   /* of vectors, for every element type */
-    bool unrolls;   /* small loops and steps are written out (--without=unroll: not) */
-    bool exhausts;  /* propose also what costs more: for measuring */
+    size_t lanes;  /* of vectors, for every element type */
+    bool unrolls;  /* small loops and steps are written out (--without=unroll: not) */
+    bool exhausts; /* propose also what costs more: for measuring */
 } ds_core;
 
 /* Appends schedules for this kernel to *out (a stb_ds array of schedules that the caller frees), best first. */

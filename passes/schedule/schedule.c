@@ -177,7 +177,8 @@ static const ds_attr *obeyable(scheduler *w, const ds_op *kernel, const ds_attr 
         ds_schedule_free(&s);
     }
     if (!why) return attr;
-    (void)ds_report(w->core.cx->diag, DS_WARNING, DS_E_schedule, ds_op_where(w->m, kernel), "the schedule for this kernel is left out: %s", why);
+    (void)ds_report(w->core.cx->diag, DS_WARNING, DS_E_schedule, ds_op_where(w->m, kernel), "the schedule for this kernel is left out: %s",
+                    why);
     return NULL;
 }
 

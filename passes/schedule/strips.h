@@ -1,5 +1,5 @@
-/* The program `strips`: [convolution,] depthwise convolution or pool [, 1x1 convolution] of an image, each with what is done to its results,
- * some rows at a time. */
+/* The program `strips`: [convolution,] depthwise convolution or pool [, 1x1 convolution] of an image, each with what is done to its
+ * results, some rows at a time. */
 #ifndef DS_SCHEDULE_STRIPS_H
 #define DS_SCHEDULE_STRIPS_H
 
@@ -26,7 +26,7 @@ typedef struct {
 /* Strips whose buffers fit a quarter of the L2 cache. False when there would be one band only: two threads are better. */
 bool strips_choose(ds_ir_context *cx, const ds_machine *machine, const strips_chain *chain, strips_plan *out);
 bool strips_chain_of(ds_ir_context *cx, const ds_op *kernel, strips_chain *out);
-const ds_op *strips_epilogue(const ds_op *op); /* the map behind an op of a chain, or NULL */
+const ds_op *strips_epilogue(const ds_op *op);                                   /* the map behind an op of a chain, or NULL */
 int64_t strips_buffer_rows(ds_ir_context *cx, const ds_value *v, int64_t strip); /* of what flows inside: what its reader needs */
 /* Rows of an image as they lie in memory: how many, and elements of one. */
 void strips_rows_in_memory(ds_ir_context *cx, const ds_type *t, int64_t *out_rows, int64_t *out_length);

@@ -369,7 +369,9 @@ const char *tile_read_grid(const tile_space *t, const ds_schedule *s, const tile
     if (grouped && grid[0]->step % rows) return "a group of rows has whole pieces";
     *out = (tile_grid){.rows = rows / c->rows,
                        .columns = columns / tile_width(t, c),
-                       .group = grouped ? grid[0]->step / rows : rows_first ? 1 : 0,
+                       .group = grouped      ? grid[0]->step / rows
+                                : rows_first ? 1
+                                             : 0,
                        .chunk = serial ? serial->step : 1,
                        .lines = s->prefetch_lines,
                        .next = s->prefetch_next};

@@ -116,8 +116,8 @@ static void pick_tile_dims(tile_space *t) {
     for (size_t i = 0; i < t->kept; i++)
         if (t->role[i] == DS_DIM_N) t->n = i;
     for (size_t i = 0; i < t->kept; i++)
-        if (t->role[i] == DS_DIM_M &&
-            (t->m == SIZE_MAX || schedule_estimate(t->extent[i]) >= schedule_estimate(t->extent[t->m]) || schedule_estimate(t->extent[i]) >= 4))
+        if (t->role[i] == DS_DIM_M && (t->m == SIZE_MAX || schedule_estimate(t->extent[i]) >= schedule_estimate(t->extent[t->m]) ||
+                                       schedule_estimate(t->extent[i]) >= 4))
             t->m = i;
 }
 
@@ -149,7 +149,6 @@ static bool arrange(tile_space *t) {
         if (!tile_coefficient(t, TILE_A, i) || (!(t->packed && i == t->n) && !tile_coefficient(t, TILE_B, i))) return false;
     return true;
 }
-
 
 static bool is_multiplied(const ds_op *op) {
     return op->results[0].type->elem == DS_f32 && ds_op_operand(op, 0)->type->elem == DS_f32 && ds_op_operand(op, 1)->type->elem == DS_f32;

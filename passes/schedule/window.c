@@ -93,7 +93,6 @@ int64_t window_reach(int64_t results, int64_t stride, int64_t window, int64_t di
     return (results - 1) * stride + (window - 1) * dilation + 1;
 }
 
-
 bool window_open(window_space *s, const ds_core *core, const ds_op *op, const ds_op *epilogue) {
     *s = (window_space){.core = core, .op = op, .epilogue = epilogue};
     if (op->result_count != 1 || op->results[0].type->elem != DS_f32 || !open_windows(s)) return false;
@@ -190,8 +189,7 @@ const char *window_read(const window_space *s, const ds_schedule *in, int op, wi
     if (!along) return "the results of a row have no tile";
     *out = (window_choice){.count = along->step, .tall = tall ? tall->step : 1, .chunk = 1};
     out->unrolls = ds_schedule_find(in, op, "k", DS_LEVEL_unroll) != NULL;
-    if (out->count > WINDOW_MOST_RESULTS)
-        return schedule_refuse(s->core, "a tile has %d results of a row at most", WINDOW_MOST_RESULTS);
+    if (out->count > WINDOW_MOST_RESULTS) return schedule_refuse(s->core, "a tile has %d results of a row at most", WINDOW_MOST_RESULTS);
     if (out->tall > (s->shares_rows ? WINDOW_MOST_ROWS : 1)) return "a tile has more rows than can share what they read";
     if (!fits_registers(s, out->tall, out->count))
         return schedule_refuse(s->core, "a tile of %dx%d takes more than %u registers", (int)out->tall, (int)out->count,

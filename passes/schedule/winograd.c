@@ -101,7 +101,8 @@ static ds_schedule make_schedule(const winograd_space *w, const winograd_choice 
     ds_schedule_add(&s, DS_OWN, "m", DS_LEVEL_grid, c->block * c->chunk, DS_TAIL_guard);
     ds_schedule_add(&s, DS_OWN, "m", DS_LEVEL_serial, c->block, DS_TAIL_guard);
     ds_schedule_add(&s, DS_OWN, "m", DS_LEVEL_tile, c->rows, schedule_tail(w->total, c->rows, DS_TAIL_repeat));
-    ds_schedule_add(&s, DS_OWN, "n", DS_LEVEL_tile, width_of(w, c), schedule_tail(ds_op_operand(w->op, 1)->type->dims[2], width_of(w, c), DS_TAIL_mask));
+    ds_schedule_add(&s, DS_OWN, "n", DS_LEVEL_tile, width_of(w, c),
+                    schedule_tail(ds_op_operand(w->op, 1)->type->dims[2], width_of(w, c), DS_TAIL_mask));
     if (w->core->unrolls) ds_schedule_add(&s, DS_OWN, "k", DS_LEVEL_unroll, 4, DS_TAIL_guard);
     ds_schedule_place(&s, 0, 1, DS_SPACE_scratch, 0);
     return s;

@@ -9,11 +9,11 @@ enum { WINOGRAD_SKEW = 16, WINOGRAD_MOST_TILES = 64, WINOGRAD_MOST_ROWS = 14 };
 
 typedef struct {
     const ds_core *core;
-    const ds_op *op, *epilogue, *pool;              /* the last two: or NULL */
-    int64_t side, wide, points;                     /* of the result's tiles; of the input's; wide * wide */
+    const ds_op *op, *epilogue, *pool;               /* the last two: or NULL */
+    int64_t side, wide, points;                      /* of the result's tiles; of the input's; wide * wide */
     int64_t ci, co, panels, in[2], out[2], tiles[2]; /* rows, columns */
-    const ds_expr *total;                           /* tiles of all images */
-    int64_t stride;                                 /* floats of a row of V: longer than needed, so that they do not share few sets of the L1 cache */
+    const ds_expr *total;                            /* tiles of all images */
+    int64_t stride; /* floats of a row of V: longer than needed, so that they do not share few sets of the L1 cache */
 } winograd_space;
 
 typedef struct {
