@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -492,10 +493,11 @@ def main():
     if not env.full:
         report.skip("--full tier", "sanitizer builds of units, text tests and bad input; run tools/test.sh --full")
     for stage in STAGES:
-        if env.only in (None, stage.__name__):
-            before = (report.passed, report.failed)
+        if not env.only or stage.__name__ in env.only.split(","):
+            passed, failed, start = report.passed, report.failed, time.monotonic()
             stage(env, report)
-            print("%s: %d passed, %d failed" % (stage.__name__.replace("_", " "), report.passed - before[0], report.failed - before[1]) + " so far", flush=True)
+            print("%s: %d passed, %d failed, %.0f s" % (stage.__name__, report.passed - passed, report.failed - failed, time.monotonic() - start),
+                  flush=True)
     if env.full:
         import full
         full.run(env, report, {s.__name__: s for s in STAGES}, sh, ROOT)
