@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "dims.h"
 #include "schema.h"
 
 static const char *const dialects[][2] = {
@@ -91,6 +92,9 @@ static void print_types(ds_string *out) {
     }
     ds_string_printf(out, "\n## Encodings\n\nThe dictionary of a tensor type. Without `map` a tensor is dense and row-major.\n\n");
     ds_schema_print_encodings(out);
+    ds_string_printf(out, "\n## Kinds of dims\n\nWhat the dims of a contraction are for (attribute `kinds`): those of the "
+                          "result, then the reduced ones.\n\n");
+    ds_dims_print_kinds(out);
 }
 
 void ds_ir_document(ds_string *out) {

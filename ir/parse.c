@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dims.h"
 #include "eval.h"
 #include "safetensors.h"
 #include "schema.h"
@@ -591,6 +592,7 @@ static bool read_generic(reader *r, ds_block *block, op_parts *p) {
         op->results[i] = (ds_value){.type = p->results[i], .op = op, .index = (uint32_t)i, .id = r->m->next_value_id++};
         if (!define(r, p->names[i], &op->results[i])) return false;
     }
+    ds_dims_complete(r->m, op);
     return read_loc(r, &op->loc);
 }
 

@@ -1,28 +1,22 @@
 #include "passes/contraction.h"
 
-static bool map_mentions(ds_ir_context *cx, const ds_attr *map, size_t dim) {
-    const ds_expr *coefficient, *rest;
-    for (size_t i = 0; i < map->count; i++)
-        if (!ds_expr_linear(cx, map->exprs[i], dim, &coefficient, &rest) || !ds_expr_equals(coefficient, 0)) return true;
-    return false;
-}
-
 bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out) {
     const ds_attr *over = ds_op_attr(op, "over");
     const ds_type *type = op->results[0].type;
+    (void)cx;
     *out = (ds_contraction){.rank = type->rank, .over_count = over->count};
     if (out->rank + out->over_count > DS_CONTRACTION_MAX) return false;
     for (size_t i = 0; i < out->rank + out->over_count; i++) {
         out->extent[i] = i < out->rank ? type->dims[i] : ds_attr_to_expr(over->items[i - out->rank]);
-        bool left = map_mentions(cx, ds_op_map(op, 0), i), right = map_mentions(cx, ds_op_map(op, 1), i);
-        out->role[i] = i >= out->rank ? DS_DIM_K : left && !right ? DS_DIM_M : right && !left ? DS_DIM_N : DS_DIM_BATCH;
+        out->kind[i] = ds_dims_kind(op, i);
+        out->role[i] = out->kind[i] == DS_DIM_WINDOW ? DS_DIM_K : out->kind[i];
     }
     return true;
 }
 
 bool ds_is_depthwise(ds_ir_context *cx, const ds_op *op) {
     ds_contraction c;
-    return op->kind == DS_GRAPH_conv && ds_contraction_of(cx, op, &c) && c.rank > 1 && c.role[1] == DS_DIM_BATCH &&
+    return op->kind == DS_GRAPH_conv && ds_contraction_of(cx, op, &c) && c.rank > 1 && c.kind[1] == DS_DIM_BATCH &&
            ds_expr_equals(c.extent[c.rank], 1) && ds_op_map(op, 0)->exprs[1] == ds_expr_dim(cx, 1);
 }
 

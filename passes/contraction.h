@@ -1,15 +1,17 @@
-/* What the dimensions of a contraction (graph.matmul, graph.conv) or a pool (graph.reduce) are for, read off its index maps; layouts. */
+/* The space of a contraction (graph.matmul, graph.conv) or a pool (graph.reduce), and its windows; layouts. */
 #ifndef DS_CONTRACTION_H
 #define DS_CONTRACTION_H
 
+#include "ir/dims.h"
 #include "ir/ir.h"
 
 enum { DS_PANEL = 16, DS_CONTRACTION_MAX = 24, DS_WINDOW_MOST = 32 /* elements of a row, for depthwise convolutions and pools */ };
 
-typedef enum { DS_DIM_BATCH, DS_DIM_M, DS_DIM_N, DS_DIM_K } ds_dim_role;
+typedef ds_dim_kind ds_dim_role; /* a window counts as k: how loops go over it */
 
 typedef struct {
     size_t rank, over_count; /* result dims, then reduced ones */
+    ds_dim_kind kind[DS_CONTRACTION_MAX];
     ds_dim_role role[DS_CONTRACTION_MAX];
     const ds_expr *extent[DS_CONTRACTION_MAX];
 } ds_contraction;

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/dims.h"
 #include "ir/eval.h"
 #include "passes/contraction.h"
 #include "passes/passes.h"
@@ -446,6 +447,7 @@ static bool read_through_view(ds_rewriter *rw, ds_op *op) {
         for (size_t k = 0; k < maps->count; k++)
             arrput(changed, k == i ? ds_attr_map(m->cx, (size_t)map->integer, exprs, from->type->rank) : maps->items[k]);
         ds_op_set_attr(m, op, "maps", ds_attr_array(m->cx, changed, arrlenu(changed)));
+        ds_dims_note(m, op);
         arrfree(changed);
         ds_op_set_operand(op, i, from);
         if (ds_value_unused(&view->results[0])) ds_rewriter_erase(rw, view);

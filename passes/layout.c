@@ -117,6 +117,7 @@ static void swap_operands(layout *l, ds_op *op) {
     ds_op_set_operand(op, 0, b);
     ds_op_set_operand(op, 1, a);
     ds_op_set_attr(l->m, op, "maps", ds_attr_array(l->cx, maps, 2));
+    ds_dims_note(l->m, op);
 }
 
 /* Panels whose distance is a multiple of the machine's stride share few sets of the L1 cache when a tile reads several. One more row, of
@@ -274,6 +275,7 @@ static void pack_groups(layout *l, ds_op *conv) {
     over[0] = ds_attr_expr(l->cx, ds_expr_const(l->cx, inputs * merged));
     ds_op_set_attr(l->m, conv, "maps", ds_attr_array(l->cx, maps, 2));
     ds_op_set_attr(l->m, conv, "over", ds_attr_array(l->cx, over, ds_op_attr(conv, "over")->count));
+    ds_dims_note(l->m, conv);
     ds_value *grouped = grouped_weights(l, conv, w, outputs, merged);
     ds_op_set_operand(conv, 1, encode_weights(l, conv, grouped, ds_layout_encoding(l->cx, rank + 1, order, rank + 2)));
 }

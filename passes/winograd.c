@@ -1,5 +1,6 @@
 #include "passes/winograd.h"
 
+#include "ir/dims.h"
 #include "passes/contraction.h"
 
 /* Costs in multiply-adds: of a transform for each point of a tile and channel, of a filter element that is read from memory. */
@@ -67,6 +68,7 @@ static ds_value *along(ds_module *m, ds_builder *b, ds_value *matrix, ds_value *
     ds_op *op = ds_op_create(b, DS_GRAPH_matmul, operands, 2, &type, 1, 0);
     ds_op_set_attr(m, op, "maps", ds_attr_array(cx, maps, 2));
     ds_op_set_attr(m, op, "over", ds_attr_exprs(cx, &over, 1));
+    ds_dims_note(m, op);
     return ds_op_result(op, 0);
 }
 

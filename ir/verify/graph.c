@@ -1,6 +1,7 @@
 /* Rules of the graph dialect: tensors and maps that fit together, regions that give what their op says. */
 #include <string.h>
 
+#include "ir/dims.h"
 #include "ir/schedule.h"
 #include "ir/verify/verify.h"
 
@@ -96,10 +97,22 @@ static void verify_index(verifier *v, const ds_op *op) {
         verify_fail(v, op, "there is not one expression for every element");
 }
 
+/* Every value of `from` is one of `to`. */
+static bool is_exact(ds_elem from, ds_elem to) {
+    const ds_elem_info *f = ds_elem_facts(from), *t = ds_elem_facts(to);
+    if (from == to) return true;
+    if (!ds_elem_is_integer(from) || !ds_elem_is_integer(to)) return false;
+    return f->class == t->class ? f->bits < t->bits : t->class == DS_CLASS_SINT && f->bits < t->bits;
+}
+
 static void verify_contraction(verifier *v, const ds_op *op) {
-    const ds_elem elem = op->results[0].type->elem;
+    static const char what[] = "an operand's elements are not all numbers of the result's";
+    const ds_elem sum = op->results[0].type->elem;
     for (size_t i = 0; i < op->operand_count; i++)
-        if (ds_op_operand(op, i)->type->elem != elem) verify_fail(v, op, "operands and result differ in element type");
+        if (!is_exact(ds_op_operand(op, i)->type->elem, sum)) verify_fail(v, op, what);
+    if (v->status != DS_OK) return;
+    const char *misfit = ds_dims_misfit(v->m, op);
+    if (misfit) verify_fail(v, op, misfit);
 }
 
 static bool differ(const ds_expr *a, const ds_expr *b) {

@@ -32,7 +32,14 @@ RULE(gemm) {
     return DS_OK;
 }
 
-/* ---- integers: values less their zero points, in i32 ---- */
+/* ---- integers: values less their zero points, in i32; as they are where these are zero ---- */
+
+static bool is_zero(const ds_value *zero) {
+    const ds_attr *value = ds_value_constant(zero);
+    bool all = value != NULL;
+    for (size_t i = 0; all && i < value->count; i++) all = ((const uint8_t *)value->bytes)[i] == 0;
+    return all;
+}
 
 /* One zero point for all, for each place along `axis`, or of x's rank. */
 static ds_status less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axis, ds_value **out) {
@@ -46,10 +53,11 @@ static ds_status less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axi
         DS_TRY(dec_fits(d, zero->type->dims[i], dims[at], what));
         exprs[i] = dec_stretched(d, zero->type->dims[i], dims[at], dec_dim(d, at));
     }
-    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), zero ? dec_map_of(d, rank, exprs, zeros) : NULL};
-    body r = map_begin(d, DS_i32, rank, dims, inputs, maps, zero ? 2 : 1);
-    ds_value *v = cast_to(&r, r.x[0], DS_i32);
-    *out = map_end(&r, zero ? op2(&r, DS_LOOP_sub, v, cast_to(&r, r.x[1], DS_i32)) : v);
+    *out = x;
+    if (!zero || is_zero(zero)) return DS_OK;
+    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), dec_map_of(d, rank, exprs, zeros)};
+    body r = map_begin(d, DS_i32, rank, dims, inputs, maps, 2);
+    *out = map_end(&r, op2(&r, DS_LOOP_sub, cast_to(&r, r.x[0], DS_i32), cast_to(&r, r.x[1], DS_i32)));
     return DS_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/dims.h"
 #include "ir/eval.h"
 
 enum { KNOWN_LIMIT = 1024 }; /* elements: larger values are not evaluated while compiling */
@@ -630,17 +631,23 @@ ds_value *dec_slice(dec *d, ds_value *v, size_t axis, const ds_expr *start, cons
     return map_end(&r, r.x[0]);
 }
 
+/* Integers stay as narrow as they are: widening them is part of the product. */
+static ds_value *factor(dec *d, ds_value *v, ds_elem sum) {
+    bool narrow = ds_elem_is_integer(v->type->elem) && ds_elem_is_integer(sum);
+    return narrow && ds_elem_facts(v->type->elem)->bits < ds_elem_facts(sum)->bits ? v : dec_convert(d, v, sum);
+}
+
 ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over,
                        size_t over_count, ds_value *a, const ds_attr *a_map, ds_value *b, const ds_attr *b_map) {
-    ds_elem narrow = a->type->elem, wide = dec_compute_elem(elem);
-    a = dec_convert(d, a, wide), b = dec_convert(d, b, wide);
+    ds_elem wide = dec_compute_elem(elem);
+    a = factor(d, a, wide), b = factor(d, b, wide);
     const ds_type *type = ds_type_tensor(d->cx, wide, rank, dims, NULL);
     ds_value *operands[] = {a, b};
     const ds_attr *maps[] = {a_map, b_map};
     ds_op *op = ds_op_create(&d->b, kind, operands, 2, &type, 1, 0);
     ds_op_set_attr(d->m, op, "maps", ds_attr_array(d->cx, maps, 2));
     ds_op_set_attr(d->m, op, "over", ds_attr_exprs(d->cx, over, over_count));
-    (void)narrow;
+    ds_dims_note(d->m, op);
     return dec_convert(d, dec_simplify(d, ds_op_result(op, 0)), elem);
 }
 

@@ -52,7 +52,11 @@ static ds_op *as_reduction(lowering *l, ds_op *op) {
     for (size_t r = 0; r < 2; r++) {
         ds_builder in = {l->m, ds_op_block(reduce, r), NULL, op->loc};
         ds_value *args[2];
-        for (size_t i = 0; i < 2; i++) args[i] = ds_block_add_arg(l->m, in.block, scalar, NULL);
+        for (size_t i = 0; i < 2; i++) {
+            const ds_type *own = r ? scalar : ds_type_scalar(cx, operands[i]->type->elem);
+            args[i] = ds_block_add_arg(l->m, in.block, own, NULL);
+            if (own != scalar) args[i] = ds_op_result(ds_op_create(&in, DS_LOOP_cast, &args[i], 1, &scalar, 1, 0), 0);
+        }
         ds_value *v = ds_op_result(ds_op_create(&in, r ? DS_LOOP_add : DS_LOOP_mul, args, 2, &scalar, 1, 0), 0);
         ds_op_create(&in, DS_GRAPH_yield, &v, 1, NULL, 0, 0);
     }

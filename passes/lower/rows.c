@@ -21,6 +21,7 @@ static void forget_rows(lowering *l, ds_op *op, size_t operand, size_t shared) {
     for (size_t i = 0; i < old->count; i++)
         arrput(maps, i == operand ? ds_attr_map(l->cx, (size_t)map->integer, exprs, map->count) : old->items[i]);
     ds_op_set_attr(l->m, op, "maps", ds_attr_array(l->cx, maps, arrlenu(maps)));
+    ds_dims_note(l->m, op);
     arrfree(maps);
 }
 

@@ -3,7 +3,7 @@
 // A convolution sums over channels and the window. Strides and pads are in the input's map; `padding` says that it reads zeros outside.
 // The bias is a map behind it.
 // CHECK-LABEL: @conv
-// CHECK: %[[C:.*]] = "graph.conv"(%arg0, %arg1) {maps = [affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d4, d2 * 2 + d5 - 1, d3 * 2 + d6 - 1)>, affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d1, d4, d5, d6)>], over = ["4", "3", "3"], padding = ["1", "1", "1", "1"]}
+// CHECK: %[[C:.*]] = "graph.conv"(%arg0, %arg1) {maps = [affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d4, d2 * 2 + d5 - 1, d3 * 2 + d6 - 1)>, affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d1, d4, d5, d6)>], over = ["4", "3", "3"], kinds = ["m", "n", "m", "m", "k", "window", "window"], padding = ["1", "1", "1", "1"]}
 // CHECK: "graph.map"(%[[C]], %arg2)
 // CHECK: "loop.add"
 // CHECK: affine_map<(d0, d1, d2, d3) -> (d1)>

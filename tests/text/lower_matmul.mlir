@@ -56,8 +56,9 @@ func.func @main(%x: tensor<12x8xf32>, %y: tensor<8x48xf32>) -> tensor<12x48xf32>
   func.return %0 : none
 }
 // -----
-// Integers have no tiles: a loop over what is summed.
-// CHECK-LABEL: func.func @k{{[0-9]+}}
+// Integers have no tiles: a loop over what is summed, which widens them.
+// CHECK-LABEL: func.func @k{{[0-9]+}}(%arg0: memref<?xui8>, %arg1: memref<?xui8>, %arg2: memref<?xi32>)
+// CHECK: "loop.cast"({{.*}}xui8>) -> vector<{{.*}}xi32>
 // CHECK: "loop.mul"({{.*}}xi32>
 // CHECK-NOT: "loop.tile"
 // CHECK-LABEL: func.func @main

@@ -112,11 +112,46 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   func.return %x : tensor<4xf32>
 }
 // -----
-// Products are of one element type.
-// CHECK: error: node '' (graph.matmul): operands and result differ in element type [DS0116]
+// Products are summed in a type that holds every factor.
+// CHECK: error: node '' (graph.matmul): an operand's elements are not all numbers of the result's [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.matmul"(%x, %x) {maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], over = ["4"]} : (tensor<4xf32>, tensor<4xf32>) -> tensor<f64>
   func.return %x : tensor<4xf32>
+}
+// -----
+// That of bytes without a sign holds half of those with one.
+// CHECK: error: node '' (graph.matmul): an operand's elements are not all numbers of the result's [DS0116]
+func.func @main(%x: tensor<4xi8>) -> tensor<4xi8> {
+  %0 = "graph.matmul"(%x, %x) {maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], over = ["4"]} : (tensor<4xi8>, tensor<4xi8>) -> tensor<ui32>
+  func.return %x : tensor<4xi8>
+}
+// -----
+// What a contraction says of its dims is what its maps say.
+// CHECK: error: node '' (graph.matmul): d1 is of kind 'n' by the maps, not 'm' [DS0116]
+func.func @main(%x: tensor<4x8xf32>, %y: tensor<8x3xf32>) -> tensor<4x3xf32> {
+  %0 = "graph.matmul"(%x, %y) {maps = [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d2, d1)>], over = ["8"], kinds = ["m", "m", "k"]} : (tensor<4x8xf32>, tensor<8x3xf32>) -> tensor<4x3xf32>
+  func.return %0 : tensor<4x3xf32>
+}
+// -----
+// A reduced dim is of the window only where it goes along with a dim of the result.
+// CHECK: error: node '' (graph.conv): d3 is of kind 'k' by the maps, not 'window' [DS0116]
+func.func @main(%x: tensor<1x4x8xf32>, %w: tensor<6x4x3xf32>) -> tensor<1x6x6xf32> {
+  %0 = "graph.conv"(%x, %w) {maps = [affine_map<(d0, d1, d2, d3, d4) -> (d0, d3, d2 + d4)>, affine_map<(d0, d1, d2, d3, d4) -> (d1, d3, d4)>], over = ["4", "3"], kinds = ["m", "n", "m", "window", "window"]} : (tensor<1x4x8xf32>, tensor<6x4x3xf32>) -> tensor<1x6x6xf32>
+  func.return %0 : tensor<1x6x6xf32>
+}
+// -----
+// Every dim is of some kind.
+// CHECK: error: node '' (graph.matmul): there is not one kind for every dim of the iteration space [DS0116]
+func.func @main(%x: tensor<4x8xf32>, %y: tensor<8x3xf32>) -> tensor<4x3xf32> {
+  %0 = "graph.matmul"(%x, %y) {maps = [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d2, d1)>], over = ["8"], kinds = ["m", "n"]} : (tensor<4x8xf32>, tensor<8x3xf32>) -> tensor<4x3xf32>
+  func.return %0 : tensor<4x3xf32>
+}
+// -----
+// Of those that there are.
+// CHECK: error: node '' (graph.matmul): d2 is of kind 'k' by the maps, not 'sum' [DS0116]
+func.func @main(%x: tensor<4x8xf32>, %y: tensor<8x3xf32>) -> tensor<4x3xf32> {
+  %0 = "graph.matmul"(%x, %y) {maps = [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d2, d1)>], over = ["8"], kinds = ["m", "n", "sum"]} : (tensor<4x8xf32>, tensor<8x3xf32>) -> tensor<4x3xf32>
+  func.return %0 : tensor<4x3xf32>
 }
 // -----
 // Parts of a concat add up.
