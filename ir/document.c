@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "dims.h"
+#include "mma.h"
 #include "schema.h"
 
 static const char *const dialects[][2] = {
@@ -97,6 +98,13 @@ static void print_types(ds_string *out) {
     ds_dims_print_kinds(out);
 }
 
+static void print_multiplies(ds_string *out) {
+    ds_string_printf(out,
+                     "\n### Ways to multiply\n\nWhat a tile (attribute `mma`) is made of. `needs`: a feature of the ISA level; `rate`: "
+                     "beside f32.\n\n");
+    ds_mma_print(out);
+}
+
 void ds_ir_document(ds_string *out) {
     ds_string_printf(out,
                      "# The IR\n\nMade by `dsc info --ir` of the tables in `ir/`. Operands and results: `?` may be left out, `...` any "
@@ -106,7 +114,9 @@ void ds_ir_document(ds_string *out) {
     print_types(out);
     for (size_t i = 0; i < DS_COUNT(dialects); i++) {
         print_dialect(out, dialects[i][0], dialects[i][1]);
-        if (!strcmp(dialects[i][0], "loop")) print_scalar_ops(out);
+        if (strcmp(dialects[i][0], "loop") != 0) continue;
+        print_scalar_ops(out);
+        print_multiplies(out);
     }
     print_operators(out);
 }

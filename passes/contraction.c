@@ -14,6 +14,11 @@ bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out) 
     return true;
 }
 
+const ds_mma *ds_contraction_mma(const ds_target *target, const ds_op *op) {
+    ds_elem lhs = ds_op_operand(op, 0)->type->elem, rhs = ds_op_operand(op, 1)->type->elem;
+    return ds_mma_for(target, lhs, rhs, op->results[0].type->elem);
+}
+
 bool ds_is_depthwise(ds_ir_context *cx, const ds_op *op) {
     ds_contraction c;
     return op->kind == DS_GRAPH_conv && ds_contraction_of(cx, op, &c) && c.rank > 1 && c.kind[1] == DS_DIM_BATCH &&

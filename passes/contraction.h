@@ -4,8 +4,9 @@
 
 #include "ir/dims.h"
 #include "ir/ir.h"
+#include "ir/mma.h"
 
-enum { DS_PANEL = 16, DS_CONTRACTION_MAX = 24, DS_WINDOW_MOST = 32 /* elements of a row, for depthwise convolutions and pools */ };
+enum { DS_CONTRACTION_MAX = 24, DS_WINDOW_MOST = 32 /* elements of a row, for depthwise convolutions and pools */ };
 
 typedef ds_dim_kind ds_dim_role; /* a window counts as k: how loops go over it */
 
@@ -18,6 +19,9 @@ typedef struct {
 
 /* False when it has too many dimensions. */
 bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out);
+
+/* How the target multiplies its elements (ir/mma.def), or NULL. */
+const ds_mma *ds_contraction_mma(const ds_target *target, const ds_op *op);
 
 /* A grouped convolution with one input channel for each output channel. */
 bool ds_is_depthwise(ds_ir_context *cx, const ds_op *op);

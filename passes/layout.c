@@ -87,11 +87,24 @@ static bool is_stretched(ds_ir_context *cx, const ds_expr *e, size_t rank) {
     return false;
 }
 
-/* (leading dims, n floordiv 16, window, k, n mod 16) of the right-hand side; NULL when its map is not a permutation of dims */
-static const ds_attr *panel_encoding(layout *l, const ds_op *op, const ds_contraction *c, size_t n_dim) {
+/* The inside of a panel: groups of k, columns, k in a group where that has several. Returns how many places these are. */
+static size_t inside_panel(layout *l, const ds_expr **out, ds_panel panel, const ds_expr *k, const ds_expr *n) {
+    const ds_expr *group = ds_expr_const(l->cx, panel.group);
+    size_t count = 0;
+    if (k) out[count++] = ds_expr_floordiv(l->cx, k, group);
+    out[count++] = ds_expr_mod(l->cx, n, ds_expr_const(l->cx, panel.columns));
+    if (k && panel.group > 1) out[count++] = ds_expr_mod(l->cx, k, group);
+    return count;
+}
+
+static const ds_expr *panel_of(layout *l, ds_panel panel, const ds_expr *n) {
+    return ds_expr_floordiv(l->cx, n, ds_expr_const(l->cx, panel.columns));
+}
+
+/* (leading dims, panel, window, inside of the panel) of the right-hand side; NULL when its map is not a permutation of dims */
+static const ds_attr *panel_encoding(layout *l, const ds_op *op, const ds_contraction *c, size_t n_dim, ds_panel panel) {
     const ds_attr *map = ds_op_map(op, 1);
-    const ds_expr *lead[MAX_RANK], *inner[MAX_RANK], *results[MAX_RANK + 1], *panel = ds_expr_const(l->cx, DS_PANEL), *n = NULL,
-                                                                             *first_k = NULL;
+    const ds_expr *lead[MAX_RANK], *inner[MAX_RANK], *results[MAX_RANK + 2], *n = NULL, *first_k = NULL;
     size_t leads = 0, inners = 0, count = 0;
     for (size_t i = 0; i < map->count; i++) {
         const ds_expr *e = map->exprs[i], *dim = ds_expr_dim(l->cx, i);
@@ -104,10 +117,9 @@ static const ds_attr *panel_encoding(layout *l, const ds_op *op, const ds_contra
     }
     if (!n) return NULL;
     for (size_t i = 0; i < leads; i++) results[count++] = lead[i];
-    results[count++] = ds_expr_floordiv(l->cx, n, panel);
+    results[count++] = panel_of(l, panel, n);
     for (size_t i = 0; i < inners; i++) results[count++] = inner[i];
-    if (first_k) results[count++] = first_k;
-    results[count++] = ds_expr_mod(l->cx, n, panel);
+    count += inside_panel(l, &results[count], panel, first_k, n);
     return ds_layout_encoding(l->cx, map->count, results, count);
 }
 
@@ -123,7 +135,8 @@ static void swap_operands(layout *l, ds_op *op) {
 /* Panels whose distance is a multiple of the machine's stride share few sets of the L1 cache when a tile reads several. One more row, of
  * zeros, behind each of them moves them apart; rows of a window would have to lie apart, too, so this is for products and 1x1 convolutions.
  */
-static const ds_attr *skewed(layout *l, const ds_op *op, const ds_contraction *c, const ds_attr *encoding) {
+static const ds_attr *skewed(layout *l, const ds_op *op, const ds_contraction *c, ds_panel panel, const ds_attr *encoding) {
+    const ds_value *rhs = ds_op_operand(op, 1);
     const ds_attr *map = ds_op_map(op, 1);
     int64_t none[MAX_RANK] = {0}, after[MAX_RANK] = {0}, k = 1, extent;
     for (size_t i = 0; i < map->count; i++) {
@@ -132,8 +145,9 @@ static const ds_attr *skewed(layout *l, const ds_op *op, const ds_contraction *c
         if (k > 1 || !ds_expr_is_const(c->extent[e->value], &extent)) return encoding;
         k = extent, after[i] = 1;
     }
-    if (k * DS_PANEL * 4 % l->options->machine->stride_bytes) return encoding;
-    const ds_type *type = ds_type_with_encoding(l->cx, ds_op_operand(op, 1)->type, encoding);
+    int64_t row = panel.columns * ds_elem_facts(rhs->type->elem)->bits / 8;
+    if (k * row % l->options->machine->stride_bytes) return encoding;
+    const ds_type *type = ds_type_with_encoding(l->cx, rhs->type, encoding);
     return ds_layout_with_border(l->cx, type, none, after)->encoding;
 }
 
@@ -141,11 +155,12 @@ static const ds_attr *skewed(layout *l, const ds_op *op, const ds_contraction *c
 static void pack_right_side(layout *l, ds_op *op, bool skew) {
     ds_contraction c;
     ds_value *rhs = ds_op_operand(op, 1);
-    if (rhs->type->elem != DS_f32 || !ds_contraction_of(l->cx, op, &c) || c.rank == 0) return;
+    const ds_mma *mma = ds_contraction_mma(l->options->target, op);
+    if (!mma || !ds_contraction_of(l->cx, op, &c) || c.rank == 0) return;
     size_t n_dim = op->kind == DS_GRAPH_conv ? 1 : c.rank - 1;
     if (op->kind == DS_GRAPH_matmul) {
         while (n_dim > 0 && ds_expr_equals(c.extent[n_dim], 1)) n_dim--;
-        if (c.role[n_dim] == DS_DIM_M) {
+        if (c.role[n_dim] == DS_DIM_M && mma->lhs == mma->rhs) {
             swap_operands(l, op);
             ds_contraction_of(l->cx, op, &c);
             rhs = ds_op_operand(op, 1);
@@ -153,12 +168,13 @@ static void pack_right_side(layout *l, ds_op *op, bool skew) {
     }
     if (c.role[n_dim] != DS_DIM_N) return;
     const ds_attr *map = ds_op_map(op, 1);
+    const ds_panel panel = ds_mma_panel(mma);
     const ds_expr *offset = ds_layout_offset(l->cx, rhs->type, map->exprs), *coefficient, *rest;
     bool contiguous = offset && ds_expr_linear(l->cx, offset, n_dim, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
     if (contiguous && !is_constant(l, rhs)) return;
-    const ds_attr *encoding = panel_encoding(l, op, &c, n_dim);
+    const ds_attr *encoding = panel_encoding(l, op, &c, n_dim, panel);
     if (!encoding) return;
-    if (skew && is_constant(l, rhs)) encoding = skewed(l, op, &c, encoding);
+    if (skew && is_constant(l, rhs)) encoding = skewed(l, op, &c, panel, encoding);
     ds_op_set_operand(op, 1, encode_weights(l, op, rhs, encoding));
 }
 
@@ -227,9 +243,9 @@ static bool bordered_input(layout *l, ds_op *conv) {
 /* ---- groups ---- */
 
 /* How many groups are computed as one with zeros in between, where that fills vectors which would be partly empty: it costs nothing. */
-static int64_t groups_at_once(int64_t groups, int64_t outputs) {
-    int64_t best = 1, vectors = (outputs + DS_PANEL - 1) / DS_PANEL;
-    for (int64_t n = 2; n <= groups && (outputs * n + DS_PANEL - 1) / DS_PANEL <= vectors; n++)
+static int64_t groups_at_once(int64_t groups, int64_t outputs, int64_t columns) {
+    int64_t best = 1, vectors = (outputs + columns - 1) / columns;
+    for (int64_t n = 2; n <= groups && (outputs * n + columns - 1) / columns <= vectors; n++)
         if (groups % n == 0) best = n;
     return best;
 }
@@ -255,20 +271,23 @@ static void pack_groups(layout *l, ds_op *conv) {
     ds_value *w = ds_op_operand(conv, 1);
     const ds_type *wt = w->type;
     size_t rank = conv->results[0].type->rank;
+    const ds_mma *mma = ds_contraction_mma(l->options->target, conv);
     int64_t channels, all, inputs;
-    if (wt->elem != DS_f32 || rank + 1 > MAX_RANK || !ds_expr_is_const(wt->dims[0], &all) || !ds_expr_is_const(wt->dims[1], &inputs) ||
+    if (!mma || rank + 1 > MAX_RANK || !ds_expr_is_const(wt->dims[0], &all) || !ds_expr_is_const(wt->dims[1], &inputs) ||
         !ds_expr_is_const(ds_op_operand(conv, 0)->type->dims[1], &channels) || inputs < 1 || channels < inputs || all < 1 ||
         channels % inputs || all % (channels / inputs))
         return;
-    int64_t groups = channels / inputs, outputs = all / groups, merged = is_constant(l, w) ? groups_at_once(groups, outputs) : 1;
-    const ds_expr *size = ds_expr_const(l->cx, outputs * merged), *co = ds_expr_dim(l->cx, 1), *panel = ds_expr_const(l->cx, DS_PANEL),
-                  *xm[MAX_RANK], *wm[MAX_RANK], *order[MAX_RANK + 1];
+    int64_t groups = channels / inputs, outputs = all / groups, merged = 1;
+    const ds_panel panel = ds_mma_panel(mma);
+    if (is_constant(l, w)) merged = groups_at_once(groups, outputs, panel.columns);
+    const ds_expr *size = ds_expr_const(l->cx, outputs * merged), *co = ds_expr_dim(l->cx, 1), *xm[MAX_RANK], *wm[MAX_RANK],
+                  *order[MAX_RANK + 2];
     for (size_t i = 0; i < rank; i++) xm[i] = ds_op_map(conv, 0)->exprs[i], wm[i + 1] = ds_op_map(conv, 1)->exprs[i];
     xm[1] = ds_expr_add(l->cx, ds_expr_scale(l->cx, ds_expr_floordiv(l->cx, co, size), inputs * merged), ds_expr_dim(l->cx, rank));
     wm[0] = ds_expr_floordiv(l->cx, co, size), wm[1] = ds_expr_mod(l->cx, co, size), wm[2] = ds_expr_dim(l->cx, rank);
-    order[0] = ds_expr_dim(l->cx, 0), order[1] = ds_expr_floordiv(l->cx, ds_expr_dim(l->cx, 1), panel);
+    order[0] = ds_expr_dim(l->cx, 0), order[1] = panel_of(l, panel, co);
     for (size_t i = 3; i <= rank; i++) order[i - 1] = ds_expr_dim(l->cx, i);
-    order[rank] = ds_expr_dim(l->cx, 2), order[rank + 1] = ds_expr_mod(l->cx, ds_expr_dim(l->cx, 1), panel);
+    size_t places = rank + inside_panel(l, &order[rank], panel, ds_expr_dim(l->cx, 2), co);
     size_t dims = (size_t)ds_op_map(conv, 0)->integer;
     const ds_attr *maps[] = {ds_attr_map(l->cx, dims, xm, rank), ds_attr_map(l->cx, dims, wm, rank + 1)}, *over[MAX_RANK];
     for (size_t i = 0; i < ds_op_attr(conv, "over")->count; i++) over[i] = ds_op_attr(conv, "over")->items[i];
@@ -277,7 +296,7 @@ static void pack_groups(layout *l, ds_op *conv) {
     ds_op_set_attr(l->m, conv, "over", ds_attr_array(l->cx, over, ds_op_attr(conv, "over")->count));
     ds_dims_note(l->m, conv);
     ds_value *grouped = grouped_weights(l, conv, w, outputs, merged);
-    ds_op_set_operand(conv, 1, encode_weights(l, conv, grouped, ds_layout_encoding(l->cx, rank + 1, order, rank + 2)));
+    ds_op_set_operand(conv, 1, encode_weights(l, conv, grouped, ds_layout_encoding(l->cx, rank + 1, order, places)));
 }
 
 /* ---- gates ---- */
@@ -441,16 +460,18 @@ static void dense_operands(layout *l, ds_op *op) {
     for (size_t i = 0; i < op->operand_count; i++) ds_op_set_operand(op, i, dense(l, op, ds_op_operand(op, i)));
 }
 
-/* Filters in panels of 16 output channels for each point of a tile. */
+/* Filters in panels of output channels for each point of a tile. */
 static void lay_out_winograd(layout *l, ds_op *conv, int tile) {
     ds_op *op = ds_winograd_rewrite(l->m, conv, tile);
-    const ds_expr *d[4], *panel = ds_expr_const(l->cx, DS_PANEL);
+    const ds_panel panel = ds_mma_panel(ds_contraction_mma(l->options->target, op));
+    const ds_expr *d[4];
     for (size_t i = 0; i < 4; i++) d[i] = ds_expr_dim(l->cx, i);
-    const ds_expr *panels[] = {d[0], d[1], ds_expr_floordiv(l->cx, d[2], panel), d[3], ds_expr_mod(l->cx, d[2], panel)};
+    const ds_expr *order[6] = {d[0], d[1], panel_of(l, panel, d[2])};
+    size_t places = 3 + inside_panel(l, &order[3], panel, d[3], d[2]);
     make_channels_last(l, ds_op_operand(op, 0), op);
     if (!ds_layout_is_channels_last(ds_op_operand(op, 0)->type))
         ds_op_set_operand(op, 0, encode(l, op, ds_op_operand(op, 0), channels_last(l, 4)));
-    ds_op_set_operand(op, 1, encode_weights(l, op, ds_op_operand(op, 1), ds_layout_encoding(l->cx, 4, panels, 5)));
+    ds_op_set_operand(op, 1, encode_weights(l, op, ds_op_operand(op, 1), ds_layout_encoding(l->cx, 4, order, places)));
     op->results[0].type = ds_type_with_encoding(l->cx, op->results[0].type, channels_last(l, 4));
 }
 

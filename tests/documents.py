@@ -62,6 +62,7 @@ def ir_page(env, report, sh):
     lines = ["| loop.%s |" % n for n in scalar] + ["| onnx.%s |" % n for n in onnx] + ["\n| %s | " % k for k in kinds] + ["| `%s` |" % k for k in asked]
     lines += ["| `%s` |" % t for t in re.findall(r'^DS_ELEM\( *\w+, *\d+, *\w+, *\d+, *"([^"]+)"', rows["types"], re.M)]
     lines += ["| `%s` |" % k for k in re.findall(r'^DS_DIM_KIND\( *\w+, *"(\w+)"', (ROOT / "ir/dims.def").read_text(), re.M)]
+    lines += ["| `%s` |" % n for n in re.findall(r"^DS_MMA\( *(\w+)", (ROOT / "ir/mma.def").read_text(), re.M)]
     report.check("the IR's page has all else", len(lines) > 250 and all(line in page for line in lines), [line for line in lines if line not in page])
     report.check("build/ir.md is the page", (env.build / "ir.md").read_text() == page)
 

@@ -23,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 import tables  # noqa: E402
+import tiles  # noqa: E402
 
 
 class Report:
@@ -349,6 +350,7 @@ def commands(env, report):
     profiles(env, report, model, data, work)
     schedules(env, report, model, data, work, outputs[0])
     kernel_schedules(env, report, work)
+    tiles.run(env, report, sh, work / "tiles")
     left_out(env, report, model, data, work, numpy_helper.to_array(onnx.TensorProto.FromString(outputs[0])))
     result = sh("cmake", "--install", env.build, "--prefix", work / "installed")
     report.check("install", result.returncode == 0 and (work / "installed/include/libdsrt.h").exists(), result.stderr)

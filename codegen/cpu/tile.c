@@ -2,44 +2,53 @@
  *
  *   C[r][j] = sum over the window of A[row_r + window . lhs] * B[column_j + window . rhs … + lanes)
  *
- * The window's dims are loops, the last one unrolled by 4. Per step: `columns` loads of B, `rows` broadcasts of A, rows * columns fused
- * multiply-adds. Sums go along the window in order, one accumulator each, so the result does not depend on the tile's size. Long sums
- * are made of blocks of 256 steps whose sums are added up in memory: the rounding error grows with the number of blocks, not of steps.
+ * The window's dims are loops, the last one unrolled (attribute `unroll`). Per step: `columns` loads of B, `rows`
+ * broadcasts of A, rows * columns multiply-adds of a row of ir/mma.def, whose generator is multiply_NAME here. Sums go
+ * along the window in order, one accumulator each, so the result does not depend on the tile's size, nor on how far it is
+ * unrolled. Long sums are made of blocks of 256 steps whose sums are added up in memory: the rounding error grows with the
+ * number of blocks, not of steps.
  */
 #include <string.h>
 
 #include "codegen/cpu/emit.h"
+#include "ir/machine.h"
+#include "ir/mma.h"
 
-enum { UNROLL = 4, MAX_TILE = 128, BLOCK = 256, LINE = 16, NEAR = 12 }; /* LINE: elements of a cache line; NEAR: lines */
+enum { UNROLL = 4, MAX_TILE = 128, BLOCK = 256, NEAR = 12 }; /* UNROLL, NEAR: where the op does not say */
 
 typedef struct {
     emitter *e;
     ds_ir_context *cx;
     const ds_op *op;
+    const ds_mma *mma;
     size_t rows, columns, lanes, depth;
+    int64_t unroll, near, line; /* near: lines; line: elements of B */
     const ds_attr *extent, *lhs, *rhs;
     LLVMValueRef a, b, row[16], column[16], mask[16];
-    LLVMTypeRef vector;
-    LLVMValueRef sums;  /* of blocks, in memory; NULL where one accumulator takes all */
-    LLVMValueRef ahead; /* what to prefetch: offset into B, or NULL */
-    int64_t lines;      /* of it, for every UNROLL steps */
+    LLVMTypeRef vector, factors; /* of sums, of B */
+    LLVMValueRef sums;           /* of blocks, in memory; NULL where one accumulator takes all */
+    LLVMValueRef ahead;          /* what to prefetch: offset into B, or NULL */
+    int64_t lines;               /* of it, for every turn of the unrolled loop */
 } tile;
 
 static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) { return LLVMBuildAdd(t->e->b, base, add, ""); }
 
-static LLVMValueRef element(tile *t, LLVMValueRef base, LLVMValueRef at) {
-    return LLVMBuildGEP2(t->e->b, em_elem(t->e, DS_f32), base, &at, 1, "");
+static LLVMValueRef element(tile *t, ds_elem elem, LLVMValueRef base, LLVMValueRef at) {
+    return LLVMBuildGEP2(t->e->b, em_elem(t->e, elem), base, &at, 1, "");
 }
 
+static unsigned bytes_of(ds_elem elem) { return ds_elem_facts(elem)->bits / 8; }
+
 static LLVMValueRef load_vector(tile *t, LLVMValueRef at, LLVMValueRef mask) {
-    LLVMValueRef p = element(t, t->b, at);
+    LLVMValueRef p = element(t, t->mma->rhs, t->b, at);
+    unsigned bytes = bytes_of(t->mma->rhs);
     if (!mask) {
-        LLVMValueRef v = LLVMBuildLoad2(t->e->b, t->vector, p, "");
-        LLVMSetAlignment(v, 4);
+        LLVMValueRef v = LLVMBuildLoad2(t->e->b, t->factors, p, "");
+        LLVMSetAlignment(v, bytes);
         return v;
     }
-    LLVMTypeRef overloads[] = {t->vector, LLVMPointerTypeInContext(t->e->llvm, 0)};
-    LLVMValueRef args[] = {p, LLVMConstInt(em_int(t->e, 32), 4, 0), mask, LLVMConstNull(t->vector)};
+    LLVMTypeRef overloads[] = {t->factors, LLVMPointerTypeInContext(t->e->llvm, 0)};
+    LLVMValueRef args[] = {p, LLVMConstInt(em_int(t->e, 32), bytes, 0), mask, LLVMConstNull(t->factors)};
     unsigned id = LLVMLookupIntrinsicID("llvm.masked.load", strlen("llvm.masked.load"));
     LLVMValueRef f = LLVMGetIntrinsicDeclaration(t->e->module, id, overloads, 2);
     return LLVMBuildCall2(t->e->b, LLVMIntrinsicGetType(t->e->llvm, id, overloads, 2), f, args, 4, "");
@@ -51,16 +60,19 @@ static void fetch(tile *t, LLVMValueRef at, unsigned level) {
     LLVMTypeRef pointer = LLVMPointerTypeInContext(e->llvm, 0), i32 = em_int(e, 32);
     unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", strlen("llvm.prefetch"));
     LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, &pointer, 1),
-                 args[] = {element(t, t->b, at), LLVMConstInt(i32, 0, 0), LLVMConstInt(i32, level, 0), LLVMConstInt(i32, 1, 0)};
+                 args[] = {element(t, t->mma->rhs, t->b, at), LLVMConstInt(i32, 0, 0), LLVMConstInt(i32, level, 0),
+                           LLVMConstInt(i32, 1, 0)};
     LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, &pointer, 1), f, args, 4, "");
 }
 
-/* Beside UNROLL steps of B from b_at on: as many lines of the next columns. */
+/* Beside a turn's steps of a panel of B, from b_at on: so many lines of the next columns. */
 static void fetch_ahead(tile *t, LLVMValueRef b_at) {
     emitter *e = t->e;
     if (!t->ahead) return;
-    LLVMValueRef skipped = LLVMBuildMul(e->b, LLVMBuildUDiv(e->b, b_at, em_i64(e, UNROLL * LINE), ""), em_i64(e, t->lines * LINE), "");
-    for (int64_t i = 0; i < t->lines; i++) fetch(t, offset(t, offset(t, t->ahead, skipped), em_i64(e, i * LINE)), 2);
+    ds_panel panel = ds_mma_panel(t->mma);
+    LLVMValueRef turn = LLVMBuildUDiv(e->b, b_at, em_i64(e, t->unroll * panel.columns * panel.group), "");
+    LLVMValueRef skipped = LLVMBuildMul(e->b, turn, em_i64(e, t->lines * t->line), "");
+    for (int64_t i = 0; i < t->lines; i++) fetch(t, offset(t, offset(t, t->ahead, skipped), em_i64(e, i * t->line)), 2);
 }
 
 /* Keeps the loads of later steps behind this place: LLVM would gather those that lie close together, and run out of registers. */
@@ -70,22 +82,50 @@ static void keep_order(tile *t) {
     LLVMBuildCall2(t->e->b, type, nothing, NULL, 0, "");
 }
 
+static LLVMValueRef multiply_fma(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    emitter *e = t->e;
+    LLVMValueRef args[] = {a, b, sum};
+    if (e->target->has_fma) return em_call_intrinsic(e, "llvm.fma", t->vector, args, 3);
+    return LLVMBuildFAdd(e->b, sum, LLVMBuildFMul(e->b, a, b, ""), "");
+}
+
+/* The sums with the products of a row's broadcast and a vector of B, by rows of mma.def. */
+typedef LLVMValueRef (*multiply)(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum);
+
+static multiply multiply_of(const ds_mma *mma) {
+#define OF_VECTOR(generator) multiply_##generator
+#define DS_MMA(name, lhs, rhs, sum, m, n, k, shape, needs, rate, generator, doc) {#name, OF_##shape(generator)},
+    static const struct {
+        const char *name;
+        multiply generate;
+    } table[] = {
+#include "ir/mma.def"
+    };
+#undef DS_MMA
+#undef OF_VECTOR
+    size_t i = 0;
+    while (strcmp(table[i].name, mma->name) != 0) i++;
+    return table[i].generate;
+}
+
 /* One step: acc += A row broadcasts x B vectors, at the given offsets into both. */
 static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
     emitter *e = t->e;
     LLVMValueRef b[16];
+    multiply generate = multiply_of(t->mma);
+    size_t vectors = t->lanes < (size_t)t->line ? (size_t)t->line / t->lanes : 1; /* of a line */
     for (size_t j = 0; j < t->columns; j++) b[j] = load_vector(t, offset(t, t->column[j], b_at), t->mask[j]);
-    if (t->ahead && t->rows > 1)
-        for (size_t j = 0; j < t->columns; j += t->lanes < LINE ? LINE / t->lanes : 1)
-            fetch(t, offset(t, offset(t, t->column[j], b_at), em_i64(t->e, NEAR * LINE)), 3);
+    if (t->ahead && t->near && t->rows > 1)
+        for (size_t j = 0; j < t->columns; j += vectors)
+            fetch(t, offset(t, offset(t, t->column[j], b_at), em_i64(t->e, t->near * t->line)), 3);
     for (size_t r = 0; r < t->rows; r++) {
-        LLVMValueRef x = LLVMBuildLoad2(e->b, em_elem(e, DS_f32), element(t, t->a, offset(t, t->row[r], a_at)), "");
-        LLVMSetAlignment(x, 4);
+        LLVMValueRef at = element(t, t->mma->lhs, t->a, offset(t, t->row[r], a_at));
+        LLVMValueRef x = LLVMBuildLoad2(e->b, em_elem(e, t->mma->lhs), at, "");
+        LLVMSetAlignment(x, bytes_of(t->mma->lhs));
         LLVMValueRef wide = em_splat(e, x, t->lanes);
         for (size_t j = 0; j < t->columns; j++) {
-            LLVMValueRef *c = &acc[r * t->columns + j], args[] = {wide, b[j], *c};
-            if (e->target->has_fma) *c = em_call_intrinsic(e, "llvm.fma", t->vector, args, 3);
-            else *c = LLVMBuildFAdd(e->b, *c, LLVMBuildFMul(e->b, wide, b[j], ""), "");
+            LLVMValueRef *c = &acc[r * t->columns + j];
+            *c = generate(t, wide, b[j], *c);
         }
     }
     if (t->rows > 1) keep_order(t);
@@ -133,7 +173,20 @@ static LLVMValueRef sum_slot(tile *t, size_t i) {
     return LLVMBuildGEP2(t->e->b, t->vector, t->sums, &at, 1, "");
 }
 
-static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc);
+/* The end of the whole turns of low … high - 1. Where a turn's steps are a power of two, low is a multiple of them: 0,
+ * or where a block begins. */
+static LLVMValueRef end_of_turns(tile *t, LLVMValueRef low, LLVMValueRef high) {
+    LLVMBuilderRef b = t->e->b;
+    if ((t->unroll & (t->unroll - 1)) == 0) return LLVMBuildAnd(b, high, em_i64(t->e, -t->unroll), "");
+    LLVMValueRef rest = LLVMBuildURem(b, LLVMBuildSub(b, high, low, ""), em_i64(t->e, t->unroll), "");
+    return LLVMBuildSub(b, high, rest, "");
+}
+
+/* May steps be left behind the whole turns of `extent` steps, or of a block? */
+static bool leaves_steps(const tile *t, const ds_expr *extent) {
+    int64_t known;
+    return t->unroll > 1 && (!ds_expr_is_const(extent, &known) || known % t->unroll || (t->sums && BLOCK % t->unroll));
+}
 
 /* The innermost dim in blocks: each starts from zero and is added to the sums in memory. */
 static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at) {
@@ -147,16 +200,15 @@ static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at)
     open_loop(t, &blocks, em_i64(e, 0), total, none);
     LLVMValueRef bounds[] = {LLVMBuildAdd(e->b, blocks.i, em_i64(e, BLOCK), ""), total},
                  high = em_call_intrinsic(e, "llvm.smin", em_int(e, 64), bounds, 2);
-    LLVMValueRef whole = LLVMBuildAnd(e->b, high, em_i64(e, -UNROLL), "");
+    LLVMValueRef whole = end_of_turns(t, blocks.i, high);
     open_loop(t, &steps, blocks.i, whole, acc);
     fetch_ahead(t, offset(t, b_at, LLVMBuildMul(e->b, steps.i, bs, "")));
-    for (int u = 0; u < UNROLL; u++) {
+    for (int64_t u = 0; u < t->unroll; u++) {
         LLVMValueRef k = LLVMBuildNSWAdd(e->b, steps.i, em_i64(e, u), "");
         step(t, offset(t, a_at, LLVMBuildMul(e->b, k, as, "")), offset(t, b_at, LLVMBuildMul(e->b, k, bs, "")), acc);
     }
-    close_loop(t, &steps, UNROLL, acc);
-    int64_t known;
-    if (!ds_expr_is_const(ds_attr_to_expr(t->extent->items[dim]), &known) || known % UNROLL) {
+    close_loop(t, &steps, t->unroll, acc);
+    if (leaves_steps(t, ds_attr_to_expr(t->extent->items[dim]))) {
         open_loop(t, &rest, whole, high, acc);
         step(t, offset(t, a_at, LLVMBuildMul(e->b, rest.i, as, "")), offset(t, b_at, LLVMBuildMul(e->b, rest.i, bs, "")), acc);
         close_loop(t, &rest, 1, acc);
@@ -178,23 +230,24 @@ static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at,
     LLVMValueRef total = em_expr(e, extent, NULL, 1), as = em_expr_attr(e, t->lhs->items[dim]), bs = em_expr_attr(e, t->rhs->items[dim]);
     int64_t known;
     bool fixed = ds_expr_is_const(extent, &known);
-    LLVMValueRef whole = LLVMBuildAnd(e->b, total, em_i64(e, -UNROLL), ""), low = em_i64(e, 0);
-    if (!fixed || known >= UNROLL) {
+    LLVMValueRef low = em_i64(e, 0), whole = end_of_turns(t, low, total);
+    if (!fixed || known >= t->unroll) {
         counted loop;
         open_loop(t, &loop, low, whole, acc);
         fetch_ahead(t, offset(t, b_at, LLVMBuildMul(e->b, loop.i, bs, "")));
-        for (int u = 0; u < UNROLL; u++) {
+        for (int64_t u = 0; u < t->unroll; u++) {
             LLVMValueRef k = LLVMBuildNSWAdd(e->b, loop.i, em_i64(e, u), "");
             step(t, offset(t, a_at, LLVMBuildMul(e->b, k, as, "")), offset(t, b_at, LLVMBuildMul(e->b, k, bs, "")), acc);
         }
-        close_loop(t, &loop, UNROLL, acc);
+        close_loop(t, &loop, t->unroll, acc);
     }
     if (fixed) {
-        for (int64_t k = known / UNROLL * UNROLL; k < known; k++)
+        for (int64_t k = known / t->unroll * t->unroll; k < known; k++)
             step(t, offset(t, a_at, LLVMBuildMul(e->b, em_i64(e, k), as, "")), offset(t, b_at, LLVMBuildMul(e->b, em_i64(e, k), bs, "")),
                  acc);
         return;
     }
+    if (!leaves_steps(t, extent)) return;
     counted rest;
     open_loop(t, &rest, whole, total, acc);
     step(t, offset(t, a_at, LLVMBuildMul(e->b, rest.i, as, "")), offset(t, b_at, LLVMBuildMul(e->b, rest.i, bs, "")), acc);
@@ -220,9 +273,13 @@ static void window(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LL
 }
 
 void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
+    unsigned line = ds_machine_find(e->target->name, e->target->name)->line_bytes;
     tile t = {.e = e,
               .cx = cx,
               .op = op,
+              .mma = ds_mma_of(op),
+              .unroll = ds_op_int(op, "unroll", UNROLL),
+              .near = ds_op_int(op, "near", NEAR),
               .rows = (size_t)ds_op_int(op, "rows", 1),
               .columns = (size_t)ds_op_int(op, "columns", 1),
               .lanes = (size_t)ds_op_int(op, "lanes", 1),
@@ -231,7 +288,9 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
               .rhs = ds_op_attr(op, "rhs")};
     LLVMValueRef acc[MAX_TILE];
     t.depth = t.extent->count;
-    t.vector = LLVMVectorType(em_elem(e, DS_f32), (unsigned)t.lanes);
+    t.line = ds_op_int(op, "line", line) / bytes_of(t.mma->rhs);
+    t.vector = LLVMVectorType(em_elem(e, t.mma->sum), (unsigned)t.lanes);
+    t.factors = LLVMVectorType(em_elem(e, t.mma->rhs), (unsigned)t.lanes);
     t.a = em_value(e, ds_op_operand(op, 0)), t.b = em_value(e, ds_op_operand(op, 1));
     for (size_t r = 0; r < t.rows; r++) t.row[r] = em_value(e, ds_op_operand(op, 2 + r));
     for (size_t j = 0; j < t.columns; j++) t.column[j] = em_value(e, ds_op_operand(op, 2 + t.rows + j));
@@ -241,7 +300,8 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
     if (t.lines) t.ahead = em_value(e, ds_op_operand(op, op->operand_count - 1));
     for (size_t i = 0; i < t.rows * t.columns; i++) acc[i] = LLVMConstNull(t.vector);
     int64_t steps;
-    if (t.depth && (!ds_expr_is_const(ds_attr_to_expr(t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {
+    if (t.depth && ds_elem_is_float(t.mma->sum) &&
+        (!ds_expr_is_const(ds_attr_to_expr(t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {
         t.sums = em_entry_alloca(e, LLVMArrayType2(t.vector, t.rows * t.columns));
         for (size_t i = 0; i < t.rows * t.columns; i++) LLVMBuildStore(e->b, acc[i], sum_slot(&t, i));
     }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ir/dims.h"
+#include "ir/mma.h"
 #include "ir/schedule.h"
 #include "ir/verify/verify.h"
 
@@ -107,9 +108,9 @@ static bool is_exact(ds_elem from, ds_elem to) {
 
 static void verify_contraction(verifier *v, const ds_op *op) {
     static const char what[] = "an operand's elements are not all numbers of the result's";
-    const ds_elem sum = op->results[0].type->elem;
-    for (size_t i = 0; i < op->operand_count; i++)
-        if (!is_exact(ds_op_operand(op, i)->type->elem, sum)) verify_fail(v, op, what);
+    const ds_elem lhs = ds_op_operand(op, 0)->type->elem, rhs = ds_op_operand(op, 1)->type->elem, sum = op->results[0].type->elem;
+    bool widens = is_exact(lhs, sum) && is_exact(rhs, sum); /* what a loop does where no instruction fits */
+    if (!widens && !ds_mma_for(NULL, lhs, rhs, sum)) verify_fail(v, op, what);
     if (v->status != DS_OK) return;
     const char *misfit = ds_dims_misfit(v->m, op);
     if (misfit) verify_fail(v, op, misfit);

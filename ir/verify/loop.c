@@ -1,6 +1,7 @@
 /* Rules of the loop dialect: types of scalars, vectors, loads, stores and loops; what code generation has room for. */
 #include <string.h>
 
+#include "ir/mma.h"
 #include "ir/verify/verify.h"
 
 typedef enum { SAME, BOOL, SECOND, ANY } result_rule;
@@ -142,18 +143,32 @@ static void verify_interleave(verifier *v, const ds_op *op) {
     if (!good) verify_fail(v, op, "operands are not a power of two of vectors that have the result's lanes together");
 }
 
-static bool is_f32_buffer(const ds_value *v) { return is_buffer(v) && v->type->elem == DS_f32; }
+static bool is_buffer_of(const ds_value *v, ds_elem elem) { return is_buffer(v) && v->type->elem == elem; }
+
+/* What code generation counts by: steps of a turn, lines, bytes of a line. */
+static bool has_counts(const ds_op *op) {
+    int64_t unroll = ds_op_int(op, "unroll", 1), ahead = ds_op_int(op, "ahead", 0), near = ds_op_int(op, "near", 0),
+            line = ds_op_int(op, "line", 64);
+    return unroll >= 1 && unroll <= 16 && ahead >= 0 && ahead <= 64 && near >= 0 && near <= 1024 && line >= 16 && line <= 1024 &&
+           (line & (line - 1)) == 0;
+}
 
 /* operands: A, B, a position for each row, one for each column; then masks of columns where `masked`, and what to prefetch where `ahead` */
 static void verify_tile(verifier *v, const ds_op *op) {
     int64_t rows = ds_op_int(op, "rows", 0), columns = ds_op_int(op, "columns", 0), lanes = ds_op_int(op, "lanes", 0);
+    const ds_mma *mma = ds_mma_of(op);
+    if (!mma || mma->shape != DS_MMA_VECTOR) {
+        verify_fail(v, op, "there is no such way to multiply vectors");
+        return;
+    }
+    if (!has_counts(op)) verify_fail(v, op, "unrolled by 1 to 16 steps, fetching up to 64 lines ahead and 1024 near, of 16 to 1024 bytes");
     size_t dims = ds_op_attr(op, "window")->count, masked = ds_op_attr(op, "masked") != NULL, ahead = ds_op_attr(op, "ahead") != NULL;
     bool good = rows >= 1 && rows <= 16 && columns >= 1 && columns <= 16 && rows * columns <= 128 && lanes >= 1 &&
                 lanes <= VERIFY_MOST_LANES && (lanes & (lanes - 1)) == 0 && dims <= VERIFY_MOST_RANK;
     good = good && ds_op_attr(op, "lhs")->count == dims && ds_op_attr(op, "rhs")->count == dims;
     size_t positions = good ? (size_t)(rows + columns) : 0;
-    good = good && op->operand_count == 2 + positions + masked * (size_t)columns + ahead && is_f32_buffer(ds_op_operand(op, 0)) &&
-           is_f32_buffer(ds_op_operand(op, 1)) && op->result_count == (size_t)(rows * columns);
+    good = good && op->operand_count == 2 + positions + masked * (size_t)columns + ahead && is_buffer_of(ds_op_operand(op, 0), mma->lhs) &&
+           is_buffer_of(ds_op_operand(op, 1), mma->rhs) && op->result_count == (size_t)(rows * columns);
     for (size_t i = 2; good && i < 2 + positions; i++) good = is_position(ds_op_operand(op, i));
     for (size_t i = 2 + positions; good && i + ahead < op->operand_count; i++) {
         const ds_type *mask = ds_op_operand(op, i)->type;
@@ -162,7 +177,7 @@ static void verify_tile(verifier *v, const ds_op *op) {
     if (good && ahead) good = is_position(ds_op_operand(op, op->operand_count - 1));
     for (size_t i = 0; good && i < op->result_count; i++) {
         const ds_type *t = op->results[i].type;
-        good = t->kind == DS_TYPE_VECTOR && t->elem == DS_f32 && t->rank == (size_t)lanes;
+        good = t->kind == DS_TYPE_VECTOR && t->elem == mma->sum && t->rank == (size_t)lanes;
     }
     if (!good) verify_fail(v, op, "operands and results do not fit a tile of these rows, columns and lanes");
 }

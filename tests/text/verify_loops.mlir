@@ -175,6 +175,38 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
   func.return
 }
 // -----
+// By a row of the table of multiplies.
+// CHECK: error: node '' (loop.tile): there is no such way to multiply vectors [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %s = "loop.tile"(%x, %x, %p, %p) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["1"], rhs = ["8"], mma = "fma"} : (memref<?xf32>, memref<?xf32>, index, index) -> vector<8xf32>
+  func.return
+}
+// -----
+// Whose element types the operands have.
+// CHECK: error: node '' (loop.tile): operands and results do not fit a tile of these rows, columns and lanes [DS0116]
+func.func @k0(%x: memref<?xf32>, %y: memref<?xi8>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %s = "loop.tile"(%x, %y, %p, %p) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["1"], rhs = ["8"], mma = "fma_f32"} : (memref<?xf32>, memref<?xi8>, index, index) -> vector<8xf32>
+  func.return
+}
+// -----
+// A turn has steps.
+// CHECK: error: node '' (loop.tile): unrolled by 1 to 16 steps, fetching up to 64 lines ahead and 1024 near, of 16 to 1024 bytes [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %s = "loop.tile"(%x, %x, %p, %p) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["1"], rhs = ["8"], unroll = 0} : (memref<?xf32>, memref<?xf32>, index, index) -> vector<8xf32>
+  func.return
+}
+// -----
+// Lines are as long as caches have them.
+// CHECK: error: node '' (loop.tile): unrolled by 1 to 16 steps, fetching up to 64 lines ahead and 1024 near, of 16 to 1024 bytes [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %s = "loop.tile"(%x, %x, %p, %p) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["1"], rhs = ["8"], line = 96} : (memref<?xf32>, memref<?xf32>, index, index) -> vector<8xf32>
+  func.return
+}
+// -----
 // A map of positions gives one.
 // CHECK: error: node '' (loop.apply): the map has not one position for every dim, and one result [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {

@@ -8,6 +8,7 @@
 
 #include "frontend/wire.h"
 #include "ir/eval.h"
+#include "ir/mma.h"
 #include "ir/rewrite.h"
 
 static ds_diag diag;
@@ -104,6 +105,34 @@ static void rules_apply_until_none_does(void **state) {
     ds_context_destroy(cx);
 }
 
+/* What a target cannot execute is not for it; of what it can, the fastest. */
+static void products_have_rows(void **state) {
+    (void)state;
+    const ds_target *v3 = ds_target_find("x86-64-v3");
+    const ds_mma *fma = ds_mma_for(v3, DS_f32, DS_f32, DS_f32);
+    assert_non_null(fma);
+    assert_ptr_equal(fma, ds_mma_find(fma->name));
+    assert_ptr_equal(fma, ds_mma_for(NULL, DS_f32, DS_f32, DS_f32));
+    assert_null(ds_mma_for(v3, DS_f64, DS_f64, DS_f64));
+    assert_null(ds_mma_find("fma"));
+    ds_mma dots = {.name = "dots", .rhs = DS_i8, .k = 4, .needs = "+dots"};
+    ds_target with = *v3, without = *v3;
+    with.features = "-prefer-256-bit,+dots", without.features = "+dots2,-dots";
+    assert_true(ds_mma_runs_on(&dots, &with));
+    assert_false(ds_mma_runs_on(&dots, &without));
+}
+
+/* Columns for every ISA level; what an instruction takes of k lies together. */
+static void panels_follow_from_rows(void **state) {
+    (void)state;
+    assert_int_equal(ds_mma_panel(ds_mma_find("fma_f32")).columns, DS_PANEL);
+    assert_int_equal(ds_mma_panel(ds_mma_find("fma_f32")).group, 1);
+    const ds_mma rows[] = {
+        {.rhs = DS_i8, .k = 4}, {.rhs = DS_i8, .k = 64}, {.rhs = DS_bf16, .k = 2}, {.rhs = DS_bf16, .k = 1}, {.rhs = DS_f64, .k = 1}};
+    const unsigned groups[] = {4, 4, 2, 1, 1};
+    for (size_t i = 0; i < DS_COUNT(rows); i++) assert_int_equal(ds_mma_panel(&rows[i]).group, groups[i]);
+}
+
 static ds_status slim(const char *bytes, size_t length) {
     ds_string out;
     ds_status status = ds_wire_slim(&diag, DS_WIRE_MODEL, (const uint8_t *)bytes, length, &out);
@@ -128,6 +157,8 @@ int main(void) {
         cmocka_unit_test(uses_follow_replacement),
         cmocka_unit_test(narrow_floats_round_trip),
         cmocka_unit_test(rules_apply_until_none_does),
+        cmocka_unit_test(products_have_rows),
+        cmocka_unit_test(panels_follow_from_rows),
         cmocka_unit_test(hostile_wire_bytes_are_refused),
     };
     int failed = cmocka_run_group_tests_name("ir", tests, NULL, NULL);

@@ -1,0 +1,71 @@
+#include "mma.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LANES DS_MMA_LANES
+static const ds_mma rows[] = {
+#define DS_MMA(name, lhs, rhs, sum, m, n, k, shape, needs, rate, generator, doc)                                                           \
+    {#name, DS_##lhs, DS_##rhs, DS_##sum, m, n, k, DS_MMA_##shape, needs, rate, #generator, doc},
+#include "mma.def"
+#undef DS_MMA
+};
+#undef LANES
+
+const ds_mma *ds_mma_at(size_t index) { return index < DS_COUNT(rows) ? &rows[index] : NULL; }
+
+const ds_mma *ds_mma_find(const char *name) {
+    const ds_mma *row;
+    for (size_t i = 0; (row = ds_mma_at(i)) && strcmp(row->name, name) != 0;) i++;
+    return row;
+}
+
+/* Is `word` one of a list with commas? */
+static bool is_listed(const char *list, const char *word) {
+    size_t n = strlen(word);
+    for (const char *at = list; *at; at += strcspn(at, ","), at += *at == ',')
+        if (strcspn(at, ",") == n && !strncmp(at, word, n)) return true;
+    return false;
+}
+
+bool ds_mma_runs_on(const ds_mma *mma, const ds_target *target) {
+    bool everywhere = !*mma->needs;
+    return everywhere || is_listed(target->features, mma->needs);
+}
+
+const ds_mma *ds_mma_for(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_elem sum) {
+    const ds_mma *best = NULL, *row;
+    for (size_t i = 0; (row = ds_mma_at(i)); i++) {
+        if (row->lhs != lhs || row->rhs != rhs || row->sum != sum) continue;
+        if (target && !ds_mma_runs_on(row, target)) continue;
+        if (!best || row->rate > best->rate) best = row;
+    }
+    return best;
+}
+
+const ds_mma *ds_mma_of(const ds_op *tile) { return ds_mma_find(ds_op_text(tile, "mma", "fma_f32")); }
+
+ds_panel ds_mma_panel(const ds_mma *mma) {
+    unsigned bits = ds_elem_facts(mma->rhs)->bits, word = bits < 32 ? 32 / bits : 1;
+    return (ds_panel){.columns = DS_PANEL, .group = mma->k < word ? mma->k : word};
+}
+
+static const char *columns_of(char *room, size_t size, const ds_mma *row) {
+    if (row->n == DS_MMA_LANES) return "lanes";
+    snprintf(room, size, "%u", row->n);
+    return room;
+}
+
+void ds_mma_print(ds_string *out) {
+    static const char *const shapes[] = {"vector", "tile", "warp"};
+    const ds_mma *row;
+    char n[16];
+    ds_string_printf(out, "| name | left | right | sum | m x n x k | shape | needs | rate | is |\n");
+    ds_string_printf(out, "|---|---|---|---|---|---|---|---|---|\n");
+    for (size_t i = 0; (row = ds_mma_at(i)); i++) {
+        const char *lhs = ds_elem_facts(row->lhs)->text, *rhs = ds_elem_facts(row->rhs)->text;
+        ds_string_printf(out, "| `%s` | %s | %s | %s |", row->name, lhs, rhs, ds_elem_facts(row->sum)->text);
+        ds_string_printf(out, " %u x %s x %u |", row->m, columns_of(n, sizeof n, row), row->k);
+        ds_string_printf(out, " %s | %s | %g | %s |\n", shapes[row->shape], row->needs, row->rate, row->doc);
+    }
+}

@@ -1,0 +1,42 @@
+/* The table of ways to multiply and add (mma.def), and what follows from a row: how the right operand is packed. */
+#ifndef DS_MMA_H
+#define DS_MMA_H
+
+#include "ir.h"
+#include "target.h"
+
+typedef enum { DS_MMA_VECTOR, DS_MMA_TILE, DS_MMA_WARP } ds_mma_shape;
+
+enum {
+    DS_MMA_LANES = 0, /* columns: as many as a vector has lanes */
+    DS_PANEL = 16     /* columns of a panel: whole vectors of sums at every ISA level */
+};
+
+typedef struct {
+    const char *name;
+    ds_elem lhs, rhs, sum;
+    unsigned m, n, k;
+    ds_mma_shape shape;
+    const char *needs;
+    double rate;
+    const char *generator, *doc;
+} ds_mma;
+
+const ds_mma *ds_mma_find(const char *name); /* NULL when unknown */
+const ds_mma *ds_mma_at(size_t index);       /* NULL past the end */
+bool ds_mma_runs_on(const ds_mma *mma, const ds_target *target);
+/* The fastest row for these types that the target can execute (NULL: that any can); NULL when there is none. */
+const ds_mma *ds_mma_for(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_elem sum);
+/* That of a loop.tile, by its attribute `mma`; NULL when there is no such row. */
+const ds_mma *ds_mma_of(const ds_op *tile);
+
+/* The right operand in memory: columns side by side for each group of k, whose elements lie together: what an
+ * instruction takes of a column at a time, at most 32 bits of it. */
+typedef struct {
+    unsigned columns, group;
+} ds_panel;
+ds_panel ds_mma_panel(const ds_mma *mma);
+
+void ds_mma_print(ds_string *out); /* as Markdown */
+
+#endif
