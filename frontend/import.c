@@ -264,6 +264,14 @@ static void note_ranks(ds_importer *im, const Onnx__NodeProto *node, ds_op *op) 
     arrfree(ranks);
 }
 
+/* What the newest form of the operator does not have, no rule reads. */
+static void drop_attributes(ds_op *op) {
+    size_t kept = 0;
+    for (size_t i = 0; i < op->attr_count; i++)
+        if (ds_onnx_has_attribute(op->kind, op->attrs[i].name)) op->attrs[kept++] = op->attrs[i];
+    op->attr_count = kept;
+}
+
 static ds_status import_node(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__NodeProto *node) {
     ds_ir_context *cx = im->cx;
     const Onnx__FunctionProto *function = find_function(im->model, node);
@@ -307,7 +315,9 @@ static ds_status import_node(ds_importer *im, ds_scope *scope, ds_block *block, 
         ds_op_result(op, i)->name = ds_context_name(cx, node->output[i]);
         if (*node->output[i]) status = scope_define(im, scope, node->output[i], ds_op_result(op, i));
     }
-    return status == DS_OK ? ds_onnx_upgrade(im, op) : status;
+    if (status == DS_OK) status = ds_onnx_upgrade(im, op);
+    drop_attributes(op);
+    return status;
 }
 
 /* ---- graphs ---- */

@@ -18,12 +18,20 @@ typedef struct ds_interned {
     const void *object;
 } ds_interned;
 
+/* An extent's name that stands for a number wherever text is read. */
+typedef struct {
+    const char *name;
+    int64_t value;
+} ds_fixed_symbol;
+
 typedef struct ds_ir_context {
     ds_arena *arena;
     ds_diag *diag;
     ds_interned **slots; /* hash table, chained */
     size_t slot_count, object_count;
-    bool exprs_too_large; /* a product was given up: see expr.h */
+    bool exprs_too_large;         /* a product was given up: see expr.h */
+    const ds_fixed_symbol *fixed; /* what text is read with, borrowed */
+    size_t fixed_count;
     void *lock;
 } ds_ir_context;
 

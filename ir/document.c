@@ -75,10 +75,12 @@ static void print_scalar_ops(ds_string *out) {
 
 static void print_operators(ds_string *out) {
     ds_string_printf(out, "\n## Dialect onnx\n\nOperators as imported, at the newest opset; attributes are ONNX's.\n\n"
-                          "| operator | operands | results |\n|---|---|---|\n");
+                          "| operator | operands | results | attributes |\n|---|---|---|---|\n");
     for (int k = DS_FUNC; k < DS_OP_KIND_COUNT; k++) {
         const ds_op_info *op = ds_op_facts((ds_op_kind)k);
-        if (is_of((ds_op_kind)k, "onnx")) ds_string_printf(out, "| %s | `%s` | `%s` |\n", op->name, op->operands, op->results);
+        if (!is_of((ds_op_kind)k, "onnx")) continue;
+        const char *attributes = ds_onnx_attributes((ds_op_kind)k);
+        ds_string_printf(out, "| %s | `%s` | `%s` | %s |\n", op->name, op->operands, op->results, attributes ? attributes : "");
     }
 }
 

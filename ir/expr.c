@@ -653,6 +653,8 @@ static const ds_expr *read_name(expr_reader *r) {
         unsigned long position = strtoul(name + 1, &end, 10);
         if (!*end && position < r->dims) return ds_expr_dim(r->cx, position);
     }
+    for (size_t i = 0; i < r->cx->fixed_count; i++)
+        if (!strcmp(r->cx->fixed[i].name, name)) return ds_expr_const(r->cx, r->cx->fixed[i].value);
     return ds_expr_symbol(r->cx, name);
 }
 

@@ -46,6 +46,33 @@ ds_op_kind ds_op_kind_find(const char *name) {
     return DS_OP_NONE;
 }
 
+const char *ds_op_kind_nearest(const char *name) {
+    const char *best = NULL;
+    for (int k = DS_OPAQUE + 1; k < DS_OP_KIND_COUNT; k++)
+        if (k != DS_ONNX_None) best = ds_nearer_name(name, best, facts[k].name);
+    return best;
+}
+
+static const char *const onnx_attributes[DS_OP_KIND_COUNT] = {
+#define ATTRIBUTES(name, names) [DS_ONNX_##name] = names,
+#include "onnx_attributes.def"
+#undef ATTRIBUTES
+};
+
+const char *ds_onnx_attributes(ds_op_kind kind) { return onnx_attributes[kind]; }
+
+bool ds_onnx_has_attribute(ds_op_kind kind, const char *name) {
+    const char *at = onnx_attributes[kind];
+    size_t length = strlen(name);
+    if (!at || !strncmp(name, "ds.", 3)) return true;
+    for (; *at; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+        if (n == length && !strncmp(at, name, n)) return true;
+        at += n;
+    }
+    return false;
+}
+
 /* ---- modules ---- */
 
 ds_module *ds_module_create(ds_ir_context *cx) {
@@ -131,10 +158,31 @@ const char *ds_loc_text(const ds_loc *loc) {
     return loc ? loc->name : "";
 }
 
+ds_spot ds_loc_spot(const ds_loc *loc) {
+    if (!loc || loc->name) return loc ? loc->spot : (ds_spot){0, 0};
+    ds_spot first = ds_loc_spot(loc->first);
+    return first.line ? first : ds_loc_spot(loc->second);
+}
+
+bool ds_loc_is_named(const ds_loc *loc) {
+    if (!loc || loc->name) return loc && *loc->name;
+    return ds_loc_is_named(loc->first) || ds_loc_is_named(loc->second);
+}
+
 const char *ds_op_where(ds_module *module, const ds_op *op) {
     const char *kind = op->kind == DS_OPAQUE ? ds_op_text(op, "ds.op", "?") : facts[op->kind].name;
     if (strncmp(kind, "onnx.", 5) == 0) kind += 5;
+    if (op->kind == DS_FUNC) return ds_arena_printf(module->arena, "function @%s", ds_op_text(op, "name", ""));
+    if (!*ds_loc_text(op->loc)) return kind;
     return ds_arena_printf(module->arena, "node '%s' (%s)", ds_loc_text(op->loc), kind);
+}
+
+ds_status ds_op_report(ds_module *module, const ds_op *op, ds_error_code code, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const char *text = ds_arena_vprintf(module->arena, format, args);
+    va_end(args);
+    return ds_report_at(module->cx->diag, DS_ERROR, code, ds_loc_spot(op->loc), ds_op_where(module, op), "%s", text);
 }
 
 /* ---- building ---- */
@@ -288,6 +336,7 @@ static bool loc_contains(const ds_loc *in, const ds_loc *loc) {
 
 const ds_loc *ds_loc_fused(ds_module *module, const ds_loc *a, const ds_loc *b) {
     if (!a || !b) return a ? a : b;
+    if (!ds_loc_is_named(a) || !ds_loc_is_named(b)) return ds_loc_is_named(b) ? b : a;
     if (loc_contains(a, b)) return a;
     if (loc_contains(b, a)) return b;
     ds_loc *loc = DS_NEW(module->arena, ds_loc);

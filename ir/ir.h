@@ -52,12 +52,17 @@ typedef struct {
 } ds_op_info;
 
 const ds_op_info *ds_op_facts(ds_op_kind kind);
-ds_op_kind ds_op_kind_find(const char *name); /* DS_OP_NONE when there is none */
+ds_op_kind ds_op_kind_find(const char *name);     /* DS_OP_NONE when there is none */
+const char *ds_op_kind_nearest(const char *name); /* the name of an op that this one is a slip of, or NULL */
+/* The names of an onnx op's attributes at the newest opset: "auto_pad dilations". NULL for other ops. */
+const char *ds_onnx_attributes(ds_op_kind kind);
+bool ds_onnx_has_attribute(ds_op_kind kind, const char *name); /* dsc's own begin with "ds."; other ops have any */
 
-/* Where an op came from: an ONNX node's name or a line of text IR, or several after fusion. Never lost by a pass. */
+/* Where an op came from: an ONNX node's name, a spot of text IR or both, or several after fusion. Never lost by a pass. */
 typedef struct ds_loc {
-    const char *name;
+    const char *name;                    /* "" where only the spot is known */
     const struct ds_loc *first, *second; /* a fusion when name is NULL */
+    ds_spot spot;
 } ds_loc;
 
 struct ds_use {
@@ -133,7 +138,11 @@ bool ds_value_is_none(const ds_value *value);
 const ds_attr *ds_value_constant(const ds_value *value);     /* the elements of a graph.constant, or NULL */
 bool ds_op_is_scalar(const ds_op *op);                       /* a SCALAR_OP row */
 const char *ds_loc_text(const ds_loc *loc);                  /* first name, or "" */
-const char *ds_op_where(ds_module *module, const ds_op *op); /* "node 'conv1' (Conv)", for messages */
+ds_spot ds_loc_spot(const ds_loc *loc);                      /* first spot, or none */
+bool ds_loc_is_named(const ds_loc *loc);                     /* some name is in it */
+const char *ds_op_where(ds_module *module, const ds_op *op); /* "node 'conv1' (Conv)", "Conv", "function @main" */
+/* An error about an op: names it, and where it stands in the text. */
+ds_status ds_op_report(ds_module *module, const ds_op *op, ds_error_code code, const char *format, ...) DS_PRINTF(4, 5);
 
 /* ---- changing ---- */
 

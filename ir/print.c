@@ -180,13 +180,19 @@ static void print_nested(ds_string *out, const ds_attr *a, size_t dim, size_t *a
     ds_string_printf(out, "]");
 }
 
-/* Bytes as a hex string where decimals would not come back exactly; then mlir's own types need a typed tensor, ours a plain dictionary. */
+/* Bytes as a hex string where decimals would not come back exactly, and names that are no identifiers: MLIR has no syntax for them, so
+ * they are plain dictionaries. */
 static void print_elements(ds_string *out, const ds_attr *a) {
     uint64_t count = 0;
     bool shaped = ds_type_static_count(a->type, &count);
     if (a->text) {
-        ds_string_printf(out, "dense_resource<%s> : ", a->text);
+        bool bare = bare_identifier(a->text);
+        if (bare) ds_string_printf(out, "dense_resource<%s> : ", a->text);
+        else ds_string_printf(out, "{resource = ");
+        if (!bare) print_quoted(out, a->text, strlen(a->text));
+        if (!bare) ds_string_printf(out, ", type = ");
         ds_type_print(out, a->type);
+        if (!bare) ds_string_printf(out, "}");
     } else if (shaped && printable_elements(a, count)) {
         size_t at = 0;
         ds_string_printf(out, "dense<");
@@ -455,7 +461,7 @@ static void print_op(printer *p, const ds_op *op) {
     }
     if (op->kind == DS_RETURN) print_return(p, op);
     else print_generic(p, op);
-    if (op->loc) {
+    if (ds_loc_is_named(op->loc)) {
         ds_string_printf(p->out, " loc(");
         print_loc(p, op->loc);
         ds_string_printf(p->out, ")");

@@ -132,8 +132,8 @@ static ds_status check_dialect(ds_module *module, size_t next) {
             for (size_t i = 0; i < DS_COUNT(lowered); i++)
                 late = late || (lowered[i] && !strncmp(ds_op_facts(op->kind)->name, lowered[i], strlen(lowered[i])));
             if (late)
-                return ds_report(module->cx->diag, DS_ERROR, DS_E_verify, ds_op_where(module, op),
-                                 "%s says '%s', and there is no such op behind it", AFTER, passes[next - 1].name);
+                return ds_op_report(module, op, DS_E_verify, "%s says '%s', and there is no such op behind it", AFTER,
+                                    passes[next - 1].name);
         }
     return DS_OK;
 }

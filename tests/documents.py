@@ -59,6 +59,8 @@ def ir_page(env, report, sh):
     asked = {key for path in ROOT.glob("*/**/*.c") if path.relative_to(ROOT).parts[0] in ("ir", "passes")
              for key in re.findall(r'ds_attr_find\([^;"]*encoding, "(\w+)"\)', path.read_text())}
     report.check("the source asks encodings for keys", {"dims", "map", "border", "within"} <= asked, asked)
+    listed = re.findall(r"^ATTRIBUTES\( *(\w+),", (ROOT / "ir/onnx_attributes.def").read_text(), re.M)
+    report.check("every operator has a row of ir/onnx_attributes.def", listed == onnx, set(onnx) ^ set(listed))
     lines = ["| loop.%s |" % n for n in scalar] + ["| onnx.%s |" % n for n in onnx] + ["\n| %s | " % k for k in kinds] + ["| `%s` |" % k for k in asked]
     lines += ["| `%s` |" % t for t in re.findall(r'^DS_ELEM\( *\w+, *\d+, *\w+, *\d+, *"([^"]+)"', rows["types"], re.M)]
     lines += ["| `%s` |" % k for k in re.findall(r'^DS_DIM_KIND\( *\w+, *"(\w+)"', (ROOT / "ir/dims.def").read_text(), re.M)]

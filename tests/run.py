@@ -83,6 +83,12 @@ def text(env, report):
     report.check("at least %d cases in tests/text" % TEXT_CASES, cases >= TEXT_CASES, cases)
 
 
+def native(env, report):
+    """Graphs that a person writes: README.md's, and others beside ONNX Runtime; weights; errors."""
+    import native as graphs
+    graphs.run(env, report)
+
+
 def onnx_suite(env, report):
     import onnx_suite as suite
     expected_path = ROOT / "tests/onnx_expected_failures.txt"
@@ -478,7 +484,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, accuracy, guards, forms, models, fuzz, fuzz_targets, operators, onnx_suite]
+STAGES = [units, text, native, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, accuracy, guards, forms, models, fuzz, fuzz_targets, operators, onnx_suite]
 
 
 def main():

@@ -16,12 +16,29 @@ typedef struct {
 
 static double element(const ds_cells *c, size_t i) { return ds_elem_is_float(c->type->elem) ? c->cells[i].f : (double)c->cells[i].i; }
 
+/* output_I.pb, or output_I.npy, which has to be of the output's type. */
+static ds_status read_expected(ds_ir_context *cx, ds_files *files, const ds_argument *a, const char *folder, size_t i,
+                               const ds_attr **out) {
+    const char *npy = ds_arena_printf(cx->arena, "%s/output_%zu.npy", folder, i);
+    if (access(npy, R_OK)) return ds_onnx_read_tensor(cx, files, ds_arena_printf(cx->arena, "%s/output_%zu.pb", folder, i), out);
+    const ds_elem_info *e = ds_elem_facts(a->type->elem);
+    ds_model_argument argument = {.name = a->name, .elem = e->name, .elem_bits = e->bits, .rank = (uint32_t)a->type->rank};
+    ds_model_tensor tensor;
+    const char *wrong = dsrt_npy_read(npy, &argument, &tensor);
+    if (wrong) return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "'%s' (output '%s'): %s", npy, a->name, wrong);
+    const ds_expr *dims[DS_COUNT(tensor.dims)];
+    for (size_t d = 0; d < a->type->rank; d++) dims[d] = ds_expr_const(cx, tensor.dims[d]);
+    *out = ds_attr_elements(cx, ds_type_tensor(cx, a->type->elem, a->type->rank, dims, NULL), tensor.data, tensor.bytes, NULL);
+    free(tensor.data);
+    return DS_OK;
+}
+
 /* Compares output i with a file; prints one line. */
-static ds_status compare(const model *m, ds_ir_context *cx, ds_files *files, const model_call *call, size_t i, const char *path,
+static ds_status compare(const model *m, ds_ir_context *cx, ds_files *files, const model_call *call, size_t i, const char *folder,
                          tolerance *t) {
     const ds_argument *a = &m->built.signature.outputs[i];
     const ds_attr *want;
-    DS_TRY(ds_onnx_read_tensor(cx, files, path, &want));
+    DS_TRY(read_expected(cx, files, a, folder, i, &want));
     t->compared++;
     bool same = want->type->elem == a->type->elem && want->type->rank == a->type->rank;
     int64_t dims[64];
@@ -59,8 +76,7 @@ static ds_status check_folder(const cli *c, const model *m, ds_ir_context *cx, d
     ds_status status = call_open(m, cx, files, inputs, &call);
     if (status == DS_OK) status = call_poison(c, &call);
     if (status == DS_OK) status = call_run(m, cx, pool, &call);
-    for (size_t i = 0; status == DS_OK && i < m->built.signature.output_count; i++)
-        status = compare(m, cx, files, &call, i, ds_arena_printf(cx->arena, "%s/output_%zu.pb", expected, i), t);
+    for (size_t i = 0; status == DS_OK && i < m->built.signature.output_count; i++) status = compare(m, cx, files, &call, i, expected, t);
     call_close(m, &call);
     dsrt_pool_destroy(pool);
     return status;
@@ -68,7 +84,11 @@ static ds_status check_folder(const cli *c, const model *m, ds_ir_context *cx, d
 
 /* Hands over to check_onnxruntime.py, which lies beside dsc or in share/dsc. Returns only when that cannot be started. */
 static ds_status check_with_onnxruntime(const cli *c, ds_ir_context *cx) {
-    const char *script = model_beside(cx, "check_onnxruntime.py");
+    const char *script = model_beside(cx, "check_onnxruntime.py"), *dot = strrchr(c->arguments[0], '.');
+    if ((dot && !strcmp(dot, ".mlir")) || !strcmp(c->arguments[0], "-")) {
+        fprintf(stderr, "dsc: error: --reference=onnxruntime needs an ONNX model, not '%s'\n", c->arguments[0]);
+        return DS_BAD_USAGE;
+    }
     if (access(script, R_OK)) script = model_beside(cx, "../share/dsc/check_onnxruntime.py");
     const char **args = NULL;
     arrput(args, "python3");

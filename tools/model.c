@@ -45,20 +45,34 @@ static size_t surplus_inputs(const cli *c, ds_ir_context *cx, const ds_module *m
     return n > ds_op_block(ds_module_find(m, "main"), 0)->arg_count ? n : 0;
 }
 
+/* Symbols are fixed as the text is read, which is before the first pass. */
+static ds_status load_text(const cli *c, ds_ir_context *cx, ds_files *files, const char *path, const ds_dim_value *dims, size_t dim_count,
+                           ds_module **out) {
+    const ds_mapped_file *file;
+    if (arrlenu(c->inputs))
+        return ds_report(cx->diag, DS_ERROR, DS_E_name, NULL, "'%s' is not an input that has an initialiser: text has none", c->inputs[0]);
+    DS_TRY(ds_files_open(files, cx->diag, path, &file));
+    ds_fixed_symbol *fixed = DS_NEW_ARRAY(cx->arena, ds_fixed_symbol, dim_count);
+    for (size_t i = 0; i < dim_count; i++) fixed[i] = (ds_fixed_symbol){ds_arena_strdup(cx->arena, dims[i].name), dims[i].value};
+    cx->fixed = fixed;
+    cx->fixed_count = dim_count;
+    ds_status status = ds_module_parse(cx, files, (const char *)file->bytes, file->length, path, out);
+    cx->fixed_count = 0;
+    if (status != DS_OK || !dim_count || !ds_module_attr(*out, "ds.after")) return status;
+    ds_module_destroy(*out);
+    *out = NULL;
+    return ds_report(cx->diag, DS_ERROR, DS_E_form, NULL, "dimensions are fixed before the first pass, not in text that is behind one");
+}
+
 ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count, ds_module **out) {
     if (arrlenu(c->arguments) != 1) {
         fprintf(stderr, "dsc: error: %s needs one model\n", c->command);
         return DS_BAD_USAGE;
     }
     const char *path = c->arguments[0];
-    cx->diag->file = path;
-    if (has_suffix(path, ".mlir") || strcmp(path, "-") == 0) {
-        const ds_mapped_file *file;
-        if (dim_count)
-            return ds_report(cx->diag, DS_ERROR, DS_E_form, NULL, "dimensions are fixed when an ONNX model is imported, not in its text");
-        DS_TRY(ds_files_open(files, cx->diag, path, &file));
-        return ds_module_parse(cx, files, (const char *)file->bytes, file->length, path, out);
-    }
+    bool is_standard_input = !strcmp(path, "-");
+    cx->diag->file = is_standard_input ? "<stdin>" : path;
+    if (has_suffix(path, ".mlir") || is_standard_input) return load_text(c, cx, files, path, dims, dim_count, out);
     ds_import_options options = {.dims = dims, .dim_count = dim_count, .inputs = c->inputs, .input_count = arrlenu(c->inputs)};
     DS_TRY(ds_onnx_import(cx, files, path, &options, out));
     options.given_inputs = surplus_inputs(c, cx, *out);

@@ -34,7 +34,7 @@ const char *plan_what(const plan_step *s) { return ds_op_text(s->op, "what", "ex
 static void node_names(const ds_loc *loc, cJSON *out) {
     if (!loc) return;
     if (loc->name) {
-        cJSON_AddItemToArray(out, cJSON_CreateString(loc->name));
+        if (*loc->name) cJSON_AddItemToArray(out, cJSON_CreateString(loc->name));
         return;
     }
     node_names(loc->first, out);

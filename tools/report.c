@@ -89,7 +89,9 @@ static void print_json(ds_module *m, const plan_step *steps, const ds_work *befo
     cJSON_Delete(all);
 }
 
-static size_t count_nodes(const ds_loc *loc) { return !loc ? 0 : loc->name ? 1 : count_nodes(loc->first) + count_nodes(loc->second); }
+static size_t count_nodes(const ds_loc *loc) {
+    return !loc ? 0 : loc->name ? *loc->name != 0 : count_nodes(loc->first) + count_nodes(loc->second);
+}
 
 static void print_table(ds_module *m, const plan_step *steps, const ds_work *before, const ds_work *after) {
     printf("%8s %10s %7s %6s %-8s   kernel, what it does, first node\n", "MFLOP", "KB", "pieces", "nodes", "program");

@@ -41,6 +41,7 @@ ds_status schedules_read(ds_ir_context *cx, const char *path, ds_pass_options *o
     if (status == DS_OK) status = ds_module_parse(cx, &files, (const char *)file->bytes, file->length, path, &m);
     if (status == DS_OK) status = read_choices(cx, m, out);
     ds_module_destroy(m);
+    cx->diag->source = NULL;
     ds_files_close(&files);
     return status;
 }

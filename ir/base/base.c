@@ -1,5 +1,6 @@
 #include "base.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,15 +92,21 @@ char *ds_arena_strndup(ds_arena *arena, const char *text, size_t length) {
 
 char *ds_arena_strdup(ds_arena *arena, const char *text) { return ds_arena_strndup(arena, text, strlen(text)); }
 
-char *ds_arena_printf(ds_arena *arena, const char *format, ...) {
-    va_list args, again;
-    va_start(args, format);
+char *ds_arena_vprintf(ds_arena *arena, const char *format, va_list args) {
+    va_list again;
     va_copy(again, args);
     int length = vsnprintf(NULL, 0, format, args);
-    va_end(args);
     char *text = ds_arena_alloc(arena, (size_t)length + 1);
     vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
+    return text;
+}
+
+char *ds_arena_printf(ds_arena *arena, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    char *text = ds_arena_vprintf(arena, format, args);
+    va_end(args);
     return text;
 }
 
@@ -166,31 +173,117 @@ static void append_json_string(ds_string *out, const char *text) {
     ds_string_append(out, "\"", 1);
 }
 
-ds_status ds_report(ds_diag *diag, ds_severity severity, ds_error_code code, const char *where, const char *format, ...) {
+/* The line of the spot as a terminal can show it, around the column, and a caret below it. */
+static void append_line(ds_string *out, const ds_diag *diag, ds_spot spot) {
+    enum { SHOWN = 110 };
+    const char *at = diag->source, *end = diag->source + diag->source_length;
+    for (uint32_t line = 1; line < spot.line && at < end; at++) line += *at == '\n';
+    const char *stop = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+    if (!stop) stop = end;
+    size_t length = (size_t)(stop - at), column = spot.column - 1;
+    size_t from = column > SHOWN - 20 ? column - SHOWN / 2 : 0;
+    if (column > length || !spot.column) return;
+    const char *before = from ? "..." : "", *after = length - from > SHOWN ? "..." : "";
+    size_t shown = length - from > SHOWN ? SHOWN : length - from;
+    ds_string_printf(out, "  %s", before);
+    for (size_t i = from; i < from + shown; i++) {
+        char c = at[i];
+        if (((unsigned char)c < 0x20 && c != '\t') || c == 0x7f) c = '?';
+        ds_string_append(out, &c, 1);
+    }
+    ds_string_printf(out, "%s\n  %*s", after, (int)strlen(before), "");
+    for (size_t i = from; i < column; i++) {
+        bool continues = ((unsigned char)at[i] & 0xc0) == 0x80; /* of a character in UTF-8 */
+        if (!continues) ds_string_append(out, at[i] == '\t' ? "\t" : " ", 1);
+    }
+    ds_string_append(out, "^\n", 2);
+}
+
+static void append_json(ds_diag *diag, const char *severity, ds_error_code code, ds_spot spot, const char *where, const char *message) {
+    ds_string *out = &diag->text;
+    ds_string_printf(out, "{\"severity\":\"%s\",\"code\":\"DS%04d\",\"file\":", severity, (int)code);
+    append_json_string(out, diag->file ? diag->file : "");
+    if (spot.line) ds_string_printf(out, ",\"line\":%u,\"column\":%u", spot.line, spot.column);
+    ds_string_printf(out, ",\"where\":");
+    append_json_string(out, where ? where : "");
+    ds_string_printf(out, ",\"message\":");
+    append_json_string(out, message);
+    ds_string_printf(out, "}\n");
+}
+
+static void append_text(ds_diag *diag, const char *severity, ds_error_code code, ds_spot spot, const char *where, const char *message) {
+    ds_string *out = &diag->text;
+    if (diag->file) ds_string_printf(out, "%s:", diag->file);
+    if (spot.line) ds_string_printf(out, "%u:%u:", spot.line, spot.column);
+    ds_string_printf(out, "%s%s: ", diag->file || spot.line ? " " : "", severity);
+    if (where) ds_string_printf(out, "%s: ", where);
+    ds_string_printf(out, "%s", message);
+    if (code) ds_string_printf(out, " [DS%04d]", (int)code);
+    ds_string_printf(out, "\n");
+    if (spot.line && diag->source) append_line(out, diag, spot);
+}
+
+static ds_status report(ds_diag *diag, ds_severity severity, ds_error_code code, ds_spot spot, const char *where, const char *format,
+                        va_list args) {
     static const char *const names[] = {"error", "warning", "note"};
     ds_string message = {0};
-    va_list args;
-    va_start(args, format);
     string_vprintf(&message, format, args);
-    va_end(args);
+    const char *text = message.data ? message.data : "";
     if (severity == DS_ERROR) diag->error_count++;
-    ds_string *out = &diag->text;
-    if (diag->json) {
-        ds_string_printf(out, "{\"severity\":\"%s\",\"code\":\"DS%04d\",\"file\":", names[severity], (int)code);
-        append_json_string(out, diag->file ? diag->file : "");
-        ds_string_printf(out, ",\"where\":");
-        append_json_string(out, where ? where : "");
-        ds_string_printf(out, ",\"message\":");
-        append_json_string(out, message.data ? message.data : "");
-        ds_string_printf(out, "}\n");
-    } else {
-        if (diag->file) ds_string_printf(out, "%s: ", diag->file);
-        ds_string_printf(out, "%s: ", names[severity]);
-        if (where) ds_string_printf(out, "%s: ", where);
-        ds_string_printf(out, "%s", message.data ? message.data : "");
-        if (code) ds_string_printf(out, " [DS%04d]", (int)code);
-        ds_string_printf(out, "\n");
-    }
+    if (diag->json) append_json(diag, names[severity], code, spot, where, text);
+    else append_text(diag, names[severity], code, spot, where, text);
     ds_string_free(&message);
     return code >= 400 ? DS_BUG : code >= 300 ? DS_UNSUPPORTED : DS_BAD_INPUT;
+}
+
+ds_status ds_report(ds_diag *diag, ds_severity severity, ds_error_code code, const char *where, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    ds_status status = report(diag, severity, code, (ds_spot){0, 0}, where, format, args);
+    va_end(args);
+    return status;
+}
+
+ds_status ds_report_at(ds_diag *diag, ds_severity severity, ds_error_code code, ds_spot spot, const char *where, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    ds_status status = report(diag, severity, code, spot, where, format, args);
+    va_end(args);
+    return status;
+}
+
+/* ---- slips ---- */
+
+enum { LONGEST_SLIP = 64 };
+
+/* How many letters are put in, left out, changed or swapped with the next one, from one name to the other; case counts as nothing. */
+static size_t distance(const char *a, const char *b) {
+    size_t n = strlen(a), m = strlen(b), rows[3][LONGEST_SLIP + 1];
+    size_t *older = rows[0], *old = rows[1], *now = rows[2];
+    if (n > LONGEST_SLIP || m > LONGEST_SLIP) return SIZE_MAX;
+    for (size_t k = 0; k <= m; k++) old[k] = k;
+    for (size_t i = 1; i <= n; i++) {
+        now[0] = i;
+        for (size_t k = 1; k <= m; k++) {
+            int x = tolower((unsigned char)a[i - 1]), y = tolower((unsigned char)b[k - 1]);
+            size_t best = old[k - 1] + (x != y);
+            if (old[k] + 1 < best) best = old[k] + 1;
+            if (now[k - 1] + 1 < best) best = now[k - 1] + 1;
+            bool swapped = i > 1 && k > 1 && x == tolower((unsigned char)b[k - 2]) && y == tolower((unsigned char)a[i - 2]);
+            if (swapped && older[k - 2] + 1 < best) best = older[k - 2] + 1;
+            now[k] = best;
+        }
+        size_t *free_row = older;
+        older = old;
+        old = now;
+        now = free_row;
+    }
+    return old[m];
+}
+
+const char *ds_nearer_name(const char *wrong, const char *best, const char *candidate) {
+    size_t length = strlen(wrong), most = length < 3 ? 0 : length < 6 ? 1 : 2;
+    size_t far = distance(wrong, candidate);
+    if (far > most) return best;
+    return !best || far < distance(wrong, best) ? candidate : best;
 }

@@ -43,6 +43,7 @@ void *ds_arena_alloc(ds_arena *arena, size_t bytes); /* zeroed, aligned to 16 */
 char *ds_arena_strndup(ds_arena *arena, const char *text, size_t length);
 char *ds_arena_strdup(ds_arena *arena, const char *text);
 char *ds_arena_printf(ds_arena *arena, const char *format, ...) DS_PRINTF(2, 3);
+char *ds_arena_vprintf(ds_arena *arena, const char *format, va_list args);
 DS_NORETURN void ds_out_of_memory(void);
 
 #define DS_NEW(arena, type) ((type *)ds_arena_alloc((arena), sizeof(type)))
@@ -74,16 +75,30 @@ typedef enum {
 
 typedef enum { DS_ERROR, DS_WARNING, DS_NOTE } ds_severity;
 
+/* Where in a text something stands, both from 1; line 0: nowhere. */
+typedef struct {
+    uint32_t line, column;
+} ds_spot;
+
 /* Where messages go. One sink a compilation; not for use from several threads at once. */
 typedef struct {
-    const char *file; /* name put before messages, or NULL */
-    bool json;        /* one JSON object a line */
+    const char *file;   /* name put before messages, or NULL */
+    const char *source; /* the file's text, whose lines are shown with messages that have a spot, or NULL; it must stay */
+    size_t source_length;
+    bool json; /* one JSON object a line */
     int error_count;
     ds_string text; /* what was reported so far, ready to print */
 } ds_diag;
 
 /* Reports one message. `where` names the node, tensor or text position, or is NULL. Returns the status that belongs to the code. */
 ds_status ds_report(ds_diag *diag, ds_severity severity, ds_error_code code, const char *where, const char *format, ...) DS_PRINTF(5, 6);
+/* The same about a spot of the text: FILE:LINE:COLUMN before the message, the line with a caret below behind it. */
+ds_status ds_report_at(ds_diag *diag, ds_severity severity, ds_error_code code, ds_spot spot, const char *where, const char *format, ...)
+    DS_PRINTF(6, 7);
 const char *ds_error_text(ds_error_code code);
+
+/* Of the names, the one that `wrong` is a slip of: the same but for case, or for a letter or two. NULL when none is near. Ask for one by
+ * one: `best` is what this has returned before, or NULL. */
+const char *ds_nearer_name(const char *wrong, const char *best, const char *candidate);
 
 #endif

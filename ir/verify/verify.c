@@ -8,8 +8,13 @@
 #include "ir/require.h"
 #include "ir/schema.h"
 
+static void count_fail(verifier *v, const ds_op *op, size_t count, const char *what, const char *spec) {
+    const char *text = ds_arena_printf(v->m->arena, "%zu %s%s instead of: %s", count, what, count == 1 ? "" : "s", *spec ? spec : "none");
+    verify_fail(v, op, text);
+}
+
 void verify_fail(verifier *v, const ds_op *op, const char *what) {
-    if (v->status == DS_OK) v->status = ds_report(v->m->cx->diag, DS_ERROR, DS_E_verify, ds_op_where(v->m, op), "%s", what);
+    if (v->status == DS_OK) v->status = ds_op_report(v->m, op, DS_E_verify, "%s", what);
 }
 
 bool verify_is_scalar(const ds_value *v, ds_elem elem) { return v->type->kind == DS_TYPE_SCALAR && v->type->elem == elem; }
@@ -71,12 +76,15 @@ static verify_place place_within(const ds_op *op, verify_place place) {
 
 static void verify_block(verifier *v, const ds_block *block, verify_place place);
 
+/* How many operands an onnx op has, its rule looks at. */
 static void verify_counts(verifier *v, const ds_op *op) {
     const ds_op_info *info = ds_op_facts(op->kind);
-    if (op->kind == DS_OPAQUE || is_of(op, "onnx.")) return;
-    if (!count_fits(info->operands, op->operand_count)) verify_fail(v, op, "wrong number of operands");
-    if (!count_fits(info->results, op->result_count)) verify_fail(v, op, "wrong number of results");
-    if (info->regions >= 0 && op->region_count != (size_t)info->regions) verify_fail(v, op, "wrong number of regions");
+    if (op->kind == DS_OPAQUE) return;
+    bool is_onnx = is_of(op, "onnx.");
+    if (!is_onnx && !count_fits(info->operands, op->operand_count)) count_fail(v, op, op->operand_count, "operand", info->operands);
+    if (!count_fits(info->results, op->result_count)) count_fail(v, op, op->result_count, "result", info->results);
+    if (info->regions >= 0 && op->region_count != (size_t)info->regions)
+        verify_fail(v, op, ds_arena_printf(v->m->arena, "there are %zu regions instead of %d", op->region_count, info->regions));
 }
 
 static void verify_rules(verifier *v, const ds_op *op, verify_place place) {
@@ -167,6 +175,38 @@ static void check_symbols(void *user, ds_op *op) {
     for (size_t i = 0; i < passed->count; i++) check_symbol(s, passed->items[i]->text);
 }
 
+/* ---- the model's inputs ---- */
+
+/* Names that dims, or what is read while running, have in expressions, and words between them. */
+static bool is_reserved(const char *name) {
+    static const char *const words[] = {"mod", "floordiv", "ceildiv"};
+    bool reserved = ds_symbol_is_late(name) || (name[0] == 'd' && name[1] >= '0' && name[1] <= '9');
+    for (size_t i = 0; i < DS_COUNT(words); i++) reserved = reserved || !strcmp(words[i], name);
+    return reserved;
+}
+
+static void check_input_symbol(void *user, const char *name) {
+    symbols *s = user;
+    const char *what = is_reserved(name) ? "is a word of dsc's own" : "is the whole extent of no input, so that no call tells its value";
+    if (!is_reserved(name) && hmgeti(s->known, ds_context_name(s->v->m->cx, name)) >= 0) return;
+    verify_fail(s->v, s->op, ds_arena_printf(s->v->m->arena, "symbol '%s' %s", name, what));
+}
+
+/* The caller gives extents, and what symbols are follows from those that are nothing else. */
+static void verify_inputs(verifier *v, const ds_op *func) {
+    symbols s = {.v = v, .op = func};
+    const ds_block *body = ds_op_block(func, 0);
+    const ds_attr *inputs = ds_op_attr(func, "inputs");
+    size_t count = inputs ? inputs->count : body->arg_count;
+    for (size_t i = 0; i < count; i++) {
+        const ds_type *t = inputs ? inputs->items[i]->type : body->args[i]->type;
+        for (size_t k = 0; t->kind == DS_TYPE_TENSOR && k < t->rank; k++)
+            if (t->dims[k]->kind == DS_EXPR_SYMBOL) note_symbol(&s, t->dims[k]->name);
+    }
+    for (size_t i = 0; i < count; i++) each_symbol_of(inputs ? inputs->items[i]->type : body->args[i]->type, check_input_symbol, &s);
+    hmfree(s.known);
+}
+
 /* Every symbol of a function is an extent of its inputs, or defined by an op. */
 static void verify_symbols(verifier *v, ds_op *func) {
     symbols s = {.v = v};
@@ -185,6 +225,8 @@ ds_status ds_module_verify(ds_module *module) {
     verifier v = {.m = module};
     verify_block(&v, module->body.block, IN_GRAPH);
     for (ds_op *func = module->body.block->first; func && v.status == DS_OK; func = func->next) verify_symbols(&v, func);
+    const ds_op *model = ds_module_find(module, "main");
+    if (model && v.status == DS_OK) verify_inputs(&v, model);
     arrfree(v.defined);
     return v.status;
 }

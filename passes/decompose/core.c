@@ -23,10 +23,23 @@ const ds_type *dec_type(const dec *d, size_t i) {
     return v ? v->type : NULL;
 }
 
+/* What does not fit are the types of operands, which may be inferred: nobody sees them in the model. */
+static void note_operands(dec *d) {
+    ds_string text = {0};
+    for (size_t i = 0; i < d->op->operand_count; i++) {
+        ds_string_printf(&text, i ? ", " : "");
+        ds_type_print(&text, ds_op_operand(d->op, i)->type);
+    }
+    if (text.length) ds_report(d->cx->diag, DS_NOTE, DS_NO_CODE, ds_op_where(d->m, d->op), "its operands are %s", text.data);
+    ds_string_free(&text);
+}
+
 static ds_status report(dec *d, ds_error_code code, const char *format, va_list args) {
     char text[512];
     vsnprintf(text, sizeof text, format, args);
-    return ds_report(d->cx->diag, DS_ERROR, code, ds_op_where(d->m, d->op), "%s", text);
+    ds_status status = ds_op_report(d->m, d->op, code, "%s", text);
+    if (code == DS_E_shape || code == DS_E_type || code == DS_E_elem) note_operands(d);
+    return status;
 }
 
 ds_status dec_fail(dec *d, ds_error_code code, const char *format, ...) {

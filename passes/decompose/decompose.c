@@ -75,6 +75,59 @@ static ds_status check_operands(dec *d, ds_op *op) {
     return DS_OK;
 }
 
+static void note_symbol(void *user, const char *name) {
+    const char ***names = user;
+    arrput(*names, name);
+}
+
+/* Symbols that no input of the function has are names for what turns out. */
+static bool names_inputs(const dec *d, const ds_expr *e) {
+    const char **wanted = NULL, **known = NULL;
+    const ds_block *block = d->op->block;
+    while (block->region->op && block->region->op->kind != DS_FUNC) block = block->region->op->block;
+    ds_expr_each_symbol(e, note_symbol, &wanted);
+    for (size_t i = 0; arrlenu(wanted) && i < block->arg_count; i++) {
+        const ds_type *t = block->args[i]->type;
+        for (size_t k = 0; t->kind == DS_TYPE_TENSOR && k < t->rank; k++) ds_expr_each_symbol(t->dims[k], note_symbol, &known);
+    }
+    bool all = true;
+    for (size_t i = 0; i < arrlenu(wanted) && all; i++) {
+        all = false;
+        for (size_t k = 0; k < arrlenu(known) && !all; k++) all = !strcmp(wanted[i], known[k]);
+    }
+    arrfree(wanted);
+    arrfree(known);
+    return all;
+}
+
+static bool same_numbers(const ds_type *a, const ds_type *b) {
+    for (size_t i = 0; i < a->rank; i++) {
+        int64_t x, y;
+        if (ds_expr_is_const(a->dims[i], &x) && ds_expr_is_const(b->dims[i], &y) && x != y) return false;
+    }
+    return true;
+}
+
+/* Text may say what type a result has: then it has it, as far as that can be known, and else a call checks it. */
+static ds_status check_declared(dec *d, size_t i, const ds_type *says, const ds_type *is) {
+    bool ranked = says->kind == DS_TYPE_TENSOR;
+    if ((!ranked && says->kind != DS_TYPE_UNRANKED) || is->kind != DS_TYPE_TENSOR) return DS_OK;
+    if (says->elem != is->elem || (ranked && (says->rank != is->rank || !same_numbers(says, is)))) {
+        ds_string text = {0};
+        ds_string_printf(&text, "result %zu is ", i);
+        ds_type_print(&text, is);
+        ds_string_printf(&text, ", not ");
+        ds_type_print(&text, says);
+        ds_status status = dec_fail(d, says->elem != is->elem ? DS_E_type : DS_E_shape, "%s", text.data);
+        ds_string_free(&text);
+        return status;
+    }
+    for (size_t k = 0; ranked && k < is->rank; k++)
+        if (says->dims[k] != is->dims[k] && names_inputs(d, says->dims[k]))
+            DS_TRY(dec_require(d, DS_equal, is->dims[k], says->dims[k], "dimension %zu of result %zu is what its type says", k, i));
+    return DS_OK;
+}
+
 static ds_status lower_op(dec *d, ds_op *op) {
     ds_value *out[DEC_MAX_RESULTS] = {NULL};
     d->op = op, d->out = out;
@@ -92,10 +145,17 @@ static ds_status lower_op(dec *d, ds_op *op) {
         if (ds_value_unused(&op->results[i])) continue;
         if (!out[i]) return dec_refuse(d, "result %zu", i);
         DS_TRY(dec_light(d, &out[i]));
+        DS_TRY(check_declared(d, i, op->results[i].type, out[i]->type));
         ds_value_replace_uses(&op->results[i], out[i]);
     }
     ds_op_erase(op);
     return DS_OK;
+}
+
+static ds_status unsupported(const dec *d, const ds_op *op) {
+    const char *name = ds_op_text(op, "ds.op", "?"), *nearest = ds_op_kind_nearest(name);
+    if (!nearest) return ds_op_report(d->m, op, DS_E_op, "operator %s is not supported", name);
+    return ds_op_report(d->m, op, DS_E_op, "operator %s is not supported; %s is", name, nearest);
 }
 
 ds_status dec_block(dec *d, ds_block *block) {
@@ -104,9 +164,7 @@ ds_status dec_block(dec *d, ds_block *block) {
     for (ds_op *op = block->first, *next; op; op = next) {
         next = op->next;
         ds_status status = DS_OK;
-        if (op->kind == DS_OPAQUE)
-            status = ds_report(d->cx->diag, DS_ERROR, DS_E_op, ds_op_where(d->m, op), "operator %s is not supported",
-                               ds_op_text(op, "ds.op", "?"));
+        if (op->kind == DS_OPAQUE) status = unsupported(d, op);
         else if (is_onnx(op) && operands_are_known(op)) status = lower_op(d, op);
         else continue;
         if (status > worst) worst = status;
@@ -168,8 +226,8 @@ static ds_status check_inputs(dec *d, ds_op *func) {
         else if (status == DS_OK) status = dec_check_size(d, v);
     }
     if (names.length)
-        status = ds_report(d->cx->diag, DS_ERROR, DS_E_elem, NULL, "no tensor of numbers of known rank up to %d: input %s",
-                           DEC_MAX_RANK - 2, names.data);
+        status = ds_report_at(d->cx->diag, DS_ERROR, DS_E_elem, ds_loc_spot(func->loc), NULL,
+                              "no tensor of numbers of known rank up to %d: input %s", DEC_MAX_RANK - 2, names.data);
     ds_string_free(&names);
     return status;
 }

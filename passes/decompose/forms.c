@@ -78,8 +78,7 @@ static ds_status check_operand(dec *d, size_t i, const char *entry) {
     size_t length = strcspn(entry, " "), classes = strspn(entry, "fib=.");
     if (!t || t->kind != DS_TYPE_TENSOR) return DS_OK;
     if (!has_class(entry, classes, t, dec_type(d, 0)))
-        return ds_report(d->cx->diag, DS_ERROR, DS_E_elem, ds_op_where(d->m, d->op), "operand %zu has element type %s", i,
-                         ds_elem_facts(t->elem)->text);
+        return dec_fail(d, DS_E_elem, "operand %zu has element type %s", i, ds_elem_facts(t->elem)->text);
     bool fits = has_rank(entry + classes, t), one = entry[classes] == 's';
     if (fits && one && t->rank == 1) { /* a list of one element, maybe as it turns out: a scalar for the rule */
         const ds_expr *same;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Mutated models through the command line: campaign.py --dsc DSC --mutate MUTATE --seeds FOLDER --count N [--seed S] [--keep FOLDER];
-without --mutate, text IR: what stands in FOLDER at any level (dsc opt --stop-after), changed by mutate_text.py.
+without --mutate, text IR: what stands in FOLDER at any level (dsc opt --stop-after, or tests/native with its weights), changed by mutate_text.py.
 
 Each is compiled, with code generation; a model that compiles is run on inputs made from its declared types. A finding is a signal, a sanitizer's
 report, an exit code other than 0, 1 and 3, an error without a message, more than 10 seconds, or (without sanitizers) more than 1 GB.
@@ -86,9 +86,11 @@ def main():
             subprocess.run([args.mutate, work / "models", str(args.count), str(args.seed), *seeds], check=True)
         else:
             texts = [s.read_text() for s in seeds]
+            for weights in args.seeds.rglob("*.safetensors"):
+                shutil.copy(weights, work / "models")
             for i, text in enumerate(mutate_text.mutants(random.Random(args.seed), texts, args.count)):
                 (work / "models" / ("m_%05d.mlir" % i)).write_text(text)
-        for path in sorted(work.glob("models/*.*")):
+        for path in sorted(p for p in work.glob("models/*.*") if p.suffix != ".safetensors"):
             kind, code, took, text = call([args.dsc, "compile", path, "-o", work / "out.o"], sanitizers)
             counts[code] += 1
             if kind is None and code == 0 and args.mutate:

@@ -10,43 +10,43 @@ func.func @main(%x: tensor<2x3xf32>, %y: tensor<4x5xf32>) -> tensor<2x5xf32> {
 }
 // -----
 // Neither equal nor 1.
-// CHECK: error: node '' (Add): it must be that two extents are equal, but not 3 == 4 [DS0112]
+// CHECK: error: Add: it must be that two extents are equal, but not 3 == 4 [DS0112]
 func.func @main(%x: tensor<2x3xf32>, %y: tensor<4xf32>) -> tensor<2x3xf32> {
   %0 = "onnx.Add"(%x, %y) : (tensor<2x3xf32>, tensor<4xf32>) -> none
   func.return %0 : none
 }
 // -----
 // Operands of one op have one element type.
-// CHECK: error: node '' (Add): operands have element types f32 and i32 [DS0113]
+// CHECK: error: Add: operands have element types f32 and i32 [DS0113]
 func.func @main(%x: tensor<2x3xf32>, %y: tensor<3xi32>) -> tensor<2x3xf32> {
   %0 = "onnx.Add"(%x, %y) : (tensor<2x3xf32>, tensor<3xi32>) -> none
   func.return %0 : none
 }
 // -----
 // A form that ONNX does not have: its tables say which types there are (forms.def).
-// CHECK: error: node '' (Exp): operand 0 has element type i32 [DS0302]
+// CHECK: error: Exp: operand 0 has element type i32 [DS0302]
 func.func @main(%x: tensor<2x3xi32>) -> tensor<2x3xi32> {
   %0 = "onnx.Exp"(%x) : (tensor<2x3xi32>) -> none
   func.return %0 : none
 }
 // -----
 // An attribute's value.
-// CHECK: error: node '' (Transpose): 'perm' is not a permutation [DS0114]
+// CHECK: error: Transpose: 'perm' is not a permutation [DS0114]
 func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
   %0 = "onnx.Transpose"(%x) {perm = [0, 0]} : (tensor<2x3xf32>) -> none
   func.return %0 : none
 }
 // -----
 // An axis that is none.
-// CHECK: error: node '' (Softmax): axis 2 is outside a tensor of rank 2 [DS0114]
+// CHECK: error: Softmax: axis 2 is outside a tensor of rank 2 [DS0114]
 func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
   %0 = "onnx.Softmax"(%x) {axis = 2} : (tensor<2x3xf32>) -> none
   func.return %0 : none
 }
 // -----
 // All operators that are not supported are named at once.
-// CHECK: error: node '' (Unheard): operator onnx.Unheard is not supported [DS0300]
-// CHECK: error: node '' (OfToo): operator onnx.OfToo is not supported [DS0300]
+// CHECK: error: Unheard: operator onnx.Unheard is not supported [DS0300]
+// CHECK: error: OfToo: operator onnx.OfToo is not supported [DS0300]
 func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
   %0 = "onnx.Unheard"(%x) : (tensor<2x3xf32>) -> none
   %1 = "onnx.OfToo"(%0) : (none) -> none
@@ -54,7 +54,7 @@ func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
 }
 // -----
 // Another number of elements.
-// CHECK: error: node '' (Reshape): it must be that two extents are equal, but not 6 == 4 [DS0112]
+// CHECK: error: Reshape: it must be that two extents are equal, but not 6 == 4 [DS0112]
 func.func @main(%x: tensor<6xf32>) -> tensor<2x2xf32> {
   %t = "onnx.Constant"() {value = dense<[2, 2]> : tensor<2xi64>} : () -> none
   %0 = "onnx.Reshape"(%x, %t) : (tensor<6xf32>, none) -> none
@@ -62,42 +62,42 @@ func.func @main(%x: tensor<6xf32>) -> tensor<2x2xf32> {
 }
 // -----
 // A filter for other channels.
-// CHECK: error: node '' (Conv): it must be that the input has the channels of the weight, for each group, but not 4 == 3 [DS0112]
+// CHECK: error: Conv: it must be that the input has the channels of the weight, for each group, but not 4 == 3 [DS0112]
 func.func @main(%x: tensor<1x4x9xf32>, %w: tensor<6x3x3xf32>) -> tensor<1x6x7xf32> {
   %0 = "onnx.Conv"(%x, %w) : (tensor<1x4x9xf32>, tensor<6x3x3xf32>) -> none
   func.return %0 : none
 }
 // -----
 // An attribute that must be there.
-// CHECK: error: node '' (Cast): attribute 'to' is missing [DS0114]
+// CHECK: error: Cast: attribute 'to' is missing [DS0114]
 func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
   %0 = "onnx.Cast"(%x) : (tensor<2x3xf32>) -> none
   func.return %0 : none
 }
 // -----
 // Refused: strings.
-// CHECK: error: node '' (Cast): conversion from f32 to !ds.string [DS0301]
+// CHECK: error: Cast: conversion from f32 to !ds.string [DS0301]
 func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
   %0 = "onnx.Cast"(%x) {to = 8} : (tensor<2x3xf32>) -> none
   func.return %0 : none
 }
 // -----
 // Refused: a rank that only the run knows.
-// CHECK: error: node '' (Expand): a shape or index list whose length is known only at run time [DS0301]
+// CHECK: error: Expand: a shape or index list whose length is known only at run time [DS0301]
 func.func @main(%x: tensor<2x3xf32>, %n: tensor<?xi64, {dims = ["r"]}>) -> tensor<2x3xf32> {
   %0 = "onnx.Expand"(%x, %n) : (tensor<2x3xf32>, tensor<?xi64, {dims = ["r"]}>) -> none
   func.return %0 : none
 }
 // -----
 // Letters of one equation stand for one extent each.
-// CHECK: error: node '' (Einsum): it must be that two extents are equal, but not 3 == 2 [DS0112]
+// CHECK: error: Einsum: it must be that two extents are equal, but not 3 == 2 [DS0112]
 func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
   %0 = "onnx.Einsum"(%x, %x) {equation = "ij,jk->ik"} : (tensor<2x3xf32>, tensor<2x3xf32>) -> none
   func.return %0 : none
 }
 // -----
 // A word that the attribute does not have.
-// CHECK: error: node '' (Resize): attribute 'mode' is 'wavelet' instead of one of: nearest linear bilinear cubic [DS0114]
+// CHECK: error: Resize: attribute 'mode' is 'wavelet' instead of one of: nearest linear bilinear cubic [DS0114]
 func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
   %0 = "onnx.Resize"(%x) {mode = "wavelet"} : (tensor<2x3xf32>) -> none
   func.return %0 : none

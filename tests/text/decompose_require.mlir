@@ -5,7 +5,7 @@
 
 // What only the run knows to fit is required there, where the node stands: extents that are summed together are equal.
 // CHECK-LABEL: @product
-// CHECK: "graph.require"() {is = "equal", left = "8", right = "m", node = "node '' (MatMul)", what = "two extents are equal"}
+// CHECK: "graph.require"() {is = "equal", left = "8", right = "m", node = "MatMul", what = "two extents are equal"}
 func.func @product(%x: tensor<?x8xf32, #rows>, %y: tensor<?x4xf32, #others>) -> tensor<?x4xf32, #rows> {
   %0 = "onnx.MatMul"(%x, %y) : (tensor<?x8xf32, #rows>, tensor<?x4xf32, #others>) -> none
   func.return %0 : none
@@ -13,7 +13,7 @@ func.func @product(%x: tensor<?x8xf32, #rows>, %y: tensor<?x4xf32, #others>) -> 
 
 // Parts of a concat agree in the other extents.
 // CHECK-LABEL: @concat
-// CHECK: "graph.require"() {is = "equal", left = "n", right = "m", node = "node '' (Concat)",
+// CHECK: "graph.require"() {is = "equal", left = "n", right = "m", node = "Concat",
 // CHECK: "graph.concat"{{.*}} -> tensor<?x12xf32, {dims = ["n", ""]}>
 func.func @concat(%x: tensor<?x8xf32, #rows>, %y: tensor<?x4xf32, #others>) -> tensor<?x12xf32, #rows> {
   %0 = "onnx.Concat"(%x, %y) {axis = 1} : (tensor<?x8xf32, #rows>, tensor<?x4xf32, #others>) -> none
@@ -22,8 +22,8 @@ func.func @concat(%x: tensor<?x8xf32, #rows>, %y: tensor<?x4xf32, #others>) -> t
 
 // Elements divide into rows.
 // CHECK-LABEL: @reshape
-// CHECK: "graph.require"() {is = "equal", left = "n", right = "(n floordiv 3) * 3", node = "node '' (Reshape)", what = "other extents hold as many elements"}
-func.func @reshape(%x: tensor<?xf32, #n>) -> tensor<?x3xf32, #rows> {
+// CHECK: "graph.require"() {is = "equal", left = "n", right = "(n floordiv 3) * 3", node = "node 'y' (Reshape)", what = "other extents hold as many elements"}
+func.func @reshape(%x: tensor<?xf32, #n>) -> tensor<?x3xf32> {
   %t = "onnx.Constant"() {value = dense<[-1, 3]> : tensor<2xi64>} : () -> none
   %y = "onnx.Reshape"(%x, %t) : (tensor<?xf32, #n>, none) -> none
   func.return %y : none
@@ -31,7 +31,7 @@ func.func @reshape(%x: tensor<?xf32, #n>) -> tensor<?x3xf32, #rows> {
 
 // A window is not larger than what it slides over.
 // CHECK-LABEL: @window
-// CHECK: "graph.require"() {is = "at_most", left = "0", right = "n - 2", node = "node '' (Conv)", what = "the window is not larger than the padded input"}
+// CHECK: "graph.require"() {is = "at_most", left = "0", right = "n - 2", node = "Conv", what = "the window is not larger than the padded input"}
 func.func @window(%x: tensor<1x1x?xf32, {dims = ["", "", "n"]}>, %w: tensor<1x1x3xf32>) -> tensor<1x1x?xf32, {dims = ["", "", "n - 2"]}> {
   %0 = "onnx.Conv"(%x, %w) : (tensor<1x1x?xf32, {dims = ["", "", "n"]}>, tensor<1x1x3xf32>) -> none
   func.return %0 : none

@@ -21,7 +21,7 @@ func.func @main(%x: tensor<20000x20000xf32>) -> tensor<20000x20000xf32> {
 }
 // -----
 // One of 4 MB is a recipe. What would take 27 thousand million products is not, though its operands are known: only they are hoisted.
-// CHECK-LABEL: func.func @main(%arg0: tensor<3000x3000xf32>, %arg1: tensor<3000x3000xf32> {ds.recipe = 0})
+// CHECK-LABEL: func.func @main(%arg0: tensor<3000x3000xf32> {ds.name = "x"}, %arg1: tensor<3000x3000xf32> {ds.recipe = 0})
 // CHECK: "graph.matmul"(%arg1, %arg1)
 // CHECK-LABEL: func.func @constants()
 // CHECK: "graph.map"() ({
@@ -78,7 +78,7 @@ func.func @main(%x: tensor<2x2xf32>) -> tensor<4x2xf32> {
 }
 // -----
 // What a branch computes of constants is computed once as well.
-// CHECK-LABEL: func.func @main(%arg0: tensor<2xf32>, %arg1: tensor<i1>, %arg2: tensor<2xf32> {ds.recipe = 0})
+// CHECK-LABEL: func.func @main(%arg0: tensor<2xf32> {ds.name = "x"}, %arg1: tensor<i1> {ds.name = "c"}, %arg2: tensor<2xf32> {ds.recipe = 0})
 // CHECK: "graph.if"(%arg1)
 // CHECK-NEXT: "graph.yield"(%arg2)
 // CHECK-LABEL: func.func @constants(%arg0: tensor<2xf32> {ds.constant = dense<[1.00000e+00, 2.00000e+00]> : tensor<2xf32>})

@@ -11,7 +11,7 @@ module attributes {ds.after = "unheard"} {
 }
 // -----
 // Behind decompose there is nothing of ONNX.
-// CHECK: error: node '' (Relu): ds.after says 'simplify', and there is no such op behind it [DS0116]
+// CHECK: error: Relu: ds.after says 'simplify', and there is no such op behind it [DS0116]
 module attributes {ds.after = "simplify"} {
   func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
     %0 = "onnx.Relu"(%x) : (tensor<4xf32>) -> none
@@ -20,7 +20,7 @@ module attributes {ds.after = "simplify"} {
 }
 // -----
 // Behind lower there are no tensors.
-// CHECK: error: node '' (graph.reshape): ds.after says 'lower', and there is no such op behind it [DS0116]
+// CHECK: error: graph.reshape: ds.after says 'lower', and there is no such op behind it [DS0116]
 module attributes {ds.after = "lower"} {
   func.func @main(%x: tensor<4xf32>) -> tensor<2x2xf32> {
     %0 = "graph.reshape"(%x) : (tensor<4xf32>) -> tensor<2x2xf32>

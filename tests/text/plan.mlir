@@ -52,7 +52,7 @@ func.func @main(%x: tensor<?xf32, {dims = ["n"]}>) -> tensor<?xf32, {dims = ["n"
 // -----
 // What is required is looked at first, before any kernel runs.
 // CHECK-LABEL: func.func @main
-// CHECK-NEXT: "plan.require"() {is = "equal", left = "n", right = "m", node = "node '' (Concat)", what = "two extents are equal"}
+// CHECK-NEXT: "plan.require"() {is = "equal", left = "n", right = "m", node = "Concat", what = "two extents are equal"}
 // CHECK-NEXT: "plan.call"(%arg0, %arg1, %arg2)
 func.func @main(%x: tensor<?x8xf32, {dims = ["n", ""]}>, %y: tensor<?x4xf32, {dims = ["m", ""]}>) -> tensor<?x12xf32, {dims = ["n", ""]}> {
   %0 = "onnx.Concat"(%x, %y) {axis = 1} : (tensor<?x8xf32, {dims = ["n", ""]}>, tensor<?x4xf32, {dims = ["m", ""]}>) -> none

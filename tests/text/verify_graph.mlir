@@ -4,7 +4,7 @@
 // `--passes=` reads the text, which verifies it.
 // -----
 // There is one map for every operand.
-// CHECK: error: node '' (graph.map): there is not one map for every operand [DS0116]
+// CHECK: error: graph.map: there is not one map for every operand [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.map"(%x) ({
   ^bb0(%a: f32):
@@ -14,7 +14,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // A map has the dims of the iteration space.
-// CHECK: error: node '' (graph.map): a map does not fit the iteration space or its operand's rank [DS0116]
+// CHECK: error: graph.map: a map does not fit the iteration space or its operand's rank [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.map"(%x) ({
   ^bb0(%a: f32):
@@ -24,7 +24,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // And a result for every dim of its operand.
-// CHECK: error: node '' (graph.map): a map does not fit the iteration space or its operand's rank [DS0116]
+// CHECK: error: graph.map: a map does not fit the iteration space or its operand's rank [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.map"(%x) ({
   ^bb0(%a: f32):
@@ -34,7 +34,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // There is one pad for every operand.
-// CHECK: error: node '' (graph.map): there is not one pad for every operand [DS0116]
+// CHECK: error: graph.map: there is not one pad for every operand [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.map"(%x) ({
   ^bb0(%a: f32):
@@ -44,7 +44,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // A region takes a scalar of each operand.
-// CHECK: error: node '' (graph.map): the region does not take a scalar of each operand, or does not yield one for each result [DS0116]
+// CHECK: error: graph.map: the region does not take a scalar of each operand, or does not yield one for each result [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.map"(%x) ({
   ^bb0(%a: i32):
@@ -55,7 +55,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // And yields one for each result.
-// CHECK: error: node '' (graph.map): the region does not take a scalar of each operand, or does not yield one for each result [DS0116]
+// CHECK: error: graph.map: the region does not take a scalar of each operand, or does not yield one for each result [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.map"(%x) ({
   ^bb0(%a: f32):
@@ -65,7 +65,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // Results of one op have one shape.
-// CHECK: error: node '' (graph.map): results differ in shape [DS0116]
+// CHECK: error: graph.map: results differ in shape [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0, %1 = "graph.map"(%x) ({
   ^bb0(%a: f32):
@@ -75,7 +75,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // A reduction begins somewhere.
-// CHECK: error: node '' (graph.reduce): there is not one initial value for every result [DS0116]
+// CHECK: error: graph.reduce: there is not one initial value for every result [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.reduce"(%x) ({
   ^bb0(%a: f32):
@@ -89,7 +89,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // Its second region takes two of each result.
-// CHECK: error: node '' (graph.reduce): the second region does not combine accumulators and values into accumulators [DS0116]
+// CHECK: error: graph.reduce: the second region does not combine accumulators and values into accumulators [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.reduce"(%x) ({
   ^bb0(%a: f32):
@@ -102,7 +102,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // A position is that of a dim.
-// CHECK: error: node '' (loop.position): no dimension of the iteration space [DS0116]
+// CHECK: error: loop.position: no dimension of the iteration space [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.map"(%x) ({
   ^bb0(%a: f32):
@@ -113,91 +113,91 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // Products are summed in a type that holds every factor.
-// CHECK: error: node '' (graph.matmul): an operand's elements are not all numbers of the result's [DS0116]
+// CHECK: error: graph.matmul: an operand's elements are not all numbers of the result's [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.matmul"(%x, %x) {maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], over = ["4"]} : (tensor<4xf32>, tensor<4xf32>) -> tensor<f64>
   func.return %x : tensor<4xf32>
 }
 // -----
 // That of bytes without a sign holds half of those with one.
-// CHECK: error: node '' (graph.matmul): an operand's elements are not all numbers of the result's [DS0116]
+// CHECK: error: graph.matmul: an operand's elements are not all numbers of the result's [DS0116]
 func.func @main(%x: tensor<4xi8>) -> tensor<4xi8> {
   %0 = "graph.matmul"(%x, %x) {maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], over = ["4"]} : (tensor<4xi8>, tensor<4xi8>) -> tensor<ui32>
   func.return %x : tensor<4xi8>
 }
 // -----
 // What a contraction says of its dims is what its maps say.
-// CHECK: error: node '' (graph.matmul): d1 is of kind 'n' by the maps, not 'm' [DS0116]
+// CHECK: error: graph.matmul: d1 is of kind 'n' by the maps, not 'm' [DS0116]
 func.func @main(%x: tensor<4x8xf32>, %y: tensor<8x3xf32>) -> tensor<4x3xf32> {
   %0 = "graph.matmul"(%x, %y) {maps = [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d2, d1)>], over = ["8"], kinds = ["m", "m", "k"]} : (tensor<4x8xf32>, tensor<8x3xf32>) -> tensor<4x3xf32>
   func.return %0 : tensor<4x3xf32>
 }
 // -----
 // A reduced dim is of the window only where it goes along with a dim of the result.
-// CHECK: error: node '' (graph.conv): d3 is of kind 'k' by the maps, not 'window' [DS0116]
+// CHECK: error: graph.conv: d3 is of kind 'k' by the maps, not 'window' [DS0116]
 func.func @main(%x: tensor<1x4x8xf32>, %w: tensor<6x4x3xf32>) -> tensor<1x6x6xf32> {
   %0 = "graph.conv"(%x, %w) {maps = [affine_map<(d0, d1, d2, d3, d4) -> (d0, d3, d2 + d4)>, affine_map<(d0, d1, d2, d3, d4) -> (d1, d3, d4)>], over = ["4", "3"], kinds = ["m", "n", "m", "window", "window"]} : (tensor<1x4x8xf32>, tensor<6x4x3xf32>) -> tensor<1x6x6xf32>
   func.return %0 : tensor<1x6x6xf32>
 }
 // -----
 // Every dim is of some kind.
-// CHECK: error: node '' (graph.matmul): there is not one kind for every dim of the iteration space [DS0116]
+// CHECK: error: graph.matmul: there is not one kind for every dim of the iteration space [DS0116]
 func.func @main(%x: tensor<4x8xf32>, %y: tensor<8x3xf32>) -> tensor<4x3xf32> {
   %0 = "graph.matmul"(%x, %y) {maps = [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d2, d1)>], over = ["8"], kinds = ["m", "n"]} : (tensor<4x8xf32>, tensor<8x3xf32>) -> tensor<4x3xf32>
   func.return %0 : tensor<4x3xf32>
 }
 // -----
 // Of those that there are.
-// CHECK: error: node '' (graph.matmul): d2 is of kind 'k' by the maps, not 'sum' [DS0116]
+// CHECK: error: graph.matmul: d2 is of kind 'k' by the maps, not 'sum' [DS0116]
 func.func @main(%x: tensor<4x8xf32>, %y: tensor<8x3xf32>) -> tensor<4x3xf32> {
   %0 = "graph.matmul"(%x, %y) {maps = [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d2, d1)>], over = ["8"], kinds = ["m", "n", "sum"]} : (tensor<4x8xf32>, tensor<8x3xf32>) -> tensor<4x3xf32>
   func.return %0 : tensor<4x3xf32>
 }
 // -----
 // Parts of a concat add up.
-// CHECK: error: node '' (graph.concat): the inputs do not make up the result along the axis [DS0116]
+// CHECK: error: graph.concat: the inputs do not make up the result along the axis [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.concat"(%x, %x) {axis = 0} : (tensor<4xf32>, tensor<4xf32>) -> tensor<9xf32>
   func.return %x : tensor<4xf32>
 }
 // -----
 // A view has the same elements.
-// CHECK: error: node '' (graph.reshape): input and result do not have the same elements [DS0116]
+// CHECK: error: graph.reshape: input and result do not have the same elements [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.reshape"(%x) : (tensor<4xf32>) -> tensor<2x3xf32>
   func.return %x : tensor<4xf32>
 }
 // -----
 // A layout changes nothing else.
-// CHECK: error: node '' (graph.encode): input and result differ in more than their layout [DS0116]
+// CHECK: error: graph.encode: input and result differ in more than their layout [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.encode"(%x) : (tensor<4xf32>) -> tensor<2x2xf32>
   func.return %x : tensor<4xf32>
 }
 // -----
 // A constant's value is of its type.
-// CHECK: error: node '' (graph.constant): the value has another type than the result [DS0116]
+// CHECK: error: graph.constant: the value has another type than the result [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.constant"() {value = dense<[1.0, 2.0]> : tensor<2xf32>} : () -> tensor<3xf32>
   func.return %x : tensor<4xf32>
 }
 // -----
 // Integers that extents are, one for every element.
-// CHECK: error: node '' (graph.index): there is not one expression for every element [DS0116]
+// CHECK: error: graph.index: there is not one expression for every element [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.index"() {values = ["1", "2"]} : () -> tensor<3xi64>
   func.return %x : tensor<4xf32>
 }
 // -----
 // An element that is read lies within.
-// CHECK: error: node '' (graph.item): the element is not one of an integer tensor [DS0116]
+// CHECK: error: graph.item: the element is not one of an integer tensor [DS0116]
 func.func @main(%x: tensor<4xf32>, %i: tensor<2xi64>) -> tensor<4xf32> {
   "graph.item"(%i) {symbol = "v_0", at = 2} : (tensor<2xi64>) -> ()
   func.return %x : tensor<4xf32>
 }
 // -----
 // An element is read at as many positions as there are dims.
-// CHECK: error: node '' (graph.extract): there is not one position for every dimension of a tensor, or the result has another element type [DS0116]
+// CHECK: error: graph.extract: there is not one position for every dimension of a tensor, or the result has another element type [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.map"(%x) ({
   ^bb0(%a: f32):
@@ -209,7 +209,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // Extents are not negative.
-// CHECK: error: line [[@LINE+2]], column {{[0-9]+}}: an extent in 'dims' is negative [DS0102]
+// CHECK: :[[@LINE+2]]:{{[0-9]+}}: error: an extent in 'dims' is negative [DS0102]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.reshape"(%x) : (tensor<4xf32>) -> tensor<?xf32, {dims = ["-4"]}>
   func.return %x : tensor<4xf32>

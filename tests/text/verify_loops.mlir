@@ -4,7 +4,7 @@
 // `--passes=` reads the text, which verifies it.
 // -----
 // Operands of one scalar op are of one type.
-// CHECK: error: node '' (loop.add): operand and result types do not fit together [DS0116]
+// CHECK: error: loop.add: operand and result types do not fit together [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
@@ -13,7 +13,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // There are no bits of floats.
-// CHECK: error: node '' (loop.and): there is no such op on this element type [DS0116]
+// CHECK: error: loop.and: there is no such op on this element type [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
@@ -22,7 +22,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // No arithmetic of narrow floats.
-// CHECK: error: node '' (loop.mul): there is no such op on this element type [DS0116]
+// CHECK: error: loop.mul: there is no such op on this element type [DS0116]
 func.func @k0(%x: memref<?xf16>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf16>, index) -> f16
@@ -31,7 +31,7 @@ func.func @k0(%x: memref<?xf16>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // A comparison gives a bool.
-// CHECK: error: node '' (loop.lt): operand and result types do not fit together [DS0116]
+// CHECK: error: loop.lt: operand and result types do not fit together [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
@@ -40,7 +40,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // Bits are as many as before.
-// CHECK: error: node '' (loop.bitcast): operand and result types do not fit together [DS0116]
+// CHECK: error: loop.bitcast: operand and result types do not fit together [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
@@ -49,14 +49,14 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // A constant is of its type.
-// CHECK: error: node '' (loop.constant): the value is not one of the result's type [DS0116]
+// CHECK: error: loop.constant: the value is not one of the result's type [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %c = "loop.constant"() {value = 1.5 : f64} : () -> index
   func.return
 }
 // -----
 // A load has a position for every dim of its map.
-// CHECK: error: node '' (loop.load): there is not one index operand for every dim of the map [DS0116]
+// CHECK: error: loop.load: there is not one index operand for every dim of the map [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %v = "loop.load"(%x, %p) {map = affine_map<(d0, d1) -> (d0 + d1)>} : (memref<?xf32>, index) -> f32
@@ -64,7 +64,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // Positions are integers.
-// CHECK: error: node '' (loop.load): value, buffer, positions and mask do not fit together [DS0116]
+// CHECK: error: loop.load: value, buffer, positions and mask do not fit together [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
@@ -73,7 +73,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // A store writes what the buffer holds.
-// CHECK: error: node '' (loop.store): value, buffer, positions and mask do not fit together [DS0116]
+// CHECK: error: loop.store: value, buffer, positions and mask do not fit together [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   "loop.store"(%p, %x, %p) {map = affine_map<(d0) -> (d0)>} : (index, memref<?xf32>, index) -> ()
@@ -81,7 +81,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // A mask has the lanes of its vector.
-// CHECK: error: node '' (loop.load): value, buffer, positions and mask do not fit together [DS0116]
+// CHECK: error: loop.load: value, buffer, positions and mask do not fit together [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %c = "loop.eq"(%p, %p) : (index, index) -> i1
@@ -91,7 +91,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // Lanes are a power of two.
-// CHECK: error: node '' (loop.splat): operand and result types do not fit together [DS0116]
+// CHECK: error: loop.splat: operand and result types do not fit together [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
@@ -100,7 +100,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // A loop carries what it begins with.
-// CHECK: error: node '' (loop.for): bounds, carried values, region arguments, yielded values and results do not fit together [DS0116]
+// CHECK: error: loop.for: bounds, carried values, region arguments, yielded values and results do not fit together [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
@@ -112,7 +112,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // Pieces are the outermost loop.
-// CHECK: error: node '' (loop.parallel): pieces are not the outermost loop of a kernel, with one position [DS0116]
+// CHECK: error: loop.parallel: pieces are not the outermost loop of a kernel, with one position [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   "loop.for"(%p, %p, %p) ({
@@ -127,7 +127,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // Lanes are combined by scalars.
-// CHECK: error: node '' (loop.fold_lanes): vectors, the region of scalars that combines two lanes, and results do not fit together [DS0116]
+// CHECK: error: loop.fold_lanes: vectors, the region of scalars that combines two lanes, and results do not fit together [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
@@ -140,7 +140,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // A square is as many vectors as they have lanes.
-// CHECK: error: node '' (loop.transpose): operands and results are not as many vectors of one type as they have lanes [DS0116]
+// CHECK: error: loop.transpose: operands and results are not as many vectors of one type as they have lanes [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
@@ -150,7 +150,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // Vectors in turns make up the result.
-// CHECK: error: node '' (loop.interleave): operands are not a power of two of vectors that have the result's lanes together [DS0116]
+// CHECK: error: loop.interleave: operands are not a power of two of vectors that have the result's lanes together [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %v = "loop.load"(%x, %p) {map = affine_map<(d0) -> (d0)>} : (memref<?xf32>, index) -> f32
@@ -160,7 +160,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // A tile has a sum for each row and column.
-// CHECK: error: node '' (loop.tile): operands and results do not fit a tile of these rows, columns and lanes [DS0116]
+// CHECK: error: loop.tile: operands and results do not fit a tile of these rows, columns and lanes [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %s = "loop.tile"(%x, %x, %p, %p, %p) {rows = 2, columns = 1, lanes = 8, window = ["4"], lhs = ["1"], rhs = ["8"]} : (memref<?xf32>, memref<?xf32>, index, index, index) -> vector<8xf32>
@@ -168,7 +168,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // And room for its sums in registers.
-// CHECK: error: node '' (loop.tile): operands and results do not fit a tile of these rows, columns and lanes [DS0116]
+// CHECK: error: loop.tile: operands and results do not fit a tile of these rows, columns and lanes [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %s = "loop.tile"(%x, %x, %p, %p) {rows = 17, columns = 1, lanes = 8, window = ["4"], lhs = ["1"], rhs = ["8"]} : (memref<?xf32>, memref<?xf32>, index, index) -> vector<8xf32>
@@ -176,7 +176,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // By a row of the table of multiplies.
-// CHECK: error: node '' (loop.tile): there is no such way to multiply vectors [DS0116]
+// CHECK: error: loop.tile: there is no such way to multiply vectors [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %s = "loop.tile"(%x, %x, %p, %p) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["1"], rhs = ["8"], mma = "fma"} : (memref<?xf32>, memref<?xf32>, index, index) -> vector<8xf32>
@@ -184,7 +184,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // Whose element types the operands have.
-// CHECK: error: node '' (loop.tile): operands and results do not fit a tile of these rows, columns and lanes [DS0116]
+// CHECK: error: loop.tile: operands and results do not fit a tile of these rows, columns and lanes [DS0116]
 func.func @k0(%x: memref<?xf32>, %y: memref<?xi8>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %s = "loop.tile"(%x, %y, %p, %p) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["1"], rhs = ["8"], mma = "fma_f32"} : (memref<?xf32>, memref<?xi8>, index, index) -> vector<8xf32>
@@ -192,7 +192,7 @@ func.func @k0(%x: memref<?xf32>, %y: memref<?xi8>) attributes {pieces = "1", scr
 }
 // -----
 // A turn has steps.
-// CHECK: error: node '' (loop.tile): unrolled by 1 to 16 steps, fetching up to 64 lines ahead and 1024 near, of 16 to 1024 bytes [DS0116]
+// CHECK: error: loop.tile: unrolled by 1 to 16 steps, fetching up to 64 lines ahead and 1024 near, of 16 to 1024 bytes [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %s = "loop.tile"(%x, %x, %p, %p) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["1"], rhs = ["8"], unroll = 0} : (memref<?xf32>, memref<?xf32>, index, index) -> vector<8xf32>
@@ -200,7 +200,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // Lines are as long as caches have them.
-// CHECK: error: node '' (loop.tile): unrolled by 1 to 16 steps, fetching up to 64 lines ahead and 1024 near, of 16 to 1024 bytes [DS0116]
+// CHECK: error: loop.tile: unrolled by 1 to 16 steps, fetching up to 64 lines ahead and 1024 near, of 16 to 1024 bytes [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %s = "loop.tile"(%x, %x, %p, %p) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["1"], rhs = ["8"], line = 96} : (memref<?xf32>, memref<?xf32>, index, index) -> vector<8xf32>
@@ -208,7 +208,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // A map of positions gives one.
-// CHECK: error: node '' (loop.apply): the map has not one position for every dim, and one result [DS0116]
+// CHECK: error: loop.apply: the map has not one position for every dim, and one result [DS0116]
 func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   %a = "loop.apply"(%p) {map = affine_map<(d0) -> (d0, d0)>} : (index) -> index
@@ -216,7 +216,7 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
 }
 // -----
 // A kernel takes buffers.
-// CHECK: error: node '' (func.func): a kernel does not say its scratch memory, or takes more than buffers [DS0116]
+// CHECK: error: function @k0: a kernel does not say its scratch memory, or takes more than buffers [DS0116]
 func.func @k0(%x: memref<?xf32>, %n: index) attributes {pieces = "1", scratch = [], symbols = []} {
   %p = "loop.constant"() {value = 0} : () -> index
   func.return

@@ -4,7 +4,7 @@
 // `--passes=` reads the text, which verifies it.
 // -----
 // A kernel reads its operands only.
-// CHECK: error: node '' (graph.kernel): a kernel reads a value that is not one of its operands [DS0116]
+// CHECK: error: graph.kernel: a kernel reads a value that is not one of its operands [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.kernel"(%x) ({
   ^bb0(%k: tensor<4xf32>):
@@ -18,7 +18,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // It gives what its region yields.
-// CHECK: error: node '' (graph.kernel): operands, region arguments, yielded values and results do not fit together [DS0116]
+// CHECK: error: graph.kernel: operands, region arguments, yielded values and results do not fit together [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.kernel"(%x) ({
   ^bb0(%k: tensor<4xf32>):
@@ -32,7 +32,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // Its schedule has levels of kinds that there are.
-// CHECK: error: node '' (graph.kernel): kind cannot be 'grit' [DS0116]
+// CHECK: error: graph.kernel: kind cannot be 'grit' [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.kernel"(%x) ({
   ^bb0(%k: tensor<4xf32>):
@@ -46,7 +46,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // A step is at least 1.
-// CHECK: error: node '' (graph.kernel): there is no good integer for 'step' [DS0116]
+// CHECK: error: graph.kernel: there is no good integer for 'step' [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.kernel"(%x) ({
   ^bb0(%k: tensor<4xf32>):
@@ -60,7 +60,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // A branch gives values of the results' types.
-// CHECK: error: node '' (graph.if): the condition is not one bool, or a branch does not give values of the results' types [DS0116]
+// CHECK: error: graph.if: the condition is not one bool, or a branch does not give values of the results' types [DS0116]
 func.func @main(%x: tensor<4xf32>, %c: tensor<i1>) -> tensor<4xf32> {
   %0 = "graph.if"(%c) ({
     "graph.yield"(%x) : (tensor<4xf32>) -> ()
@@ -71,7 +71,7 @@ func.func @main(%x: tensor<4xf32>, %c: tensor<i1>) -> tensor<4xf32> {
 }
 // -----
 // A condition is one bool.
-// CHECK: error: node '' (graph.if): the condition is not one bool, or a branch does not give values of the results' types [DS0116]
+// CHECK: error: graph.if: the condition is not one bool, or a branch does not give values of the results' types [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.if"(%x) ({
     "graph.yield"(%x) : (tensor<4xf32>) -> ()
@@ -82,7 +82,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // What turns carry keeps its type.
-// CHECK: error: node '' (graph.loop): initial values, region arguments, yielded values and results do not fit together [DS0116]
+// CHECK: error: graph.loop: initial values, region arguments, yielded values and results do not fit together [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.loop"(%x) ({
   ^bb0(%c: tensor<4xf32>):
@@ -93,7 +93,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // A recipe is a result of @constants.
-// CHECK: error: node '' (func.func): @constants does not give the result that an argument stands for [DS0116]
+// CHECK: error: function @main: @constants does not give the result that an argument stands for [DS0116]
 func.func @main(%x: tensor<4xf32>, %p: tensor<4xf32> {ds.recipe = 1}) -> tensor<4xf32> {
   func.return %p : tensor<4xf32>
 }
@@ -103,7 +103,7 @@ func.func @constants(%w: tensor<4xf32> {ds.constant = dense<[1.0, 2.0, 3.0, 4.0]
 }
 // -----
 // Arguments of @constants are constants.
-// CHECK: error: node '' (func.func): an argument of @constants is not a constant of its type [DS0116]
+// CHECK: error: function @constants: an argument of @constants is not a constant of its type [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   func.return %x : tensor<4xf32>
 }
@@ -112,7 +112,7 @@ func.func @constants(%w: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // Descriptions of arguments have kinds, too.
-// CHECK: error: node '' (func.func): there are not as many descriptions as arguments and results, or one is of another kind [DS0116]
+// CHECK: error: function @main: there are not as many descriptions as arguments and results, or one is of another kind [DS0116]
 func.func @main(%x: tensor<4xf32> {ds.name = 5}) -> tensor<4xf32> {
 
   func.return %x : tensor<4xf32>
