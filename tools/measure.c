@@ -21,8 +21,7 @@ double measure_now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* --dim values, and unless --dims=symbolic every symbol fixed at the size that the inputs have. */
-static ds_status fix_dims(const cli *c, ds_ir_context *cx, ds_files *files, ds_dim_value **out) {
+ds_status measure_dims(const cli *c, ds_ir_context *cx, ds_files *files, ds_dim_value **out) {
     ds_module *m;
     for (size_t i = 0; i < arrlenu(c->dims); i++) arrput(*out, c->dims[i]);
     if (!strcmp(cli_value(c, "dims", "fixed"), "symbolic") || !cli_has(c, "inputs")) return DS_OK;
@@ -46,20 +45,14 @@ static ds_status fix_dims(const cli *c, ds_ir_context *cx, ds_files *files, ds_d
     return status;
 }
 
-/* Files of the measured process: in a folder of its own, removed at the end. */
-typedef struct {
-    ds_ir_context *cx;
-    char folder[64];
-    const char **files; /* stb_ds array */
-} workplace;
-
-static const char *made(workplace *w, const char *name) {
+/* A file of the measured process. */
+static const char *made(measured *w, const char *name) {
     const char *path = ds_arena_printf(w->cx->arena, "%s/%s", w->folder, name);
     arrput(w->files, path);
     return path;
 }
 
-static ds_status write_inputs(const cli *c, workplace *w, ds_files *files, const ds_signature *s, const char ***args) {
+static ds_status write_inputs(const cli *c, measured *w, const ds_signature *s) {
     for (size_t i = 0; i < s->input_count; i++) {
         const ds_argument *a = &s->inputs[i];
         const ds_elem_info *e = ds_elem_facts(a->type->elem);
@@ -67,11 +60,11 @@ static ds_status write_inputs(const cli *c, workplace *w, ds_files *files, const
         ds_model_tensor value;
         bool owned, npy;
         const char *path = made(w, ds_arena_printf(w->cx->arena, "input_%zu.npy", i));
-        DS_TRY(model_read_input(w->cx, files, cli_value(c, "inputs", "."), i, a->name, a->type, &value, &owned, &npy));
+        DS_TRY(model_read_input(w->cx, &w->mapped, cli_value(c, "inputs", "."), i, a->name, a->type, &value, &owned, &npy));
         const char *wrong = dsrt_npy_write(path, &argument, &value);
         if (owned) free(value.data);
         if (wrong) return ds_report(w->cx->diag, DS_ERROR, DS_E_inputs, NULL, "input '%s': %s", a->name, wrong);
-        arrput(*args, path);
+        arrput(w->args, path);
     }
     return DS_OK;
 }
@@ -89,23 +82,23 @@ static ds_status run_child(ds_ir_context *cx, const char **args, const char *out
     return status == 0 ? DS_OK : ds_report(cx->diag, DS_ERROR, DS_E_run, NULL, "the measured process failed");
 }
 
-static ds_status run_measured(const cli *c, workplace *w, ds_files *files, ds_module *m, const ds_pass_options *passes,
-                              const measure_request *request) {
+enum { SECONDS = 5 }; /* which argument of dsc-bench they are */
+
+static ds_status build(const cli *c, measured *w, const ds_pass_options *passes) {
     ds_built built;
-    bool profiled = request->report != NULL;
-    double start = measure_now(), seconds = request->seconds > 0 ? request->seconds : cli_number(c, "seconds");
-    const char **args = NULL, *so = made(w, "model.so"), *weights = made(w, "model.weights");
+    double start = measure_now();
+    const char *so = made(w, "model.so"), *weights = made(w, "model.weights");
     ds_arena *arena = w->cx->arena;
     made(w, "model.h");
-    DS_TRY(ds_passes_run(m, passes));
+    DS_TRY(ds_passes_run(w->module, passes));
     ds_cpu_options cpu = {.target = passes->target,
                           .prefix = "model",
                           .optimise = (int)cli_number(c, "optimise"),
                           .jobs = (int)cli_number(c, "jobs"),
-                          .traced = profiled};
+                          .traced = w->traced};
     ds_output_options o = {so, cpu.prefix, c->arguments[0], cpu.target, true};
-    ds_status status = ds_build(m, &cpu, &built);
-    if (status == DS_OK) status = ds_output_write(m, &built, DS_FORM_SHARED, &o);
+    ds_status status = ds_build(w->module, &cpu, &built);
+    if (status == DS_OK) status = ds_output_write(w->module, &built, DS_FORM_SHARED, &o);
     const char *members = ds_arena_printf(arena, "\"compile_s\": %.3f, \"code_bytes\": %" PRIu64 ", \"weight_bytes\": %" PRIu64,
                                           measure_now() - start, built.code.code_bytes, built.code.weight_bytes);
     const char *const fixed[] = {model_beside(w->cx, "dsc-bench"),
@@ -113,35 +106,53 @@ static ds_status run_measured(const cli *c, workplace *w, ds_files *files, ds_mo
                                  cpu.prefix,
                                  built.code.weight_bytes ? weights : "-",
                                  ds_arena_printf(arena, "%d", (int)cli_number(c, "threads")),
-                                 ds_arena_printf(arena, "%g", seconds),
-                                 profiled ? "--profile" : members};
-    for (size_t i = 0; i < DS_COUNT(fixed); i++) arrput(args, fixed[i]);
-    if (status == DS_OK) status = write_inputs(c, w, files, &built.signature, &args);
-    arrput(args, NULL);
+                                 "",
+                                 w->traced ? "--profile" : members};
+    for (size_t i = 0; i < DS_COUNT(fixed); i++) arrput(w->args, fixed[i]);
+    if (status == DS_OK) status = write_inputs(c, w, &built.signature);
+    arrput(w->args, NULL);
     ds_built_free(&built);
-    fflush(stdout);
-    if (status == DS_OK) status = run_child(w->cx, args, profiled ? made(w, "output") : NULL);
-    arrfree(args);
     return status;
 }
 
-ds_status measure_model(const cli *c, ds_ir_context *cx, const measure_request *request) {
-    ds_files files = {0};
+ds_status measure_open(const cli *c, ds_ir_context *cx, const ds_pass_options *passes, bool traced, measured *w) {
     ds_dim_value *dims = NULL;
-    ds_module *m = NULL;
+    *w = (measured){.cx = cx, .folder = "/tmp/dsc-bench.XXXXXX", .traced = traced};
+    if (!mkdtemp(w->folder)) {
+        w->folder[0] = 0;
+        return ds_report(cx->diag, DS_ERROR, DS_E_file, NULL, "cannot make a temporary folder: %s", strerror(errno));
+    }
+    ds_status status = measure_dims(c, cx, &w->mapped, &dims);
+    if (status == DS_OK) status = model_load(c, cx, &w->mapped, dims, arrlenu(dims), &w->module);
+    if (status == DS_OK) status = build(c, w, passes);
+    arrfree(dims);
+    return status;
+}
+
+ds_status measure_run(measured *w, double seconds, const char **out_file) {
+    if (out_file) *out_file = made(w, "output");
+    w->args[SECONDS] = ds_arena_printf(w->cx->arena, "%g", seconds);
+    fflush(stdout);
+    return run_child(w->cx, w->args, out_file ? *out_file : NULL);
+}
+
+void measure_close(measured *w) {
+    for (size_t i = 0; i < arrlenu(w->files); i++) unlink(w->files[i]);
+    if (w->folder[0]) rmdir(w->folder);
+    arrfree(w->files);
+    arrfree(w->args);
+    ds_module_destroy(w->module);
+    ds_files_close(&w->mapped);
+}
+
+ds_status measure_model(const cli *c, ds_ir_context *cx, const measure_request *request) {
     ds_pass_options passes;
-    workplace w = {.cx = cx, .folder = "/tmp/dsc-bench.XXXXXX"};
+    measured w;
+    const char *output = NULL;
     DS_TRY(model_pass_options(c, cx, "native", &passes));
-    if (request->schedule_count) passes.schedules = request->schedules, passes.schedule_count = request->schedule_count;
-    if (!mkdtemp(w.folder)) return ds_report(cx->diag, DS_ERROR, DS_E_file, NULL, "cannot make a temporary folder: %s", strerror(errno));
-    ds_status status = fix_dims(c, cx, &files, &dims);
-    if (status == DS_OK) status = model_load(c, cx, &files, dims, arrlenu(dims), &m);
-    if (status == DS_OK) status = run_measured(c, &w, &files, m, &passes, request);
-    if (status == DS_OK && request->report) status = request->report(c, m, arrlast(w.files), request->user);
-    for (size_t i = 0; i < arrlenu(w.files); i++) unlink(w.files[i]);
-    rmdir(w.folder);
-    arrfree(w.files), arrfree(dims);
-    ds_module_destroy(m);
-    ds_files_close(&files);
+    ds_status status = measure_open(c, cx, &passes, request->report != NULL, &w);
+    if (status == DS_OK) status = measure_run(&w, cli_number(c, "seconds"), request->report ? &output : NULL);
+    if (status == DS_OK && request->report) status = request->report(c, w.module, output, request->user);
+    measure_close(&w);
     return status;
 }
