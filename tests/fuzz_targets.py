@@ -54,6 +54,15 @@ def text_seeds(folder, root, dsc, models, sh):
             sh(dsc, "opt", path, "--stop-after=" + level, "-o", folder / ("%s_%s.mlir" % (path.stem, level)))
 
 
+SCHEDULES = b"""// by hand
+module attributes {ds.schedules = [
+  {key = "94c3", what = "matmul", schedule = {program = "tile", mma = "fma_f32", levels = [{axis = "m", kind = "grid", step = 8, tail = "guard"}]}},
+  {node = "conv1", tile = 4}
+]} {
+}
+"""
+
+
 def file_seeds(folder):
     """One of each kind that tests/fuzz/files.c reads, by its first byte."""
     header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
@@ -62,7 +71,7 @@ def file_seeds(folder):
     for descr, shape, size in (("<f4", "()", 4), ("<i8", "(3,)", 24), ("|b1", "(2, 3)", 6)):
         text = ("{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (descr, shape)).ljust(117) + "\n"
         (folder / ("npy" + descr[1:])).write_bytes(b"\2\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text.encode() + bytes(size))
-    (folder / "schedules").write_bytes(b"\3# by hand\ntile 6x2 matmul 3\nwinograd 4 conv1\nblock 48 matmul\n")
+    (folder / "schedules").write_bytes(b"\3" + SCHEDULES)
     (folder / "weights").write_bytes(b"\4" + bytes(100))
 
 

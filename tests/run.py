@@ -429,33 +429,56 @@ def profiles(env, report, model, data, work):
 
 
 def schedules(env, report, model, data, work, expected):
-    """tune writes a file that other commands read; a tile changes the code, not the bits."""
+    """tune writes a file that other commands read; another schedule changes the code, not the bits; wrong files say where."""
     tuned = work / "tuned.schedules"
     result = sh(env.dsc, "tune", model, "--inputs", data, "--seconds=3", "-o", tuned)
-    report.check("tune", result.returncode == 0 and "schedules tried" in result.stdout and tuned.read_text().startswith("# dsc tune"), result.stderr)
-    planned = json.loads(sh(env.dsc, "compile", model, "--dim=batch=2", "--cpu=native", "--report", "--json", "-o", work / "r.o").stdout)
-    whats = sorted({k["what"] for k in planned["kernels"] if k["what"].startswith(("conv", "matmul"))})
-    tuned.write_text("# by hand\n" + "".join("tile 1x2 %s\n" % what for what in whats))
-    sizes = [json.loads(sh(env.dsc, "bench", model, "--inputs", data, "--seconds=0.01", *more).stdout)["code_bytes"] for more in ([], ["--schedules", tuned])]
-    report.check("a schedule changes the code", sizes[0] != sizes[1], sizes)
-    result = sh(env.dsc, "run", model, "--inputs", data, "--outputs", work / "out", "--dim=batch=2", "--schedules", tuned)
-    report.check("a schedule keeps the bits", result.returncode == 0 and (work / "out/output_0.pb").read_bytes() == expected, result.stderr)
-    tuned.write_text("tile big conv\n")
-    result = sh(env.dsc, "run", model, "--inputs", data, "--schedules", tuned)
-    report.check("a bad schedule is reported", result.returncode == 1 and "line 1" in result.stderr, result.stderr)
+    report.check("tune", result.returncode == 0 and "schedules tried" in result.stdout and tuned.read_text().startswith("// dsc tune"), result.stderr)
+    report.check("tune says what it measures", re.search(r"^1/\d+ .*: \d+ schedules, [\d.]+ -> [\d.]+ ms$", result.stderr, re.M), result.stderr)
+    again = work / "again.schedules"
+    result = sh(env.dsc, "tune", model, "--inputs", data, "--seconds=1", "--threads=2", "-o", again)
+    report.check("tune with two threads", result.returncode == 0 and again.exists(), result.stderr)
+    ran = lambda file: sh(env.dsc, "run", model, "--inputs", data, "--outputs", work / "out", "--dim=batch=2", "--schedules", file)
+    bits = lambda: (work / "out/output_0.pb").read_bytes()
+    result = ran(tuned)
+    report.check("what tune wrote is read", result.returncode == 0 and not result.stderr, result.stderr)
+    compiled = lambda *more: json.loads(sh(env.dsc, "compile", model, "--dim=batch=2", "--cpu=native", "--report", "--json", "-o", work / "r.o", *more).stdout)["kernels"]
+    kernel = next(k for k in compiled() if 'program = "tile"' in k["schedule"])
+    plain = (work / "r.o").read_bytes()
+    write = lambda key, schedule: tuned.write_text("module attributes {ds.schedules = [{key = \"%s\", schedule = %s}]} {\n}\n" % (key, schedule))
+    rows = lambda tile: re.sub(r'("m", kind = "tile", step) = \d+, tail = "\w+"', r'\1 = %d, tail = "exact"' % tile, kernel["schedule"])
+    write(kernel["key"], rows(1))
+    changed = compiled("--schedules", tuned)
+    report.check("a schedule by key changes the code", (work / "r.o").read_bytes() != plain and any(k["schedule"] == rows(1) for k in changed), changed)
+    result = ran(tuned)
+    report.check("a schedule by key keeps the bits", result.returncode == 0 and bits() == expected, result.stderr)
+    write("0" * 32, rows(1))
+    compiled("--schedules", tuned)
+    report.check("a key that no kernel has does nothing", (work / "r.o").read_bytes() == plain)
+    write(kernel["key"], rows(100))
+    result = sh(env.dsc, "compile", model, "--dim=batch=2", "--cpu=native", "-o", work / "r.o", "--schedules", tuned)
+    report.check("a schedule that cannot be obeyed is left out", result.returncode == 0 and "is left out" in result.stderr and
+                 (work / "r.o").read_bytes() == plain, result.stderr)
+    for text, why in (("module attributes {ds.schedules = [\n  {key = 1}]} {\n}\n", "item 0"), ("module {\n}\n", "ds.schedules"),
+                      ("module attributes {ds.schedules = [\n  {node = \"a\", tile = 3}]} {\n}\n", "item 0"), ("tile 6x2 conv\n", "line 1, column 1:"),
+                      ("module attributes {ds.schedules = [\n  {key = ]} {\n}\n", "line 2, column 10:")):
+        tuned.write_text(text)
+        result = ran(tuned)
+        report.check("a bad file is reported: %.60s" % text.split("\n")[-3 if "\n  " in text else 0], result.returncode == 1 and
+                     "tuned.schedules" in result.stderr and why in result.stderr and result.stderr.count("error:") == 1, result.stderr)
 
 
 def kernel_schedules(env, report, work):
     """Winograd's tiles by the convolution's node, blocks between products by the kernel: another kernel, the same results."""
     import forms
-    cases = [(forms.conv(1, 64, 64, 40, 40, [1, 1, 1, 1]), "winograd", lambda k: ["winograd 2 " + n for n in k["nodes"]]),
-             (forms.attention(1, 1, 200, 130, 24), "+ matmul", lambda k: ["block 48 " + k["what"]])]
-    for (name, nodes, inputs, outputs, flags), what, lines in cases:
+    blocks_of_48 = lambda k: "{key = \"%s\", schedule = %s}" % (k["key"], re.sub(r"(kind = \"grid\", step) = \d+", r"\1 = 48", k["schedule"]))
+    cases = [(forms.conv(1, 64, 64, 40, 40, [1, 1, 1, 1]), "winograd", lambda k: ", ".join("{node = \"%s\", tile = 2}" % n for n in k["nodes"])),
+             (forms.attention(1, 1, 200, 130, 24), "+ matmul", blocks_of_48)]
+    for (name, nodes, inputs, outputs, flags), what, item in cases:
         folder, file = work / what.strip("+ "), work / (what.strip("+ ") + ".schedules")
         forms.write(folder, nodes, inputs, outputs, flags)
         kernels = lambda *more: json.loads(sh(env.dsc, "compile", folder / "form.onnx", "--report", "--json", "-o", folder / "f.o", *more).stdout)["kernels"]
         plain = kernels()
-        file.write_text("\n".join(lines(next(k for k in plain if what in k["what"]))) + "\n")
+        file.write_text("module attributes {ds.schedules = [%s]} {\n}\n" % item(next(k for k in plain if what in k["what"])))
         changed = kernels("--schedules", file)
         report.check("a schedule of %s changes the kernel" % name, any((a["what"], a["pieces"]) != (b["what"], b["pieces"]) for a, b in zip(plain, changed)), changed)
         result = sh(env.dsc, "run", folder / "form.onnx", "--inputs", folder, "--outputs", folder, "--schedules", file)

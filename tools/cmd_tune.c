@@ -183,6 +183,15 @@ static void enqueue(search *s, ds_schedule *proposals) {
     arrfree(proposals);
 }
 
+static void enqueue_neighbours(search *s, const ds_attr *from) {
+    ds_schedule schedule;
+    ds_schedule *proposals = NULL;
+    if (ds_schedule_read(s->core.cx, from, &schedule)) return;
+    ds_schedule_neighbours(&s->core, s->kernel, &schedule, &proposals);
+    ds_schedule_free(&schedule);
+    enqueue(s, proposals);
+}
+
 /* The next schedules of the queue against the best. */
 static ds_status measure_batch(search *s, double seconds) {
     const ds_attr *batch[BATCH + 1] = {s->best};
@@ -211,20 +220,11 @@ static ds_status search_kernel(search *s, double seconds) {
     arrput(s->queue, s->best);
     ds_schedule_propose(&s->core, s->kernel, &proposals);
     enqueue(s, proposals);
-    while (status == DS_OK && measure_now() < end) {
-        if (s->done == arrlenu(s->queue) && from != s->best) {
-            ds_schedule best;
-            proposals = NULL;
-            from = s->best;
-            if (!ds_schedule_read(s->core.cx, from, &best)) {
-                ds_schedule_neighbours(&s->core, s->kernel, &best, &proposals);
-                ds_schedule_free(&best);
-            }
-            enqueue(s, proposals);
-        }
+    do {
+        if (s->done == arrlenu(s->queue) && from != s->best) enqueue_neighbours(s, from = s->best);
         if (s->done == arrlenu(s->queue)) break;
         status = measure_batch(s, seconds / 16);
-    }
+    } while (status == DS_OK && measure_now() < end);
     return status;
 }
 
@@ -276,7 +276,7 @@ static ds_status tune_keys(tuning *t, entry *keys, ds_module *m, const trial_set
     s.core.exhausts = true;
     if (keys) qsort(keys, arrlenu(keys), sizeof *keys, slower_first);
     while (count < arrlenu(keys) && keys[count].ms >= LEAST_SHARE * total) left += keys[count++].ms;
-    for (size_t i = 0; i < count && measure_now() < end; i++) {
+    for (size_t i = 0; i < count && (i == 0 || measure_now() < end); i++) {
         s.kernel = kernel_of(t->cx, ds_op_block(ds_module_find(m, "main"), 0), keys[i].key);
         double seconds = (end - measure_now()) * keys[i].ms / left;
         left -= keys[i].ms;

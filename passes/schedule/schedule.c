@@ -168,12 +168,14 @@ static const ds_attr *measured(scheduler *w, const ds_op *kernel) {
     return NULL;
 }
 
-/* What was measured, where it can be had here. */
+/* What was measured, where it can be had here. How much lies behind a kernel's weights is a matter of the kernels behind it. */
 static const ds_attr *obeyable(scheduler *w, const ds_op *kernel, const ds_attr *attr) {
     ds_schedule s;
     const char *why = ds_schedule_read(w->core.cx, attr, &s);
     if (!why) {
+        if (s.prefetch_next) s.prefetch_next = schedule_weights_behind(&w->core, kernel);
         why = ds_schedule_check(&w->core, kernel, &s);
+        if (!why) attr = ds_schedule_attr(w->core.cx, &s);
         ds_schedule_free(&s);
     }
     if (!why) return attr;
