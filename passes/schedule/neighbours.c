@@ -153,18 +153,15 @@ static void change_order(search *s) {
     }
 }
 
+/* What is fetched for the kernels behind this one stays: they have the gain, and this one the cost. */
 static void change_prefetch(search *s) {
-    for (int64_t lines = s->from->prefetch_lines - 1; lines <= s->from->prefetch_lines + 1; lines++) {
+    int64_t least = s->from->prefetch_next ? 1 : 0, lines = s->from->prefetch_lines;
+    for (int64_t by = -1; by <= 1; by += 2) {
         ds_schedule made = copy_of(s->from);
-        made.prefetch_lines = lines;
-        if (lines <= 0) made.prefetch_next = 0;
-        if (lines >= 0 && lines != s->from->prefetch_lines) offer(s, &made);
+        made.prefetch_lines = lines + by;
+        if (lines + by >= least) offer(s, &made);
         else ds_schedule_free(&made);
     }
-    if (!s->from->prefetch_next) return;
-    ds_schedule made = copy_of(s->from);
-    made.prefetch_next = 0;
-    offer(s, &made);
 }
 
 static void change_places(search *s) {
