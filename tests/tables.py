@@ -15,3 +15,8 @@ def without():
     """Values of --without: each pass that may be left out, the register tiles, and all of these together."""
     each = [name for name, optional in passes() if optional] + ["tile"]
     return [*each, ",".join(each)]
+
+
+def programs():
+    """Names of the ways to compute a kernel, in order."""
+    return re.findall(r"^PROGRAM\( *(\w+),", (ROOT / "passes/schedule/programs.def").read_text(), re.M)

@@ -167,8 +167,8 @@ static void verify_schedule(verifier *v, const ds_op *op) {
     ds_schedule s;
     if (!attr) return;
     const char *why = ds_schedule_read(v->m->cx, attr, &s);
-    if (why) verify_fail(v, op, why);
-    else ds_schedule_free(&s);
+    if (!why) ds_schedule_free(&s);
+    else if (v->status == DS_OK) v->status = ds_report(v->m->cx->diag, DS_ERROR, DS_E_schedule, ds_op_where(v->m, op), "%s", why);
 }
 
 static void verify_kernel_op(verifier *v, const ds_op *op) {
