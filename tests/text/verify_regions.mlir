@@ -32,7 +32,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // Its schedule has levels of kinds that there are.
-// CHECK: error: graph.kernel: kind cannot be 'grit' [DS0116]
+// CHECK: error: graph.kernel: kind cannot be 'grit' [DS0121]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.kernel"(%x) ({
   ^bb0(%k: tensor<4xf32>):
@@ -46,7 +46,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 // -----
 // A step is at least 1.
-// CHECK: error: graph.kernel: there is no good integer for 'step' [DS0116]
+// CHECK: error: graph.kernel: there is no good integer for 'step' [DS0121]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.kernel"(%x) ({
   ^bb0(%k: tensor<4xf32>):
