@@ -209,6 +209,7 @@ ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
         break;
     case DS_ONNX_DFT:
         if (opset < 20 && !ds_op_attr(op, "axis")) ds_op_set_attr(im->module, op, "axis", ds_attr_int(im->cx, 1));
+        if (opset < 20) attr_to_ints(im, op, "axis", 2);
         break;
     case DS_ONNX_RoiAlign:
         if (opset < 16) ds_op_set_attr(im->module, op, "coordinate_transformation_mode", ds_attr_string(im->cx, "output_half_pixel"));

@@ -272,7 +272,6 @@ static bool make_results(reader *r, ds_op *op, const op_parts *p) {
         op->results[i] = (ds_value){.type = p->results[i], .op = op, .index = (uint32_t)i, .id = r->m->next_value_id++};
         if (!define(r, p->names[i], p->name_starts[i], &op->results[i])) return false;
     }
-    ds_dims_complete(r->m, op);
     return true;
 }
 
@@ -299,7 +298,9 @@ static bool read_generic(reader *r, ds_block *block, op_parts *p) {
     if (!read_regions(r, op) || !read_attributes(r, op, p)) return false;
     if (op->kind == DS_OPAQUE) ds_op_set_attr(r->m, op, "ds.op", ds_attr_string(r->cx, name));
     ds_schema_apply(r->cx, op);
-    return read_types(r, p) && make_results(r, op, p) && read_loc(r, op, spot, name_of(op, p));
+    if (!read_types(r, p) || !make_results(r, op, p)) return false;
+    ds_dims_complete(r->m, op);
+    return read_loc(r, op, spot, name_of(op, p));
 }
 
 static bool check_returned(reader *r, const op_parts *p, const char *from) {

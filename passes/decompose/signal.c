@@ -76,7 +76,7 @@ static transform transform_of(dec *d, const ds_expr *length, const ds_expr *in_p
 RULE(dft) {
     ds_value *x = dec_in(d, 0);
     const ds_type *t = x->type;
-    int64_t at = ds_op_int(op, "axis", -2);
+    int64_t at = -2;
     size_t axis, n;
     bool inverse = ds_op_int(op, "inverse", 0), one_sided = ds_op_int(op, "onesided", 0);
     if (dec_in(d, 2) && !dec_known_ints(d, dec_in(d, 2), &at, 1, &n)) return dec_refuse(d, "an axis that is known only at run time");
