@@ -21,8 +21,9 @@ const ds_mma *ds_contraction_mma(const ds_target *target, const ds_op *op) {
 
 bool ds_is_depthwise(ds_ir_context *cx, const ds_op *op) {
     ds_contraction c;
-    return op->kind == DS_GRAPH_conv && ds_contraction_of(cx, op, &c) && c.rank > 1 && c.kind[1] == DS_DIM_BATCH &&
-           ds_expr_equals(c.extent[c.rank], 1) && ds_op_map(op, 0)->exprs[1] == ds_expr_dim(cx, 1);
+    if (op->kind != DS_GRAPH_conv || !ds_contraction_of(cx, op, &c) || c.over_count == 0 || ds_op_map(op, 0)->count < 2) return false;
+    return c.rank > 1 && c.kind[1] == DS_DIM_BATCH && ds_expr_equals(c.extent[c.rank], 1) &&
+           ds_op_map(op, 0)->exprs[1] == ds_expr_dim(cx, 1);
 }
 
 bool ds_window_along(ds_ir_context *cx, const ds_op *op, size_t dim, ds_window *out) {

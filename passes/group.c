@@ -18,6 +18,7 @@
 
 #include "passes/schedule/rows.h"
 #include "passes/schedule/strips.h"
+#include "passes/schedule/winograd.h"
 
 enum { MAX_GROUP = 12 };
 
@@ -49,19 +50,8 @@ static bool is_contraction(const ds_op *op) {
 static ds_op *epilogue_of(const ds_value *v) {
     if (!v->uses) return NULL;
     ds_op *user = v->uses->owner;
-    if (user->kind != DS_GRAPH_map || user->block != v->op->block || user->result_count != 1) return NULL;
-    for (const ds_use *use = v->uses; use; use = use->next)
-        if (use->owner != user) return NULL;
-    for (const ds_op *inner = ds_op_block(user, 0)->first; inner; inner = inner->next)
-        if (inner->kind == DS_GRAPH_extract) return NULL;
-    if (ds_op_attr(user, "pads") || !ds_layout_same_order(user->results[0].type, v->type)) return NULL;
-    for (size_t i = 0; i < user->operand_count; i++)
-        if (ds_op_operand(user, i) == v &&
-            (!ds_map_is_identity(ds_op_map(user, i), v->type) || v->type->rank != user->results[0].type->rank))
-            return NULL;
-    for (size_t i = 0; i < v->type->rank; i++)
-        if (v->type->dims[i] != user->results[0].type->dims[i]) return NULL;
-    return user;
+    if (user->block != v->op->block) return NULL;
+    return schedule_is_epilogue(v, user) ? user : NULL;
 }
 
 /* ---- shared rows ---- */
@@ -293,19 +283,11 @@ static size_t collect_strips(grouper *g, ds_op *first, ds_op **ops) {
     return most > (double)g->machine->l2_bytes / 2 && strips_choose(g->cx, g->machine, &chain, &plan) ? count : 0;
 }
 
-/* A pool of windows without overlap that divide the tiles of Winograd's algorithm, and alone reads what that makes: a tile makes whole
- * results of it. */
+/* What is read by a pool alone, whose windows tiles can make. */
 static ds_op *pool_of_tiles(grouper *g, const ds_op *winograd, const ds_value *v) {
     if (!ds_value_has_one_use(v) || ds_layout_within(v->type, DS_WITHIN_ID) >= 0) return NULL;
     ds_op *pool = v->uses->owner;
-    if (pool->block != v->op->block || !ds_is_pool(g->cx, pool) || !ds_layout_is_channels_last(pool->results[0].type)) return NULL;
-    int64_t tile = ds_op_int(winograd, "tile", 0);
-    ds_window w[2];
-    for (size_t i = 0; i < 2; i++) {
-        if (!ds_window_along(g->cx, pool, 2 + i, &w[i]) || ds_window_leaves(pool, 2 + i, &w[i]) || w[i].before) return NULL;
-        if (w[i].dilation != 1 || w[i].reach != w[i].stride || tile % w[i].reach) return NULL;
-    }
-    return w[0].reach == w[1].reach ? pool : NULL;
+    return pool->block == v->op->block && winograd_takes_pool(g->cx, winograd, pool) ? pool : NULL;
 }
 
 /* ---- loops ---- */

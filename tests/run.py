@@ -235,6 +235,20 @@ def bad_input(env, report):
         report.check("bad input: " + name, good, detail)
 
 
+def schedules_by_hand(env, report):
+    """Schedules that were edited are obeyed, or refused with a sentence; run tests/schedules.py by hand for more."""
+    import schedules as by_hand
+    for name, reason in by_hand.run(env.dsc, env.work / "schedules", None if env.full else 8, 3000 if env.full else 150):
+        report.check("schedule of " + name, not reason, reason)
+
+
+def kernels_by_hand(env, report):
+    """Kernels whose ops do not fit their schedule's program."""
+    import hostile_kernels
+    for name, reason, _ in hostile_kernels.run(env.dsc, env.work / "kernels", some=not env.full):
+        report.check("kernel " + name, not reason, reason)
+
+
 def fuzz(env, report):
     """Random graphs against ONNX Runtime, a few of them; run tests/fuzz.py and tests/fuzz_control.py by hand for more."""
     nested = sh(sys.executable, ROOT / "tests/fuzz_control.py", "--dsc", env.dsc, "--count", 300 if env.full else 40)
@@ -507,7 +521,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, native, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, accuracy, guards, forms, models, fuzz, fuzz_targets, operators, onnx_suite]
+STAGES = [units, text, native, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, operators, onnx_suite]
 
 
 def main():

@@ -22,6 +22,7 @@ static void verify_maps(verifier *v, const ds_op *op) {
     if (maps->count != op->operand_count) verify_fail(v, op, "there is not one map for every operand");
     if (pads && pads->count != maps->count) verify_fail(v, op, "there is not one pad for every operand");
     size_t dims = op->results[0].type->rank + (over ? over->count : 0);
+    if (dims > VERIFY_MOST_RANK) verify_fail(v, op, "an op has too many dimensions");
     for (size_t i = 0; v->status == DS_OK && i < maps->count; i++) {
         const ds_attr *map = maps->items[i];
         if ((size_t)map->integer != dims || map->count != ds_op_operand(op, i)->type->rank)

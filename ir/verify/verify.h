@@ -12,7 +12,7 @@ typedef enum {
     IN_PLAN
 } verify_place;
 
-enum { VERIFY_MOST_RANK = 32, VERIFY_MOST_LANES = 64 };
+enum { VERIFY_MOST_RANK = 24 /* of a tensor, and dims of an op; passes have room for as many */, VERIFY_MOST_LANES = 64 };
 
 typedef struct {
     ds_module *m;

@@ -45,7 +45,8 @@ static ds_op *as_reduction(lowering *l, ds_op *op) {
     ds_op_set_attr(l->m, reduce, "over", ds_op_attr(op, "over"));
     ds_op_set_attr(l->m, reduce, "init", ds_attr_array(cx, &zero, 1));
     const ds_attr *padding = ds_op_attr(op, "padding");
-    if (padding && padding->count) {
+    if (ds_op_attr(op, "pads")) ds_op_set_attr(l->m, reduce, "pads", ds_op_attr(op, "pads"));
+    else if (padding && padding->count) {
         const ds_attr *pads[] = {zero, ds_attr_unit(cx)};
         ds_op_set_attr(l->m, reduce, "pads", ds_attr_array(cx, pads, 2));
     }

@@ -46,7 +46,6 @@ static ds_status lower_one(lowerer *w, ds_op *kernel) {
     ds_string key = {0};
     ds_string_printf(&key, "%s", text);
     ds_attr_print(&key, attr);
-    lower_describe(w->m, kernel);
     ds_op_set_attr(w->m, kernel, "key", ds_attr_string(w->m->cx, ds_kernel_key_of(w->m->cx, text)));
     free(text);
     ptrdiff_t at = shgeti(w->known, key.data);
@@ -58,8 +57,10 @@ static ds_status lower_one(lowerer *w, ds_op *kernel) {
         w->next++;
     }
     ds_string_free(&key);
+    DS_TRY(status);
+    lower_describe(w->m, kernel);
     ds_op_set_attr(w->m, kernel, "name", ds_attr_symbol(w->m->cx, name));
-    return status;
+    return DS_OK;
 }
 
 static ds_status lower_block(lowerer *w, ds_block *block) {

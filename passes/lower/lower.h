@@ -10,7 +10,7 @@
 
 enum {
     LOWER_MAX_CARRIED = 24, /* values that a loop hands from turn to turn: tiles and chains of sums are no larger */
-    LOWER_MAX_RESULTS = 16  /* of a map or a reduction */
+    LOWER_MAX_RESULTS = SCHEDULE_MOST_RESULTS
 };
 
 /* A value of a region while it is lowered: a scalar or a vector; `base` is set when it is base, base+1, base+2, … */

@@ -195,10 +195,10 @@ const char *nest_read(const ds_core *core, const nest *n, const ds_op *op, size_
 
 /* ---- the program ---- */
 
-/* The kernel's one op. */
+/* The kernel's one op, all of whose results it gives. */
 static const ds_op *only_op(const ds_op *kernel) {
-    const ds_op *first = ds_op_block(kernel, 0)->first;
-    return first->next && first->next->kind == DS_GRAPH_yield ? first : NULL;
+    const ds_op *first = ds_op_block(kernel, 0)->first, *yield = ds_op_block(kernel, 0)->last;
+    return first->next == yield && yield->operand_count == first->result_count ? first : NULL;
 }
 
 static ds_schedule make_schedule(const ds_core *core, const nest *n, const nest_choice *c) {

@@ -8,7 +8,8 @@
 
 enum {
     SCHEDULE_MOST_DIMS = 24,
-    SCHEDULE_MOST_OPERANDS = 320, /* of an op of a kernel */
+    SCHEDULE_MOST_OPERANDS = 320, /* and results of an op of a kernel */
+    SCHEDULE_MOST_RESULTS = 16,   /* of an op */
     SCHEDULE_PIECE_WORK = 8000    /* scalar operations: about a microsecond */
 };
 
@@ -43,6 +44,13 @@ ds_tail schedule_tail(const ds_expr *extent, int64_t step, ds_tail otherwise); /
 const char *schedule_axis(const ds_core *core, char letter, size_t number);    /* "d0" */
 /* The number behind the letter; SIZE_MAX when the axis is no such letter and a number below `end`. */
 size_t schedule_axis_number(const char *axis, char letter, size_t end);
+/* Does the map finish this value: it alone reads it, at its own points, and has a result like it? */
+bool schedule_is_epilogue(const ds_value *v, const ds_op *map);
+const ds_op *schedule_epilogue(const ds_op *op);            /* the op behind this one, where that finishes its result; or NULL */
+bool schedule_yields(const ds_op *kernel, const ds_op *op); /* the last op's one result, and nothing else */
+/* Why no program computes a kernel of these ops; or (schedule_misfit) of what it gives: then it may be taken apart. NULL: no reason. */
+const char *schedule_op_misfit(const ds_core *core, const ds_op *kernel);
+const char *schedule_misfit(const ds_core *core, const ds_op *kernel);
 size_t schedule_op_count(const ds_op *kernel); /* without the yield */
 const ds_op *schedule_op(const ds_op *kernel, size_t index);
 /* What `given` says that `same`, made of the choices read from it, does not; NULL when they are one. Frees `same`. */

@@ -60,20 +60,6 @@ bool rows_is_product(ds_ir_context *cx, const ds_op *op, size_t *out_rows) {
     return c.role[t->rank - 2] == DS_DIM_M && !ds_expr_equals(t->dims[t->rank - 2], 1);
 }
 
-bool rows_is_epilogue(const ds_op *product, const ds_op *map) {
-    const ds_value *v = &product->results[0];
-    for (const ds_use *use = v->uses; use; use = use->next)
-        if (use->owner != map) return false;
-    for (size_t i = 0; i < map->operand_count; i++) {
-        const ds_attr *m = ds_op_map(map, i);
-        if (ds_op_operand(map, i) != v) continue;
-        if (m->count != v->type->rank || map->results[0].type->rank != v->type->rank) return false;
-        for (size_t d = 0; d < m->count; d++)
-            if (!(m->exprs[d]->kind == DS_EXPR_DIM && m->exprs[d]->value == (int64_t)d) && !ds_expr_equals(m->exprs[d], 0)) return false;
-    }
-    return v->uses != NULL;
-}
-
 bool rows_is_result(const ds_op *kernel, const ds_value *v) {
     const ds_op *yield = ds_op_block(kernel, 0)->last;
     for (size_t i = 0; i < yield->operand_count; i++)
@@ -178,9 +164,7 @@ static void make_nest(rows_maker *w, const ds_op *op, int index) {
 }
 
 /* May a map finish what this product makes, tile by tile? */
-static bool has_epilogue(const ds_op *op) {
-    return op->kind == DS_GRAPH_matmul && op->next->kind == DS_GRAPH_map && op->next->result_count == 1 && rows_is_epilogue(op, op->next);
-}
+static bool has_epilogue(const ds_op *op) { return op->kind == DS_GRAPH_matmul && schedule_epilogue(op); }
 
 static void make_levels(rows_maker *w, const ds_block *body) {
     int index = 0;
@@ -224,12 +208,20 @@ static double row_work(const ds_op *kernel, size_t shared) {
     return work;
 }
 
+/* Memory for a row is taken when the model starts. */
+static bool is_known_early(const ds_op *op, size_t shared) {
+    for (size_t r = 0; r < op->result_count; r++)
+        for (size_t i = shared; i < op->results[r].type->rank; i++)
+            if (op->results[r].type->dims[i]->is_late) return false;
+    return true;
+}
+
 static size_t rows_of_kernel(const ds_op *kernel) {
     const ds_block *body = ds_op_block(kernel, 0);
     if (body->first->kind != DS_GRAPH_reduce || body->first->next == body->last) return 0;
     size_t shared = rows_of_reduce(body->first);
     for (const ds_op *op = body->first; op != body->last; op = op->next)
-        if (op->kind != DS_GRAPH_map && op->kind != DS_GRAPH_reduce) return 0;
+        if ((op->kind != DS_GRAPH_map && op->kind != DS_GRAPH_reduce) || !is_known_early(op, shared)) return 0;
     return shared && shares_rows(kernel, shared) ? shared : 0;
 }
 
@@ -302,6 +294,7 @@ static size_t rows_of_blocks(const ds_core *core, const ds_op *kernel) {
     size_t rows, own, products = 0;
     if (!rows_is_product(core->cx, body->first, &rows) || body->last->operand_count != 1 || !shares_rows(kernel, rows)) return 0;
     for (const ds_op *op = body->first; op != body->last; op = op->next) {
+        if (op->result_count != 1) return 0; /* blocks of one value an op are shifted to their places */
         if (op->kind != DS_GRAPH_matmul) continue;
         const ds_value *right = ds_op_operand(op, 1);
         if (!rows_is_product(core->cx, op, &own) || own != rows || (right->op && right->op->block == body)) return 0;
@@ -337,15 +330,13 @@ void propose_blocks(const ds_core *core, const ds_op *kernel, ds_schedule **out)
         if (others[i] != best && others[i] < type->dims[w.shared - 1]->value + ROW_UNIT) propose_block(&w, others[i], out);
 }
 
-/* Memory for a block of rows of what flows between the ops. */
-enum { MOST_BLOCK = 1 << 16 };
-
 const char *check_blocks(const ds_core *core, const ds_op *kernel, const ds_schedule *s) {
     rows_maker w = {.core = core, .kernel = kernel, .shared = rows_of_blocks(core, kernel), .given = s};
     if (!w.shared) return "the kernel is not products with what lies between them, row by row";
     if (!arrlenu(s->levels) || s->levels[0].kind != DS_LEVEL_grid) return "there is no grid over blocks of rows";
     w.block = s->levels[0].step;
-    if (w.block > MOST_BLOCK) return schedule_refuse(core, "a block has %d rows at most", MOST_BLOCK);
+    if (w.block >= ds_op_block(kernel, 0)->first->results[0].type->dims[w.shared - 1]->value + ROW_UNIT)
+        return "a block has more rows than there are";
     make_blocks(&w);
     return compare(&w, s);
 }
@@ -368,8 +359,11 @@ static bool keeps_first_dim(const ds_block *body, const ds_op *op, const ds_expr
     return true;
 }
 
+enum { MOST_TURN_OPS = 80 }; /* each has three levels at most */
+
 bool rows_are_turns(const ds_op *loop) {
     const ds_block *body = ds_op_block(loop, 0);
+    size_t count = 0;
     if (loop->kind != DS_GRAPH_loop || !loop->operand_count || ds_op_attr(loop, "conditional") || ds_op_attr(loop, "symbols")) return false;
     const ds_type *state = loop->results[0].type;
     if (state->rank < 2 || !ds_expr_is_const(state->dims[0], NULL)) return false;
@@ -378,7 +372,7 @@ bool rows_are_turns(const ds_op *loop) {
         if (!ds_type_is_static(t) || t->encoding || t->rank < 2 || t->dims[0] != state->dims[0]) return false;
     }
     for (const ds_op *op = body->first; op != body->last; op = op->next)
-        if (!keeps_first_dim(body, op, state->dims[0])) return false;
+        if (++count > MOST_TURN_OPS || !keeps_first_dim(body, op, state->dims[0])) return false;
     for (size_t i = 0; i < body->last->operand_count; i++) {
         const ds_value *v = ds_op_operand(body->last, i);
         if (!v->op || v->op->block != body || loop->results[i].type->encoding) return false;

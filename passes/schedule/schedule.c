@@ -28,11 +28,29 @@ static const program programs[] = {
 #undef PROGRAM
 };
 
+/* Of very many ops. */
+static void drop_too_large(ds_schedule **proposals, size_t from) {
+    size_t kept = from;
+    for (size_t i = from; i < arrlenu(*proposals); i++) {
+        ds_schedule s = (*proposals)[i];
+        if (arrlenu(s.levels) <= DS_SCHEDULE_MOST && arrlenu(s.places) <= DS_SCHEDULE_MOST) (*proposals)[kept++] = s;
+        else ds_schedule_free(&s);
+    }
+    arrsetlen(*proposals, kept);
+}
+
 void ds_schedule_propose(const ds_core *core, const ds_op *kernel, ds_schedule **out) {
-    for (size_t i = 0; i < DS_COUNT(programs) && (core->exhausts || !arrlenu(*out)); i++) programs[i].propose(core, kernel, out);
+    if (schedule_misfit(core, kernel)) return;
+    for (size_t i = 0; i < DS_COUNT(programs) && (core->exhausts || !arrlenu(*out)); i++) {
+        size_t before = arrlenu(*out);
+        programs[i].propose(core, kernel, out);
+        drop_too_large(out, before);
+    }
 }
 
 const char *ds_schedule_check(const ds_core *core, const ds_op *kernel, const ds_schedule *s) {
+    const char *misfit = schedule_misfit(core, kernel);
+    if (misfit) return misfit;
     for (size_t i = 0; i < DS_COUNT(programs); i++)
         if (!strcmp(programs[i].name, s->program)) return programs[i].check(core, kernel, s);
     return schedule_refuse(core, "no program is called '%s'", s->program);
@@ -207,52 +225,82 @@ static const ds_attr *decide(scheduler *w, const ds_op *kernel) {
     return attr;
 }
 
-/* A kernel back into kernels of one op each, in order. */
-static void split_kernel(scheduler *w, ds_op *kernel) {
-    ds_module *m = w->m;
-    ds_block *body = ds_op_block(kernel, 0);
-    ds_mapping outer = {0};
-    for (size_t i = 0; i < body->arg_count; i++) ds_mapping_set(&outer, body->args[i], ds_op_operand(kernel, i));
-    for (ds_op *part = body->first; part != body->last; part = part->next) {
-        ds_value **operands = NULL;
-        ds_mapping inner = {0};
-        for (size_t i = 0; i < part->operand_count; i++) arrput(operands, ds_mapping_get(&outer, ds_op_operand(part, i)));
-        const ds_type **types = NULL;
-        for (size_t r = 0; r < part->result_count; r++) arrput(types, part->results[r].type);
-        ds_builder b = {m, kernel->block, kernel, part->loc};
-        ds_op *one = ds_op_create(&b, DS_GRAPH_kernel, operands, part->operand_count, types, part->result_count, 1);
-        ds_builder in = {m, ds_op_block(one, 0), NULL, part->loc};
-        for (size_t i = 0; i < part->operand_count; i++)
-            ds_mapping_set(&inner, ds_op_operand(part, i), ds_block_add_arg(m, in.block, operands[i]->type, NULL));
-        ds_op *copy = ds_op_clone(&in, part, &inner);
-        ds_value **values = NULL;
-        for (size_t r = 0; r < part->result_count; r++) {
-            arrput(values, ds_op_result(copy, r));
-            ds_mapping_set(&outer, &part->results[r], ds_op_result(one, r));
-        }
-        ds_op_create(&in, DS_GRAPH_yield, values, part->result_count, NULL, 0, 0);
-        ds_mapping_free(&inner);
-        arrfree(operands);
-        arrfree(types);
-        arrfree(values);
-        ds_op_set_attr(m, one, "schedule", decide(w, one));
-    }
-    for (size_t i = 0; i < kernel->result_count; i++)
-        ds_value_replace_uses(&kernel->results[i], ds_mapping_get(&outer, ds_op_operand(body->last, i)));
-    ds_mapping_free(&outer);
-    ds_op_erase(kernel);
+/* ---- taking apart ---- */
+
+static ds_status refuse(scheduler *w, const ds_op *kernel) {
+    const char *why = schedule_op_misfit(&w->core, kernel);
+    return ds_report(w->m->cx->diag, DS_ERROR, DS_E_schedule, ds_op_where(w->m, kernel), "no program computes the kernel: %s",
+                     why ? why : "its ops are not of a form that one of them knows");
 }
 
-static void schedule_block(scheduler *w, ds_block *block) {
+/* What an op reads of the block: its operands, and what the ops of its regions look up. */
+static void collect_read(const ds_block *body, const ds_op *op, ds_value ***out) {
+    for (size_t i = 0; i < op->operand_count; i++) {
+        ds_value *v = ds_op_operand(op, i);
+        size_t at = 0;
+        while (at < arrlenu(*out) && (*out)[at] != v) at++;
+        if ((v->op ? v->op->block : v->block) == body && at == arrlenu(*out)) arrput(*out, v);
+    }
+    for (size_t r = 0; r < op->region_count; r++)
+        for (const ds_op *inner = ds_op_block(op, r)->first; inner; inner = inner->next) collect_read(body, inner, out);
+}
+
+/* A kernel of this op alone, before the one that it is of; `outer`: what stands for the values of that one outside it. */
+static ds_op *make_single(ds_module *m, ds_op *kernel, const ds_op *part, ds_mapping *outer) {
+    ds_value **read = NULL, **operands = NULL, **given = NULL;
+    const ds_type **types = NULL;
+    ds_mapping inner = {0};
+    collect_read(ds_op_block(kernel, 0), part, &read);
+    for (size_t i = 0; i < arrlenu(read); i++) arrput(operands, ds_mapping_get(outer, read[i]));
+    for (size_t r = 0; r < part->result_count; r++) arrput(types, part->results[r].type);
+    ds_builder b = {m, kernel->block, kernel, part->loc};
+    ds_op *one = ds_op_create(&b, DS_GRAPH_kernel, operands, arrlenu(operands), types, part->result_count, 1);
+    ds_builder in = {m, ds_op_block(one, 0), NULL, part->loc};
+    for (size_t i = 0; i < arrlenu(read); i++) ds_mapping_set(&inner, read[i], ds_block_add_arg(m, in.block, read[i]->type, NULL));
+    ds_op *copy = ds_op_clone(&in, part, &inner);
+    for (size_t r = 0; r < part->result_count; r++) {
+        arrput(given, ds_op_result(copy, r));
+        ds_mapping_set(outer, &part->results[r], ds_op_result(one, r));
+    }
+    ds_op_create(&in, DS_GRAPH_yield, given, part->result_count, NULL, 0, 0);
+    ds_mapping_free(&inner);
+    arrfree(read);
+    arrfree(operands);
+    arrfree(given);
+    arrfree(types);
+    return one;
+}
+
+/* A kernel back into kernels of one op each, in order. */
+static ds_status split_kernel(scheduler *w, ds_op *kernel) {
+    const ds_block *body = ds_op_block(kernel, 0);
+    ds_mapping outer = {0};
+    ds_status status = schedule_op_misfit(&w->core, kernel) ? refuse(w, kernel) : DS_OK;
+    for (size_t i = 0; i < body->arg_count; i++) ds_mapping_set(&outer, body->args[i], ds_op_operand(kernel, i));
+    for (const ds_op *part = body->first; status == DS_OK && part != body->last; part = part->next) {
+        ds_op *one = make_single(w->m, kernel, part, &outer);
+        const ds_attr *attr = decide(w, one);
+        if (attr) ds_op_set_attr(w->m, one, "schedule", attr);
+        else status = refuse(w, one);
+    }
+    for (size_t i = 0; status == DS_OK && i < kernel->result_count; i++)
+        ds_value_replace_uses(&kernel->results[i], ds_mapping_get(&outer, ds_op_operand(body->last, i)));
+    ds_mapping_free(&outer);
+    if (status == DS_OK) ds_op_erase(kernel);
+    return status;
+}
+
+static ds_status schedule_block(scheduler *w, ds_block *block) {
     for (ds_op *op = block->first, *next; op; op = next) {
         next = op->next;
         if (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if)
-            for (size_t r = 0; r < op->region_count; r++) schedule_block(w, ds_op_block(op, r));
+            for (size_t r = 0; r < op->region_count; r++) DS_TRY(schedule_block(w, ds_op_block(op, r)));
         if (op->kind != DS_GRAPH_kernel || ds_op_attr(op, "schedule")) continue;
         const ds_attr *attr = decide(w, op);
         if (attr) ds_op_set_attr(w->m, op, "schedule", attr);
-        else split_kernel(w, op);
+        else DS_TRY(split_kernel(w, op));
     }
+    return DS_OK;
 }
 
 ds_status ds_pass_schedule(ds_module *module, const ds_pass_options *options) {
@@ -261,8 +309,9 @@ ds_status ds_pass_schedule(ds_module *module, const ds_pass_options *options) {
         bool recipes = !strcmp(ds_op_text(func, "name", ""), "constants");
         scheduler w = {.m = module, .options = options, .core = schedule_core(options, module->cx, recipes, &room)};
         sh_new_strdup(w.known);
-        schedule_block(&w, ds_op_block(func, 0));
+        ds_status status = schedule_block(&w, ds_op_block(func, 0));
         shfree(w.known);
+        DS_TRY(status);
     }
     return DS_OK;
 }

@@ -79,7 +79,7 @@ bool strips_choose(ds_ir_context *cx, const ds_machine *machine, const strips_ch
 
 /* ---- chains ---- */
 
-const ds_op *strips_epilogue(const ds_op *op) { return op->next->kind == DS_GRAPH_map ? op->next : NULL; }
+const ds_op *strips_epilogue(const ds_op *op) { return op->next->kind == DS_GRAPH_map ? op->next : NULL; } /* one that is_finished knows */
 
 static const ds_op *last_of(const ds_op *op) { return strips_epilogue(op) ? strips_epilogue(op) : op; }
 
@@ -89,19 +89,9 @@ static const ds_value *handed_on(const ds_op *op, const ds_op *reader) {
     return ds_value_has_one_use(v) && v->uses->owner == reader && ds_op_operand(reader, 0) == v && v->type->rank == 4 ? v : NULL;
 }
 
-/* Does the epilogue read the op's result at its own points? */
 static bool is_finished(const ds_op *op) {
     const ds_op *map = strips_epilogue(op);
-    const ds_value *v = &op->results[0];
-    if (!map) return true;
-    if (map->result_count != 1 || ds_op_attr(map, "pads") || map->results[0].type->rank != v->type->rank) return false;
-    for (const ds_use *use = v->uses; use; use = use->next)
-        if (use->owner != map) return false;
-    for (size_t i = 0; i < map->operand_count; i++)
-        if (ds_op_operand(map, i) == v && !ds_map_is_identity(ds_op_map(map, i), v->type)) return false;
-    for (const ds_op *inner = ds_op_block(map, 0)->first; inner; inner = inner->next)
-        if (inner->kind == DS_GRAPH_extract) return false;
-    return v->uses && ds_layout_same_order(map->results[0].type, v->type);
+    return !map || schedule_is_epilogue(&op->results[0], map);
 }
 
 static bool reads_single_rows(ds_ir_context *cx, const ds_op *conv) {
@@ -231,15 +221,13 @@ void propose_strips(const ds_core *core, const ds_op *kernel, ds_schedule **out)
                 propose_plan(&w, (strips_plan){rows, rows * strips}, out);
 }
 
-enum { MOST_ROWS = 1 << 12 }; /* of a strip */
-
 const char *check_strips(const ds_core *core, const ds_op *kernel, const ds_schedule *s) {
     strips_maker w = {.core = core, .kernel = kernel, .given = s};
     const ds_level *grid = ds_schedule_find(s, DS_OWN, "d2", DS_LEVEL_grid), *serial = ds_schedule_find(s, DS_OWN, "d2", DS_LEVEL_serial);
     if (!strips_chain_of(core->cx, kernel, &w.chain)) return "the kernel is not convolutions around a depthwise one or a pool";
     if (!grid || !serial) return "there are no bands and strips of rows";
     if (grid->step % serial->step) return "a band has whole strips";
-    if (serial->step > MOST_ROWS) return schedule_refuse(core, "a strip has %d rows at most", MOST_ROWS);
+    if (serial->step > kernel->results[0].type->dims[2]->value) return "a strip has more rows than there are";
     w.plan = (strips_plan){serial->step, grid->step};
     make_strips(&w);
     if (!w.wrong) return schedule_compare(core, s, &w.made);

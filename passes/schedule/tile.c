@@ -280,12 +280,10 @@ tile_ahead tile_share_ahead(const tile_space *t, const tile_choice *c, const til
 
 /* ---- the program ---- */
 
-static const ds_op *epilogue_of(const ds_op *first) { return first->next->kind == DS_GRAPH_map ? first->next : NULL; }
-
 static bool open_kernel(tile_space *t, const ds_core *core, const ds_op *kernel) {
     const ds_op *first = ds_op_block(kernel, 0)->first;
-    const ds_op *epilogue = epilogue_of(first), *last = epilogue ? epilogue : first;
-    return (first->kind == DS_GRAPH_matmul || first->kind == DS_GRAPH_conv) && last->next->kind == DS_GRAPH_yield &&
+    const ds_op *epilogue = schedule_epilogue(first), *last = epilogue ? epilogue : first;
+    return (first->kind == DS_GRAPH_matmul || first->kind == DS_GRAPH_conv) && schedule_yields(kernel, last) &&
            tile_open(t, core, first, epilogue);
 }
 

@@ -156,7 +156,8 @@ static bool is_multiplied(const ds_op *op) {
 
 static bool begin(tile_space *t, const ds_core *core, const ds_op *op, const ds_op *epilogue, size_t fixed) {
     *t = (tile_space){.core = core, .op = op, .epilogue = epilogue, .fixed = fixed};
-    bool product = op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv;
+    const ds_attr *padding = ds_op_attr(op, "padding");
+    bool product = (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) && !ds_op_attr(op, "pads") && !(padding && padding->count);
     return product && core->lanes > 1 && is_multiplied(op) && open_space(t);
 }
 

@@ -27,7 +27,7 @@ static bool open_space(window_space *s) {
     s->pools = ds_is_pool(cx, op);
     if (!s->pools && (!ds_is_depthwise(cx, op) || (padding && padding->count))) return false;
     s->rank = op->results[0].type->rank;
-    if (s->rank < 3 || s->rank + over->count > SCHEDULE_MOST_DIMS) return false;
+    if (s->rank < 3 || s->rank + over->count > SCHEDULE_MOST_DIMS || over->count != s->rank - (s->pools ? 2 : 1)) return false;
     s->along = s->rank - 1;
     s->first = s->rank + (s->pools ? 0 : 1);
     s->window = s->rank + over->count - 1;
@@ -67,12 +67,14 @@ static void find_leaving(window_space *s) {
 
 static bool open_windows(window_space *s) {
     ds_window w;
-    int64_t unit;
+    int64_t unit, step;
     if (s->core->lanes < 2 || !open_space(s) || !open_accesses(s) || !ds_window_along(s->core->cx, s->op, s->along, &w)) return false;
     s->stride = w.stride;
     s->dilation = w.dilation;
     if (!constant_step(s, s->a, s->along, &unit) || w.stride < 1 || w.dilation < 1 || unit % w.stride) return false;
-    s->unit = ds_expr_const(s->core->cx, unit / w.stride);
+    unit /= w.stride;
+    s->unit = ds_expr_const(s->core->cx, unit);
+    if (!constant_step(s, s->a, s->window, &step) || step != unit * w.dilation) return false;
     if (s->pools) find_leaving(s);
     return ds_expr_is_const(s->extent[s->window], &s->width) && s->width <= DS_WINDOW_MOST;
 }
@@ -80,12 +82,14 @@ static bool open_windows(window_space *s) {
 /* Two spatial dims whose steps are known: input rows can be shared by two rows of results. */
 static bool can_be_tall(window_space *s) {
     ds_window w;
-    int64_t pitch;
+    int64_t pitch, step;
     if (s->along < 3 || s->window <= s->first || !s->overlaps || !ds_window_along(s->core->cx, s->op, s->along - 1, &w)) return false;
     s->row_stride = w.stride;
     s->row_dilation = w.dilation;
     if (!constant_step(s, s->a, s->along - 1, &pitch) || w.stride < 1 || w.dilation < 1 || pitch % w.stride) return false;
-    s->pitch = ds_expr_const(s->core->cx, pitch / w.stride);
+    pitch /= w.stride;
+    s->pitch = ds_expr_const(s->core->cx, pitch);
+    if (!constant_step(s, s->a, s->window - 1, &step) || step != pitch * w.dilation) return false;
     return ds_expr_is_const(s->extent[s->window - 1], &s->height) && s->height > 1 && s->height <= WINDOW_MOST_TALL;
 }
 
@@ -223,10 +227,9 @@ static double unit_work(const window_space *s, const window_choice *c) {
 }
 
 static bool open_kernel(window_space *s, const ds_core *core, const ds_op *kernel) {
-    const ds_op *first = ds_op_block(kernel, 0)->first, *next = first->next;
-    const ds_op *epilogue = next && next->kind == DS_GRAPH_map ? next : NULL, *last = epilogue ? epilogue : first;
+    const ds_op *first = ds_op_block(kernel, 0)->first, *epilogue = schedule_epilogue(first), *last = epilogue ? epilogue : first;
     bool windows = first->kind == DS_GRAPH_conv || (first->kind == DS_GRAPH_reduce && ds_is_pool(core->cx, first));
-    return windows && last->next->kind == DS_GRAPH_yield && window_open(s, core, first, epilogue);
+    return windows && schedule_yields(kernel, last) && window_open(s, core, first, epilogue);
 }
 
 static ds_schedule make_schedule(const window_space *s, const window_choice *c) {

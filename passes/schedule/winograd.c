@@ -16,20 +16,64 @@ static int64_t known(const ds_expr *e) {
     return v;
 }
 
+bool winograd_takes_pool(ds_ir_context *cx, const ds_op *winograd, const ds_op *pool) {
+    if (!ds_is_pool(cx, pool) || pool->results[0].type->rank != 4 || !ds_layout_is_channels_last(pool->results[0].type)) return false;
+    int64_t tile = ds_op_int(winograd, "tile", 0);
+    ds_window w[2];
+    for (size_t i = 0; i < 2; i++) {
+        if (!ds_window_along(cx, pool, 2 + i, &w[i]) || ds_window_leaves(pool, 2 + i, &w[i]) || w[i].before) return false;
+        if (w[i].dilation != 1 || w[i].reach < 1 || w[i].reach != w[i].stride || tile % w[i].reach) return false;
+    }
+    return w[0].reach == w[1].reach;
+}
+
+/* ---- the space ---- */
+
+/* Is element [i, j, co, ci] of the filter where whole panels of output channels for each point have it? */
+static bool is_filter(ds_ir_context *cx, const ds_type *u, int64_t wide, int64_t co, int64_t ci) {
+    const ds_expr *d[4], *panel = ds_expr_const(cx, DS_PANEL);
+    if (u->elem != DS_f32 || u->rank != 4) return false;
+    for (size_t i = 0; i < 4; i++) d[i] = ds_expr_dim(cx, i);
+    if (!ds_expr_equals(u->dims[0], wide) || !ds_expr_equals(u->dims[1], wide) || !ds_expr_equals(u->dims[2], co) ||
+        !ds_expr_equals(u->dims[3], ci))
+        return false;
+    const ds_expr *at = ds_expr_add(cx, ds_expr_scale(cx, d[0], wide), d[1]);
+    at = ds_expr_add(cx, ds_expr_scale(cx, at, (co + DS_PANEL - 1) / DS_PANEL), ds_expr_floordiv(cx, d[2], panel));
+    at = ds_expr_add(cx, ds_expr_scale(cx, at, ci), d[3]);
+    return ds_layout_offset(cx, u, d) == ds_expr_add(cx, ds_expr_scale(cx, at, DS_PANEL), ds_expr_mod(cx, d[2], panel));
+}
+
+/* An image whose channels and places are known, and follow each other as they do in memory of channels-last order. */
+static bool is_image(const ds_type *t) {
+    if (t->elem != DS_f32 || t->rank != 4 || !ds_layout_is_channels_last(t)) return false;
+    for (size_t i = 1; i < 4; i++)
+        if (!ds_expr_is_const(t->dims[i], NULL) || t->dims[i]->value < 1) return false;
+    return true;
+}
+
+static bool has_form(ds_ir_context *cx, const ds_op *op) {
+    const ds_type *x = ds_op_operand(op, 0)->type, *y = op->results[0].type;
+    const ds_attr *before = ds_op_attr(op, "before");
+    int64_t side = ds_op_int(op, "tile", 0);
+    if ((side != 2 && side != 4) || !before || before->count != 2 || !is_image(x) || !is_image(y) || x->dims[0] != y->dims[0]) return false;
+    for (size_t i = 0; i < 2; i++)
+        if (!ds_expr_is_const(ds_attr_to_expr(before->items[i]), NULL)) return false;
+    return is_filter(cx, ds_op_operand(op, 1)->type, side + 2, y->dims[1]->value, x->dims[1]->value);
+}
+
 bool winograd_open(winograd_space *w, const ds_core *core, const ds_op *kernel) {
-    const ds_op *op = ds_op_block(kernel, 0)->first;
+    const ds_op *op = ds_op_block(kernel, 0)->first, *last = op;
     *w = (winograd_space){.core = core, .op = op};
-    if (op->kind != DS_GRAPH_winograd) return false;
-    const ds_op *next = op->next;
-    if (next->kind == DS_GRAPH_map) {
-        w->epilogue = next;
-        next = next->next;
+    if (op->kind != DS_GRAPH_winograd || !has_form(core->cx, op) || core->lanes < 2 || (int64_t)core->lanes > DS_PANEL) return false;
+    w->epilogue = schedule_epilogue(op);
+    if (w->epilogue) last = w->epilogue;
+    if (last->next->kind == DS_GRAPH_reduce) {
+        w->pool = last->next;
+        if (!ds_value_has_one_use(&last->results[0]) || ds_op_operand(w->pool, 0) != &last->results[0]) return false;
+        if (!winograd_takes_pool(core->cx, op, w->pool) || ds_op_attr(w->pool, "pads")) return false;
+        last = w->pool;
     }
-    if (next->kind == DS_GRAPH_reduce) {
-        w->pool = next;
-        next = next->next;
-    }
-    if (next->kind != DS_GRAPH_yield || core->lanes < 2 || (int64_t)core->lanes > DS_PANEL) return false;
+    if (!schedule_yields(kernel, last)) return false;
     const ds_type *x = ds_op_operand(op, 0)->type, *y = op->results[0].type;
     w->side = ds_op_int(op, "tile", 0);
     w->wide = w->side + 2;

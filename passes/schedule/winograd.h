@@ -22,6 +22,8 @@ typedef struct {
     int64_t chunk;         /* blocks that one thread does in a row */
 } winograd_choice;
 
+/* A pool of windows without overlap that divide the tiles: a tile makes whole results of it. */
+bool winograd_takes_pool(ds_ir_context *cx, const ds_op *winograd, const ds_op *pool);
 bool winograd_open(winograd_space *w, const ds_core *core, const ds_op *kernel);
 const char *winograd_read(const winograd_space *w, const ds_schedule *s, winograd_choice *out); /* what is wrong, or NULL */
 
