@@ -4,6 +4,7 @@
 
 #include "dims.h"
 #include "mma.h"
+#include "schedule.h"
 #include "schema.h"
 
 static const char *const dialects[][2] = {
@@ -107,6 +108,28 @@ static void print_multiplies(ds_string *out) {
     ds_mma_print(out);
 }
 
+static void print_schedules(ds_string *out) {
+    ds_string_printf(
+        out,
+        "\n## Schedules\n\nHow a kernel is computed: the attribute `schedule` of `graph.kernel`. The pass `schedule` writes it, `dsc opt "
+        "--stop-after=schedule` prints it; text in which it was edited is compiled as it says, or refused. `dsc info` lists the "
+        "programs.\n\n```\n"
+        "{program = \"tile\", mma = \"fma_f32\", prefetch = {lines = 1, next = 65536},\n"
+        " levels = [{axis = \"m\", kind = \"grid\", step = 64, tail = \"guard\"}, {axis = \"n\", kind = \"grid\", step = 48, tail = "
+        "\"exact\"},\n"
+        "           {axis = \"m\", kind = \"tile\", step = 4, tail = \"exact\"}, {axis = \"n\", kind = \"tile\", step = 48, tail = "
+        "\"exact\"},\n"
+        "           {axis = \"k\", kind = \"unroll\", step = 4, tail = \"guard\"}],\n"
+        " place = [{op = 0, level = 4, space = \"registers\"}]}\n```\n\n"
+        "Levels are loops, outermost first, of the kernel or, with `op`, of one of its ops, counted from 0. Axes: of a product `m`, `n` "
+        "and `k`; of other ops `d0`, `d1`, … (the result's dims as they lie in memory, neighbours that walk memory as one being one) and "
+        "`k0`, "
+        "… (reduced ones); `grid`: the points of all grid levels; `turn`: of a loop; `copies`: of a concat. `place`: within which level an "
+        "op is computed and where its value lies; of strips, `keep` rows stay for the next one. `prefetch`: lines that a tile fetches "
+        "ahead, and bytes that are the next kernels'.\n\n");
+    ds_schedule_print_words(out);
+}
+
 void ds_ir_document(ds_string *out) {
     ds_string_printf(out,
                      "# The IR\n\nMade by `dsc info --ir` of the tables in `ir/`. Operands and results: `?` may be left out, `...` any "
@@ -120,5 +143,6 @@ void ds_ir_document(ds_string *out) {
         print_scalar_ops(out);
         print_multiplies(out);
     }
+    print_schedules(out);
     print_operators(out);
 }

@@ -2,14 +2,16 @@
  *
  *   {program = "tile", mma = "fma_f32", prefetch = {lines = 1, next = 65536},
  *    levels = [{axis = "m", kind = "grid", step = 64, tail = "guard"}, {axis = "n", kind = "grid", step = 48, tail = "exact"},
- *              {axis = "m", kind = "tile", step = 4, tail = "exact"}, {axis = "n", kind = "tile", step = 24, tail = "mask"},
+ *              {axis = "m", kind = "tile", step = 4, tail = "exact"}, {axis = "n", kind = "tile", step = 48, tail = "exact"},
  *              {axis = "k", kind = "unroll", step = 4, tail = "guard"}],
- *    place = [{op = 0, level = 3, space = "registers"}]}
+ *    place = [{op = 0, level = 4, space = "registers"}]}
  *
  * Levels are loops, outermost first. One without `op` is the kernel's own; with it, of that op of the kernel (counted from 0) alone.
  * Axes: of a product m (its rows: all dims of the result but the columns, taken as one), n and k; of other ops d0, d1, … (dims of the
  * result as they lie in memory, neighbours that walk memory as one being one) and k0, k1, … (reduced ones); `grid`: the points of all
  * grid levels, in their order. A step of a grid level counts points of its axis and of those before it, taken as one.
+ *
+ * People read the same in `dsc info --ir` (document.c).
  *
  * Ownership: a ds_schedule owns its arrays (ds_schedule_free); text in it belongs to the context.
  * Limits:    DS_SCHEDULE_MOST levels and as many places; steps from 1 to DS_SCHEDULE_MOST_STEP.

@@ -53,6 +53,15 @@ def ir_page(env, report, sh):
                  ["`%s`: %s%s\n" % (a.split(":")[0].rstrip("?"), a.split(":")[1], ", may be left out" if "?" in a else "") for a in attributes.split()]
         report.check("the IR's page has %s.%s" % (level, name), section.strip() and
                      all(w.replace(" `", "`") in section.replace(" `", "`") for w in wanted), section)
+    section, words = page.partition("\n## Schedules\n")[2].split("\n## ")[0], (ROOT / "ir/schedule.h").read_text()
+    for table in ("DS_LEVEL_KINDS", "DS_TAILS", "DS_SPACES"):
+        rows_of = re.findall(r'ROW\((\w+), "([^"]*)"\)', words.partition(table + "(ROW)")[2].split("\n\n")[0])
+        report.check("the IR's page has " + table, rows_of and all("| %s | %s |\n" % row in section for row in rows_of), section)
+    kernel = ROOT / "tests/text/schedule_errors.mlir"
+    text = re.sub(r"\{schedule = \{.*?\}\}", lambda _: "{schedule = %s}" % section.split("```")[1].strip(), kernel.read_text().split("// -----")[1], flags=re.S)
+    (env.work / "example.mlir").write_text(text)
+    said = sh(env.dsc, "opt", env.work / "example.mlir", "--cpu=x86-64").stderr
+    report.check("the example of a schedule is of its form", "the kernel cannot be computed so" in said, said)
     scalar, onnx = (re.findall(r"^%s_OP\( *(\w+)," % kind, rows[table], re.M) for kind, table in (("SCALAR", "loop"), ("ONNX", "onnx")))
     schema = (ROOT / "ir/schema.h").read_text()
     kinds = re.findall(r"ROW\((\w+),", schema.partition("DS_ATTR_KINDS(ROW)")[2].partition("DS_ENCODING_KEYS")[0])

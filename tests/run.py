@@ -176,6 +176,8 @@ def hygiene(env, report):
                 if folder == "codegen" and top == "runtime":
                     good = name == "runtime/ds_abi.h"
                 report.check("%s includes %s" % (path.relative_to(ROOT), name), good, "the folder may not include that")
+    import table_words
+    table_words.run(report)
     import documents
     documents.run(env, report, sh, work)
     formatter = shutil.which("clang-format-14") or shutil.which("clang-format")

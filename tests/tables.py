@@ -20,3 +20,13 @@ def without():
 def programs():
     """Names of the ways to compute a kernel, in order."""
     return re.findall(r"^PROGRAM\( *(\w+),", (ROOT / "passes/schedule/programs.def").read_text(), re.M)
+
+
+def elements():
+    """Names of element types."""
+    return re.findall(r"^DS_ELEM\( *(\w+),", (ROOT / "ir/types.def").read_text(), re.M)
+
+
+def machines():
+    """Names of machines and ISA levels."""
+    return re.findall(r'^DS_(?:MACHINE|TARGET|CPU)\( *"([^"]+)"', "".join((ROOT / "ir" / f).read_text() for f in ("machine.def", "targets.def")), re.M)
