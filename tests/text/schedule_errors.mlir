@@ -3,7 +3,7 @@
 // Schedules that cannot be obeyed, or are none: one sentence says why.
 // -----
 // There is a table of programs.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: no program is called 'tiles' [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: no program is called 'tiles' [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x, %w) ({
@@ -20,7 +20,7 @@ func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf3
 }
 // -----
 // A program is for some kernels.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: the kernel is not a product with a tiled form [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: the kernel is not a product with a tiled form [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x) ({
@@ -41,7 +41,7 @@ func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
 }
 // -----
 // There are names for kinds of levels.
-// CHECK: error: node '' (graph.kernel): kind cannot be 'vector' [DS0121]
+// CHECK: error: graph.kernel: kind cannot be 'vector' [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x) ({
@@ -59,7 +59,7 @@ func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
 }
 // -----
 // Steps are numbers from 1 on.
-// CHECK: error: node '' (graph.kernel): there is no good integer for 'step' [DS0121]
+// CHECK: error: graph.kernel: there is no good integer for 'step' [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x) ({
@@ -77,7 +77,7 @@ func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
 }
 // -----
 // Nothing is written that nobody reads.
-// CHECK: error: node '' (graph.kernel): there is no key 'stages' [DS0121]
+// CHECK: error: graph.kernel: there is no key 'stages' [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x) ({
@@ -95,7 +95,7 @@ func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
 }
 // -----
 // A schedule names its program.
-// CHECK: error: node '' (graph.kernel): there is no text for 'program' [DS0121]
+// CHECK: error: graph.kernel: there is no text for 'program' [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x) ({
@@ -112,7 +112,7 @@ func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
 }
 // -----
 // Lanes walk what lies together.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: lanes walk the result's last dim, or the last one that is reduced [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: lanes walk the result's last dim, or the last one that is reduced [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x) ({
@@ -130,7 +130,7 @@ func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
 }
 // -----
 // Vectors have as many lanes as the instructions have.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: item 1 of 'levels' can only be {axis = "d0", kind = "lane", step = 8, tail = "exact"} [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: item 1 of 'levels' can only be {axis = "d0", kind = "lane", step = 8, tail = "exact"} [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x) ({
@@ -148,7 +148,7 @@ func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
 }
 // -----
 // Pieces along the lanes are whole vectors.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: a piece has whole vectors [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: a piece has whole vectors [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x) ({
@@ -166,7 +166,7 @@ func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
 }
 // -----
 // A map has no sums to keep side by side.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: sums side by side need lanes along what is reduced [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: sums side by side need lanes along what is reduced [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x) ({
@@ -185,7 +185,7 @@ func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
 }
 // -----
 // A level too many.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: item 2 of 'levels' can only be nothing [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: item 2 of 'levels' can only be nothing [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x) ({
@@ -204,7 +204,7 @@ func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
 }
 // -----
 // Columns of a tile are panels.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: a tile has 64 columns at most, in panels of 16 [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: a tile has 64 columns at most, in panels of 16 [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x, %w) ({
@@ -221,7 +221,7 @@ func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf3
 }
 // -----
 // Sums and what they are made of lie in registers.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: a tile of 8x32 takes more than 16 registers [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: a tile of 8x32 takes more than 16 registers [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x, %w) ({
@@ -238,7 +238,7 @@ func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf3
 }
 // -----
 // A tail must fit the number of rows.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: the tail of the tile's rows does not fit their number [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: the tail of the tile's rows does not fit their number [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x, %w) ({
@@ -255,7 +255,7 @@ func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf3
 }
 // -----
 // Pieces have whole tiles.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: a piece has rows of whole tiles [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: a piece has rows of whole tiles [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x, %w) ({
@@ -272,7 +272,7 @@ func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf3
 }
 // -----
 // The grid of a product has three orders.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: the grid of a product has the levels m and n, n and m, or m, n and m [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: the grid of a product has the levels m and n, n and m, or m, n and m [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x, %w) ({
@@ -288,7 +288,7 @@ func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf3
 }
 // -----
 // Nothing is fetched ahead where weights do not lie in panels.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: nothing can be fetched ahead: extents are not known, or k is not unrolled [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: nothing can be fetched ahead: extents are not known, or k is not unrolled [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x, %w) ({
@@ -305,7 +305,7 @@ func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf3
 }
 // -----
 // There is a table of multiply-adds.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: no multiply-add of this name is for these element types [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: no multiply-add of this name is for these element types [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x, %w) ({
@@ -322,7 +322,7 @@ func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf3
 }
 // -----
 // An epilogue is computed on the tile, nowhere else.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: item 0 of 'place' can only be {level = 4, op = 0, space = "registers"} [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: item 0 of 'place' can only be {level = 4, op = 0, space = "registers"} [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x, %w) ({
@@ -345,7 +345,7 @@ func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf3
 }
 // -----
 // It must read the product at its own points.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: the kernel is not a product with a tiled form [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: the kernel is not a product with a tiled form [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x, %w) ({
@@ -367,7 +367,7 @@ func.func @main(%x: tensor<40x16xf32>, %w: tensor<16x24xf32>) -> tensor<40x24xf3
 }
 // -----
 // A kernel gives what it makes, once.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: the kernel gives a value twice [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: the kernel gives a value twice [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> (tensor<40x24xf32>, tensor<40x24xf32>) {
   %0, %1 = "graph.kernel"(%x) ({
@@ -385,7 +385,7 @@ func.func @main(%x: tensor<40x24xf32>) -> (tensor<40x24xf32>, tensor<40x24xf32>)
 }
 // -----
 // What moves nothing is no part of a kernel.
-// CHECK: error: node '' (graph.kernel): the kernel cannot be computed so: 'graph.reshape' cannot stand in a kernel [DS0121]
+// CHECK: error: graph.kernel: the kernel cannot be computed so: 'graph.reshape' cannot stand in a kernel [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<24x40xf32> {
   %0 = "graph.kernel"(%x) ({
@@ -399,7 +399,7 @@ func.func @main(%x: tensor<40x24xf32>) -> tensor<24x40xf32> {
 }
 // -----
 // A kernel without a schedule is not lowered.
-// CHECK: error: node '' (graph.kernel): the kernel has no schedule [DS0121]
+// CHECK: error: graph.kernel: the kernel has no schedule [DS0121]
 module attributes {ds.after = "schedule"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
   %0 = "graph.kernel"(%x) ({
@@ -416,7 +416,7 @@ func.func @main(%x: tensor<40x24xf32>) -> tensor<40x24xf32> {
 }
 // -----
 // What no program knows is said by the pass that asks them.
-// CHECK: error: node '' (graph.kernel): no program computes the kernel: 'graph.reshape' cannot stand in a kernel [DS0121]
+// CHECK: error: graph.kernel: no program computes the kernel: 'graph.reshape' cannot stand in a kernel [DS0121]
 module attributes {ds.after = "group"} {
 func.func @main(%x: tensor<40x24xf32>) -> tensor<24x40xf32> {
   %0 = "graph.kernel"(%x) ({
