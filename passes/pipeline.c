@@ -1,7 +1,6 @@
 /* The pipeline is the pass list, in its order; printing, timing and reproducers happen here and nowhere else. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "passes/passes.h"
 
@@ -18,12 +17,6 @@ static const struct {
 void ds_passes_list(ds_string *out) {
     for (size_t i = 0; i < DS_COUNT(passes); i++)
         ds_string_printf(out, "%c %-12s %s\n", passes[i].optional ? '*' : ' ', passes[i].name, passes[i].doc);
-}
-
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static void print_rule(void *user, ds_module *module, const ds_rule *rule, const ds_op *op) {
@@ -57,12 +50,12 @@ static ds_status run_one(ds_module *module, size_t i, const ds_pass_options *opt
     ds_string before = {0}, after = {0};
     const char *name = passes[i].name;
     if (options->print_changed || options->verify_each) ds_module_print(&before, module);
-    double start = seconds();
+    double start = ds_stage_start();
     ds_status status = passes[i].run(module, options);
     if (status == DS_OK && module->cx->exprs_too_large)
         status = ds_report(module->cx->diag, DS_ERROR, DS_E_runtime_shape, NULL,
                            "extents that depend on each other in too many ways: fix some with --dim");
-    if (options->timing) fprintf(stderr, "%8.1f ms  %s\n", 1e3 * (seconds() - start), name);
+    if (options->timing) ds_stage_print(start, name);
     bool verifying = status == DS_OK && options->verify_each;
     if (verifying) status = ds_module_verify(module);
     if (status == DS_OK && options->print_changed) {

@@ -29,7 +29,8 @@ static const char *form_of(const cli *c, const char *path) {
 static ds_status write_code_text(const cli *c, ds_module *m, const ds_cpu_options *options, const char *path) {
     ds_compiled code;
     ds_string text = {0};
-    ds_status status = ds_cpu_compile(m, "main", options, &code);
+    ds_cpu_part part = {"main", options, &code};
+    ds_status status = ds_cpu_compile(m, &part, 1);
     for (size_t i = 0; status == DS_OK && i < arrlenu(code.objects); i++)
         ds_string_append(&text, code.objects[i].bytes, code.objects[i].length);
     ds_span span = {text.data, text.length};
@@ -52,8 +53,8 @@ static ds_status write_binary(const cli *c, ds_module *m, ds_cpu_options *option
     bool external = where ? !strcmp(where, "file") : total > (uint64_t)1 << EMBED_LIMIT_BITS;
     options->embedded_weights = !external;
     ds_built built;
-    ds_output_options o = {path, options->prefix, c->arguments[0], options->target, external};
-    ds_status status = ds_build(m, options, &built);
+    ds_output_options o = {path, options->prefix, c->arguments[0], options->target, external, options->timing};
+    ds_status status = model_build(c, m, options, &built);
     if (status == DS_OK) {
         status = DS_BAD_USAGE;
         for (size_t i = 0; i < DS_COUNT(forms); i++)
@@ -99,6 +100,7 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
                               .want_text = !strcmp(form, "llvm"),
                               .want_assembly = !strcmp(form, "asm"),
                               .listing = cli_value(c, "debug", NULL),
+                              .timing = cli_has(c, "timing"),
                               .traced = cli_has(c, "trace"),
                               .embedded_weights = true};
     if (status == DS_OK && !strcmp(form, "mlir")) status = model_write_text(m, path);

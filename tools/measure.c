@@ -96,8 +96,8 @@ static ds_status build(const cli *c, measured *w, const ds_pass_options *passes)
                           .optimise = (int)cli_number(c, "optimise"),
                           .jobs = (int)cli_number(c, "jobs"),
                           .traced = w->traced};
-    ds_output_options o = {so, cpu.prefix, c->arguments[0], cpu.target, true};
-    ds_status status = ds_build(w->module, &cpu, &built);
+    ds_output_options o = {so, cpu.prefix, c->arguments[0], cpu.target, true, cpu.timing};
+    ds_status status = model_build(c, w->module, &cpu, &built);
     if (status == DS_OK) status = ds_output_write(w->module, &built, DS_FORM_SHARED, &o);
     const char *members = ds_arena_printf(arena, "\"compile_s\": %.3f, \"code_bytes\": %" PRIu64 ", \"weight_bytes\": %" PRIu64,
                                           measure_now() - start, built.code.code_bytes, built.code.weight_bytes);

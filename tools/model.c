@@ -131,6 +131,14 @@ ds_status model_check_plan(ds_module *m) {
     return DS_OK;
 }
 
+ds_status model_build(const cli *c, ds_module *m, const ds_cpu_options *options, ds_built *out) {
+    double jobs = cli_number(c, "jobs");
+    ds_pool *pool = dsrt_pool_create(jobs >= 1 ? (uint32_t)jobs : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN));
+    ds_status status = ds_build(m, options, pool, out);
+    dsrt_pool_destroy(pool);
+    return status;
+}
+
 ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count, model *m) {
     ds_pass_options passes;
     *m = (model){0};
@@ -142,8 +150,9 @@ ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
                           .prefix = "ds_model_entry",
                           .optimise = (int)cli_number(c, "optimise"),
                           .listing = cli_value(c, "debug", NULL),
+                          .timing = cli_has(c, "timing"),
                           .jobs = (int)cli_number(c, "jobs")};
-    DS_TRY(ds_build(m->module, &cpu, &m->built));
+    DS_TRY(model_build(c, m->module, &cpu, &m->built));
     DS_TRY(model_write_listing(c, cx, &m->built.code));
     return ds_jit_create(cx->diag, &m->built.code, cpu.prefix, &m->jit);
 }

@@ -24,6 +24,9 @@ DS_MUST_USE ds_status model_check_plan(ds_module *m);
 /* Prints the IR to `path` (- for standard output), large constants to <stem>.safetensors beside it. */
 DS_MUST_USE ds_status model_write_text(ds_module *m, const char *path);
 
+/* Compiles a plan by as many threads as --jobs says. */
+DS_MUST_USE ds_status model_build(const cli *c, ds_module *m, const ds_cpu_options *options, ds_built *out);
+
 typedef struct {
     ds_module *module;
     ds_built built;

@@ -231,7 +231,7 @@ ds_status trial_run(const trial_setting *t, const ds_op *kernel, const ds_attr *
     double start = measure_now();
     make_module(t, kernel, schedules, count, &b);
     ds_status status = ds_passes_run(b.module, &passes);
-    if (status == DS_OK) status = ds_build(b.module, &t->cpu, &built);
+    if (status == DS_OK) status = ds_build(b.module, &t->cpu, t->pool, &built);
     if (status == DS_OK) status = ds_jit_create(t->cx->diag, &built.code, t->cpu.prefix, &jit);
     double compiling = measure_now() - start; /* what took long to make is worth a good look */
     if (seconds < compiling / 3) seconds = compiling / 3;

@@ -2,6 +2,8 @@
 #ifndef DS_CPU_EMIT_H
 #define DS_CPU_EMIT_H
 
+#include <stdio.h>
+
 #include <llvm-c/Core.h>
 #include <llvm-c/DebugInfo.h>
 
@@ -13,8 +15,15 @@ typedef struct {
 } emit_symbol;
 
 typedef struct {
+    char *key;         /* a kernel */
+    const char *value; /* the one whose code it shares: the same function under another name */
+} em_alias;
+
+typedef struct {
     const ds_target *target;
     const char *prefix;
+    const char *symbol; /* of the kernel that is emitted */
+    em_alias *aliases;  /* stb_ds string hash map: of the kernels that a plan calls */
     LLVMContextRef llvm;
     LLVMModuleRef module;
     LLVMBuilderRef b;
@@ -73,6 +82,13 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
 void em_debug_function(emitter *e, const ds_op *func); /* after e->function is made */
 void em_debug_at(emitter *e, const ds_op *op);         /* what follows is the op's */
 void em_debug_end(emitter *e);
+
+enum { DS_SYMBOL_BYTES = 256 };
+
+/* What a kernel is called in objects; `out` has room for DS_SYMBOL_BYTES. */
+static inline void em_kernel_name(char *out, const char *prefix, const char *kernel) {
+    snprintf(out, DS_SYMBOL_BYTES, "%s_%s", prefix, kernel);
+}
 
 static inline LLVMValueRef em_value(emitter *e, const ds_value *v) { return e->values[v->id]; }
 void em_set(emitter *e, const ds_value *v, LLVMValueRef to);

@@ -355,9 +355,7 @@ void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func) {
     LLVMTypeRef pointer = LLVMPointerTypeInContext(e->llvm, 0), i64 = em_int(e, 64), params[] = {pointer, i64, i64};
     const ds_attr *symbols = ds_op_attr(func, "symbols");
     const ds_block *body = ds_op_block(func, 0);
-    char name[256];
-    snprintf(name, sizeof name, "%s_%s", e->prefix, ds_op_text(func, "name", ""));
-    e->function = LLVMAddFunction(e->module, name, LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), params, 3, 0));
+    e->function = LLVMAddFunction(e->module, e->symbol, LLVMFunctionType(LLVMVoidTypeInContext(e->llvm), params, 3, 0));
     LLVMSetVisibility(e->function, LLVMHiddenVisibility);
     em_debug_function(e, func);
     LLVMPositionBuilderAtEnd(e->b, em_block(e, "entry"));

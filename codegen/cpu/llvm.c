@@ -1,21 +1,17 @@
-/* Functions -> objects: targets, linking of kernels/ bitcode, the pass pipeline, threads. */
-#include "codegen/cpu/cpu.h"
-
+/* One function from emission to code: targets, linking of kernels/ bitcode, the pass pipelines. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <llvm-c/Analysis.h>
 #include <llvm-c/BitReader.h>
 #include <llvm-c/Linker.h>
 #include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
-#include <llvm-c/TargetMachine.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
-#include "codegen/cpu/emit.h"
+#include "codegen/cpu/compile.h"
 #include "kernels_bitcode.h" /* generated: one {name, arch, bytes, length} a file of kernels/ */
 
 /* Short, printed here, without vectorisers and unrollers: the loop dialect did that (codegen-facts: the default pipelines cost ten times
@@ -34,28 +30,24 @@ static void initialise(void) {
     LLVMParseCommandLineOptions(2, args, "");
 }
 
-typedef struct {
-    ds_module *module;
-    const ds_cpu_options *options;
-    const ds_op **functions; /* stb_ds array: kernels, then the plan */
-    const ds_weight *weights;
-    ds_op_line *lines; /* stb_ds hash map, or NULL */
-    ds_object *objects;
-    const char **errors;
-    size_t next;
-    pthread_mutex_t lock;
-} batch;
-
-static LLVMTargetMachineRef make_machine(const ds_target *target, int optimise) {
+em_machine em_machine_open(const ds_target *target, bool quick) {
     char triple[64], *message = NULL;
     LLVMTargetRef t;
+    pthread_once(&once, initialise);
     snprintf(triple, sizeof triple, "%s-unknown-linux-gnu", target->arch);
     if (LLVMGetTargetFromTriple(triple, &t, &message)) {
         LLVMDisposeMessage(message);
-        return NULL;
+        return (em_machine){0};
     }
-    return LLVMCreateTargetMachine(t, triple, target->cpu, target->features, optimise == 0 ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault,
-                                   LLVMRelocPIC, LLVMCodeModelDefault);
+    LLVMCodeGenOptLevel level = quick ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault;
+    LLVMTargetMachineRef machine =
+        LLVMCreateTargetMachine(t, triple, target->cpu, target->features, level, LLVMRelocPIC, LLVMCodeModelDefault);
+    return (em_machine){machine, quick};
+}
+
+void em_machine_close(em_machine *machine) {
+    if (machine->llvm) LLVMDisposeTargetMachine(machine->llvm);
+    machine->llvm = NULL;
 }
 
 /* ---- bitcode of kernels/ ---- */
@@ -124,145 +116,54 @@ static bool link_private(emitter *e) {
 
 /* ---- one function ---- */
 
-static const char *finish(emitter *e, const ds_cpu_options *o, LLVMTargetMachineRef machine, ds_object *out) {
+void em_open(emitter *e, const char *name, const ds_cpu_options *o, LLVMTargetMachineRef machine) {
+    *e = (emitter){.target = o->target, .prefix = o->prefix, .llvm = LLVMContextCreate(), .listing = o->listing};
+    e->module = LLVMModuleCreateWithNameInContext(name, e->llvm);
+    e->b = LLVMCreateBuilderInContext(e->llvm);
+    char *triple = LLVMGetTargetMachineTriple(machine);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMSetTarget(e->module, triple);
+    LLVMSetModuleDataLayout(e->module, layout);
+    LLVMDisposeTargetData(layout);
+    LLVMDisposeMessage(triple);
+}
+
+void em_close(emitter *e) {
+    if (!e->llvm) return;
+    arrfree(e->values);
+    arrfree(e->symbols);
+    LLVMDisposeBuilder(e->b);
+    LLVMDisposeModule(e->module);
+    LLVMContextDispose(e->llvm);
+    e->llvm = NULL;
+}
+
+static void keep_bytes(ds_object *out, const char *bytes, size_t length) {
+    out->length = length;
+    out->bytes = ds_xmalloc(length + 1);
+    memcpy(out->bytes, bytes, length);
+}
+
+const char *em_code(emitter *e, const ds_cpu_options *o, em_machine machine, ds_object *out) {
     char *message = NULL;
     if (!link_private(e)) return "bitcode of kernels/ does not link";
     if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &message)) return message;
     LLVMDisposeMessage(message);
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef error = LLVMRunPasses(e->module, o->optimise ? pipeline : quick_pipeline, machine, options);
+    LLVMErrorRef error = LLVMRunPasses(e->module, machine.quick ? quick_pipeline : pipeline, machine.llvm, options);
     LLVMDisposePassBuilderOptions(options);
     if (error) return LLVMGetErrorMessage(error);
+    if (!machine.quick) em_hide_counters(e);
     if (o->want_text) {
         char *text = LLVMPrintModuleToString(e->module);
-        out->length = strlen(text);
-        out->bytes = ds_xmalloc(out->length + 1);
-        memcpy(out->bytes, text, out->length + 1);
+        keep_bytes(out, text, strlen(text));
         LLVMDisposeMessage(text);
         return NULL;
     }
     LLVMMemoryBufferRef buffer;
-    if (LLVMTargetMachineEmitToMemoryBuffer(machine, e->module, o->want_assembly ? LLVMAssemblyFile : LLVMObjectFile, &message, &buffer))
-        return message;
-    out->length = LLVMGetBufferSize(buffer);
-    out->bytes = ds_xmalloc(out->length + 1);
-    memcpy(out->bytes, LLVMGetBufferStart(buffer), out->length);
+    LLVMCodeGenFileType type = o->want_assembly ? LLVMAssemblyFile : LLVMObjectFile;
+    if (LLVMTargetMachineEmitToMemoryBuffer(machine.llvm, e->module, type, &message, &buffer)) return message;
+    keep_bytes(out, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
     LLVMDisposeMemoryBuffer(buffer);
     return NULL;
-}
-
-static const char *compile_one(batch *b, size_t i, LLVMTargetMachineRef machine) {
-    const ds_op *func = b->functions[i];
-    const ds_cpu_options *o = b->options;
-    emitter e = {.target = o->target, .prefix = o->prefix, .llvm = LLVMContextCreate(), .listing = o->listing, .lines = b->lines};
-    e.module = LLVMModuleCreateWithNameInContext(ds_op_text(func, "name", ""), e.llvm);
-    e.b = LLVMCreateBuilderInContext(e.llvm);
-    char *triple = LLVMGetTargetMachineTriple(machine);
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
-    LLVMSetTarget(e.module, triple);
-    LLVMSetModuleDataLayout(e.module, layout);
-    LLVMDisposeTargetData(layout);
-    LLVMDisposeMessage(triple);
-    if (ds_op_attr(func, "inputs")) em_plan(&e, b->module, func, b->weights, o);
-    else em_kernel(&e, b->module->cx, func);
-    em_debug_end(&e);
-    const char *error = e.error ? e.error : finish(&e, o, machine, &b->objects[i]);
-    arrfree(e.values), arrfree(e.symbols);
-    LLVMDisposeBuilder(e.b);
-    LLVMDisposeModule(e.module);
-    LLVMContextDispose(e.llvm);
-    return error;
-}
-
-static void *worker(void *arg) {
-    batch *b = arg;
-    LLVMTargetMachineRef machine = make_machine(b->options->target, b->options->optimise);
-    for (;;) {
-        pthread_mutex_lock(&b->lock);
-        size_t i = b->next++;
-        pthread_mutex_unlock(&b->lock);
-        if (i >= arrlenu(b->functions)) break;
-        b->errors[i] = machine ? compile_one(b, i, machine) : "LLVM does not know this target";
-    }
-    if (machine) LLVMDisposeTargetMachine(machine);
-    return NULL;
-}
-
-/* Kernels, then the plan, as they are compiled. */
-static void print_listing(batch *b, ds_string *out) {
-    unsigned line = 1;
-    for (size_t i = 0; i < arrlenu(b->functions); i++) {
-        const char *nodes = b->functions[i]->loc ? ds_loc_text(b->functions[i]->loc) : "";
-        ds_string_printf(out, "// %s\n", nodes);
-        line = ds_op_print_lines(out, b->functions[i], line + 1, &b->lines);
-    }
-}
-
-/* ---- everything a plan needs ---- */
-
-static void collect(ds_module *m, const ds_block *block, batch *b, ds_compiled *out) {
-    for (const ds_op *op = block->first; op; op = op->next) {
-        if (op->kind == DS_PLAN_call) {
-            const ds_op *kernel = ds_module_find(m, ds_op_text(op, "kernel", ""));
-            bool known = false;
-            for (size_t i = 0; i < arrlenu(b->functions); i++) known = known || b->functions[i] == kernel;
-            if (!known) arrput(b->functions, kernel);
-        } else if (op->kind == DS_PLAN_weight) {
-            const ds_attr *c = ds_op_attr(op, "constant");
-            const ds_expr *bytes = ds_attr_to_expr(ds_op_attr(op, "bytes"));
-            bool known = false;
-            for (size_t i = 0; i < arrlenu(out->weights); i++) known = known || out->weights[i].constant == c;
-            if (!known) {
-                uint64_t size = c->kind == DS_ATTR_ELEMENTS ? c->count : (uint64_t)bytes->value;
-                ds_weight w = {c, out->weight_bytes, size};
-                arrput(out->weights, w);
-                out->weight_bytes += (size + 63) & ~(uint64_t)63;
-            }
-        }
-        for (size_t r = 0; r < op->region_count; r++) collect(m, ds_op_block(op, r), b, out);
-    }
-}
-
-ds_status ds_cpu_compile(ds_module *m, const char *name, const ds_cpu_options *options, ds_compiled *out) {
-    batch b = {.module = m, .options = options};
-    const ds_op *plan = ds_module_find(m, name);
-    *out = (ds_compiled){0};
-    pthread_once(&once, initialise);
-    collect(m, ds_op_block(plan, 0), &b, out);
-    arrput(b.functions, plan);
-    if (options->listing) print_listing(&b, &out->listing);
-    size_t count = arrlenu(b.functions), jobs = options->jobs > 0 ? (size_t)options->jobs : (size_t)sysconf(_SC_NPROCESSORS_ONLN);
-    arrsetlen(out->objects, count);
-    memset(out->objects, 0, count * sizeof *out->objects);
-    b.objects = out->objects, b.weights = out->weights;
-    b.errors = ds_xmalloc(count * sizeof *b.errors);
-    memset(b.errors, 0, count * sizeof *b.errors);
-    pthread_mutex_init(&b.lock, NULL);
-    pthread_t threads[64];
-    if (jobs > DS_COUNT(threads)) jobs = DS_COUNT(threads);
-    if (jobs > count) jobs = count;
-    size_t started = 0;
-    while (started + 1 < jobs && pthread_create(&threads[started], NULL, worker, &b) == 0) started++;
-    worker(&b);
-    for (size_t i = 0; i < started; i++) pthread_join(threads[i], NULL);
-    pthread_mutex_destroy(&b.lock);
-    ds_status status = DS_OK;
-    for (size_t i = 0; i < count; i++) {
-        out->code_bytes += out->objects[i].length;
-        if (b.errors[i] && status == DS_OK)
-            status = ds_report(m->cx->diag, DS_ERROR, DS_E_llvm,
-                               ds_arena_printf(m->arena, "function '%s', node '%s'", ds_op_text(b.functions[i], "name", ""),
-                                               ds_loc_text(b.functions[i]->loc)),
-                               "%s", b.errors[i]);
-    }
-    free(b.errors);
-    arrfree(b.functions);
-    hmfree(b.lines);
-    return status;
-}
-
-void ds_compiled_free(ds_compiled *c) {
-    for (size_t i = 0; i < arrlenu(c->objects); i++) free(c->objects[i].bytes);
-    arrfree(c->objects), arrfree(c->weights);
-    ds_string_free(&c->listing);
 }

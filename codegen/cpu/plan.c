@@ -127,8 +127,10 @@ static void run_pending(plan *p) {
 }
 
 static LLVMValueRef kernel_of(plan *p, const ds_op *op) {
-    char name[256];
-    snprintf(name, sizeof name, "%s_%s", p->e->prefix, ds_op_text(op, "kernel", ""));
+    const char *of = ds_op_text(op, "kernel", "");
+    ptrdiff_t alias = shgeti(p->e->aliases, of);
+    char name[DS_SYMBOL_BYTES];
+    em_kernel_name(name, p->e->prefix, alias < 0 ? of : p->e->aliases[alias].value);
     LLVMValueRef kernel = LLVMGetNamedFunction(p->e->module, name);
     if (kernel) return kernel;
     kernel = LLVMAddFunction(p->e->module, name, piece_type(p));

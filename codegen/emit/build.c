@@ -37,15 +37,11 @@ static ds_status report_failure(ds_module *m, const ds_op *plan, int result, uin
 }
 
 /* Runs @constants: its inputs are constants where they lie, its results go to their places among the weights. */
-static ds_status run_recipes(ds_module *m, ds_built *b, int jobs) {
+static ds_status run_recipes(ds_module *m, ds_built *b, const ds_compiled *code, const char *prefix, ds_pool *pool) {
     const ds_op *plan = ds_module_find(m, "constants");
-    if (!plan) return DS_OK;
-    ds_cpu_options options = {.target = ds_target_at(0), .prefix = "ds_constants", .optimise = 2, .jobs = jobs};
-    ds_compiled code;
     ds_jit *jit = NULL;
     ds_signature s;
-    ds_status status = ds_cpu_compile(m, "constants", &options, &code);
-    if (status == DS_OK) status = ds_jit_create(m->cx->diag, &code, options.prefix, &jit);
+    ds_status status = ds_jit_create(m->cx->diag, code, prefix, &jit);
     ds_signature_open(&s, m, plan);
     const ds_attr *attrs = ds_op_attr(plan, "arg_attrs");
     uint8_t *args = ds_xmalloc(s.bytes + 1);
@@ -66,40 +62,57 @@ static ds_status run_recipes(ds_module *m, ds_built *b, int jobs) {
     }
     if (status == DS_OK) {
         ds_entries run = ds_jit_entries(jit);
-        uint64_t bytes = run.arena_for(NULL, 1);
-        void *arena = aligned_alloc(64, (bytes + 127) / 64 * 64);
-        if (!arena) ds_out_of_memory();
-        ds_context context = {.size = sizeof context, .abi = DS_ABI, .arena = arena, .arena_bytes = bytes};
+        uint64_t bytes = run.arena_for(NULL, pool ? pool->concurrency : 1);
+        void *arena = ds_pages_alloc(bytes);
+        ds_context context = {.size = sizeof context, .abi = DS_ABI, .pool = pool, .arena = arena, .arena_bytes = bytes};
         int result = run.entry(&context, args);
         if (result) status = report_failure(m, plan, result, context.at);
-        free(arena);
+        ds_pages_free(arena, bytes);
     }
     for (size_t i = 0; i < arrlenu(spare); i++) free(spare[i]);
     arrfree(spare);
     free(args);
     ds_signature_close(&s);
     ds_jit_destroy(jit);
-    ds_compiled_free(&code);
     return status;
 }
 
-ds_status ds_build(ds_module *m, const ds_cpu_options *options, ds_built *b) {
-    *b = (ds_built){0};
-    DS_TRY(ds_cpu_compile(m, "main", options, &b->code));
-    ds_signature_open(&b->signature, m, ds_module_find(m, "main"));
-    b->weights = aligned_alloc(64, b->code.weight_bytes + 64);
-    if (!b->weights) ds_out_of_memory();
+/* The model's own weights go to their places, and nothing to what recipes will write. */
+static void place_constants(ds_built *b) {
+    b->weights = ds_pages_alloc(b->code.weight_bytes);
     for (size_t i = 0; i < arrlenu(b->code.weights); i++) {
         const ds_weight *w = &b->code.weights[i];
-        uint64_t end = i + 1 < arrlenu(b->code.weights) ? b->code.weights[i + 1].offset : b->code.weight_bytes;
         if (w->constant->kind == DS_ATTR_ELEMENTS) memcpy(b->weights + w->offset, w->constant->bytes, w->bytes);
-        memset(b->weights + w->offset + w->bytes, 0, end - w->offset - w->bytes); /* the same bytes every time */
     }
-    return run_recipes(m, b, options->jobs);
+}
+
+static void end_stage(const ds_cpu_options *options, double *start, const char *name) {
+    if (options->timing) ds_stage_print(*start, name);
+    *start = ds_stage_start();
+}
+
+ds_status ds_build(ds_module *m, const ds_cpu_options *options, ds_pool *pool, ds_built *b) {
+    *b = (ds_built){0};
+    ds_compiled recipes = {0};
+    ds_cpu_options once = {.target = ds_target_at(0), .prefix = "ds_constants", .optimise = 2, .runs_once = true};
+    ds_cpu_part parts[] = {{"main", options, &b->code}, {"constants", &once, &recipes}};
+    double start = ds_stage_start();
+    bool has_recipes = ds_module_find(m, "constants");
+    ds_status status = ds_cpu_compile(m, parts, has_recipes ? 2 : 1);
+    end_stage(options, &start, "code");
+    if (status == DS_OK) {
+        ds_signature_open(&b->signature, m, ds_module_find(m, "main"));
+        place_constants(b);
+        end_stage(options, &start, "weights");
+        if (has_recipes) status = run_recipes(m, b, &recipes, once.prefix, pool);
+        end_stage(options, &start, "recipes");
+    }
+    ds_compiled_free(&recipes);
+    return status;
 }
 
 void ds_built_free(ds_built *b) {
     ds_compiled_free(&b->code);
     ds_signature_close(&b->signature);
-    free(b->weights);
+    ds_pages_free(b->weights, b->code.weight_bytes);
 }

@@ -1,9 +1,12 @@
+#define _GNU_SOURCE
 #include "base.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
 
 #define STB_DS_IMPLEMENTATION
 #if defined(__GNUC__)
@@ -32,6 +35,32 @@ void *ds_xrealloc(void *old, size_t bytes) {
     void *p = realloc(old, bytes ? bytes : 1);
     if (!p) ds_out_of_memory();
     return p;
+}
+
+enum { PAGE_BITS = 21 }; /* of a large page */
+
+static size_t whole_pages(uint64_t bytes) {
+    const uint64_t mask = ((uint64_t)1 << PAGE_BITS) - 1;
+    if (bytes > SIZE_MAX / 2) ds_out_of_memory();
+    return (size_t)(((bytes ? bytes : 1) + mask) & ~mask);
+}
+
+/* The mapping is larger than what is used of it, by what its start lacks to a large page. */
+void *ds_pages_alloc(uint64_t bytes) {
+    size_t length = whole_pages(bytes), page = (size_t)1 << PAGE_BITS;
+    char *at = mmap(NULL, length + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) ds_out_of_memory();
+    size_t before = (page - (uintptr_t)at % page) % page;
+    if (before) munmap(at, before);
+    if (before < page) munmap(at + before + length, page - before);
+#if defined(MADV_HUGEPAGE)
+    madvise(at + before, length, MADV_HUGEPAGE);
+#endif
+    return at + before;
+}
+
+void ds_pages_free(void *pages, uint64_t bytes) {
+    if (pages) munmap(pages, whole_pages(bytes));
 }
 
 /* ---- arena: a list of blocks, bump allocation in the newest ---- */
@@ -148,6 +177,16 @@ void ds_string_free(ds_string *s) {
     free(s->data);
     *s = (ds_string){0};
 }
+
+/* ---- stages ---- */
+
+double ds_stage_start(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void ds_stage_print(double start, const char *name) { fprintf(stderr, "%8.1f ms  %s\n", 1e3 * (ds_stage_start() - start), name); }
 
 /* ---- diagnostics ---- */
 

@@ -53,6 +53,10 @@ DS_NORETURN void ds_out_of_memory(void);
 void *ds_xmalloc(size_t bytes);
 void *ds_xrealloc(void *old, size_t bytes);
 
+/* Memory for much data: zeros, aligned to 64 at least, in large pages where the system has them. The size is needed to free it. */
+void *ds_pages_alloc(uint64_t bytes);
+void ds_pages_free(void *pages, uint64_t bytes);
+
 /* ---- growing string; zero-initialise, then append ---- */
 
 typedef struct {
@@ -63,6 +67,11 @@ typedef struct {
 void ds_string_append(ds_string *s, const char *text, size_t length);
 void ds_string_printf(ds_string *s, const char *format, ...) DS_PRINTF(2, 3);
 void ds_string_free(ds_string *s);
+
+/* ---- stages of a compilation, for --timing ---- */
+
+double ds_stage_start(void);
+void ds_stage_print(double start, const char *name); /* how long it took since ds_stage_start, to standard error */
 
 /* ---- diagnostics ---- */
 

@@ -27,7 +27,7 @@ static ds_status run_passes(ds_module *m) {
 static ds_status build(ds_module *m) {
     ds_cpu_options options = {.target = ds_target_find("x86-64-v3"), .prefix = "f", .optimise = 0, .jobs = 1, .embedded_weights = true};
     ds_built built;
-    ds_status status = ds_build(m, &options, &built);
+    ds_status status = ds_build(m, &options, NULL, &built);
     ds_built_free(&built);
     return status;
 }

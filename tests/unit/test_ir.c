@@ -3,10 +3,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "frontend/wire.h"
+#include "ir/base/hash.h"
 #include "ir/eval.h"
 #include "ir/mma.h"
 #include "ir/rewrite.h"
@@ -151,6 +153,29 @@ static void hostile_wire_bytes_are_refused(void **state) {
     assert_int_equal(slim(deep, n), DS_BAD_INPUT);
 }
 
+static void assert_digest(const char *text, size_t length, size_t part, const char *expected) {
+    ds_hasher h;
+    char hex[65];
+    ds_hasher_open(&h);
+    for (size_t at = 0; at < length; at += part) ds_hasher_add(&h, text + at, part < length - at ? part : length - at);
+    ds_digest d = ds_hasher_close(&h);
+    for (size_t i = 0; i < sizeof d.bytes; i++) snprintf(hex + 2 * i, 3, "%02x", d.bytes[i]);
+    assert_string_equal(hex, expected);
+}
+
+static void digests_are_those_of_sha_256(void **state) {
+    (void)state;
+    const char two[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"; /* FIPS 180-4; its padding needs a second block */
+    char many[1000];
+    memset(many, 'a', sizeof many);
+    assert_digest("", 0, 1, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_digest("abc", 3, 3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    for (size_t part = 1; part < 70; part++)
+        assert_digest(two, 56, part, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+    for (size_t part = 1; part < 200; part += 9)
+        assert_digest(many, sizeof many, part, "41edece42d63e8d9bf515a9ba6932e1c20cbc9f5a5d134645adb5db1b9737ea3");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_are_interned),
@@ -159,6 +184,7 @@ int main(void) {
         cmocka_unit_test(rules_apply_until_none_does),
         cmocka_unit_test(products_have_rows),
         cmocka_unit_test(panels_follow_from_rows),
+        cmocka_unit_test(digests_are_those_of_sha_256),
         cmocka_unit_test(hostile_wire_bytes_are_refused),
     };
     int failed = cmocka_run_group_tests_name("ir", tests, NULL, NULL);
