@@ -538,7 +538,8 @@ static bool read_module(reader *r) {
         if (!read_func(r, from)) return parse_fail(r, from, "expected a function");
     }
     bool ends = wrapped ? parse_peek(r, '}') : r->at == r->end;
-    if (!ends && r->at < r->end) return parse_fail(r, r->at, "expected func.func @NAME(%%x: TYPE) -> TYPE {");
+    const char *begins = wrapped || r->m->body.block->first ? "" : "module or ";
+    if (!ends && r->at < r->end) return parse_fail(r, r->at, "expected %sfunc.func @NAME(%%x: TYPE) -> TYPE {", begins);
     if (wrapped && !parse_expect(r, "}")) return false;
     parse_skip(r);
     return !r->failed && (r->at == r->end || parse_fail(r, r->at, "expected the end of the text"));

@@ -475,8 +475,8 @@ def schedules(env, report, model, data, work, expected):
     report.check("a schedule that cannot be obeyed is left out", result.returncode == 0 and "is left out" in result.stderr and
                  (work / "r.o").read_bytes() == plain, result.stderr)
     for text, why in (("module attributes {ds.schedules = [\n  {key = 1}]} {\n}\n", "item 0"), ("module {\n}\n", "ds.schedules"),
-                      ("module attributes {ds.schedules = [\n  {node = \"a\", tile = 3}]} {\n}\n", "item 0"), ("tile 6x2 conv\n", "line 1, column 1:"),
-                      ("module attributes {ds.schedules = [\n  {key = ]} {\n}\n", "line 2, column 10:")):
+                      ("module attributes {ds.schedules = [\n  {node = \"a\", tile = 3}]} {\n}\n", "item 0"), ("tile 6x2 conv\n", ":1:1: error: expected module"),
+                      ("module attributes {ds.schedules = [\n  {key = ]} {\n}\n", ":2:10: error: expected a number")):
         tuned.write_text(text)
         result = ran(tuned)
         report.check("a bad file is reported: %.60s" % text.split("\n")[-3 if "\n  " in text else 0], result.returncode == 1 and

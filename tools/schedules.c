@@ -11,7 +11,8 @@ static const char *text_of(const ds_attr *dict, const char *name) {
 static bool read_choice(const ds_attr *a, ds_choice *out) {
     if (a->kind != DS_ATTR_DICT) return false;
     const ds_attr *tile = ds_attr_find(a, "tile");
-    *out = (ds_choice){.key = text_of(a, "key"), .node = text_of(a, "node"), .what = text_of(a, "what"), .schedule = ds_attr_find(a, "schedule")};
+    *out = (ds_choice){
+        .key = text_of(a, "key"), .node = text_of(a, "node"), .what = text_of(a, "what"), .schedule = ds_attr_find(a, "schedule")};
     if (out->key) return !out->node && out->schedule && out->schedule->kind == DS_ATTR_DICT;
     if (!out->node || !tile || tile->kind != DS_ATTR_INT) return false;
     out->tile = (int)tile->integer;

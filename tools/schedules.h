@@ -5,8 +5,8 @@
  *     {node = "/layer1/conv1/Conv", tile = 0}
  *   ]} {}
  *
- * `key`: a kernel's (dsc info --kernels, dsc profile); its schedule. `node`: of a convolution that Winograd's algorithm fits; `tile`: 2 or 4, or
- * 0 for none. `what` is for people. Keys and nodes that the model does not have do nothing. */
+ * `key`: a kernel's (dsc info --kernels, dsc profile); its schedule. `node`: of a convolution that Winograd's algorithm fits; `tile`: 2 or
+ * 4, or 0 for none. `what` is for people. Keys and nodes that the model does not have do nothing. */
 #ifndef DS_SCHEDULES_H
 #define DS_SCHEDULES_H
 

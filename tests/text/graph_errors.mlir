@@ -260,7 +260,7 @@ func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
   func.return %x : tensor<2x3xf32>
 // -----
 // Another language's function.
-// CHECK: :[[@LINE+1]]:1: error: expected func.func @NAME(%x: TYPE) -> TYPE { [DS0102]
+// CHECK: :[[@LINE+1]]:1: error: expected module or func.func @NAME(%x: TYPE) -> TYPE { [DS0102]
 func main(x: tensor<2x3xf32>) -> tensor<2x3xf32> {
   func.return %x : tensor<2x3xf32>
 }
