@@ -1,4 +1,4 @@
-/* The measured process (dsc-bench): what its two modes share. */
+/* The measured process (dsc-bench): what its modes share. */
 #ifndef DS_BENCH_CHILD_H
 #define DS_BENCH_CHILD_H
 
@@ -11,5 +11,8 @@ ds_pool *bench_timed_pool(uint32_t threads);
  *   peak GFLOP/s | read BYTES GB/s | run MEDIAN RUNS THREADS | step NUMBER MEDIAN LAST BUSY PIECES | piece STEP LANE START END
  * MEDIAN: over all runs. LAST: of the last run, and so are BUSY, the time of all lanes together in the step's pieces, and the pieces. */
 int bench_profile(ds_call *call, double seconds, uint32_t threads);
+/* Runs both in turns for some seconds, on one thread each time or on one pool, and prints a line for each: median CPU time of the process,
+ * and median time, in milliseconds. */
+int bench_pair(ds_call *call, ds_call *other, double seconds);
 
 #endif

@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-double bench_now(void); /* milliseconds */
+double bench_now(void);     /* milliseconds */
+double bench_cpu_now(void); /* that this process has had a CPU */
 /* One core's multiply-adds in f32 registers, in GFLOP/s (a multiply-add is two). */
 double bench_peak_gflops(void);
 /* One core's read bandwidth in a buffer of `bytes`, in GB/s; 0 when there is no memory for it. */

@@ -345,7 +345,7 @@ static void drop_slower(tuning *t, const entry *all) {
         const ds_choice *choice = &t->kept[i];
         bool faster = choice->node != NULL;
         for (size_t k = 0; choice->key && k < arrlenu(all); k++)
-            if (!strcmp(all[k].key, choice->key)) faster = all[k].other < 0.995 * all[k].ms;
+            if (!strcmp(all[k].key, choice->key)) faster = all[k].other < all[k].ms;
         if (!faster) arrdel(t->kept, i);
     }
 }
@@ -367,29 +367,46 @@ static ds_status compare_keys(tuning *t, measured *plain) {
     return status;
 }
 
-static ds_status run_once(tuning *t, measured *w, double *out_ms) {
+/* One run of both; for one thread by CPU time, so that what others run in between does not count. */
+static ds_status run_pair(tuning *t, measured *without, measured *with, double *out_before, double *out_after) {
     const char *path;
-    double ms = 0;
-    DS_TRY(measure_run(w, t->each, &path));
+    double cpu[2], ms[2];
+    bool alone = cli_number(t->c, "threads") <= 1;
+    DS_TRY(measure_pair(without, with, t->each, &path));
     FILE *f = fopen(path, "r");
-    bool alone = cli_number(t->c, "threads") <= 1; /* then what others run in between does not count */
-    if (!f || fscanf(f, alone ? "{\"cpu_ms\": %lf" : "{\"cpu_ms\": %*f, \"median_ms\": %lf", &ms) != 1) ms = 0;
+    bool good = f && fscanf(f, "%lf %lf %lf %lf", &cpu[0], &ms[0], &cpu[1], &ms[1]) == 4;
     if (f) fclose(f);
-    if (*out_ms == 0 || ms < *out_ms) *out_ms = ms;
+    if (!good) return ds_report(t->cx->diag, DS_ERROR, DS_E_run, NULL, "the measured process printed no times");
+    *out_before = alone ? cpu[0] : ms[0];
+    *out_after = alone ? cpu[1] : ms[1];
     return DS_OK;
 }
 
-/* The model without and with the choices, in turns. */
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The model without and with the choices, in turns: the median of some processes' ratios decides. */
 static ds_status compare_runs(tuning *t, double *out_before, double *out_after) {
     measured without, with;
-    *out_before = *out_after = 0;
+    double before[PAIRS], ratio[PAIRS];
     ds_status status = compile(t, NULL, false, &without);
     ds_status other = status == DS_OK ? compile(t, t->kept, false, &with) : DS_OK;
-    for (int i = 0; status == DS_OK && other == DS_OK && i < 2 * PAIRS; i++)
-        other = run_once(t, i % 2 ? &with : &without, i % 2 ? out_after : out_before);
+    for (size_t i = 0; status == DS_OK && other == DS_OK && i < PAIRS; i++) {
+        double after = 0;
+        other = run_pair(t, &without, &with, &before[i], &after);
+        ratio[i] = after / before[i];
+    }
     if (status == DS_OK) measure_close(&with);
     measure_close(&without);
-    return status == DS_OK ? other : status;
+    DS_TRY(status);
+    DS_TRY(other);
+    qsort(before, PAIRS, sizeof *before, compare);
+    qsort(ratio, PAIRS, sizeof *ratio, compare);
+    *out_before = before[PAIRS / 2];
+    *out_after = before[PAIRS / 2] * ratio[PAIRS / 2];
+    return DS_OK;
 }
 
 /* ---- the command ---- */

@@ -82,7 +82,7 @@ static ds_status run_child(ds_ir_context *cx, const char **args, const char *out
     return status == 0 ? DS_OK : ds_report(cx->diag, DS_ERROR, DS_E_run, NULL, "the measured process failed");
 }
 
-enum { SECONDS = 5 }; /* which argument of dsc-bench they are */
+enum { MODEL = 1, WEIGHTS = 3, SECONDS = 5 }; /* which arguments of dsc-bench these are */
 
 static ds_status build(const cli *c, measured *w, const ds_pass_options *passes) {
     ds_built built;
@@ -134,6 +134,22 @@ ds_status measure_run(measured *w, double seconds, const char **out_file) {
     w->args[SECONDS] = ds_arena_printf(w->cx->arena, "%g", seconds);
     fflush(stdout);
     return run_child(w->cx, w->args, out_file ? *out_file : NULL);
+}
+
+ds_status measure_pair(measured *w, measured *other, double seconds, const char **out_file) {
+    enum { EXTRA = SECONDS + 1 }; /* the argument behind which the other model is */
+    const char **args = NULL;
+    *out_file = made(w, "output");
+    for (size_t i = 0; i < arrlenu(w->args); i++) {
+        arrput(args, w->args[i]);
+        if (i == EXTRA) arrput(args, other->args[MODEL]);
+        if (i == EXTRA) arrput(args, other->args[WEIGHTS]);
+    }
+    args[SECONDS] = ds_arena_printf(w->cx->arena, "%g", seconds);
+    args[EXTRA] = "--against";
+    ds_status status = run_child(w->cx, args, *out_file);
+    arrfree(args);
+    return status;
 }
 
 void measure_close(measured *w) {

@@ -31,6 +31,8 @@ DS_MUST_USE ds_status measure_dims(const cli *c, ds_ir_context *cx, ds_files *fi
 DS_MUST_USE ds_status measure_open(const cli *c, ds_ir_context *cx, const ds_pass_options *passes, bool traced, measured *out);
 /* Runs for so many seconds. What the process prints goes to a file, which lasts until the next run, or (NULL) where ours goes. */
 DS_MUST_USE ds_status measure_run(measured *w, double seconds, const char **out_file);
+/* Runs both in turns, in one process; neither is traced. */
+DS_MUST_USE ds_status measure_pair(measured *w, measured *other, double seconds, const char **out_file);
 void measure_close(measured *w);
 
 #endif
