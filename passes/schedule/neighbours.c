@@ -24,7 +24,9 @@ static ds_schedule copy_of(const ds_schedule *s) {
 
 /* Takes the schedule. */
 static bool offer(search *s, ds_schedule *made) {
-    bool good = !ds_schedule_check(s->core, s->kernel, made);
+    bool good = true;
+    for (size_t i = 0; i < arrlenu(made->levels); i++) good = good && made->levels[i].step <= DS_SCHEDULE_MOST_STEP;
+    good = good && !ds_schedule_check(s->core, s->kernel, made);
     if (good) arrput(*s->out, *made);
     else ds_schedule_free(made);
     return good;
