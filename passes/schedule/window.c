@@ -4,7 +4,7 @@
  *
  * Pieces are rows of all images, or, where those are few, channels (d1 grid). The last dim is `d` of its number; where its extent is known
  * the last tile of a row overlaps the one before (and stores the same values again), so there are no edges. `k unroll`: all points of the
- * window written out.
+ * window written out; without it, those of a row of the window, which is all of it where it has one dim.
  */
 #include "passes/schedule/window.h"
 
