@@ -240,7 +240,7 @@ def bad_input(env, report):
 def schedules_by_hand(env, report):
     """Schedules that were edited are obeyed, or refused with a sentence; run tests/schedules.py by hand for more."""
     import schedules as by_hand
-    for name, reason in by_hand.run(env.dsc, env.work / "schedules", None if env.full else 8, 3000 if env.full else 150):
+    for name, reason in by_hand.run(env.dsc, env.work / "schedules", None if env.full else 7, 3000 if env.full else 120):
         report.check("schedule of " + name, not reason, reason)
 
 
