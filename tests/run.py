@@ -150,6 +150,12 @@ def reflect(env, report):
         report.check("run by reflection, weights in " + where, result.returncode == 0, result.stdout)
 
 
+def code_cache(env, report):
+    """Equal kernels, and functions that were compiled before (code_cache.py)."""
+    import code_cache as cases
+    cases.run(env.dsc, env.work / "code_cache", report)
+
+
 def hygiene(env, report):
     """Undefined symbols, determinism, spills, the include table, and documents that say what tables and data do."""
     work = env.work / "hygiene"
@@ -523,7 +529,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, native, hygiene, embed, reflect, cross, wrong_machine, bad_input, names, commands, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, operators, onnx_suite]
+STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, operators, onnx_suite]
 
 
 def main():

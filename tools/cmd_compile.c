@@ -26,11 +26,13 @@ static const char *form_of(const cli *c, const char *path) {
     return given ? given : "obj";
 }
 
-static ds_status write_code_text(const cli *c, ds_module *m, const ds_cpu_options *options, const char *path) {
+static ds_status write_code_text(const cli *c, ds_module *m, ds_cpu_options *options, const char *path) {
     ds_compiled code;
     ds_string text = {0};
     ds_cpu_part part = {"main", options, &code};
+    options->cache = model_cache(c, m->cx);
     ds_status status = ds_cpu_compile(m, &part, 1);
+    ds_cache_close(options->cache, m->cx->diag, options->timing);
     for (size_t i = 0; status == DS_OK && i < arrlenu(code.objects); i++)
         ds_string_append(&text, code.objects[i].bytes, code.objects[i].length);
     ds_span span = {text.data, text.length};

@@ -309,6 +309,7 @@ static ds_status open_keys(tuning *t, entry *keys) {
                                    .prefix = "ds_trial",
                                    .optimise = (int)cli_number(t->c, "optimise"),
                                    .jobs = (int)cli_number(t->c, "jobs"),
+                                   .cache = model_cache(t->c, t->cx),
                                    .traced = true};
     ds_pass_options passes = setting.passes;
     passes.stop_after = "schedule";
@@ -317,6 +318,7 @@ static ds_status open_keys(tuning *t, entry *keys) {
     if (status == DS_OK) status = ds_passes_run(m, &passes);
     if (status == DS_OK) setting.constant_bytes = trial_constant_bytes(t->cx, m);
     if (status == DS_OK) status = tune_keys(t, keys, m, &setting);
+    ds_cache_close(setting.cpu.cache, t->cx->diag, false);
     dsrt_pool_destroy(setting.pool);
     ds_module_destroy(m);
     ds_files_close(&files);

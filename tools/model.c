@@ -131,10 +131,18 @@ ds_status model_check_plan(ds_module *m) {
     return DS_OK;
 }
 
+ds_cache *model_cache(const cli *c, ds_ir_context *cx) {
+    const char *folder = cli_value(c, "cache", getenv("DSC_CACHE"));
+    return folder && *folder ? ds_cache_open(cx->diag, folder) : NULL;
+}
+
 ds_status model_build(const cli *c, ds_module *m, const ds_cpu_options *options, ds_built *out) {
     double jobs = cli_number(c, "jobs");
     ds_pool *pool = dsrt_pool_create(jobs >= 1 ? (uint32_t)jobs : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN));
-    ds_status status = ds_build(m, options, pool, out);
+    ds_cpu_options with_cache = *options;
+    with_cache.cache = model_cache(c, m->cx);
+    ds_status status = ds_build(m, &with_cache, pool, out);
+    ds_cache_close(with_cache.cache, m->cx->diag, options->timing);
     dsrt_pool_destroy(pool);
     return status;
 }

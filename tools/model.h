@@ -24,6 +24,8 @@ DS_MUST_USE ds_status model_check_plan(ds_module *m);
 /* Prints the IR to `path` (- for standard output), large constants to <stem>.safetensors beside it. */
 DS_MUST_USE ds_status model_write_text(ds_module *m, const char *path);
 
+/* The folder of --cache or of the environment variable DSC_CACHE; NULL: neither, or it cannot be used. ds_cache_close when done. */
+ds_cache *model_cache(const cli *c, ds_ir_context *cx);
 /* Compiles a plan by as many threads as --jobs says. */
 DS_MUST_USE ds_status model_build(const cli *c, ds_module *m, const ds_cpu_options *options, ds_built *out);
 

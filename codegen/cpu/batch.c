@@ -26,16 +26,21 @@ typedef struct {
     const ds_cpu_part *part;
     const ds_op *func;
     bool is_plan;
-    emitter e; /* open from its emission until there is code */
-    ds_digest key;
-    size_t size;    /* of its IR, in bytes */
-    size_t same_as; /* the number of the unit whose code is used; its own as a rule */
+    emitter e;        /* open from its emission until there is code */
+    ds_digest digest; /* of its IR */
+    size_t size;      /* of its IR, in bytes */
+    size_t same_as;   /* the number of the unit whose code is used; its own as a rule */
     ds_object object;
     const char *error;
 } unit;
 
 typedef struct {
-    ds_digest key;
+    size_t part;
+    ds_digest digest;
+} known_code;
+
+typedef struct {
+    known_code key;
     size_t value;
 } known_unit;
 
@@ -100,28 +105,27 @@ static void emit_unit(batch *b, machines *m, unit *u) {
     u->error = u->e.error;
 }
 
-static void find_key(batch *b, unit *u) {
+static void find_digest(unit *u) {
     LLVMMemoryBufferRef bitcode = LLVMWriteBitcodeToMemoryBuffer(u->e.module);
-    size_t part = part_of(b, u);
     ds_hasher h;
     u->size = LLVMGetBufferSize(bitcode);
     ds_hasher_open(&h);
-    ds_hasher_add(&h, &part, sizeof part);
     ds_hasher_add(&h, LLVMGetBufferStart(bitcode), u->size);
-    u->key = ds_hasher_close(&h);
+    u->digest = ds_hasher_close(&h);
     LLVMDisposeMemoryBuffer(bitcode);
 }
 
-/* Unit i shares its code with the first unit of the same key, whichever was emitted first. */
+/* Unit i shares its code with the first unit of the same IR, whichever was emitted first. */
 static void share(batch *b, size_t i) {
+    known_code code = {part_of(b, &b->units[i]), b->units[i].digest};
     pthread_mutex_lock(&b->lock);
-    ptrdiff_t at = hmgeti(b->known, b->units[i].key);
+    ptrdiff_t at = hmgeti(b->known, code);
     size_t first = at < 0 ? i : b->known[at].value, last = i;
     if (first > i) {
         last = first;
         first = i;
     }
-    hmput(b->known, b->units[i].key, first);
+    hmput(b->known, code, first);
     b->units[last].same_as = first;
     pthread_mutex_unlock(&b->lock);
     if (first != last) em_close(&b->units[last].e);
@@ -135,7 +139,7 @@ static void *emit_units(void *arg) {
         if (u->is_plan || u->part->options->listing) continue;
         emit_unit(b, &m, u);
         if (u->error) continue;
-        find_key(b, u);
+        find_digest(u);
         share(b, i);
     }
     close_machines(&m);
@@ -169,6 +173,33 @@ static void rename_kernel(unit *u, const char *symbol) {
     LLVMSetSourceFileName(u->e.module, name_of(u), strlen(name_of(u)));
 }
 
+/* What the code depends on: the build of dsc, with kernels/ in it, and of LLVM; the target; the form; the IR. `symbol` is a kernel's name
+ * where the form has it, else "". */
+static ds_digest cache_key(const unit *u, const char *symbol, bool quick) {
+    const ds_cpu_options *o = u->part->options;
+    const uint8_t flags[] = {quick, o->want_text, o->want_assembly};
+    const char *const texts[] = {o->target->arch, o->target->cpu, o->target->features, symbol};
+    ds_hasher h;
+    ds_cache_key_open(o->cache, &h);
+    ds_hasher_add(&h, flags, sizeof flags);
+    for (size_t i = 0; i < DS_COUNT(texts); i++) ds_hasher_add_text(&h, texts[i]);
+    ds_hasher_add(&h, &u->digest, sizeof u->digest);
+    return ds_hasher_close(&h);
+}
+
+/* The unit's code, from the cache where it is there. */
+static const char *find_code(batch *b, machines *m, unit *u, const char *symbol, bool quick) {
+    const ds_cpu_options *o = u->part->options;
+    em_machine machine = machine_for(b, m, u, quick);
+    if (!o->cache || o->listing) return em_code(&u->e, o, machine, &u->object);
+    if (u->is_plan) find_digest(u);
+    ds_digest key = cache_key(u, symbol, quick);
+    if (ds_cache_get(o->cache, key, &u->object.bytes, &u->object.length)) return NULL;
+    const char *error = em_code(&u->e, o, machine, &u->object);
+    if (!error) ds_cache_put(o->cache, key, u->object.bytes, u->object.length);
+    return error;
+}
+
 static void compile_unit(batch *b, machines *m, unit *u) {
     const ds_cpu_options *o = u->part->options;
     bool is_text = o->want_text || o->want_assembly, shared_name = !u->is_plan && !o->listing, quick = o->optimise == 0;
@@ -177,7 +208,7 @@ static void compile_unit(batch *b, machines *m, unit *u) {
     em_kernel_name(symbol, o->prefix, name_of(u));
     if (!u->error && is_text && shared_name) rename_kernel(u, symbol);
     if (!u->error && u->is_plan) quick = quick || o->runs_once || count_instructions(u->e.module) > LARGE_PLAN;
-    if (!u->error) u->error = em_code(&u->e, o, machine_for(b, m, u, quick), &u->object);
+    if (!u->error) u->error = find_code(b, m, u, is_text ? symbol : "", quick);
     if (!u->error && !is_text && shared_name && !em_name_symbol(&u->object, symbol)) u->error = "an object without its symbol";
     em_close(&u->e);
 }

@@ -7,6 +7,7 @@
 #ifndef DS_CPU_H
 #define DS_CPU_H
 
+#include "codegen/cache.h"
 #include "ir/ir.h"
 #include "ir/target.h"
 
@@ -22,6 +23,7 @@ typedef struct {
     int jobs;                      /* threads that compile; 0: one a core */
     bool want_text, want_assembly; /* instead of objects: LLVM IR, or assembly, as text in object.bytes */
     const char *listing;           /* the file of ds_compiled.listing: debug information refers to its lines; NULL: none */
+    ds_cache *cache;               /* of functions, or NULL; not used with a listing, which every line of changes */
     bool timing;                   /* stages are announced on standard error */
     bool traced;                   /* kernels are announced to context.trace */
     bool runs_once;                /* time to compile counts as much as time to run */

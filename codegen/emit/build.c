@@ -94,7 +94,7 @@ static void end_stage(const ds_cpu_options *options, double *start, const char *
 ds_status ds_build(ds_module *m, const ds_cpu_options *options, ds_pool *pool, ds_built *b) {
     *b = (ds_built){0};
     ds_compiled recipes = {0};
-    ds_cpu_options once = {.target = ds_target_at(0), .prefix = "ds_constants", .optimise = 2, .runs_once = true};
+    ds_cpu_options once = {.target = ds_target_at(0), .prefix = "ds_constants", .optimise = 2, .runs_once = true, .cache = options->cache};
     ds_cpu_part parts[] = {{"main", options, &b->code}, {"constants", &once, &recipes}};
     double start = ds_stage_start();
     bool has_recipes = ds_module_find(m, "constants");
