@@ -231,12 +231,6 @@ void propose_points(const ds_core *core, const ds_op *kernel, ds_schedule **out)
     nest_open(core, &n, op, 0);
     nest_choice c = nest_choose(core, &n, op, 0, true);
     arrput(*out, make_schedule(core, &n, &c));
-    for (int64_t factor = 1; core->exhausts && c.chunk > 1 && factor <= 4; factor *= 4) {
-        nest_choice other = c; /* half, and twice as large pieces */
-        other.chunk = factor == 1 ? (c.chunk + 1) / 2 : c.chunk * 2;
-        if (c.pieces != NEST_BY_DIMS) other.chunk = (other.chunk + NEST_COLUMNS - 1) / NEST_COLUMNS * NEST_COLUMNS;
-        arrput(*out, make_schedule(core, &n, &other));
-    }
 }
 
 const char *check_points(const ds_core *core, const ds_op *kernel, const ds_schedule *s) {

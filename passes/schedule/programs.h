@@ -20,7 +20,7 @@ typedef struct {
     const ds_machine *machine;
     size_t lanes;  /* of vectors, for every element type */
     bool unrolls;  /* small loops and steps are written out (--without=unroll: not) */
-    bool exhausts; /* propose also what costs more: for measuring */
+    bool exhausts; /* propose also what costs more, and is no neighbour of the best (neighbours.c): for measuring */
 } ds_core;
 
 /* Appends schedules for this kernel to *out (a stb_ds array of schedules that the caller frees), best first. */

@@ -243,9 +243,6 @@ void propose_rows(const ds_core *core, const ds_op *kernel, ds_schedule **out) {
     const ds_value *row = row_for_result(kernel);
     const ds_value *chosen = row && is_long(row->type) ? row : NULL;
     arrput(*out, make_rows(&w, chunk, chosen));
-    if (core->exhausts && row) arrput(*out, make_rows(&w, chunk, chosen ? NULL : row));
-    if (core->exhausts && chunk > 1) arrput(*out, make_rows(&w, (chunk + 1) / 2, chosen));
-    if (core->exhausts) arrput(*out, make_rows(&w, chunk * 2, chosen));
 }
 
 /* The op whose row the schedule puts into the result's place; NULL: none. */

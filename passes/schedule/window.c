@@ -252,18 +252,7 @@ static void add_schedule(const window_space *s, window_choice c, ds_schedule **o
 
 void propose_window(const ds_core *core, const ds_op *kernel, ds_schedule **out) {
     window_space s;
-    int64_t extent = 1;
-    if (!open_kernel(&s, core, kernel)) return;
-    window_choice best = window_choose(&s);
-    add_schedule(&s, best, out);
-    ds_expr_is_const(s.extent[s.along], &extent);
-    for (int64_t tall = 1; core->exhausts && tall <= (s.shares_rows ? WINDOW_MOST_ROWS : 1); tall++)
-        for (int64_t n = 2; n <= WINDOW_MOST_RESULTS && fits_registers(&s, tall, n) && !(s.overlaps && n > extent); n++) {
-            window_choice c = best;
-            c.count = n;
-            c.tall = tall;
-            if (n != best.count || tall != best.tall) add_schedule(&s, c, out);
-        }
+    if (open_kernel(&s, core, kernel)) add_schedule(&s, window_choose(&s), out);
 }
 
 const char *window_read_grid(const window_space *s, const ds_schedule *in, window_choice *c) {
