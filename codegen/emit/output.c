@@ -51,9 +51,8 @@ static const char *temporary(writer *w, const char *name) {
     return path;
 }
 
-/* The objects of functions as files, and weights: all of them, or a few bytes in their place. */
-static ds_status write_objects(writer *w, uint64_t weight_bytes, const char ***args) {
-    static const char stub[STUB_BYTES];
+/* The objects of functions as files, and these weights: all of them, or a few bytes in their place. */
+static ds_status write_objects(writer *w, ds_span weights, const char ***args) {
     const ds_compiled *code = &w->built->code;
     ds_string before = {0}, behind = {0};
     ds_status status = DS_OK;
@@ -65,12 +64,10 @@ static ds_status write_objects(writer *w, uint64_t weight_bytes, const char ***a
         status = ds_file_write(w->diag, path, &span, 1);
         arrput(*args, path);
     }
-    if (status != DS_OK || !weight_bytes) return status;
-    ds_weights_object(&before, &behind, w->o->target, w->o->prefix, weight_bytes);
+    if (status != DS_OK || !weights.length) return status;
+    ds_weights_object(&before, &behind, w->o->target, w->o->prefix, weights.length);
     const char *path = temporary(w, "weights.o");
-    ds_span spans[] = {{before.data, before.length},
-                       {weight_bytes == STUB_BYTES ? (const void *)stub : w->built->weights, (size_t)weight_bytes},
-                       {behind.data, behind.length}};
+    ds_span spans[] = {{before.data, before.length}, weights, {behind.data, behind.length}};
     status = ds_file_write(w->diag, path, spans, DS_COUNT(spans));
     arrput(*args, path);
     ds_string_free(&before);
@@ -78,10 +75,13 @@ static ds_status write_objects(writer *w, uint64_t weight_bytes, const char ***a
     return status;
 }
 
-static uint64_t embedded_bytes(const writer *w) { return w->o->external_weights ? 0 : w->built->code.weight_bytes; }
+static ds_span embedded(const writer *w) {
+    return (ds_span){w->built->weights, w->o->external_weights ? 0 : (size_t)w->built->code.weight_bytes};
+}
 
 /* All functions as one relocatable object in the temporary folder, with a stub of a section for the weights. */
 static ds_status link_object(writer *w, const char **out_path) {
+    static const char stub[STUB_BYTES];
     const char **args = NULL;
     arrput(args, DSC_LLD);
     arrput(args, "-r");
@@ -89,7 +89,7 @@ static ds_status link_object(writer *w, const char **out_path) {
     arrput(args, strcmp(w->o->target->arch, "x86_64") ? "aarch64linux" : "elf_x86_64");
     arrput(args, "-o");
     arrput(args, *out_path = temporary(w, "model.o"));
-    ds_status status = write_objects(w, embedded_bytes(w) ? STUB_BYTES : 0, &args);
+    ds_status status = write_objects(w, (ds_span){stub, embedded(w).length ? STUB_BYTES : 0}, &args);
     arrput(args, NULL);
     if (status == DS_OK) status = run_tool(w->diag, args);
     arrfree(args);
@@ -102,7 +102,7 @@ static ds_status link_shared(writer *w, const char *out) {
     arrput(args, "-shared");
     arrput(args, "-o");
     arrput(args, out);
-    ds_status status = write_objects(w, embedded_bytes(w), &args);
+    ds_status status = write_objects(w, embedded(w), &args);
     arrput(args, NULL);
     if (status == DS_OK) status = run_tool(w->diag, args);
     arrfree(args);
@@ -128,7 +128,7 @@ static ds_status write_with_weights(writer *w, const char *object, const char *f
     if (status == DS_OK) status = ds_files_open(&files, w->diag, file, &all);
     if (status == DS_OK) {
         bool is_archive = all != linked, fits = true;
-        uint64_t weights = embedded_bytes(w), gap = (ALIGN - linked->length % ALIGN) % ALIGN, end = linked->length + gap;
+        uint64_t weights = embedded(w).length, gap = (ALIGN - linked->length % ALIGN) % ALIGN, end = linked->length + gap;
         size_t start = is_archive ? all->length - linked->length - linked->length % 2 : 0;
         char *bytes = ds_xmalloc(all->length);
         memcpy(bytes, all->bytes, all->length);
@@ -178,7 +178,7 @@ static ds_status link_program(writer *w, const char *out) {
     arrput(args, strcmp(arch, DSC_HOST_ARCH) ? ds_arena_printf(w->m->arena, "%s-linux-gnu-gcc", arch) : "cc");
     const char *const flags[] = {"-O2", "-D_DEFAULT_SOURCE", ds_arena_printf(w->m->arena, "-DDS_MODEL=%s", w->o->prefix), "-o", out};
     for (size_t i = 0; i < DS_COUNT(flags); i++) arrput(args, flags[i]);
-    status = write_objects(w, embedded_bytes(w), &args);
+    status = write_objects(w, embedded(w), &args);
     if (w->o->external_weights) {
         const char *path = ds_arena_printf(w->m->arena, "%s.weights", stem(w)), *slash = strrchr(path, '/');
         arrput(args, ds_arena_printf(w->m->arena, "-DDS_WEIGHTS=\"%s\"", slash ? slash + 1 : path));
