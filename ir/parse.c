@@ -246,6 +246,15 @@ static bool read_regions(reader *r, ds_op *op) {
     return true;
 }
 
+/* What is used has the types that are said. */
+static bool check_defined(reader *r, const op_parts *p, const char *what) {
+    for (size_t i = 0; i < arrlenu(p->types); i++)
+        if (!parse_same_type(r, p->operands[i]->type, p->types[i]))
+            return parse_fail(r, p->type_starts[i], "%s %zu, %s, was defined as %s, not as %s", what, i, p->use_names[i],
+                              parse_type_text(r, p->operands[i]->type), parse_type_text(r, p->types[i]));
+    return true;
+}
+
 static bool read_types(reader *r, op_parts *p) {
     if (!parse_expect(r, ":")) return false;
     parse_skip(r);
@@ -253,10 +262,7 @@ static bool read_types(reader *r, op_parts *p) {
     if (!read_type_list(r, &p->types, &p->type_starts)) return false;
     if (arrlenu(p->types) != arrlenu(p->operands))
         return parse_fail(r, from, "there are %zu operands and %zu types of operands", arrlenu(p->operands), arrlenu(p->types));
-    for (size_t i = 0; i < arrlenu(p->types); i++)
-        if (!parse_same_type(r, p->operands[i]->type, p->types[i]))
-            return parse_fail(r, p->type_starts[i], "operand %zu, %s, was defined as %s, not as %s", i, p->use_names[i],
-                              parse_type_text(r, p->operands[i]->type), parse_type_text(r, p->types[i]));
+    if (!check_defined(r, p, "operand")) return false;
     if (!parse_expect(r, "->")) return false;
     parse_skip(r);
     from = r->at;
@@ -306,11 +312,7 @@ static bool read_generic(reader *r, ds_block *block, op_parts *p) {
 static bool check_returned(reader *r, const op_parts *p, const char *from) {
     if (arrlenu(p->types) != arrlenu(p->operands))
         return parse_fail(r, from, "there are %zu values and %zu types", arrlenu(p->operands), arrlenu(p->types));
-    for (size_t i = 0; i < arrlenu(p->types); i++)
-        if (!parse_same_type(r, p->operands[i]->type, p->types[i]))
-            return parse_fail(r, p->type_starts[i], "value %zu, %s, was defined as %s, not as %s", i, p->use_names[i],
-                              parse_type_text(r, p->operands[i]->type), parse_type_text(r, p->types[i]));
-    return true;
+    return check_defined(r, p, "value");
 }
 
 static bool read_returned(reader *r, op_parts *p) {

@@ -4,12 +4,13 @@
  *   after    %2 = "graph.kernel"(%x, %w, %bias) ({ matmul, map, yield })
  *
  * A contraction or a pool takes the map that reads it point by point as its epilogue. A reduction and the maps and reductions around it
- * that walk the same leading dimensions (softmax, layer normalisation) share the loops over those: `shared` says how many; what flows
- * between them stays in the scratch memory of one lane.
- * A product whose rows go through such ops into a second product (attention) is one kernel, too: `block` rows are at work at a time, so
+ * that walk the same leading dimensions (softmax, layer normalisation) share the loops over those; what flows between them stays in the
+ * scratch memory of one lane.
+ * A product whose rows go through such ops into a second product (attention) is one kernel, too: a block of rows is at work at a time, so
  * that the first product's result stays in the L2 cache of one lane. So are two products with a map between them (the layers of a
  * transformer's block) whose weights fit that cache.
- * So are a depthwise convolution or a pool of a large image and the convolutions before and after it: `strip` rows are at work at a time.
+ * So are a depthwise convolution or a pool of a large image and the convolutions before and after it: a strip of rows is at work at a
+ * time.
  * A loop (a recurrent network) is one kernel where its first dim (the direction) runs through every turn by itself, and a turn is short.
  * Needs:  graph ops.   Keeps: values.   Breaks: nothing.   Cost: linear.
  */
@@ -27,20 +28,6 @@ typedef struct {
     ds_ir_context *cx;
     const ds_machine *machine;
 } grouper;
-
-static bool computes(const ds_op *op) {
-    switch (op->kind) {
-    case DS_GRAPH_map:
-    case DS_GRAPH_reduce:
-    case DS_GRAPH_matmul:
-    case DS_GRAPH_conv:
-    case DS_GRAPH_winograd:
-    case DS_GRAPH_concat:
-    case DS_GRAPH_encode:
-    case DS_GRAPH_index: return true;
-    default: return false;
-    }
-}
 
 static bool is_contraction(const ds_op *op) {
     return op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv || op->kind == DS_GRAPH_winograd;
@@ -120,7 +107,7 @@ static size_t collect_rows(ds_op *first, ds_op **ops) {
     ops[count++] = first;
     if (rows == 0 || rows_are_few(first->results[0].type, rows) || !row_is_small(first->results[0].type, rows)) return count;
     for (ds_op *op = first->next; op && count < MAX_GROUP; op = op->next) {
-        if (!computes(op) || is_contraction(op)) {
+        if (!schedule_computes(op) || is_contraction(op)) {
             if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_index) continue;
             break;
         }
@@ -394,7 +381,7 @@ static ds_op *after_group(ds_op *const *ops, size_t count, ds_op *next) {
 static void erase_unused(ds_block *block) {
     for (ds_op *op = block->last, *before; op; op = before) {
         before = op->prev;
-        bool used = !computes(op);
+        bool used = !schedule_computes(op);
         for (size_t i = 0; i < op->result_count; i++) used = used || !ds_value_unused(&op->results[i]);
         if (!used) ds_op_erase(op);
         else
@@ -438,7 +425,7 @@ static void group_block(grouper *g, ds_block *block) {
         if (op->kind == DS_GRAPH_loop) copy_exchanged(g, op);
         if (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if)
             for (size_t r = 0; r < op->region_count; r++) group_block(g, ds_op_block(op, r));
-        if (!computes(op)) continue;
+        if (!schedule_computes(op)) continue;
         ds_op *ops[MAX_GROUP] = {op};
         size_t rows, count = collect_strips(g, op, ops);
         if (!count && is_contraction(op)) count = collect_layers(g, op, ops, &rows);

@@ -235,7 +235,7 @@ static void multiply_tile(winograd *w, ds_value *point, ds_value *t, ds_value *q
     ds_op_set_attr(l->m, tile, "window", numbers(l, w->ci));
     ds_op_set_attr(l->m, tile, "lhs", numbers(l, 1));
     ds_op_set_attr(l->m, tile, "rhs", numbers(l, DS_PANEL));
-    if (!l->core->unrolls) ds_op_set_attr(l->m, tile, "unroll", ds_attr_int(l->cx, 1));
+    if (!ds_schedule_find(l->schedule, DS_OWN, "k", DS_LEVEL_unroll)) ds_op_set_attr(l->m, tile, "unroll", ds_attr_int(l->cx, 1));
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < w->columns; j++)
             store_at(l, ds_op_result(tile, r * w->columns + j), w->m, to, (int64_t)r * width_of(w) + (int64_t)(j * l->lanes));

@@ -55,7 +55,7 @@ static const char *op_misfit(const ds_core *core, const ds_op *op) {
     return NULL;
 }
 
-static bool may_stand(const ds_op *kernel, const ds_op *op) {
+bool schedule_computes(const ds_op *op) {
     switch (op->kind) {
     case DS_GRAPH_map:
     case DS_GRAPH_reduce:
@@ -65,9 +65,14 @@ static bool may_stand(const ds_op *kernel, const ds_op *op) {
     case DS_GRAPH_concat:
     case DS_GRAPH_encode:
     case DS_GRAPH_index: return true;
-    case DS_GRAPH_loop: return op->next == ds_op_block(kernel, 0)->last && !op->prev; /* alone; what is in it: see rows_are_turns */
     default: return false;
     }
+}
+
+/* A loop stands alone; what is in it: see rows_are_turns. */
+static bool may_stand(const ds_op *kernel, const ds_op *op) {
+    bool is_only_loop = op->kind == DS_GRAPH_loop && op->next == ds_op_block(kernel, 0)->last && !op->prev;
+    return is_only_loop || schedule_computes(op);
 }
 
 const char *schedule_op_misfit(const ds_core *core, const ds_op *kernel) {

@@ -46,6 +46,7 @@ const char *schedule_axis(const ds_core *core, char letter, size_t number);    /
 size_t schedule_axis_number(const char *axis, char letter, size_t end);
 /* Does the map finish this value: it alone reads it, at its own points, and has a result like it? */
 bool schedule_is_epilogue(const ds_value *v, const ds_op *map);
+bool schedule_computes(const ds_op *op);                    /* may be an op of a kernel (a loop may, too, alone) */
 const ds_op *schedule_epilogue(const ds_op *op);            /* the op behind this one, where that finishes its result; or NULL */
 bool schedule_yields(const ds_op *kernel, const ds_op *op); /* the last op's one result, and nothing else */
 /* Why no program computes a kernel of these ops; or (schedule_misfit) of what it gives: then it may be taken apart. NULL: no reason. */
@@ -55,6 +56,7 @@ size_t schedule_op_count(const ds_op *kernel); /* without the yield */
 const ds_op *schedule_op(const ds_op *kernel, size_t index);
 /* What `given` says that `same`, made of the choices read from it, does not; NULL when they are one. Frees `same`. */
 const char *schedule_compare(const ds_core *core, const ds_schedule *given, ds_schedule *same);
+void schedule_offer(ds_schedule s, const char *wrong, ds_schedule **out); /* appends it, or frees it where something is wrong */
 const char *schedule_refuse(const ds_core *core, const char *format, ...) DS_PRINTF(2, 3);
 
 #endif

@@ -311,9 +311,7 @@ static ds_schedule make_blocks(rows_maker *w) {
 static void propose_block(rows_maker *w, int64_t block, ds_schedule **out) {
     w->block = block;
     w->wrong = NULL;
-    ds_schedule s = make_blocks(w);
-    if (w->wrong) ds_schedule_free(&s);
-    else arrput(*out, s);
+    schedule_offer(make_blocks(w), w->wrong, out);
 }
 
 void propose_blocks(const ds_core *core, const ds_op *kernel, ds_schedule **out) {

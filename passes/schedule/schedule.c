@@ -128,6 +128,11 @@ const char *schedule_refuse(const ds_core *core, const char *format, ...) {
     return ds_arena_strdup(core->cx->arena, text);
 }
 
+void schedule_offer(ds_schedule s, const char *wrong, ds_schedule **out) {
+    if (wrong) ds_schedule_free(&s);
+    else arrput(*out, s);
+}
+
 /* The number of the first item that the two lists do not share, and its text in the second one. */
 static const char *first_difference(const ds_core *core, const ds_attr *given, const ds_attr *same, const char *name) {
     const ds_attr *a = ds_attr_find(given, name), *b = ds_attr_find(same, name);
@@ -179,8 +184,8 @@ typedef struct {
     decided *known; /* stb_ds string map: text of a kernel and what depends on its neighbours -> schedule */
 } scheduler;
 
-static const ds_attr *measured(scheduler *w, const ds_op *kernel) {
-    const char *key = w->options->schedule_count ? ds_kernel_key(w->core.cx, kernel) : NULL;
+static const ds_attr *measured(scheduler *w, const char *text) {
+    const char *key = w->options->schedule_count ? ds_kernel_key_of(w->core.cx, text) : NULL;
     for (size_t i = 0; key && i < w->options->schedule_count; i++)
         if (w->options->schedules[i].key && !strcmp(w->options->schedules[i].key, key)) return w->options->schedules[i].schedule;
     return NULL;
@@ -216,7 +221,7 @@ static const ds_attr *decide(scheduler *w, const ds_op *kernel) {
     ds_string key = {0};
     ds_string_printf(&key, "%lld %s", (long long)schedule_weights_behind(&w->core, kernel), text);
     ptrdiff_t at = shgeti(w->known, key.data);
-    const ds_attr *attr = at >= 0 ? w->known[at].value : measured(w, kernel);
+    const ds_attr *attr = at >= 0 ? w->known[at].value : measured(w, text);
     if (at < 0 && attr) attr = obeyable(w, kernel, attr);
     if (at < 0 && !attr) attr = best(w, kernel);
     if (at < 0) shput(w->known, key.data, attr);

@@ -204,9 +204,7 @@ static ds_schedule make_strips(strips_maker *w) {
 static void propose_plan(strips_maker *w, strips_plan plan, ds_schedule **out) {
     w->plan = plan;
     w->wrong = NULL;
-    ds_schedule s = make_strips(w);
-    if (w->wrong) ds_schedule_free(&s);
-    else arrput(*out, s);
+    schedule_offer(make_strips(w), w->wrong, out);
 }
 
 void propose_strips(const ds_core *core, const ds_op *kernel, ds_schedule **out) {
