@@ -102,7 +102,8 @@ ds_cache *ds_cache_open(ds_diag *diag, const char *folder) {
     if (!find_build(&cache->build)) {
         ds_report(diag, DS_WARNING, DS_NO_CODE, NULL, "nothing is cached: dsc or LLVM was built without a build id");
     } else if (!make_folder(cache->folder)) {
-        ds_report(diag, DS_WARNING, DS_NO_CODE, NULL, "nothing is cached: cannot make the folder '%s': %s", folder, strerror(errno));
+        ds_report(diag, DS_WARNING, DS_NO_CODE, NULL, "nothing is cached: cannot make the folder '%s': %s", folder,
+                  strerror(errno));
     } else return cache;
     ds_cache_close(cache, diag, false);
     return NULL;
@@ -112,8 +113,8 @@ void ds_cache_close(ds_cache *cache, ds_diag *diag, bool timing) {
     if (!cache) return;
     if (timing) fprintf(stderr, "%8zu hits, %zu misses  cache\n", cache->hits, cache->misses);
     if (cache->error)
-        ds_report(diag, DS_WARNING, DS_NO_CODE, NULL, "not everything is cached: cannot write to '%s': %s", cache->folder,
-                  strerror(cache->error));
+        ds_report(diag, DS_WARNING, DS_NO_CODE, NULL, "not everything is cached: cannot write to '%s': %s",
+                  cache->folder, strerror(cache->error));
     pthread_mutex_destroy(&cache->lock);
     free(cache->folder);
     free(cache);

@@ -1,7 +1,8 @@
 /* Compiled functions in a folder, for the next compilation that needs them.
  *
- * An entry is a file; its name is a digest of everything that the code depends on. It has its own version, key and checksum, and comes
- * into being by a rename: whatever is not one in every byte is not used, and replaced. Threads and processes may share a folder.
+ * An entry is a file; its name is a digest of everything that the code depends on. It has its own version, key and
+ * checksum, and comes into being by a rename: whatever is not one in every byte is not used, and replaced. Threads and
+ * processes may share a folder.
  */
 #ifndef DS_CACHE_H
 #define DS_CACHE_H
@@ -10,7 +11,8 @@
 
 typedef struct ds_cache ds_cache;
 
-/* Makes the folder where there is none. NULL, with a warning, where that cannot be, or where this program cannot tell which build it is. */
+/* Makes the folder where there is none. NULL, with a warning, where that cannot be, or where this program cannot tell
+ * which build it is. */
 ds_cache *ds_cache_open(ds_diag *diag, const char *folder);
 /* Warns if entries could not be written; `timing`: prints how many were found. */
 void ds_cache_close(ds_cache *cache, ds_diag *diag, bool timing);

@@ -1,8 +1,10 @@
 /* How a plan hands a kernel what it works on: a frame of slots of 8 bytes, written by the call and read by the kernel.
  *
- *   buffers…   symbols…   offsets of scratch buffers in a thread's scratch memory…   its base   its bytes for each thread
+ *   buffers…   symbols…   offsets of scratch buffers in a thread's scratch memory…
+ *   its base   its bytes for each thread
  *
- * The last two are there only where there is scratch memory. A kernel takes its buffers first, then its scratch buffers.
+ * The last two are there only where there is scratch memory. A kernel takes its buffers first, then its scratch
+ * buffers.
  */
 #ifndef DS_FRAME_H
 #define DS_FRAME_H

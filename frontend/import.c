@@ -1,4 +1,5 @@
-/* ONNX graphs -> onnx ops: one op per node, sub-graphs as regions, local functions inlined, names resolved to values. */
+/* ONNX graphs -> onnx ops: one op per node, sub-graphs as regions, local functions inlined, names resolved to
+ * values. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,8 @@ static ds_value *scope_find(ds_scope *scope, const char *name) {
 }
 
 static ds_status scope_define(ds_importer *im, ds_scope *scope, const char *name, ds_value *value) {
-    if (shgeti(scope->names, name) >= 0) return ds_report(im->cx->diag, DS_ERROR, DS_E_name, NULL, "value '%s' is defined twice", name);
+    if (shgeti(scope->names, name) >= 0)
+        return ds_report(im->cx->diag, DS_ERROR, DS_E_name, NULL, "value '%s' is defined twice", name);
     shput(scope->names, name, value);
     return DS_OK;
 }
@@ -44,7 +46,8 @@ static bool symbol_is_taken(ds_importer *im, const ds_expr *symbol) {
     return false;
 }
 
-/* The symbol for a dimension name: its letters, digits and underscores, made unique; d0, d1, … and names of expressions are avoided. */
+/* The symbol for a dimension name: its letters, digits and underscores, made unique; d0, d1, … and names of expressions
+ * are avoided. */
 static const ds_expr *symbol_for(ds_importer *im, const char *name) {
     ptrdiff_t at = shgeti(im->symbols, name);
     if (at >= 0) return im->symbols[at].value;
@@ -55,9 +58,11 @@ static const ds_expr *symbol_for(ds_importer *im, const char *name) {
         else if (n && clean[n - 1] != '_') clean[n++] = '_';
     clean[n] = 0;
     bool reserved = !n || !isalpha((unsigned char)clean[0]) || ds_symbol_is_late(clean) ||
-                    (clean[0] == 'd' && isdigit((unsigned char)clean[1])) || !strcmp(clean, "mod") || !strcmp(clean, "floordiv") ||
-                    !strcmp(clean, "ceildiv") || !strcmp(clean, "min") || !strcmp(clean, "max");
-    const char *candidate = reserved ? ds_arena_printf(im->cx->arena, "dim_%s", clean) : ds_arena_strdup(im->cx->arena, clean);
+                    (clean[0] == 'd' && isdigit((unsigned char)clean[1])) || !strcmp(clean, "mod") ||
+                    !strcmp(clean, "floordiv") || !strcmp(clean, "ceildiv") || !strcmp(clean, "min") ||
+                    !strcmp(clean, "max");
+    const char *candidate =
+        reserved ? ds_arena_printf(im->cx->arena, "dim_%s", clean) : ds_arena_strdup(im->cx->arena, clean);
     const char *base = candidate;
     const ds_expr *value = ds_expr_symbol(im->cx, candidate);
     for (int i = 2; symbol_is_taken(im, value); i++)
@@ -84,42 +89,51 @@ static void name_symbols(ds_importer *im, Onnx__ValueInfoProto *const *values, s
 /* Of a dimension without a name. */
 static const char *name_for_dimension(ds_importer *im) {
     const char *name;
-    do name = ds_arena_printf(im->cx->arena, "%s%u", ds_symbol_prefix(DS_SYMBOL_extent), (unsigned)im->module->next_symbol++);
+    do
+        name = ds_arena_printf(im->cx->arena, "%s%u", ds_symbol_prefix(DS_SYMBOL_extent),
+                               (unsigned)im->module->next_symbol++);
     while (shgeti(im->symbols, name) >= 0);
     return name;
 }
 
-static ds_status import_type(ds_importer *im, const Onnx__TypeProto *t, const char *name, int depth, const ds_type **out_type) {
+static ds_status import_type(ds_importer *im, const Onnx__TypeProto *t, const char *name, int depth,
+                             const ds_type **out_type) {
     ds_ir_context *cx = im->cx;
     const ds_type *inner = NULL;
-    if (depth > MAX_DEPTH || !t) return ds_report(cx->diag, DS_ERROR, DS_E_type, NULL, "value '%s' has no usable type", name);
+    if (depth > MAX_DEPTH || !t)
+        return ds_report(cx->diag, DS_ERROR, DS_E_type, NULL, "value '%s' has no usable type", name);
     if (t->sequence_type || t->optional_type) {
-        DS_TRY(import_type(im, t->sequence_type ? t->sequence_type->elem_type : t->optional_type->elem_type, name, depth + 1, &inner));
+        DS_TRY(import_type(im, t->sequence_type ? t->sequence_type->elem_type : t->optional_type->elem_type, name,
+                           depth + 1, &inner));
         *out_type = ds_type_nested(cx, t->sequence_type ? DS_TYPE_SEQUENCE : DS_TYPE_OPTIONAL, &inner, 1);
         return DS_OK;
     }
     if (t->map_type) {
         ds_elem key = ds_elem_from_onnx(t->map_type->key_type);
         DS_TRY(import_type(im, t->map_type->value_type, name, depth + 1, &inner));
-        if (key == DS_NO_ELEM) return ds_report(cx->diag, DS_ERROR, DS_E_type, NULL, "value '%s' has no usable type", name);
+        if (key == DS_NO_ELEM)
+            return ds_report(cx->diag, DS_ERROR, DS_E_type, NULL, "value '%s' has no usable type", name);
         const ds_type *both[] = {ds_type_scalar(cx, key), inner};
         *out_type = ds_type_nested(cx, DS_TYPE_MAP, both, 2);
         return DS_OK;
     }
     ds_elem elem = t->tensor_type ? ds_elem_from_onnx(t->tensor_type->elem_type) : DS_NO_ELEM;
-    if (elem == DS_NO_ELEM) return ds_report(cx->diag, DS_ERROR, DS_E_type, NULL, "value '%s' has no usable type", name);
+    if (elem == DS_NO_ELEM)
+        return ds_report(cx->diag, DS_ERROR, DS_E_type, NULL, "value '%s' has no usable type", name);
     const Onnx__TensorShapeProto *shape = t->tensor_type->shape;
     if (!shape) {
         *out_type = ds_type_unranked(cx, elem);
         return DS_OK;
     }
     if (shape->n_dim > MAX_RANK)
-        return ds_report(cx->diag, DS_ERROR, DS_E_shape, NULL, "value '%s' has more than %d dimensions", name, MAX_RANK);
+        return ds_report(cx->diag, DS_ERROR, DS_E_shape, NULL, "value '%s' has more than %d dimensions", name,
+                         MAX_RANK);
     const ds_expr *dims[MAX_RANK];
     for (size_t i = 0; i < shape->n_dim; i++) {
         const Onnx__TensorShapeProto__Dimension *d = shape->dim[i];
         if (d->has_dim_value && d->dim_value >= 0) dims[i] = ds_expr_const(cx, d->dim_value);
-        else if (d->dim_param && *d->dim_param && strcmp(d->dim_param, "?") != 0) dims[i] = symbol_for(im, d->dim_param);
+        else if (d->dim_param && *d->dim_param && strcmp(d->dim_param, "?") != 0)
+            dims[i] = symbol_for(im, d->dim_param);
         else dims[i] = symbol_for(im, name_for_dimension(im));
     }
     *out_type = ds_type_tensor(cx, elem, shape->n_dim, dims, NULL);
@@ -128,7 +142,8 @@ static ds_status import_type(ds_importer *im, const Onnx__TypeProto *t, const ch
 
 /* ---- nodes ---- */
 
-static ds_status import_graph_body(ds_importer *im, ds_scope *scope, ds_block *block, Onnx__NodeProto **nodes, size_t count);
+static ds_status import_graph_body(ds_importer *im, ds_scope *scope, ds_block *block, Onnx__NodeProto **nodes,
+                                   size_t count);
 
 static ds_value *constant_value(ds_builder *b, const ds_attr *elements) {
     ds_op *op = ds_op_create(b, DS_GRAPH_constant, NULL, 0, &elements->type, 1, 0);
@@ -148,7 +163,8 @@ static ds_status import_attribute(ds_importer *im, const Onnx__AttributeProto *a
         for (size_t i = 0; i < a->n_floats; i++) arrput(items, ds_attr_float(cx, (double)a->floats[i]));
         *out = ds_attr_array(cx, items, a->n_floats);
     } else if (a->n_strings || a->type == 8) {
-        for (size_t i = 0; i < a->n_strings; i++) arrput(items, ds_attr_string_n(cx, (const char *)a->strings[i].data, a->strings[i].len));
+        for (size_t i = 0; i < a->n_strings; i++)
+            arrput(items, ds_attr_string_n(cx, (const char *)a->strings[i].data, a->strings[i].len));
         *out = ds_attr_array(cx, items, a->n_strings);
     } else if (a->has_s || a->type == 3) *out = ds_attr_string_n(cx, (const char *)a->s.data, a->s.len);
     else if (a->has_f || a->type == 1) *out = ds_attr_float(cx, (double)a->f);
@@ -162,7 +178,8 @@ static ds_status import_attribute(ds_importer *im, const Onnx__AttributeProto *a
     return status;
 }
 
-/* Inside a function body an attribute may refer to one of the call's; an absent one falls back to the function's default. */
+/* Inside a function body an attribute may refer to one of the call's; an absent one falls back to the function's
+ * default. */
 static const Onnx__AttributeProto *resolve_attribute(ds_scope *scope, const Onnx__AttributeProto *a) {
     while (a && a->ref_attr_name && *a->ref_attr_name) {
         while (scope && !scope->function) scope = scope->outer;
@@ -181,27 +198,31 @@ static const Onnx__AttributeProto *resolve_attribute(ds_scope *scope, const Onnx
     return a;
 }
 
-static ds_status import_region(ds_importer *im, ds_scope *outer, ds_op *op, size_t region, const Onnx__GraphProto *graph);
+static ds_status import_region(ds_importer *im, ds_scope *outer, ds_op *op, size_t region,
+                               const Onnx__GraphProto *graph);
 
 static const Onnx__FunctionProto *find_function(const Onnx__ModelProto *model, const Onnx__NodeProto *node) {
     const char *domain = node->domain ? node->domain : "";
     for (size_t i = 0; i < model->n_functions; i++) {
         const Onnx__FunctionProto *f = model->functions[i];
-        if (f->name && node->op_type && !strcmp(f->name, node->op_type) && !strcmp(f->domain ? f->domain : "", domain)) return f;
+        if (f->name && node->op_type && !strcmp(f->name, node->op_type) && !strcmp(f->domain ? f->domain : "", domain))
+            return f;
     }
     return NULL;
 }
 
 static int64_t opset_of(Onnx__OperatorSetIdProto **imports, size_t count, int64_t otherwise) {
     for (size_t i = 0; i < count; i++)
-        if (!imports[i]->domain || !*imports[i]->domain || !strcmp(imports[i]->domain, "ai.onnx")) return imports[i]->version;
+        if (!imports[i]->domain || !*imports[i]->domain || !strcmp(imports[i]->domain, "ai.onnx"))
+            return imports[i]->version;
     return otherwise;
 }
 
 static ds_status inline_function(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__FunctionProto *f,
                                  const Onnx__NodeProto *node) {
     if (im->depth >= MAX_DEPTH || (im->inlined += (unsigned)f->n_node) > MAX_INLINED)
-        return ds_report(im->cx->diag, DS_ERROR, DS_E_nesting, NULL, "function '%s' calls itself, or expands to too many nodes", f->name);
+        return ds_report(im->cx->diag, DS_ERROR, DS_E_nesting, NULL,
+                         "function '%s' calls itself, or expands to too many nodes", f->name);
     ds_scope body = {.function = f, .call = node, .call_scope = scope};
     sh_new_arena(body.names);
     ds_builder b = {im->module, block, NULL, NULL};
@@ -222,8 +243,8 @@ static ds_status inline_function(ds_importer *im, ds_scope *scope, ds_block *blo
         ds_value *v = scope_find(&body, f->output[i]);
         if (!*node->output[i]) continue;
         if (!v)
-            status =
-                ds_report(im->cx->diag, DS_ERROR, DS_E_name, NULL, "function '%s' never defines its output '%s'", f->name, f->output[i]);
+            status = ds_report(im->cx->diag, DS_ERROR, DS_E_name, NULL, "function '%s' never defines its output '%s'",
+                               f->name, f->output[i]);
         else status = scope_define(im, scope, node->output[i], v);
     }
     shfree(body.names);
@@ -231,12 +252,14 @@ static ds_status inline_function(ds_importer *im, ds_scope *scope, ds_block *blo
 }
 
 static const ds_loc *node_loc(ds_importer *im, const Onnx__NodeProto *node) {
-    const char *name = node->name && *node->name ? node->name : node->n_output && *node->output[0] ? node->output[0] : node->op_type;
+    const char *name = node->name && *node->name            ? node->name
+                       : node->n_output && *node->output[0] ? node->output[0]
+                                                            : node->op_type;
     return ds_loc_named(im->module, name);
 }
 
-/* If's branches come as then, else, and FlexAttention's modifiers as those of scores and of probabilities, whatever order the file has
- * them in. */
+/* If's branches come as then, else, and FlexAttention's modifiers as those of scores and of probabilities, whatever
+ * order the file has them in. */
 static size_t region_index(const Onnx__NodeProto *node, size_t nth, const Onnx__AttributeProto *a) {
     if (!strcmp(node->op_type, "If") && a->name) return !strcmp(a->name, "else_branch") ? 1 : 0;
     if (!strcmp(node->op_type, "FlexAttention") && a->name) return !strcmp(a->name, "prob_mod") ? 1 : 0;
@@ -277,9 +300,10 @@ static ds_status import_node(ds_importer *im, ds_scope *scope, ds_block *block, 
     const Onnx__FunctionProto *function = find_function(im->model, node);
     if (function) return inline_function(im, scope, block, function, node);
     const char *domain = node->domain ? node->domain : "";
-    bool standard =
-        !*domain || !strcmp(domain, "ai.onnx") || (!strcmp(domain, "ai.onnx.preview") && !strcmp(node->op_type, "FlexAttention"));
-    const char *full = ds_arena_printf(cx->arena, standard ? "onnx.%s" : "%s.%s", standard ? node->op_type : domain, node->op_type);
+    bool standard = !*domain || !strcmp(domain, "ai.onnx") ||
+                    (!strcmp(domain, "ai.onnx.preview") && !strcmp(node->op_type, "FlexAttention"));
+    const char *full =
+        ds_arena_printf(cx->arena, standard ? "onnx.%s" : "%s.%s", standard ? node->op_type : domain, node->op_type);
     ds_op_kind kind = standard ? ds_op_kind_find(full) : DS_OP_NONE;
     if (kind == DS_ONNX_None) kind = DS_OP_NONE; /* dsc's own, for operands that are left out */
     ds_builder b = {im->module, block, NULL, node_loc(im, node)};
@@ -296,7 +320,8 @@ static ds_status import_node(ds_importer *im, ds_scope *scope, ds_block *block, 
     for (size_t i = 0; i < node->n_output; i++) arrput(results, none); /* types are inferred when the op is lowered */
     for (size_t i = 0; i < node->n_attribute; i++) regions += node->attribute[i]->g != NULL;
     if (!strcmp(node->op_type, "If") || !strcmp(node->op_type, "FlexAttention")) regions = 2;
-    ds_op *op = ds_op_create(&b, kind == DS_OP_NONE ? DS_OPAQUE : kind, operands, arrlenu(operands), results, arrlenu(results), regions);
+    ds_op *op = ds_op_create(&b, kind == DS_OP_NONE ? DS_OPAQUE : kind, operands, arrlenu(operands), results,
+                             arrlenu(results), regions);
     arrfree(operands);
     arrfree(results);
     if (op->kind == DS_OPAQUE) ds_op_set_attr(im->module, op, "ds.op", ds_attr_string(cx, full));
@@ -328,28 +353,33 @@ static bool is_ready(ds_scope *scope, const Onnx__NodeProto *node) {
     return true;
 }
 
-static ds_status explain_stuck(ds_importer *im, ds_scope *scope, Onnx__NodeProto **nodes, size_t count, const bool *done) {
+static ds_status explain_stuck(ds_importer *im, ds_scope *scope, Onnx__NodeProto **nodes, size_t count,
+                               const bool *done) {
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; !done[i] && k < nodes[i]->n_input; k++) {
             const char *name = nodes[i]->input[k];
             bool produced = !*name || scope_find(scope, name);
             for (size_t j = 0; !produced && j < count; j++)
-                for (size_t o = 0; !produced && o < nodes[j]->n_output; o++) produced = !strcmp(nodes[j]->output[o], name);
+                for (size_t o = 0; !produced && o < nodes[j]->n_output; o++)
+                    produced = !strcmp(nodes[j]->output[o], name);
             if (!produced)
                 return ds_report(im->cx->diag, DS_ERROR, DS_E_name,
-                                 ds_arena_printf(im->cx->arena, "node '%s' (%s)", ds_loc_text(node_loc(im, nodes[i])), nodes[i]->op_type),
+                                 ds_arena_printf(im->cx->arena, "node '%s' (%s)", ds_loc_text(node_loc(im, nodes[i])),
+                                                 nodes[i]->op_type),
                                  "input '%s' is never defined", name);
         }
     for (size_t i = 0; i < count; i++)
         if (!done[i])
             return ds_report(im->cx->diag, DS_ERROR, DS_E_cycle,
-                             ds_arena_printf(im->cx->arena, "node '%s' (%s)", ds_loc_text(node_loc(im, nodes[i])), nodes[i]->op_type),
+                             ds_arena_printf(im->cx->arena, "node '%s' (%s)", ds_loc_text(node_loc(im, nodes[i])),
+                                             nodes[i]->op_type),
                              "it depends on its own results");
     return DS_OK;
 }
 
 /* ONNX wants nodes sorted; files that are not are sorted here, keeping their order where it is possible. */
-static ds_status import_graph_body(ds_importer *im, ds_scope *scope, ds_block *block, Onnx__NodeProto **nodes, size_t count) {
+static ds_status import_graph_body(ds_importer *im, ds_scope *scope, ds_block *block, Onnx__NodeProto **nodes,
+                                   size_t count) {
     bool *done = ds_xmalloc(count);
     memset(done, 0, count);
     ds_status status = DS_OK;
@@ -373,7 +403,8 @@ static ds_status import_graph_body(ds_importer *im, ds_scope *scope, ds_block *b
     return status;
 }
 
-static ds_status define_constant(ds_importer *im, ds_scope *scope, ds_block *block, const char *name, const ds_attr *elements) {
+static ds_status define_constant(ds_importer *im, ds_scope *scope, ds_block *block, const char *name,
+                                 const ds_attr *elements) {
     ds_builder b = {im->module, block, NULL, ds_loc_named(im->module, name)};
     ds_value *v = constant_value(&b, elements);
     v->name = ds_context_name(im->cx, name);
@@ -386,8 +417,8 @@ static ptrdiff_t input_index(const Onnx__GraphProto *graph, const char *name) {
     return -1;
 }
 
-/* An initialiser that is a graph input, too, is that input's default value. It is compiled in, unless the options say that callers give
- * the value. */
+/* An initialiser that is a graph input, too, is that input's default value. It is compiled in, unless the options say
+ * that callers give the value. */
 static bool is_given(const ds_importer *im, const Onnx__GraphProto *graph, const char *name) {
     ptrdiff_t index = input_index(graph, name);
     if (index < 0 || !im->options) return false;
@@ -396,7 +427,8 @@ static bool is_given(const ds_importer *im, const Onnx__GraphProto *graph, const
     return (size_t)index < im->options->given_inputs;
 }
 
-static ds_status import_initializers(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__GraphProto *graph, bool is_main) {
+static ds_status import_initializers(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__GraphProto *graph,
+                                     bool is_main) {
     const ds_attr **defaults = NULL, *elements;
     ds_status status = DS_OK;
     for (size_t i = 0; status == DS_OK && i < graph->n_initializer; i++) {
@@ -430,7 +462,8 @@ static ds_status check_given(ds_importer *im, const Onnx__GraphProto *graph) {
     return DS_OK;
 }
 
-static ds_status import_outputs(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__GraphProto *graph, ds_op_kind terminator) {
+static ds_status import_outputs(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__GraphProto *graph,
+                                ds_op_kind terminator) {
     ds_value **values = NULL;
     const ds_attr **names = NULL;
     ds_status status = DS_OK;
@@ -453,7 +486,8 @@ static ds_status import_outputs(ds_importer *im, ds_scope *scope, ds_block *bloc
     return status;
 }
 
-static ds_status import_graph(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__GraphProto *graph, bool is_main) {
+static ds_status import_graph(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__GraphProto *graph,
+                              bool is_main) {
     const ds_attr **arg_attrs = NULL;
     ds_status status = is_main ? check_given(im, graph) : DS_OK;
     if (status == DS_OK) status = import_initializers(im, scope, block, graph, is_main);
@@ -465,18 +499,21 @@ static ds_status import_graph(ds_importer *im, ds_scope *scope, ds_block *block,
         if (is_main || (input->type && input->type->tensor_type && input->type->tensor_type->elem_type))
             status = import_type(im, input->type, name, 0, &type);
         if (status == DS_OK)
-            status = scope_define(im, scope, name, ds_block_add_arg(im->module, block, type, ds_context_name(im->cx, name)));
+            status =
+                scope_define(im, scope, name, ds_block_add_arg(im->module, block, type, ds_context_name(im->cx, name)));
         ds_named_attr entry = {"ds.name", ds_attr_string(im->cx, name)};
         arrput(arg_attrs, ds_attr_dict(im->cx, &entry, 1));
     }
     if (is_main && status == DS_OK)
-        ds_op_set_attr(im->module, block->region->op, "arg_attrs", ds_attr_array(im->cx, arg_attrs, arrlenu(arg_attrs)));
+        ds_op_set_attr(im->module, block->region->op, "arg_attrs",
+                       ds_attr_array(im->cx, arg_attrs, arrlenu(arg_attrs)));
     arrfree(arg_attrs);
     if (status == DS_OK) status = import_graph_body(im, scope, block, graph->node, graph->n_node);
     return status == DS_OK ? import_outputs(im, scope, block, graph, is_main ? DS_RETURN : DS_GRAPH_yield) : status;
 }
 
-static ds_status import_region(ds_importer *im, ds_scope *outer, ds_op *op, size_t region, const Onnx__GraphProto *graph) {
+static ds_status import_region(ds_importer *im, ds_scope *outer, ds_op *op, size_t region,
+                               const Onnx__GraphProto *graph) {
     if (im->depth >= MAX_DEPTH)
         return ds_report(im->cx->diag, DS_ERROR, DS_E_nesting, NULL, "graphs are nested more than %d deep", MAX_DEPTH);
     ds_scope scope = {.outer = outer};
@@ -499,7 +536,8 @@ static void record_symbols(ds_importer *im) {
     arrfree(entries);
 }
 
-ds_status ds_onnx_import(ds_ir_context *cx, ds_files *files, const char *path, const ds_import_options *options, ds_module **out_module) {
+ds_status ds_onnx_import(ds_ir_context *cx, ds_files *files, const char *path, const ds_import_options *options,
+                         ds_module **out_module) {
     const ds_mapped_file *file;
     *out_module = NULL;
     DS_TRY(ds_files_open(files, cx->diag, path, &file));
@@ -518,8 +556,9 @@ ds_status ds_onnx_import(ds_ir_context *cx, ds_files *files, const char *path, c
     ds_scope scope = {0};
     sh_new_arena(scope.names);
     ds_op *func = ds_func_create(im.module, "main");
-    ds_status status =
-        im.opset < 1 || im.opset > 64 ? ds_report(cx->diag, DS_ERROR, DS_E_op, NULL, "opset %lld is unknown", (long long)im.opset) : DS_OK;
+    ds_status status = im.opset < 1 || im.opset > 64
+                           ? ds_report(cx->diag, DS_ERROR, DS_E_op, NULL, "opset %lld is unknown", (long long)im.opset)
+                           : DS_OK;
     name_symbols(&im, model->graph->input, model->graph->n_input);
     if (status == DS_OK) status = import_graph(&im, &scope, ds_op_block(func, 0), model->graph, true);
     record_symbols(&im);

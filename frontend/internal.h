@@ -28,9 +28,11 @@ typedef struct {
 } ds_importer;
 
 DS_MUST_USE ds_status ds_import_tensor(ds_importer *im, const Onnx__TensorProto *t, const ds_attr **out_elements);
-DS_MUST_USE ds_status ds_import_sparse(ds_importer *im, const Onnx__SparseTensorProto *t, const ds_attr **out_elements); /* made dense */
+DS_MUST_USE ds_status ds_import_sparse(ds_importer *im, const Onnx__SparseTensorProto *t,
+                                       const ds_attr **out_elements); /* made dense */
 
-/* Brings an op of `opset` to the newest form: what moved from attributes to inputs, what changed its meaning. New constants go before it.
+/* Brings an op of `opset` to the newest form: what moved from attributes to inputs, what changed its meaning. New
+ * constants go before it.
  */
 DS_MUST_USE ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op);
 

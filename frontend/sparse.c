@@ -7,11 +7,13 @@ enum { MAX_BYTES = 1 << 26 };
 
 static ds_status bad_sparse(ds_importer *im, const Onnx__SparseTensorProto *t, const char *why) {
     const char *name = t->values && t->values->name ? t->values->name : "";
-    return ds_report(im->cx->diag, DS_ERROR, DS_E_tensor, ds_arena_printf(im->cx->arena, "sparse tensor '%s'", name), "%s", why);
+    return ds_report(im->cx->diag, DS_ERROR, DS_E_tensor, ds_arena_printf(im->cx->arena, "sparse tensor '%s'", name),
+                     "%s", why);
 }
 
 /* Where value `i` lies: `each` is 1 for positions counted through, else the rank. Negative: outside. */
-static int64_t position_of(const int64_t *indices, size_t i, size_t each, const Onnx__SparseTensorProto *t, uint64_t count) {
+static int64_t position_of(const int64_t *indices, size_t i, size_t each, const Onnx__SparseTensorProto *t,
+                           uint64_t count) {
     int64_t at = 0;
     if (each == 1) return indices[i] < 0 || (uint64_t)indices[i] >= count ? -1 : indices[i];
     for (size_t d = 0; d < each; d++) {
@@ -34,11 +36,13 @@ ds_status ds_import_sparse(ds_importer *im, const Onnx__SparseTensorProto *t, co
     ds_elem elem = values->type->elem;
     const ds_type *type = ds_type_tensor(im->cx, elem, t->n_dims, dims, NULL);
     if (elem == DS_string || ds_elem_facts(elem)->packed)
-        return ds_report(im->cx->diag, DS_ERROR, DS_E_form, NULL, "sparse tensors of %s are not supported", ds_elem_facts(elem)->text);
+        return ds_report(im->cx->diag, DS_ERROR, DS_E_form, NULL, "sparse tensors of %s are not supported",
+                         ds_elem_facts(elem)->text);
     if (!ds_type_static_count(type, &count) || !ds_elem_bytes(elem, count, &bytes))
         return bad_sparse(im, t, "its shape is negative or overflows");
     if (bytes > MAX_BYTES)
-        return ds_report(im->cx->diag, DS_ERROR, DS_E_form, NULL, "sparse tensors of more than %d MiB are not supported", MAX_BYTES >> 20);
+        return ds_report(im->cx->diag, DS_ERROR, DS_E_form, NULL,
+                         "sparse tensors of more than %d MiB are not supported", MAX_BYTES >> 20);
     size_t rank = indices->type->rank, each = rank == 2 ? t->n_dims : 1;
     if (indices->type->elem != DS_i64 || rank < 1 || rank > 2 || !ds_type_static_count(values->type, &have) ||
         !ds_type_static_count(indices->type, &listed) || listed != have * each)

@@ -1,4 +1,5 @@
-/* TensorProto <-> constants. Data is checked against type and shape; bulk data stays where it lies, external files are mapped. */
+/* TensorProto <-> constants. Data is checked against type and shape; bulk data stays where it lies, external files are
+ * mapped. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,8 @@
 #include "frontend/wire.h"
 
 static ds_status bad_tensor(ds_importer *im, const char *name, const char *why) {
-    return ds_report(im->cx->diag, DS_ERROR, DS_E_tensor, ds_arena_printf(im->cx->arena, "tensor '%s'", name), "%s", why);
+    return ds_report(im->cx->diag, DS_ERROR, DS_E_tensor, ds_arena_printf(im->cx->arena, "tensor '%s'", name), "%s",
+                     why);
 }
 
 static const char *entry_value(const Onnx__TensorProto *t, const char *key) {
@@ -16,8 +18,8 @@ static const char *entry_value(const Onnx__TensorProto *t, const char *key) {
     return NULL;
 }
 
-/* What a model calls a location is a path below its own folder. What the owner of that folder has linked there may lie elsewhere, as in
- * caches of downloads. */
+/* What a model calls a location is a path below its own folder. What the owner of that folder has linked there may lie
+ * elsewhere, as in caches of downloads. */
 static bool location_is_inside(const char *location) {
     if (!*location || *location == '/' || strchr(location, '\\')) return false;
     for (const char *p = location; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
@@ -34,30 +36,36 @@ static bool read_number(const char *text, uint64_t otherwise, uint64_t *out) {
     return !*end && *out <= INT64_MAX;
 }
 
-static ds_status external_bytes(ds_importer *im, const Onnx__TensorProto *t, uint64_t expected, const void **out_bytes) {
-    const char *where = ds_arena_printf(im->cx->arena, "tensor '%s'", t->name ? t->name : ""), *location = entry_value(t, "location");
+static ds_status external_bytes(ds_importer *im, const Onnx__TensorProto *t, uint64_t expected,
+                                const void **out_bytes) {
+    const char *where = ds_arena_printf(im->cx->arena, "tensor '%s'", t->name ? t->name : ""),
+               *location = entry_value(t, "location");
     ds_diag *diag = im->cx->diag;
     if (!location || !location_is_inside(location))
-        return ds_report(
-            diag, DS_ERROR, DS_E_external, where,
-            "external data at '%s' is outside the model's folder: a location is a path below it, without '..' (a symbolic link "
-            "there may lead anywhere)",
-            location ? location : "");
+        return ds_report(diag, DS_ERROR, DS_E_external, where,
+                         "external data at '%s' is outside the model's folder: a location is a path below it, without "
+                         "'..' (a symbolic link "
+                         "there may lead anywhere)",
+                         location ? location : "");
     const char *slash = strrchr(im->path, '/');
-    const char *full = ds_arena_printf(im->cx->arena, "%.*s%s", slash ? (int)(slash - im->path + 1) : 0, im->path, location);
+    const char *full =
+        ds_arena_printf(im->cx->arena, "%.*s%s", slash ? (int)(slash - im->path + 1) : 0, im->path, location);
     const ds_mapped_file *file;
     DS_TRY(ds_files_open(im->files, diag, full, &file));
     uint64_t offset, length;
-    if (!read_number(entry_value(t, "offset"), 0, &offset) || !read_number(entry_value(t, "length"), expected, &length) ||
-        length != expected || offset > file->length || length > file->length - offset)
-        return ds_report(diag, DS_ERROR, DS_E_external, where,
-                         "external data in '%s' does not hold the tensor's %llu bytes at its offset, or its length is another", location,
-                         (unsigned long long)expected);
+    if (!read_number(entry_value(t, "offset"), 0, &offset) ||
+        !read_number(entry_value(t, "length"), expected, &length) || length != expected || offset > file->length ||
+        length > file->length - offset)
+        return ds_report(
+            diag, DS_ERROR, DS_E_external, where,
+            "external data in '%s' does not hold the tensor's %llu bytes at its offset, or its length is another",
+            location, (unsigned long long)expected);
     *out_bytes = file->bytes + offset;
     return DS_OK;
 }
 
-/* Packed varints in mapped bytes (int32_data, int64_data, uint64_data) into `out`; false when they do not hold `count` numbers. */
+/* Packed varints in mapped bytes (int32_data, int64_data, uint64_data) into `out`; false when they do not hold `count`
+ * numbers. */
 static bool decode_varints(const uint8_t *at, const uint8_t *end, uint64_t count, unsigned size, uint8_t *out) {
     for (uint64_t i = 0; i < count; i++) {
         uint64_t value = 0;
@@ -71,15 +79,16 @@ static bool decode_varints(const uint8_t *at, const uint8_t *end, uint64_t count
     return at == end;
 }
 
-static ds_status payload_bytes(ds_importer *im, const Onnx__TensorProto *t, ds_elem elem, uint64_t count, uint64_t expected,
-                               const void **out_bytes) {
+static ds_status payload_bytes(ds_importer *im, const Onnx__TensorProto *t, ds_elem elem, uint64_t count,
+                               uint64_t expected, const void **out_bytes) {
     const uint8_t *data = im->bytes + t->payload_offset;
     const char *name = t->name ? t->name : "";
     switch (t->payload_field) {
     case 9:
     case 4:
     case 10:
-        if (t->payload_length != expected) return bad_tensor(im, name, "its data has not the size that its type and shape need");
+        if (t->payload_length != expected)
+            return bad_tensor(im, name, "its data has not the size that its type and shape need");
         *out_bytes = data;
         return DS_OK;
     default: {
@@ -97,24 +106,29 @@ static ds_status payload_bytes(ds_importer *im, const Onnx__TensorProto *t, ds_e
 }
 
 /* The typed fields of a small tensor, as bytes. */
-static ds_status field_bytes(ds_importer *im, const Onnx__TensorProto *t, ds_elem elem, uint64_t count, uint64_t expected,
-                             const void **out_bytes) {
+static ds_status field_bytes(ds_importer *im, const Onnx__TensorProto *t, ds_elem elem, uint64_t count,
+                             uint64_t expected, const void **out_bytes) {
     const char *name = t->name ? t->name : "";
     unsigned size = ds_elem_facts(elem)->bits / 8;
     if (ds_elem_facts(elem)->packed) size = 1, count = expected;
     uint8_t *copy = ds_arena_alloc(im->cx->arena, (size_t)expected);
     *out_bytes = copy;
     if (t->has_raw_data) {
-        if (t->raw_data.len != expected) return bad_tensor(im, name, "its data has not the size that its type and shape need");
+        if (t->raw_data.len != expected)
+            return bad_tensor(im, name, "its data has not the size that its type and shape need");
         if (expected) memcpy(copy, t->raw_data.data, (size_t)expected);
     } else if (elem == DS_f32 || elem == DS_c64) {
-        if (t->n_float_data * 4 != expected) return bad_tensor(im, name, "its data has not the size that its type and shape need");
+        if (t->n_float_data * 4 != expected)
+            return bad_tensor(im, name, "its data has not the size that its type and shape need");
         if (expected) memcpy(copy, t->float_data, (size_t)expected);
     } else if (elem == DS_f64 || elem == DS_c128) {
-        if (t->n_double_data * 8 != expected) return bad_tensor(im, name, "its data has not the size that its type and shape need");
+        if (t->n_double_data * 8 != expected)
+            return bad_tensor(im, name, "its data has not the size that its type and shape need");
         if (expected) memcpy(copy, t->double_data, (size_t)expected);
     } else {
-        size_t have = elem == DS_i64 ? t->n_int64_data : elem == DS_u64 || elem == DS_u32 ? t->n_uint64_data : t->n_int32_data;
+        size_t have = elem == DS_i64                     ? t->n_int64_data
+                      : elem == DS_u64 || elem == DS_u32 ? t->n_uint64_data
+                                                         : t->n_int32_data;
         if (have != count) return bad_tensor(im, name, "its data has not the size that its type and shape need");
         for (uint64_t i = 0; i < count; i++) {
             uint64_t v = elem == DS_i64                     ? (uint64_t)t->int64_data[i]
@@ -165,11 +179,13 @@ ds_status ds_import_tensor(ds_importer *im, const Onnx__TensorProto *t, const ds
     const void *bytes = NULL;
     size_t length = (size_t)bytes_needed;
     if (elem == DS_string) {
-        if (t->n_string_data != count) return bad_tensor(im, name, "its data has not the size that its type and shape need");
+        if (t->n_string_data != count)
+            return bad_tensor(im, name, "its data has not the size that its type and shape need");
         bytes = string_bytes(im, t, &length);
     } else if (t->data_location == 1) DS_TRY(external_bytes(im, t, bytes_needed, &bytes));
     else if (t->has_payload_offset) DS_TRY(payload_bytes(im, t, elem, count, bytes_needed, &bytes));
-    else if (bytes_needed > (1u << 24)) return bad_tensor(im, name, "its data has not the size that its type and shape need");
+    else if (bytes_needed > (1u << 24))
+        return bad_tensor(im, name, "its data has not the size that its type and shape need");
     else DS_TRY(field_bytes(im, t, elem, count, bytes_needed, &bytes));
     if (elem == DS_b1) bytes = clean_bools(im, bytes, length);
     const char *key = count > 1024 ? ds_arena_printf(cx->arena, "w%u", im->next_resource++) : NULL;
@@ -199,8 +215,8 @@ static void put_varint(ds_string *out, uint64_t v) {
     } while (v);
 }
 
-void ds_onnx_write_tensor(ds_string *out, const char *name, ds_elem elem, const int64_t *dims, size_t rank, const void *bytes,
-                          size_t length) {
+void ds_onnx_write_tensor(ds_string *out, const char *name, ds_elem elem, const int64_t *dims, size_t rank,
+                          const void *bytes, size_t length) {
     for (size_t i = 0; i < rank; i++) put_varint(out, 1 << 3), put_varint(out, (uint64_t)dims[i]);
     put_varint(out, 2 << 3), put_varint(out, (uint64_t)ds_elem_facts(elem)->onnx);
     put_varint(out, 8 << 3 | 2), put_varint(out, strlen(name)), ds_string_append(out, name, strlen(name));

@@ -1,4 +1,5 @@
-/* Older opsets -> the newest form of each op, in one place. After this, a rule of the decompose pass sees one form only. */
+/* Older opsets -> the newest form of each op, in one place. After this, a rule of the decompose pass sees one form
+ * only. */
 #include <string.h>
 
 #include "frontend/internal.h"
@@ -95,9 +96,11 @@ static void upgrade_pad(ds_importer *im, ds_op *op) {
     attr_to_float(im, op, "value", 2);
 }
 
-/* Before opset 7 only the second operand stretched, and only with `broadcast`; `axis` says which dim of the first its own dims start at. */
+/* Before opset 7 only the second operand stretched, and only with `broadcast`; `axis` says which dim of the first its
+ * own dims start at. */
 static void upgrade_broadcast(ds_importer *im, ds_op *op) {
-    if (ds_op_attr(op, "axis") && ds_op_int(op, "broadcast", 0)) ds_op_set_attr(im->module, op, "ds.axis", ds_op_attr(op, "axis"));
+    if (ds_op_attr(op, "axis") && ds_op_int(op, "broadcast", 0))
+        ds_op_set_attr(im->module, op, "ds.axis", ds_op_attr(op, "axis"));
 }
 
 /* Before opset 6 the element type was the name of one. */
@@ -118,8 +121,8 @@ static void upgrade_softmax(ds_importer *im, ds_op *op) {
     if (!ds_op_attr(op, "axis")) ds_op_set_attr(im->module, op, "axis", ds_attr_int(im->cx, 1));
 }
 
-/* Resize-10 and Upsample: asymmetric coordinates, for nearest rounded up where the image shrinks, else down; scales are operand 1 and
- * become operand 2. */
+/* Resize-10 and Upsample: asymmetric coordinates, for nearest rounded up where the image shrinks, else down; scales are
+ * operand 1 and become operand 2. */
 static void upgrade_resize(ds_importer *im, ds_op *op) {
     if (op->operand_count == 2) {
         ds_value *scales = ds_op_operand(op, 1), *values[] = {ds_op_operand(op, 0)};
@@ -212,7 +215,9 @@ ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
         if (opset < 20) attr_to_ints(im, op, "axis", 2);
         break;
     case DS_ONNX_RoiAlign:
-        if (opset < 16) ds_op_set_attr(im->module, op, "coordinate_transformation_mode", ds_attr_string(im->cx, "output_half_pixel"));
+        if (opset < 16)
+            ds_op_set_attr(im->module, op, "coordinate_transformation_mode",
+                           ds_attr_string(im->cx, "output_half_pixel"));
         break;
     case DS_ONNX_Scatter: op->kind = DS_ONNX_ScatterElements; break;
     case DS_ONNX_GroupNormalization:
@@ -223,7 +228,8 @@ ds_status ds_onnx_upgrade(ds_importer *im, ds_op *op) {
         break;
     case DS_ONNX_BatchNormalization:
         if (opset < 14 && has_more_results(op)) ds_op_set_attr(im->module, op, "training_mode", ds_attr_int(im->cx, 1));
-        if (opset < 9 && !ds_op_int(op, "spatial", 1)) ds_op_set_attr(im->module, op, "ds.elementwise", ds_attr_int(im->cx, 1));
+        if (opset < 9 && !ds_op_int(op, "spatial", 1))
+            ds_op_set_attr(im->module, op, "ds.elementwise", ds_attr_int(im->cx, 1));
         break;
     default: break;
     }

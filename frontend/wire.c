@@ -2,7 +2,10 @@
 
 enum { NONE, MODEL, GRAPH, NODE, ATTRIBUTE, TENSOR, SPARSE, VALUE_INFO, TYPE, TYPE_TENSOR, TYPE_NESTED, FUNCTION };
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
-enum { PAYLOAD_MIN = 64 /* shorter data stays where it is */, PAYLOAD_FIELD = 1000 /* the first of three that only this file may set */ };
+enum {
+    PAYLOAD_MIN = 64 /* shorter data stays where it is */,
+    PAYLOAD_FIELD = 1000 /* the first of three that only this file may set */
+};
 
 /* Which fields of which messages hold messages that matter here. */
 static const struct {
@@ -10,12 +13,13 @@ static const struct {
     uint32_t field;
     int inner;
 } nested[] = {
-    {MODEL, 7, GRAPH},         {MODEL, 25, FUNCTION},   {GRAPH, 1, NODE},       {GRAPH, 5, TENSOR},     {GRAPH, 11, VALUE_INFO},
-    {GRAPH, 12, VALUE_INFO},   {GRAPH, 13, VALUE_INFO}, {GRAPH, 15, SPARSE},    {NODE, 5, ATTRIBUTE},   {ATTRIBUTE, 5, TENSOR},
-    {ATTRIBUTE, 6, GRAPH},     {ATTRIBUTE, 10, TENSOR}, {ATTRIBUTE, 11, GRAPH}, {ATTRIBUTE, 14, TYPE},  {ATTRIBUTE, 22, SPARSE},
-    {SPARSE, 1, TENSOR},       {SPARSE, 2, TENSOR},     {VALUE_INFO, 2, TYPE},  {TYPE, 1, TYPE_TENSOR}, {TYPE, 4, TYPE_NESTED},
-    {TYPE, 5, TYPE_NESTED},    {TYPE, 9, TYPE_NESTED},  {TYPE_NESTED, 1, TYPE}, {TYPE_NESTED, 2, TYPE}, {FUNCTION, 7, NODE},
-    {FUNCTION, 11, ATTRIBUTE},
+    {MODEL, 7, GRAPH},       {MODEL, 25, FUNCTION},     {GRAPH, 1, NODE},        {GRAPH, 5, TENSOR},
+    {GRAPH, 11, VALUE_INFO}, {GRAPH, 12, VALUE_INFO},   {GRAPH, 13, VALUE_INFO}, {GRAPH, 15, SPARSE},
+    {NODE, 5, ATTRIBUTE},    {ATTRIBUTE, 5, TENSOR},    {ATTRIBUTE, 6, GRAPH},   {ATTRIBUTE, 10, TENSOR},
+    {ATTRIBUTE, 11, GRAPH},  {ATTRIBUTE, 14, TYPE},     {ATTRIBUTE, 22, SPARSE}, {SPARSE, 1, TENSOR},
+    {SPARSE, 2, TENSOR},     {VALUE_INFO, 2, TYPE},     {TYPE, 1, TYPE_TENSOR},  {TYPE, 4, TYPE_NESTED},
+    {TYPE, 5, TYPE_NESTED},  {TYPE, 9, TYPE_NESTED},    {TYPE_NESTED, 1, TYPE},  {TYPE_NESTED, 2, TYPE},
+    {FUNCTION, 7, NODE},     {FUNCTION, 11, ATTRIBUTE},
 };
 
 static const uint32_t payload_fields[] = {4, 5, 7, 9, 10, 11};
@@ -63,17 +67,19 @@ static bool is_payload(int message, uint32_t field, uint64_t length) {
 }
 
 static ds_status malformed(walker *w, const uint8_t *at, const char *what) {
-    return ds_report(w->diag, DS_ERROR, DS_E_protobuf, NULL, "%s at byte %llu: not an ONNX model, or a damaged one", what,
-                     (unsigned long long)(at - w->start));
+    return ds_report(w->diag, DS_ERROR, DS_E_protobuf, NULL, "%s at byte %llu: not an ONNX model, or a damaged one",
+                     what, (unsigned long long)(at - w->start));
 }
 
 static ds_status walk(walker *w, int message, const uint8_t *at, const uint8_t *end, int depth, ds_string *out) {
     if (depth > DS_WIRE_MAX_DEPTH)
-        return ds_report(w->diag, DS_ERROR, DS_E_nesting, NULL, "graphs are nested more than %d messages deep", DS_WIRE_MAX_DEPTH);
+        return ds_report(w->diag, DS_ERROR, DS_E_nesting, NULL, "graphs are nested more than %d messages deep",
+                         DS_WIRE_MAX_DEPTH);
     while (at < end) {
         const uint8_t *field_start = at;
         uint64_t key, value = 0;
-        if (!read_varint(&at, end, &key) || key >> 3 == 0 || key >> 3 > 0x1fffffff) return malformed(w, field_start, "bad field");
+        if (!read_varint(&at, end, &key) || key >> 3 == 0 || key >> 3 > 0x1fffffff)
+            return malformed(w, field_start, "bad field");
         uint32_t field = (uint32_t)(key >> 3);
         switch (key & 7) {
         case VARINT:
@@ -87,7 +93,8 @@ static ds_status walk(walker *w, int message, const uint8_t *at, const uint8_t *
             break;
         }
         case BYTES: {
-            if (!read_varint(&at, end, &value) || value > (uint64_t)(end - at)) return malformed(w, at, "length runs past the end");
+            if (!read_varint(&at, end, &value) || value > (uint64_t)(end - at))
+                return malformed(w, at, "length runs past the end");
             const uint8_t *data = at;
             at += value;
             int inner = inner_message(message, field);

@@ -21,8 +21,9 @@ static uint32_t attr_hash(const ds_attr *a) {
 }
 
 static bool attr_same(const ds_attr *a, const ds_attr *b) {
-    if (a->hash != b->hash || a->kind != b->kind || a->integer != b->integer || memcmp(&a->number, &b->number, sizeof a->number) != 0 ||
-        a->count != b->count || a->type != b->type || !a->text != !b->text)
+    if (a->hash != b->hash || a->kind != b->kind || a->integer != b->integer ||
+        memcmp(&a->number, &b->number, sizeof a->number) != 0 || a->count != b->count || a->type != b->type ||
+        !a->text != !b->text)
         return false;
     switch (a->kind) {
     case DS_ATTR_STRING: return memcmp(a->text, b->text, a->count) == 0;
@@ -55,7 +56,8 @@ static const ds_attr *attr_intern(ds_ir_context *cx, ds_attr *a) {
         if (s->kind == DS_INTERNED_ATTR && attr_same(s->object, a)) found = s->object;
     if (!found) {
         ds_attr *copy = copy_bytes(cx, a, sizeof *a);
-        if (a->text) copy->text = ds_arena_strndup(cx->arena, a->text, a->kind == DS_ATTR_STRING ? a->count : strlen(a->text));
+        if (a->text)
+            copy->text = ds_arena_strndup(cx->arena, a->text, a->kind == DS_ATTR_STRING ? a->count : strlen(a->text));
         if (a->items) copy->items = copy_bytes(cx, a->items, a->count * sizeof *a->items);
         if (a->entries) copy->entries = copy_bytes(cx, a->entries, a->count * sizeof *a->entries);
         if (a->exprs) copy->exprs = copy_bytes(cx, a->exprs, a->count * sizeof *a->exprs);
@@ -68,8 +70,12 @@ static const ds_attr *attr_intern(ds_ir_context *cx, ds_attr *a) {
 }
 
 const ds_attr *ds_attr_unit(ds_ir_context *cx) { return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_UNIT}); }
-const ds_attr *ds_attr_bool(ds_ir_context *cx, bool value) { return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_BOOL, .integer = value}); }
-const ds_attr *ds_attr_int(ds_ir_context *cx, int64_t value) { return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_INT, .integer = value}); }
+const ds_attr *ds_attr_bool(ds_ir_context *cx, bool value) {
+    return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_BOOL, .integer = value});
+}
+const ds_attr *ds_attr_int(ds_ir_context *cx, int64_t value) {
+    return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_INT, .integer = value});
+}
 const ds_attr *ds_attr_float(ds_ir_context *cx, double value) {
     return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_FLOAT, .number = value});
 }
@@ -109,7 +115,8 @@ static int compare_names(const void *a, const void *b) {
 
 const ds_attr *ds_attr_dict(ds_ir_context *cx, const ds_named_attr *entries, size_t count) {
     ds_named_attr *sorted = ds_xmalloc(count * sizeof *sorted);
-    for (size_t i = 0; i < count; i++) sorted[i] = (ds_named_attr){ds_context_name(cx, entries[i].name), entries[i].value};
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = (ds_named_attr){ds_context_name(cx, entries[i].name), entries[i].value};
     if (count > 1) qsort(sorted, count, sizeof *sorted, compare_names);
     const ds_attr *attr = attr_intern(cx, &(ds_attr){.kind = DS_ATTR_DICT, .entries = sorted, .count = count});
     free(sorted);
@@ -153,7 +160,9 @@ const ds_attr *ds_attr_exprs(ds_ir_context *cx, const ds_expr *const *e, size_t 
     return attr;
 }
 
-const ds_expr *ds_attr_to_expr(const ds_attr *attr) { return attr && attr->kind == DS_ATTR_EXPR ? attr->exprs[0] : NULL; }
+const ds_expr *ds_attr_to_expr(const ds_attr *attr) {
+    return attr && attr->kind == DS_ATTR_EXPR ? attr->exprs[0] : NULL;
+}
 
 void ds_attr_each_symbol(const ds_attr *attr, void (*visit)(void *user, const char *name), void *user) {
     if (!attr) return;
@@ -163,8 +172,10 @@ void ds_attr_each_symbol(const ds_attr *attr, void (*visit)(void *user, const ch
     }
 }
 
-const ds_attr *ds_attr_elements(ds_ir_context *cx, const ds_type *type, const void *bytes, size_t length, const char *name) {
-    return attr_intern(cx, &(ds_attr){.kind = DS_ATTR_ELEMENTS, .type = type, .bytes = bytes, .count = length, .text = name});
+const ds_attr *ds_attr_elements(ds_ir_context *cx, const ds_type *type, const void *bytes, size_t length,
+                                const char *name) {
+    return attr_intern(
+        cx, &(ds_attr){.kind = DS_ATTR_ELEMENTS, .type = type, .bytes = bytes, .count = length, .text = name});
 }
 
 const ds_attr *ds_attr_find(const ds_attr *dict, const char *name) {

@@ -1,8 +1,8 @@
 /* What modules share: interned names, expressions, types and attributes, and the sink for messages.
  *
  * Ownership: a context owns everything interned in it and must outlive its modules.
- * Threads:   interning takes the context's lock, so several modules of one context may be worked on at once; the sink is not locked
- *            (worker threads keep messages of their own).
+ * Threads:   interning takes the context's lock, so several modules of one context may be worked on at once; the
+ *            sink is not locked (worker threads keep messages of their own).
  */
 #ifndef DS_CONTEXT_H
 #define DS_CONTEXT_H

@@ -35,7 +35,8 @@ static int64_t power(int64_t base, int64_t exponent) {
 
 static int64_t divide(ds_elem elem, int64_t i, int64_t j, char how) {
     if (j == 0) return 0;
-    if (ds_elem_is_unsigned(elem)) return (int64_t)(how == '/' || how == 'f' ? (uint64_t)i / (uint64_t)j : (uint64_t)i % (uint64_t)j);
+    if (ds_elem_is_unsigned(elem))
+        return (int64_t)(how == '/' || how == 'f' ? (uint64_t)i / (uint64_t)j : (uint64_t)i % (uint64_t)j);
     if (j == -1) return how == '/' || how == 'f' ? (int64_t)(0 - (uint64_t)i) : 0;
     int64_t q = i / j, r = i % j;
     bool adjust = r != 0 && (r < 0) != (j < 0);
@@ -121,7 +122,8 @@ static bool symbolic_op(ds_ir_context *cx, ds_op_kind kind, const ds_cell *a, co
         return (ds_expr_nonneg(x) || ds_expr_divide_exactly(cx, x, y)) && set_expr(out, ds_expr_floordiv(cx, x, y));
     case DS_LOOP_floordiv: return !ds_expr_equals(y, 0) && set_expr(out, ds_expr_floordiv(cx, x, y));
     case DS_LOOP_mod: return !ds_expr_equals(y, 0) && set_expr(out, ds_expr_mod(cx, x, y));
-    case DS_LOOP_rem: return !ds_expr_equals(y, 0) && ds_expr_nonneg(x) && ds_expr_nonneg(y) && set_expr(out, ds_expr_mod(cx, x, y));
+    case DS_LOOP_rem:
+        return !ds_expr_equals(y, 0) && ds_expr_nonneg(x) && ds_expr_nonneg(y) && set_expr(out, ds_expr_mod(cx, x, y));
     case DS_LOOP_min: return set_expr(out, ds_expr_min(cx, x, y));
     case DS_LOOP_max: return set_expr(out, ds_expr_max(cx, x, y));
     case DS_LOOP_neg: return set_expr(out, ds_expr_scale(cx, x, -1));
@@ -174,7 +176,8 @@ static bool scalar_op(const ds_op *op, ds_ir_context *cx, const ds_cell *x, ds_c
         *out = x[0].i ? x[1] : x[2];
         return true;
     }
-    if (op->kind == DS_LOOP_cast) return cast_cell(elem, op->results[0].type->elem, x, ds_op_int(op, "saturate", 1), out);
+    if (op->kind == DS_LOOP_cast)
+        return cast_cell(elem, op->results[0].type->elem, x, ds_op_int(op, "saturate", 1), out);
     if (op->kind == DS_LOOP_bitcast) return false;
     bool is_float = ds_elem_is_float(elem);
     if (x[0].e || (op->operand_count > 1 && x[1].e)) {
@@ -182,7 +185,8 @@ static bool scalar_op(const ds_op *op, ds_ir_context *cx, const ds_cell *x, ds_c
         for (size_t k = 0; is_float && k < 2; k++) /* floats that are extents times whole numbers */
             if (!whole[k].e && (whole[k].f != floor(whole[k].f) || fabs(whole[k].f) > 1e15)) return false;
             else whole[k].i = ds_float_to_int(whole[k].f);
-        if (is_float && op->kind == DS_LOOP_div && !ds_expr_divide_exactly(cx, cell_expr(cx, &whole[0]), cell_expr(cx, &whole[1])))
+        if (is_float && op->kind == DS_LOOP_div &&
+            !ds_expr_divide_exactly(cx, cell_expr(cx, &whole[0]), cell_expr(cx, &whole[1])))
             return false;
         if (!symbolic_op(cx, op->kind, whole, op->operand_count > 1 ? &whole[1] : NULL, out)) return false;
         if (ds_elem_is_float(op->results[0].type->elem) && !out->e) out->f = (double)out->i;
@@ -193,10 +197,10 @@ static bool scalar_op(const ds_op *op, ds_ir_context *cx, const ds_cell *x, ds_c
     (void)c;
     switch (op->kind) {
 #define wrap(p, q, how) integer_op(elem, p, q, how)
-#define SCALAR_OP(name, arity, result, floats, ints)                                                                                       \
-    case DS_LOOP_##name:                                                                                                                   \
-        if (is_float) f = (double)(floats), n = ds_float_to_int(floats);                                                                   \
-        else n = (ints);                                                                                                                   \
+#define SCALAR_OP(name, arity, result, floats, ints)                                                                   \
+    case DS_LOOP_##name:                                                                                               \
+        if (is_float) f = (double)(floats), n = ds_float_to_int(floats);                                               \
+        else n = (ints);                                                                                               \
         break;
 #define LOOP_OP(...)
 #include "loop.def"
@@ -236,7 +240,8 @@ static bool map_value(frame *f, const ds_expr *e, int64_t *out) {
 
 static bool constant_cell(const ds_op *op, ds_cell *out) {
     const ds_attr *v = ds_op_attr(op, "value");
-    *out = v->kind == DS_ATTR_FLOAT ? (ds_cell){.f = round_to(op->results[0].type->elem, v->number)} : (ds_cell){.i = v->integer};
+    *out = v->kind == DS_ATTR_FLOAT ? (ds_cell){.f = round_to(op->results[0].type->elem, v->number)}
+                                    : (ds_cell){.i = v->integer};
     return true;
 }
 
@@ -400,14 +405,16 @@ static bool eval_reduce(frame *f, const ds_op *op, const ds_cells *const *in, si
     ds_elem elem = out[0].type->elem;
     do {
         ds_cell acc[16] = {{0}}, args[MAX_RANK];
-        for (size_t r = 0; init && r < results; r++) acc[r].f = init->items[r]->number, acc[r].i = init->items[r]->integer;
+        for (size_t r = 0; init && r < results; r++)
+            acc[r].f = init->items[r]->number, acc[r].i = init->items[r]->integer;
         if (!empty) do {
                 for (size_t i = 0; i < op->operand_count; i++)
                     if (!read_operand(f, op, i, in[i], &args[i])) return false;
                 if (contraction) {
                     acc[0].f += args[0].f * args[1].f;
                     acc[0].i = integer_op(elem, acc[0].i, integer_op(elem, args[0].i, args[1].i, '*'), '+');
-                } else if (!run_region(f, ds_op_block(op, 0), args, acc + results) || !run_region(f, ds_op_block(op, 1), acc, acc))
+                } else if (!run_region(f, ds_op_block(op, 0), args, acc + results) ||
+                           !run_region(f, ds_op_block(op, 1), acc, acc))
                     return false;
             } while (next_point(point, extents, rank, total));
         for (size_t r = 0; r < results; r++) {
@@ -433,17 +440,20 @@ static bool eval_index(const ds_eval_env *env, const ds_op *op, ds_cells *out) {
     return true;
 }
 
-static bool eval_concat(const ds_eval_env *env, const ds_op *op, const ds_cells *const *in, size_t limit, ds_cells *out) {
+static bool eval_concat(const ds_eval_env *env, const ds_op *op, const ds_cells *const *in, size_t limit,
+                        ds_cells *out) {
     if (!allocate_result(env, op->results[0].type, limit, out)) return false;
     size_t axis = (size_t)ds_op_int(op, "axis", 0), outer = 1, inner = 1, row = 0;
-    for (size_t i = 0; i < out->type->rank; i++) *(i < axis ? &outer : i > axis ? &inner : &row) *= (size_t)out->dims[i];
+    for (size_t i = 0; i < out->type->rank; i++)
+        *(i < axis ? &outer : i > axis ? &inner : &row) *= (size_t)out->dims[i];
     size_t start = 0;
     row = (size_t)out->dims[axis];
     for (size_t k = 0; k < op->operand_count; k++) {
         size_t part = (size_t)in[k]->dims[axis];
         if (start + part > row || in[k]->count != outer * part * inner) return false;
         for (size_t o = 0; o < outer; o++)
-            for (size_t e = 0; e < part * inner; e++) out->cells[(o * row + start) * inner + e] = in[k]->cells[o * part * inner + e];
+            for (size_t e = 0; e < part * inner; e++)
+                out->cells[(o * row + start) * inner + e] = in[k]->cells[o * part * inner + e];
         start += part;
     }
     return true;
@@ -519,7 +529,9 @@ bool ds_cells_to_bytes(ds_arena *arena, const ds_cells *cells, void **out_bytes,
         const ds_cell *c = &cells->cells[i];
         if (c->e) return false;
         uint64_t bits = e->class == DS_CLASS_FLOAT ? ds_float_encode(cells->type->elem, c->f, true) : (uint64_t)c->i;
-        if (e->bits < 8) bytes[i * e->bits / 8] = (uint8_t)(bytes[i * e->bits / 8] | (bits & ((1u << e->bits) - 1)) << (i * e->bits % 8));
+        if (e->bits < 8)
+            bytes[i * e->bits / 8] =
+                (uint8_t)(bytes[i * e->bits / 8] | (bits & ((1u << e->bits) - 1)) << (i * e->bits % 8));
         else memcpy(bytes + i * (e->bits / 8), &bits, e->bits / 8);
     }
     *out_bytes = bytes, *out_length = (size_t)length;

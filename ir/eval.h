@@ -1,8 +1,9 @@
-/* The reference evaluator: what graph ops mean, by definition, element by element. Slow and simple; independent of lowering.
+/* The reference evaluator: what graph ops mean, by definition, element by element. Slow and simple; independent of
+ * lowering.
  *
- * Floats are computed in double and rounded to the element type by casts and results; integers exactly, wrapping at their width.
- * An integer may also be an expression over symbols: that is how values that flow through Shape, Gather, Concat and Reshape are
- * followed, by the same code that computes numbers.
+ * Floats are computed in double and rounded to the element type by casts and results; integers exactly, wrapping at
+ * their width. An integer may also be an expression over symbols: that is how values that flow through Shape, Gather,
+ * Concat and Reshape are followed, by the same code that computes numbers.
  */
 #ifndef DS_EVAL_H
 #define DS_EVAL_H
@@ -31,7 +32,8 @@ typedef struct {
     int64_t (*symbol)(void *user, const ds_expr *atom); /* NULL: symbols stay symbolic */
 } ds_eval_env;
 
-/* Evaluates one graph op. False when something it needs is unknown or not decidable, or when a result would have over `limit` elements. */
+/* Evaluates one graph op. False when something it needs is unknown or not decidable, or when a result would have over
+ * `limit` elements. */
 bool ds_eval_op(const ds_eval_env *env, const ds_op *op, size_t limit, ds_cells *out_results);
 
 /* Between cells and bytes. From: false when an element is symbolic. */

@@ -30,7 +30,8 @@ static int compare(const ds_expr *a, const ds_expr *b) {
         for (size_t i = 0; i < a->term_count && i < b->term_count; i++) {
             int c = compare_terms(&a->terms[i], &b->terms[i]);
             if (c) return c;
-            if (a->terms[i].coefficient != b->terms[i].coefficient) return a->terms[i].coefficient < b->terms[i].coefficient ? -1 : 1;
+            if (a->terms[i].coefficient != b->terms[i].coefficient)
+                return a->terms[i].coefficient < b->terms[i].coefficient ? -1 : 1;
         }
         if (a->term_count != b->term_count) return a->term_count < b->term_count ? -1 : 1;
         return a->value < b->value ? -1 : 1;
@@ -59,8 +60,8 @@ static uint32_t hash_of(const ds_expr *e) {
 }
 
 static bool same(const ds_expr *a, const ds_expr *b) {
-    if (a->hash != b->hash || a->kind != b->kind || a->value != b->value || a->name != b->name || a->a != b->a || a->b != b->b ||
-        a->term_count != b->term_count)
+    if (a->hash != b->hash || a->kind != b->kind || a->value != b->value || a->name != b->name || a->a != b->a ||
+        a->b != b->b || a->term_count != b->term_count)
         return false;
     for (size_t i = 0; i < a->term_count; i++) {
         const ds_term *s = &a->terms[i], *t = &b->terms[i];
@@ -88,7 +89,8 @@ bool ds_symbol_is_late(const char *name) {
 /* What holds of an expression when it holds of a part. */
 static void note_parts(ds_expr *e) {
     e->has_dim = e->kind == DS_EXPR_DIM || (e->a && (e->a->has_dim || e->b->has_dim));
-    e->is_late = (e->kind == DS_EXPR_SYMBOL && ds_symbol_is_late(e->name)) || (e->a && (e->a->is_late || e->b->is_late));
+    e->is_late =
+        (e->kind == DS_EXPR_SYMBOL && ds_symbol_is_late(e->name)) || (e->a && (e->a->is_late || e->b->is_late));
     for (size_t i = 0; i < e->term_count; i++)
         for (size_t k = 0; k < e->terms[i].atom_count; k++) {
             e->has_dim = e->has_dim || e->terms[i].atoms[k]->has_dim;
@@ -125,7 +127,9 @@ static const ds_expr *intern(ds_ir_context *cx, ds_expr *e) {
     return found;
 }
 
-const ds_expr *ds_expr_const(ds_ir_context *cx, int64_t value) { return intern(cx, &(ds_expr){.kind = DS_EXPR_POLY, .value = value}); }
+const ds_expr *ds_expr_const(ds_ir_context *cx, int64_t value) {
+    return intern(cx, &(ds_expr){.kind = DS_EXPR_POLY, .value = value});
+}
 
 const ds_expr *ds_expr_symbol(ds_ir_context *cx, const char *name) {
     return intern(cx, &(ds_expr){.kind = DS_EXPR_SYMBOL, .name = ds_context_name(cx, name)});
@@ -155,7 +159,8 @@ typedef struct {
     ds_term *terms; /* stb_ds array; atom arrays are malloced */
 } poly;
 
-static void poly_add_term(poly *p, int64_t coefficient, const ds_expr *const *a, size_t a_count, const ds_expr *const *b, size_t b_count) {
+static void poly_add_term(poly *p, int64_t coefficient, const ds_expr *const *a, size_t a_count,
+                          const ds_expr *const *b, size_t b_count) {
     if (!coefficient) return;
     if (a_count + b_count == 0) {
         p->constant = wrap_add(p->constant, coefficient);
@@ -204,8 +209,11 @@ static const ds_expr *poly_finish(ds_ir_context *cx, poly *p) {
         else free(p->terms[i].atoms);
     }
     const ds_expr *result;
-    if (kept == 1 && !p->constant && p->terms[0].coefficient == 1 && p->terms[0].atom_count == 1) result = p->terms[0].atoms[0];
-    else result = intern(cx, &(ds_expr){.kind = DS_EXPR_POLY, .value = p->constant, .terms = p->terms, .term_count = kept});
+    if (kept == 1 && !p->constant && p->terms[0].coefficient == 1 && p->terms[0].atom_count == 1)
+        result = p->terms[0].atoms[0];
+    else
+        result =
+            intern(cx, &(ds_expr){.kind = DS_EXPR_POLY, .value = p->constant, .terms = p->terms, .term_count = kept});
     for (size_t i = 0; i < kept; i++) free(p->terms[i].atoms);
     arrfree(p->terms);
     return result;
@@ -270,7 +278,9 @@ bool ds_expr_is_const(const ds_expr *e, int64_t *out_value) {
     return true;
 }
 
-bool ds_expr_equals(const ds_expr *e, int64_t value) { return e->kind == DS_EXPR_POLY && !e->term_count && e->value == value; }
+bool ds_expr_equals(const ds_expr *e, int64_t value) {
+    return e->kind == DS_EXPR_POLY && !e->term_count && e->value == value;
+}
 
 /* ---- division ---- */
 
@@ -356,7 +366,8 @@ const ds_expr *ds_expr_floordiv(ds_ir_context *cx, const ds_expr *a, const ds_ex
     const ds_expr *exact = ds_expr_divide_exactly(cx, a, b), *rest;
     if (exact) return exact;
     const ds_expr *multiple = split_multiple(cx, a, b, &rest);
-    if (ds_expr_is_const(rest, &x) && ds_expr_is_const(b, &y)) return ds_expr_add(cx, multiple, ds_expr_const(cx, floor_div(x, y)));
+    if (ds_expr_is_const(rest, &x) && ds_expr_is_const(b, &y))
+        return ds_expr_add(cx, multiple, ds_expr_const(cx, floor_div(x, y)));
     if (ds_expr_equals(rest, 0)) return multiple;
     if (rest->kind == DS_EXPR_FLOORDIV && ds_expr_is_const(b, &y) && y > 0 && ds_expr_is_const(rest->b, &x) &&
         x > 0) /* (e/x)/y = e/(x*y) */
@@ -388,8 +399,12 @@ static const ds_expr *min_max(ds_ir_context *cx, ds_expr_kind kind, const ds_exp
     return compare(a, b) < 0 ? binary_atom(cx, kind, a, b) : binary_atom(cx, kind, b, a);
 }
 
-const ds_expr *ds_expr_min(ds_ir_context *cx, const ds_expr *a, const ds_expr *b) { return min_max(cx, DS_EXPR_MIN, a, b); }
-const ds_expr *ds_expr_max(ds_ir_context *cx, const ds_expr *a, const ds_expr *b) { return min_max(cx, DS_EXPR_MAX, a, b); }
+const ds_expr *ds_expr_min(ds_ir_context *cx, const ds_expr *a, const ds_expr *b) {
+    return min_max(cx, DS_EXPR_MIN, a, b);
+}
+const ds_expr *ds_expr_max(ds_ir_context *cx, const ds_expr *a, const ds_expr *b) {
+    return min_max(cx, DS_EXPR_MAX, a, b);
+}
 
 /* ---- broadcasts ---- */
 
@@ -402,7 +417,9 @@ static void collect_parts(const ds_expr *e, const ds_expr ***out) {
     arrput(*out, e);
 }
 
-static int compare_parts(const void *a, const void *b) { return compare(*(const ds_expr *const *)a, *(const ds_expr *const *)b); }
+static int compare_parts(const void *a, const void *b) {
+    return compare(*(const ds_expr *const *)a, *(const ds_expr *const *)b);
+}
 
 /* What a part says about the whole when it is never 1, or 1 only where another part says the extent anyway. */
 static bool decides(const ds_expr *part) { return part->range.low >= 2 || ds_expr_equals(part, 0); }
@@ -426,7 +443,8 @@ const ds_expr *ds_expr_broadcast(ds_ir_context *cx, const ds_expr *a, const ds_e
     for (size_t i = 0; i < count && !result; i++)
         if (decides(parts[i])) result = parts[i];
     for (size_t i = 0; i < count && !(result && decides(result)); i++)
-        if (!is_needless(parts, count, i)) result = result ? binary_atom(cx, DS_EXPR_BROADCAST, result, parts[i]) : parts[i];
+        if (!is_needless(parts, count, i))
+            result = result ? binary_atom(cx, DS_EXPR_BROADCAST, result, parts[i]) : parts[i];
     arrfree(parts);
     return result ? result : ds_expr_const(cx, 1);
 }
@@ -455,7 +473,8 @@ static bool mentions(const ds_expr *e, size_t dim) {
     return false;
 }
 
-bool ds_expr_linear(ds_ir_context *cx, const ds_expr *e, size_t dim, const ds_expr **out_coefficient, const ds_expr **out_rest) {
+bool ds_expr_linear(ds_ir_context *cx, const ds_expr *e, size_t dim, const ds_expr **out_coefficient,
+                    const ds_expr **out_rest) {
     const ds_expr *zero = ds_expr_const(cx, 0);
     *out_coefficient = zero, *out_rest = e;
     if (!mentions(e, dim)) return true;
@@ -615,7 +634,8 @@ void ds_expr_print(ds_string *out, const ds_expr *e) {
     }
     if (first) ds_string_printf(out, "%lld", (long long)e->value);
     else if (e->value)
-        ds_string_printf(out, e->value < 0 ? " - %llu" : " + %llu", (unsigned long long)(e->value < 0 ? -e->value : e->value));
+        ds_string_printf(out, e->value < 0 ? " - %llu" : " + %llu",
+                         (unsigned long long)(e->value < 0 ? -e->value : e->value));
 }
 
 typedef struct {

@@ -1,13 +1,13 @@
 /* Integer expressions over symbols (unknown extents) and dimensions (positions in an iteration space).
  *
- * One representation serves shapes ("2*seq + 1") and access maps ((d0, d1) -> (d0 * 4 + d1)): a canonical polynomial whose atoms are
- * symbols, dimensions, and floordiv, mod, min, max, broadcast of expressions. Interned: equal pointers mean equal expressions, for all
- * values.
+ * One representation serves shapes ("2*seq + 1") and access maps ((d0, d1) -> (d0 * 4 + d1)): a canonical polynomial
+ * whose atoms are symbols, dimensions, and floordiv, mod, min, max, broadcast of expressions. Interned: equal pointers
+ * mean equal expressions, for all values.
  *
- * Ownership: the context's. Threads: any (interning takes the context's lock). Arithmetic wraps like int64; byte sizes are checked
- * where they are computed.
- * Limits:    a product of sums that would have thousands of terms is given up: it becomes a symbol of no meaning, and the context says so
- *            (exprs_too_large); passes that see that fail.
+ * Ownership: the context's. Threads: any (interning takes the context's lock). Arithmetic wraps like int64; byte sizes
+ * are checked where they are computed.
+ * Limits:    a product of sums that would have thousands of terms is given up: it becomes a symbol of no meaning, and
+ *            the context says so (exprs_too_large); passes that see that fail.
  */
 #ifndef DS_EXPR_H
 #define DS_EXPR_H
@@ -38,10 +38,10 @@ typedef struct {
 /* Symbols that dsc makes. The prefix is how text tells them apart, and belongs to no symbol of a model.
  *
  *         kind    prefix  for people */
-#define DS_SYMBOL_KINDS(ROW)                                                                                                               \
-    ROW(count, "v_n", "a value that is read while running and never negative")                                                             \
-    ROW(value, "v_", "a value that is read while running")                                                                                 \
-    ROW(turn, "t", "a loop's position")                                                                                                    \
+#define DS_SYMBOL_KINDS(ROW)                                                                                           \
+    ROW(count, "v_n", "a value that is read while running and never negative")                                         \
+    ROW(value, "v_", "a value that is read while running")                                                             \
+    ROW(turn, "t", "a loop's position")                                                                                \
     ROW(extent, "u", "an extent without a name")
 
 typedef enum {
@@ -86,11 +86,14 @@ const ds_expr *ds_expr_ceildiv(ds_ir_context *cx, const ds_expr *a, const ds_exp
 const ds_expr *ds_expr_mod(ds_ir_context *cx, const ds_expr *a, const ds_expr *b); /* sign of b, as in floordiv */
 const ds_expr *ds_expr_min(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
 const ds_expr *ds_expr_max(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
-/* The extent of a broadcast of two extents: b where a is 1, else a. That operands fit is required elsewhere; where they do, the order does
- * not matter, so broadcasts of broadcasts are flattened and sorted, and extents that occur twice, or are 1, leave. */
+/* The extent of a broadcast of two extents: b where a is 1, else a. That operands fit is required elsewhere; where they
+ * do, the order does not matter, so broadcasts of broadcasts are flattened and sorted, and extents that occur twice, or
+ * are 1, leave. */
 const ds_expr *ds_expr_broadcast(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
-bool ds_expr_broadcasts(const ds_expr *e, const ds_expr *part); /* is `part` e, or one of the extents that e is a broadcast of? */
-/* 0 where an extent is 1 (or 0), else 1: what positions of a broadcast are multiplied by on the way to an operand of this extent. */
+bool ds_expr_broadcasts(const ds_expr *e,
+                        const ds_expr *part); /* is `part` e, or one of the extents that e is a broadcast of? */
+/* 0 where an extent is 1 (or 0), else 1: what positions of a broadcast are multiplied by on the way to an operand of
+ * this extent. */
 const ds_expr *ds_expr_stretch(ds_ir_context *cx, const ds_expr *extent);
 
 bool ds_expr_is_const(const ds_expr *e, int64_t *out_value); /* out_value may be NULL */
@@ -102,7 +105,8 @@ bool ds_expr_is_flag(const ds_expr *e); /* 0 or 1, and neither always */
 const ds_expr *ds_expr_divide_exactly(ds_ir_context *cx, const ds_expr *a, const ds_expr *b);
 
 /* e = coefficient * dim + rest with neither mentioning dim; false when e is not linear in it. */
-bool ds_expr_linear(ds_ir_context *cx, const ds_expr *e, size_t dim, const ds_expr **out_coefficient, const ds_expr **out_rest);
+bool ds_expr_linear(ds_ir_context *cx, const ds_expr *e, size_t dim, const ds_expr **out_coefficient,
+                    const ds_expr **out_rest);
 
 /* Replaces atoms: `map` gives the replacement of a SYMBOL or DIM, or NULL to keep it. */
 typedef const ds_expr *ds_expr_map(void *user, const ds_expr *atom);
@@ -116,7 +120,8 @@ void ds_expr_each_symbol(const ds_expr *e, void (*visit)(void *user, const char 
 int64_t ds_expr_evaluate(const ds_expr *e, int64_t (*value)(void *user, const ds_expr *atom), void *user);
 
 void ds_expr_print(ds_string *out, const ds_expr *e); /* "2*seq + 1"; d0 for dims; spaces as in affine maps */
-/* The inverse; NULL when the text is malformed. Names d0, d1, … are dims only when `dims` says how many there are (else 0). */
+/* The inverse; NULL when the text is malformed. Names d0, d1, … are dims only when `dims` says how many there are (else
+ * 0). */
 const ds_expr *ds_expr_parse(ds_ir_context *cx, const char *text, size_t dims);
 
 #endif

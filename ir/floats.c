@@ -48,8 +48,8 @@ double ds_float_decode(ds_elem elem, uint64_t bits) {
     if (f->negative_zero_is_nan && negative && !exponent && !mantissa) return (double)NAN;
     if (f->infinity && exponent == top) return mantissa ? (double)NAN : negative ? -(double)INFINITY : (double)INFINITY;
     if (f->has_nan && !f->infinity && exponent == top && mantissa == (1 << f->mantissa_bits) - 1) return (double)NAN;
-    double magnitude =
-        exponent ? ldexp(1.0 + ldexp(mantissa, -f->mantissa_bits), exponent - f->bias) : ldexp(mantissa, 1 - f->bias - f->mantissa_bits);
+    double magnitude = exponent ? ldexp(1.0 + ldexp(mantissa, -f->mantissa_bits), exponent - f->bias)
+                                : ldexp(mantissa, 1 - f->bias - f->mantissa_bits);
     return negative ? -magnitude : magnitude;
 }
 
@@ -77,9 +77,10 @@ uint64_t ds_float_encode(ds_elem elem, double value, bool saturate) {
     }
     if (elem == DS_f8e8m0) return encode_e8m0(value, saturate);
     const float_format *f = format_of(elem);
-    int width = 1 + f->exponent_bits + f->mantissa_bits, top = (1 << f->exponent_bits) - 1, ones = (1 << f->mantissa_bits) - 1;
+    int width = 1 + f->exponent_bits + f->mantissa_bits, top = (1 << f->exponent_bits) - 1,
+        ones = (1 << f->mantissa_bits) - 1;
     uint64_t sign = (uint64_t)(signbit(value) != 0) << (width - 1);
-    uint64_t nan = f->infinity               ? sign | ((uint64_t)top << f->mantissa_bits) | ((uint64_t)1 << (f->mantissa_bits - 1))
+    uint64_t nan = f->infinity ? sign | ((uint64_t)top << f->mantissa_bits) | ((uint64_t)1 << (f->mantissa_bits - 1))
                    : f->negative_zero_is_nan ? (uint64_t)1 << (width - 1)
                    : f->has_nan              ? sign | (((uint64_t)1 << (width - 1)) - 1)
                                              : 0;
@@ -90,7 +91,8 @@ uint64_t ds_float_encode(ds_elem elem, double value, bool saturate) {
     int exponent = 0;
     if (magnitude > 0 && !isinf(magnitude)) frexp(magnitude, &exponent);
     int scale = exponent - 1 < 1 - f->bias ? 1 - f->bias : exponent - 1;
-    double units = isinf(magnitude) ? 0 : nearbyint(ldexp(magnitude, f->mantissa_bits - scale)); /* in steps of the last place */
+    double units =
+        isinf(magnitude) ? 0 : nearbyint(ldexp(magnitude, f->mantissa_bits - scale)); /* in steps of the last place */
     uint64_t code = 0;
     if (units >= ldexp(1.0, f->mantissa_bits))
         code = ((uint64_t)(scale + f->bias) << f->mantissa_bits) + (uint64_t)(units - ldexp(1.0, f->mantissa_bits));

@@ -6,8 +6,9 @@
 #include <string.h>
 
 /* of functions of the graph, of kernels, of plans */
-#define FUNC_ATTRIBUTES                                                                                                                    \
-    "name:function arg_attrs?:dicts res_attrs?:dicts scratch?:exprs pieces?:expr symbols?:strings inputs?:types outputs?:types "           \
+#define FUNC_ATTRIBUTES                                                                                                \
+    "name:function arg_attrs?:dicts res_attrs?:dicts scratch?:exprs pieces?:expr symbols?:strings inputs?:types "      \
+    "outputs?:types "                                                                                                  \
     "result_attrs?:dicts tied?:ints arena?:expr arena_least?:int lane_bytes?:expr"
 #define PURE DS_PURE
 #define EFFECT DS_EFFECT
@@ -17,22 +18,26 @@ static const ds_op_info facts[DS_OP_KIND_COUNT] = {
     [DS_OP_NONE] = {"none", "", "", "", 0, 0, ""},
     [DS_FUNC] = {"func.func", "", "", FUNC_ATTRIBUTES, DS_EFFECT, 1, "a function"},
     [DS_RETURN] = {"func.return", "values...", "", "", DS_TERMINATOR, 0, "ends a function"},
-    [DS_OPAQUE] = {"opaque", "operands...", "results...", "ds.op:string", DS_EFFECT, -1, "an op that dsc has no table row for"},
-#define ONNX_OP(name, operands, results, rule) [DS_ONNX_##name] = {"onnx." #name, operands, results, "", DS_PURE, -1, ""},
+    [DS_OPAQUE] = {"opaque", "operands...", "results...", "ds.op:string", DS_EFFECT, -1,
+                   "an op that dsc has no table row for"},
+#define ONNX_OP(name, operands, results, rule)                                                                         \
+    [DS_ONNX_##name] = {"onnx." #name, operands, results, "", DS_PURE, -1, ""},
 #include "onnx.def"
 #undef ONNX_OP
-#define GRAPH_OP(name, operands, results, attributes, traits, regions, verify, doc)                                                        \
+#define GRAPH_OP(name, operands, results, attributes, traits, regions, verify, doc)                                    \
     [DS_GRAPH_##name] = {"graph." #name, operands, results, attributes, traits, regions, doc},
 #include "graph.def"
 #undef GRAPH_OP
-#define SCALAR_OP(name, arity, result, floats, ints)                                                                                       \
-    [DS_LOOP_##name] = {"loop." #name, arity == 1 ? "a" : arity == 2 ? "a b" : "a b c", "result", "", DS_PURE | DS_SCALAR, 0, #floats},
-#define LOOP_OP(name, operands, results, attributes, regions, doc)                                                                         \
+#define SCALAR_OP(name, arity, result, floats, ints)                                                                   \
+    [DS_LOOP_##                                                                                                        \
+        name] = {"loop." #name, arity == 1 ? "a" : arity == 2 ? "a b" : "a b c", "result", "", DS_PURE | DS_SCALAR, 0, \
+                 #floats},
+#define LOOP_OP(name, operands, results, attributes, regions, doc)                                                     \
     [DS_LOOP_##name] = {"loop." #name, operands, results, attributes, DS_EFFECT, regions, doc},
 #include "loop.def"
 #undef SCALAR_OP
 #undef LOOP_OP
-#define PLAN_OP(name, operands, results, attributes, regions, doc)                                                                         \
+#define PLAN_OP(name, operands, results, attributes, regions, doc)                                                     \
     [DS_PLAN_##name] = {"plan." #name, operands, results, attributes, DS_EFFECT, regions, doc},
 #include "plan.def"
 #undef PLAN_OP
@@ -126,7 +131,9 @@ int64_t ds_op_int(const ds_op *op, const char *name, int64_t otherwise) {
 
 double ds_op_float(const ds_op *op, const char *name, double otherwise) {
     const ds_attr *a = ds_op_attr(op, name);
-    return a && a->kind == DS_ATTR_FLOAT ? a->number : a && a->kind == DS_ATTR_INT ? (double)a->integer : (double)(float)otherwise;
+    return a && a->kind == DS_ATTR_FLOAT ? a->number
+           : a && a->kind == DS_ATTR_INT ? (double)a->integer
+                                         : (double)(float)otherwise;
 }
 
 const char *ds_op_text(const ds_op *op, const char *name, const char *otherwise) {
@@ -198,7 +205,8 @@ ds_value *ds_block_add_arg(ds_module *module, ds_block *block, const ds_type *ty
     ds_value **args = DS_NEW_ARRAY(module->arena, ds_value *, block->arg_count + 1);
     if (block->arg_count) memcpy(args, block->args, block->arg_count * sizeof *args);
     ds_value *value = DS_NEW(module->arena, ds_value);
-    *value = (ds_value){.type = type, .block = block, .index = (uint32_t)block->arg_count, .id = module->next_value_id++, .name = name};
+    *value = (ds_value){
+        .type = type, .block = block, .index = (uint32_t)block->arg_count, .id = module->next_value_id++, .name = name};
     args[block->arg_count++] = value;
     block->args = args;
     return value;
@@ -239,8 +247,8 @@ static void op_unlink(ds_op *op) {
     op->block = NULL;
 }
 
-ds_op *ds_op_create(ds_builder *b, ds_op_kind kind, ds_value *const *operands, size_t operand_count, const ds_type *const *results,
-                    size_t result_count, size_t region_count) {
+ds_op *ds_op_create(ds_builder *b, ds_op_kind kind, ds_value *const *operands, size_t operand_count,
+                    const ds_type *const *results, size_t result_count, size_t region_count) {
     ds_module *m = b->module;
     ds_op *op = DS_NEW(m->arena, ds_op);
     *op = (ds_op){.kind = kind,
@@ -390,7 +398,8 @@ ds_op *ds_op_clone(ds_builder *b, const ds_op *op, ds_mapping *mapping) {
     for (size_t r = 0; r < op->region_count; r++) {
         ds_block *from = ds_op_block(op, r), *to = ds_op_block(copy, r);
         for (size_t i = 0; i < from->arg_count; i++)
-            ds_mapping_set(mapping, from->args[i], ds_block_add_arg(b->module, to, from->args[i]->type, from->args[i]->name));
+            ds_mapping_set(mapping, from->args[i],
+                           ds_block_add_arg(b->module, to, from->args[i]->type, from->args[i]->name));
         ds_builder inner = {b->module, to, NULL, b->loc};
         for (ds_op *o = from->first; o; o = o->next) ds_op_clone(&inner, o, mapping);
     }

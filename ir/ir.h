@@ -1,9 +1,10 @@
 /* The IR in memory: modules, blocks, ops and values.
  *
- * Ownership: everything lives in its module's arena and goes away with it. Erasing an op unlinks it; its memory stays until then.
+ * Ownership: everything lives in its module's arena and goes away with it. Erasing an op unlinks it; its memory stays
+ * until then.
  * Threads:   one module, one thread. Types and attributes are interned in the context, which several modules share.
- * Errors:    functions that read input return ds_status and report to the context's sink. The others cannot fail: a broken invariant
- *            of dsc itself is an assertion.
+ * Errors:    functions that read input return ds_status and report to the context's sink. The others cannot fail:
+ *            a broken invariant of dsc itself is an assertion.
  */
 #ifndef DS_IR_H
 #define DS_IR_H
@@ -58,7 +59,8 @@ const char *ds_op_kind_nearest(const char *name); /* the name of an op that this
 const char *ds_onnx_attributes(ds_op_kind kind);
 bool ds_onnx_has_attribute(ds_op_kind kind, const char *name); /* dsc's own begin with "ds."; other ops have any */
 
-/* Where an op came from: an ONNX node's name, a spot of text IR or both, or several after fusion. Never lost by a pass. */
+/* Where an op came from: an ONNX node's name, a spot of text IR or both, or several after fusion. Never lost by a
+ * pass. */
 typedef struct ds_loc {
     const char *name;                    /* "" where only the spot is known */
     const struct ds_loc *first, *second; /* a fusion when name is NULL */
@@ -129,8 +131,9 @@ const ds_attr *ds_op_attr(const ds_op *op, const char *name); /* NULL when absen
 int64_t ds_op_int(const ds_op *op, const char *name, int64_t otherwise);
 double ds_op_float(const ds_op *op, const char *name, double otherwise); /* an f32, as ONNX's are; so is `otherwise` */
 const char *ds_op_text(const ds_op *op, const char *name, const char *otherwise);
-size_t ds_op_ints(const ds_op *op, const char *name, int64_t *out_values, size_t room); /* how many there are; 0 when absent */
-const ds_attr *ds_op_map(const ds_op *op, size_t operand);                              /* item of "maps" */
+size_t ds_op_ints(const ds_op *op, const char *name, int64_t *out_values,
+                  size_t room);                            /* how many there are; 0 when absent */
+const ds_attr *ds_op_map(const ds_op *op, size_t operand); /* item of "maps" */
 ds_op *ds_block_terminator(const ds_block *block);
 bool ds_value_unused(const ds_value *value);
 bool ds_value_has_one_use(const ds_value *value);
@@ -156,8 +159,8 @@ typedef struct {
 
 ds_block *ds_block_create(ds_module *module, ds_region *region);
 ds_value *ds_block_add_arg(ds_module *module, ds_block *block, const ds_type *type, const char *name);
-ds_op *ds_op_create(ds_builder *b, ds_op_kind kind, ds_value *const *operands, size_t operand_count, const ds_type *const *results,
-                    size_t result_count, size_t region_count);
+ds_op *ds_op_create(ds_builder *b, ds_op_kind kind, ds_value *const *operands, size_t operand_count,
+                    const ds_type *const *results, size_t result_count, size_t region_count);
 void ds_op_set_attr(ds_module *module, ds_op *op, const char *name, const ds_attr *value);
 void ds_op_set_operand(ds_op *op, size_t i, ds_value *value);
 void ds_op_set_operands(ds_module *module, ds_op *op, ds_value *const *values, size_t count);
@@ -169,7 +172,8 @@ const ds_loc *ds_loc_named(ds_module *module, const char *name);
 const ds_loc *ds_loc_fused(ds_module *module, const ds_loc *a, const ds_loc *b);
 const char *ds_module_new_symbol(ds_module *module, ds_symbol_kind kind); /* "u0", "v_1": unused so far */
 
-/* A copy of op (regions included) at the builder; operands are looked up in `mapping` (index: value id) where it has an entry. */
+/* A copy of op (regions included) at the builder; operands are looked up in `mapping` (index: value id) where it has an
+ * entry. */
 typedef struct {
     ds_value **to; /* stb_ds array indexed by value id; NULL: unchanged */
 } ds_mapping;
@@ -183,11 +187,13 @@ void ds_walk(ds_block *block, void (*visit)(void *user, ds_op *op), void *user);
 
 /* ---- checks and text ---- */
 
-/* Structure (operand, result, attribute and region counts from the tables; use before definition; terminators) and each op's own rule. */
+/* Structure (operand, result, attribute and region counts from the tables; use before definition; terminators) and each
+ * op's own rule. */
 DS_MUST_USE ds_status ds_module_verify(ds_module *module);
 void ds_module_print(ds_string *out, ds_module *module);
 void ds_op_print(ds_string *out, const ds_op *op); /* one op and its regions, outer values as %name or %v<id> */
-/* Also notes the line on which each op begins, `line` for the first, in a stb_ds hash map. Returns the line behind the last. */
+/* Also notes the line on which each op begins, `line` for the first, in a stb_ds hash map. Returns the line behind the
+ * last. */
 typedef struct {
     const ds_op *key;
     unsigned value;
@@ -195,8 +201,9 @@ typedef struct {
 unsigned ds_op_print_lines(ds_string *out, const ds_op *op, unsigned line, ds_op_line **lines);
 void ds_type_print(ds_string *out, const ds_type *type);
 void ds_attr_print(ds_string *out, const ds_attr *attr);
-/* Reads MLIR text. Large constants are looked up in the safetensors file that the module attribute ds.weights names, beside `path`. */
-DS_MUST_USE ds_status ds_module_parse(ds_ir_context *cx, ds_files *files, const char *text, size_t length, const char *path,
-                                      ds_module **out_module);
+/* Reads MLIR text. Large constants are looked up in the safetensors file that the module attribute ds.weights names,
+ * beside `path`. */
+DS_MUST_USE ds_status ds_module_parse(ds_ir_context *cx, ds_files *files, const char *text, size_t length,
+                                      const char *path, ds_module **out_module);
 
 #endif

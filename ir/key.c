@@ -22,7 +22,8 @@ static void write_encoding(writer *w, const ds_attr *encoding) {
         bool is_place = !strcmp(encoding->entries[i].name, "within") && a->kind == DS_ATTR_ARRAY;
         ds_string_printf(&w->text, "%s ", encoding->entries[i].name);
         if (!is_place) ds_attr_print(&w->text, a);
-        for (size_t k = 0; is_place && k + 1 < a->count; k++) ds_string_printf(&w->text, "%lld ", (long long)a->items[k]->integer);
+        for (size_t k = 0; is_place && k + 1 < a->count; k++)
+            ds_string_printf(&w->text, "%lld ", (long long)a->items[k]->integer);
     }
 }
 
@@ -43,7 +44,8 @@ static void name_value(writer *w, const ds_value *v) {
 
 /* What does not change the code: for reports, and what is decided about the kernel. */
 static bool is_about(const char *name) {
-    static const char *const names[] = {"node", "what", "key", "flops", "bytes", "name", "schedule", "part", "at", "whole", "beside"};
+    static const char *const names[] = {"node",     "what", "key", "flops", "bytes", "name",
+                                        "schedule", "part", "at",  "whole", "beside"};
     for (size_t i = 0; i < DS_COUNT(names); i++)
         if (!strcmp(names[i], name)) return true;
     return false;
@@ -55,7 +57,8 @@ static void write_op(writer *w, const ds_op *op) {
     ds_string_printf(&w->text, "%s(", ds_op_facts(op->kind)->name);
     for (size_t i = 0; i < op->operand_count; i++) {
         const ds_value *v = ds_op_operand(op, i);
-        ds_string_printf(&w->text, "%zd ", hmgeti(w->numbers, v) >= 0 ? (ptrdiff_t)hmget(w->numbers, v) : (ptrdiff_t)-1);
+        ds_string_printf(&w->text, "%zd ",
+                         hmgeti(w->numbers, v) >= 0 ? (ptrdiff_t)hmget(w->numbers, v) : (ptrdiff_t)-1);
     }
     ds_string_printf(&w->text, ") ");
     for (size_t i = 0; i < op->attr_count; i++) {
@@ -93,7 +96,8 @@ static uint64_t hash(uint64_t h, const char *text) {
 }
 
 const char *ds_kernel_key_of(ds_ir_context *cx, const char *text) {
-    return ds_arena_printf(cx->arena, "%016" PRIx64 "%016" PRIx64, hash(0xcbf29ce484222325u, text), hash(0x9e3779b97f4a7c15u, text));
+    return ds_arena_printf(cx->arena, "%016" PRIx64 "%016" PRIx64, hash(0xcbf29ce484222325u, text),
+                           hash(0x9e3779b97f4a7c15u, text));
 }
 
 const char *ds_kernel_key(ds_ir_context *cx, const ds_op *kernel) {

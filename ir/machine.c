@@ -28,7 +28,9 @@ static const struct {
 #undef DS_CPU
 };
 
-const ds_machine *ds_machine_at(size_t index) { return index < sizeof machines / sizeof *machines ? &machines[index] : NULL; }
+const ds_machine *ds_machine_at(size_t index) {
+    return index < sizeof machines / sizeof *machines ? &machines[index] : NULL;
+}
 
 #if defined(__x86_64__)
 static void identify(char maker[13], uint32_t *family, uint32_t *model) {
@@ -59,7 +61,8 @@ const char *ds_machine_native(void) {
     uint32_t family = 0, model = 0;
     identify(maker, &family, &model);
     for (size_t i = 0; i < sizeof cpus / sizeof *cpus; i++)
-        if (!strcmp(cpus[i].maker, maker) && cpus[i].family == family && cpus[i].first <= model && model <= cpus[i].last)
+        if (!strcmp(cpus[i].maker, maker) && cpus[i].family == family && cpus[i].first <= model &&
+            model <= cpus[i].last)
             return cpus[i].name;
     return NULL;
 }

@@ -5,7 +5,7 @@
 
 #define LANES DS_MMA_LANES
 static const ds_mma rows[] = {
-#define DS_MMA(name, lhs, rhs, sum, m, n, k, shape, needs, rate, generator, doc)                                                           \
+#define DS_MMA(name, lhs, rhs, sum, m, n, k, shape, needs, rate, generator, doc)                                       \
     {#name, DS_##lhs, DS_##rhs, DS_##sum, m, n, k, DS_MMA_##shape, needs, rate, #generator, doc},
 #include "mma.def"
 #undef DS_MMA

@@ -1,5 +1,5 @@
-/* MLIR text -> IR: what print.c writes, and what people write: aliases of types (!name = …) and attributes (#name = …), types of results
- * that are left to be inferred, and names of values that become those of inputs, nodes and outputs. */
+/* MLIR text -> IR: what print.c writes, and what people write: aliases of types (!name = …) and attributes (#name = …),
+ * types of results that are left to be inferred, and names of values that become those of inputs, nodes and outputs. */
 #include <ctype.h>
 #include <string.h>
 
@@ -118,7 +118,8 @@ static bool read_block_args(reader *r, ds_block *block) {
     if (!parse_accept(r, "(")) return true;
     while (!parse_peek(r, ')')) {
         const char *from = r->at, *name;
-        if (!parse_expect(r, "%") || !(name = parse_word(r)) || !parse_expect(r, ":")) return parse_fail(r, from, "expected %%NAME: TYPE");
+        if (!parse_expect(r, "%") || !(name = parse_word(r)) || !parse_expect(r, ":"))
+            return parse_fail(r, from, "expected %%NAME: TYPE");
         const ds_type *type = parse_type(r);
         if (!type || !define(r, name, from, ds_block_add_arg(r->m, block, type, NULL))) return false;
         if (!parse_accept(r, ",")) break;
@@ -173,7 +174,8 @@ static bool read_result_names(reader *r, op_parts *p) {
         int64_t count = 1;
         if (!name) return parse_fail(r, from, "expected a value's name");
         if (parse_accept(r, ":") && !parse_int(r, &count)) return false;
-        if (count < 1 || count > MOST_RESULTS) return parse_fail(r, from, "there are no ops with %lld results", (long long)count);
+        if (count < 1 || count > MOST_RESULTS)
+            return parse_fail(r, from, "there are no ops with %lld results", (long long)count);
         for (int64_t i = 0; i < count; i++) {
             arrput(p->names, i ? ds_arena_printf(r->cx->arena, "%s#%lld", name, (long long)i) : name);
             arrput(p->name_starts, from);
@@ -212,14 +214,16 @@ static size_t index_of(const char *names, const char *name) {
 static bool fail_attribute(reader *r, const ds_op *op, const char *name, const char *at) {
     const char *all = ds_onnx_attributes(op->kind), *op_name = ds_op_facts(op->kind)->name, *nearest = NULL;
     size_t operand = index_of(ds_op_facts(op->kind)->operands, name);
-    if (operand != SIZE_MAX) return parse_fail(r, at, "'%s' is operand %zu of %s, not an attribute", name, operand, op_name);
+    if (operand != SIZE_MAX)
+        return parse_fail(r, at, "'%s' is operand %zu of %s, not an attribute", name, operand, op_name);
     if (!*all) return parse_fail(r, at, "%s has no attributes at the newest opset, so not '%s'", op_name, name);
     for (const char *word = all; *word; word += strspn(word, " ")) {
         size_t n = strcspn(word, " ");
         nearest = ds_nearer_name(name, nearest, ds_arena_strndup(r->cx->arena, word, n));
         word += n;
     }
-    return parse_fail(r, at, "%s has no attribute '%s'%s; at the newest opset it has: %s", op_name, name, parse_guess(r, nearest), all);
+    return parse_fail(r, at, "%s has no attribute '%s'%s; at the newest opset it has: %s", op_name, name,
+                      parse_guess(r, nearest), all);
 }
 
 static bool read_attributes(reader *r, ds_op *op, op_parts *p) {
@@ -250,8 +254,9 @@ static bool read_regions(reader *r, ds_op *op) {
 static bool check_defined(reader *r, const op_parts *p, const char *what) {
     for (size_t i = 0; i < arrlenu(p->types); i++)
         if (!parse_same_type(r, p->operands[i]->type, p->types[i]))
-            return parse_fail(r, p->type_starts[i], "%s %zu, %s, was defined as %s, not as %s", what, i, p->use_names[i],
-                              parse_type_text(r, p->operands[i]->type), parse_type_text(r, p->types[i]));
+            return parse_fail(r, p->type_starts[i], "%s %zu, %s, was defined as %s, not as %s", what, i,
+                              p->use_names[i], parse_type_text(r, p->operands[i]->type),
+                              parse_type_text(r, p->types[i]));
     return true;
 }
 
@@ -261,14 +266,16 @@ static bool read_types(reader *r, op_parts *p) {
     const char *from = r->at;
     if (!read_type_list(r, &p->types, &p->type_starts)) return false;
     if (arrlenu(p->types) != arrlenu(p->operands))
-        return parse_fail(r, from, "there are %zu operands and %zu types of operands", arrlenu(p->operands), arrlenu(p->types));
+        return parse_fail(r, from, "there are %zu operands and %zu types of operands", arrlenu(p->operands),
+                          arrlenu(p->types));
     if (!check_defined(r, p, "operand")) return false;
     if (!parse_expect(r, "->")) return false;
     parse_skip(r);
     from = r->at;
     if (!read_type_list(r, &p->results, &p->type_starts)) return false;
     if (arrlenu(p->names) == arrlenu(p->results)) return true;
-    return parse_fail(r, from, "there are %zu results before '=' and %zu types of results", arrlenu(p->names), arrlenu(p->results));
+    return parse_fail(r, from, "there are %zu results before '=' and %zu types of results", arrlenu(p->names),
+                      arrlenu(p->results));
 }
 
 static bool make_results(reader *r, ds_op *op, const op_parts *p) {
@@ -287,7 +294,8 @@ static const char *name_of(const ds_op *op, const op_parts *p) {
     return is_node && arrlenu(p->names) && is_own_name(p->names[0]) ? p->names[0] : "";
 }
 
-/* "dialect.name"(%a, %b) ({…}) {…} : (types) -> types. Regions come before the types, so the op is made first and its results after. */
+/* "dialect.name"(%a, %b) ({…}) {…} : (types) -> types. Regions come before the types, so the op is made first and its
+ * results after. */
 static bool read_generic(reader *r, ds_block *block, op_parts *p) {
     const char *name, *from;
     size_t length;
@@ -356,7 +364,8 @@ static bool read_ops(reader *r, ds_block *block) {
         const char *from = r->at;
         if (parse_accept(r, "func.return") || parse_accept(r, "return")) {
             r->returned = from;
-            if (!read_return(r, block, parse_spot(r, from))) return parse_fail(r, from, "expected func.return %%a, %%b : TYPE, TYPE");
+            if (!read_return(r, block, parse_spot(r, from)))
+                return parse_fail(r, from, "expected func.return %%a, %%b : TYPE, TYPE");
             continue;
         }
         op_parts p = {0};
@@ -382,14 +391,18 @@ static bool any_entries(const ds_attr *const *dicts, size_t count) {
     return false;
 }
 
-static const ds_attr *optional_dict(reader *r) { return parse_accept(r, "{") ? parse_dict(r) : ds_attr_dict(r->cx, NULL, 0); }
+static const ds_attr *optional_dict(reader *r) {
+    return parse_accept(r, "{") ? parse_dict(r) : ds_attr_dict(r->cx, NULL, 0);
+}
 
 static bool read_arguments(reader *r, ds_block *block, function_parts *f) {
     if (!parse_expect(r, "(")) return false;
     while (!parse_peek(r, ')')) {
         const char *from = r->at, *name = parse_expect(r, "%") ? parse_word(r) : NULL;
         const ds_type *type = name && parse_expect(r, ":") ? parse_type(r) : NULL;
-        if (!type || !define(r, name, from, ds_block_add_arg(r->m, block, type, is_own_name(name) ? ds_context_name(r->cx, name) : NULL)))
+        if (!type ||
+            !define(r, name, from,
+                    ds_block_add_arg(r->m, block, type, is_own_name(name) ? ds_context_name(r->cx, name) : NULL)))
             return parse_fail(r, from, "expected %%NAME: TYPE");
         const ds_attr *dict = optional_dict(r);
         if (!dict) return false;
@@ -424,15 +437,16 @@ static bool is_left_open(const ds_value *v) {
 }
 
 static bool fail_result(reader *r, const function_parts *f, size_t i, const ds_type *is) {
-    return parse_fail(r, f->type_starts[i], "result %zu of the function is %s, but %s is returned", i, parse_type_text(r, f->types[i]),
-                      parse_type_text(r, is));
+    return parse_fail(r, f->type_starts[i], "result %zu of the function is %s, but %s is returned", i,
+                      parse_type_text(r, f->types[i]), parse_type_text(r, is));
 }
 
 static bool check_results(reader *r, const ds_block *block, const function_parts *f) {
     const ds_op *last = block->last;
     if (!last || last->kind != DS_RETURN) return true; /* the verifier says so */
     if (arrlenu(f->types) != last->operand_count)
-        return parse_fail(r, r->returned, "values returned: %zu, results of the function: %zu", last->operand_count, arrlenu(f->types));
+        return parse_fail(r, r->returned, "values returned: %zu, results of the function: %zu", last->operand_count,
+                          arrlenu(f->types));
     for (size_t i = 0; i < last->operand_count; i++) {
         ds_value *v = ds_op_operand(last, i);
         if (is_left_open(v) && f->types[i]->kind == DS_TYPE_TENSOR) {
@@ -457,11 +471,13 @@ static const ds_attr *with_name(reader *r, const ds_attr *dict, const char *name
 /* Inputs and outputs of a model are called as its values are, unless ds.name says something else. */
 static void name_model(reader *r, const ds_block *block, function_parts *f) {
     for (size_t i = 0; i < arrlenu(f->args); i++)
-        if (is_own_name(f->arg_names[i]) && !ds_attr_find(f->args[i], "ds.name")) f->args[i] = with_name(r, f->args[i], f->arg_names[i]);
+        if (is_own_name(f->arg_names[i]) && !ds_attr_find(f->args[i], "ds.name"))
+            f->args[i] = with_name(r, f->args[i], f->arg_names[i]);
     const ds_op *last = block->last && block->last->kind == DS_RETURN ? block->last : NULL;
     for (size_t i = 0; last && i < arrlenu(f->results) && i < last->operand_count; i++) {
         const char *name = ds_op_operand(last, i)->name;
-        if (name && is_own_name(name) && !ds_attr_find(f->results[i], "ds.name")) f->results[i] = with_name(r, f->results[i], name);
+        if (name && is_own_name(name) && !ds_attr_find(f->results[i], "ds.name"))
+            f->results[i] = with_name(r, f->results[i], name);
     }
 }
 
@@ -485,8 +501,8 @@ static bool read_func(reader *r, const char *from) {
     ds_op *func = ds_func_create(r->m, name->text);
     ds_block *block = ds_op_block(func, 0);
     ds_spot spot = parse_spot(r, from);
-    bool good =
-        read_arguments(r, block, &f) && read_results(r, &f) && read_function_attributes(r, func) && read_region(r, &func->regions[0]);
+    bool good = read_arguments(r, block, &f) && read_results(r, &f) && read_function_attributes(r, func) &&
+                read_region(r, &func->regions[0]);
     bool of_graph = good && !ds_op_attr(func, "inputs") && !ds_op_attr(func, "pieces");
     if (of_graph) good = check_results(r, block, &f);
     if (of_graph && good && !strcmp(name->text, "main")) name_model(r, block, &f);
@@ -547,15 +563,23 @@ static bool read_module(reader *r) {
     return !r->failed && (r->at == r->end || parse_fail(r, r->at, "expected the end of the text"));
 }
 
-ds_status ds_module_parse(ds_ir_context *cx, ds_files *files, const char *text, size_t length, const char *path, ds_module **out_module) {
-    reader r = {.cx = cx, .m = ds_module_create(cx), .start = text, .at = text, .end = text + length, .files = files, .path = path};
+ds_status ds_module_parse(ds_ir_context *cx, ds_files *files, const char *text, size_t length, const char *path,
+                          ds_module **out_module) {
+    reader r = {.cx = cx,
+                .m = ds_module_create(cx),
+                .start = text,
+                .at = text,
+                .end = text + length,
+                .files = files,
+                .path = path};
     *out_module = NULL;
     cx->diag->source = text;
     cx->diag->source_length = length;
     sh_new_arena(r.values);
     sh_new_strdup(r.attrs);
     sh_new_strdup(r.types);
-    bool good = read_module(&r) || parse_fail(&r, r.at, "this is not well-formed"); /* unless something more precise was said */
+    bool good =
+        read_module(&r) || parse_fail(&r, r.at, "this is not well-formed"); /* unless something more precise was said */
     shfree(r.values), shfree(r.attrs), shfree(r.types), hmfree(r.unnamed);
     ds_safetensors_close(&r.weights);
     ds_status status = good ? ds_module_verify(r.m) : DS_BAD_INPUT;

@@ -1,5 +1,5 @@
-/* What the files that read text share: parse.c (ops, functions, modules), parse_attr.c (types and attributes), parse_words.c (characters,
- * words, errors). */
+/* What the files that read text share: parse.c (ops, functions, modules), parse_attr.c (types and attributes),
+ * parse_words.c (characters, words, errors). */
 #ifndef DS_PARSE_H
 #define DS_PARSE_H
 

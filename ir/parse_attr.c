@@ -56,7 +56,8 @@ static bool read_extents(reader *r, shape *s) {
         if (open) r->at++;
         else if (!parse_int(r, &extent)) return false;
         if (extent < 0) return parse_fail(r, from, "an extent is negative");
-        if (r->at == r->end || *r->at != 'x') return parse_fail(r, r->at, "expected 'x' behind an extent, as in 4x?xf32");
+        if (r->at == r->end || *r->at != 'x')
+            return parse_fail(r, r->at, "expected 'x' behind an extent, as in 4x?xf32");
         r->at++;
         s->open[s->rank] = open;
         s->dims[s->rank++] = open ? unnamed_extent_of(r) : ds_expr_const(r->cx, extent);
@@ -65,10 +66,12 @@ static bool read_extents(reader *r, shape *s) {
 
 static bool name_extents(reader *r, shape *s, const ds_attr *names, const char *from) {
     if (names->kind != DS_ATTR_ARRAY) return parse_fail(r, from, "'dims' is not a list");
-    if (names->count > s->rank) return parse_fail(r, from, "'dims' has %zu names for %zu dimensions", names->count, s->rank);
+    if (names->count > s->rank)
+        return parse_fail(r, from, "'dims' has %zu names for %zu dimensions", names->count, s->rank);
     for (size_t i = 0; i < names->count; i++) {
         const ds_attr *name = names->items[i];
-        if (name->kind != DS_ATTR_STRING) return parse_fail(r, from, "'dims' is a list of strings: an extent's name, or \"\"");
+        if (name->kind != DS_ATTR_STRING)
+            return parse_fail(r, from, "'dims' is a list of strings: an extent's name, or \"\"");
         if (!name->count) continue;
         const ds_expr *e = ds_expr_parse(r->cx, name->text, 0);
         if (!e) return parse_fail(r, from, "an extent in 'dims' is not an expression: '%s'", name->text);
@@ -91,13 +94,16 @@ static const ds_type *read_tensor(reader *r) {
     if (!read_extents(r, &s)) return NULL;
     ds_elem elem = find_elem(r);
     if (elem == DS_NO_ELEM)
-        return parse_fail(r, r->at, "expected a number, ? or an element type, as in tensor<?x3xf32, {dims = [\"n\", \"\"]}>"), NULL;
+        return parse_fail(r, r->at,
+                          "expected a number, ? or an element type, as in tensor<?x3xf32, {dims = [\"n\", \"\"]}>"),
+               NULL;
     const ds_attr *encoding = NULL;
     bool encoded = parse_accept(r, ",");
     parse_skip(r);
     const char *from = r->at;
     if (encoded && !(encoding = parse_attr(r))) return NULL;
-    if (encoded && encoding->kind != DS_ATTR_DICT) return parse_fail(r, from, "expected {dims = [\"…\"]} with names of the extents"), NULL;
+    if (encoded && encoding->kind != DS_ATTR_DICT)
+        return parse_fail(r, from, "expected {dims = [\"…\"]} with names of the extents"), NULL;
     ds_named_attr kept[MOST_ENTRIES];
     size_t count = 0;
     const ds_attr *names = ds_attr_find(encoding, "dims");
@@ -122,7 +128,8 @@ static const ds_type *read_vector(reader *r) {
     const char *from = r->at;
     if (!parse_int(r, &lanes)) return NULL;
     if (lanes <= 1 || lanes > 64) return parse_fail(r, from, "a vector has 2 to 64 lanes"), NULL;
-    if (r->at == r->end || *r->at != 'x') return parse_fail(r, r->at, "expected 'x' behind the lanes, as in vector<8xf32>"), NULL;
+    if (r->at == r->end || *r->at != 'x')
+        return parse_fail(r, r->at, "expected 'x' behind the lanes, as in vector<8xf32>"), NULL;
     r->at++;
     ds_elem elem = read_elem(r);
     return elem != DS_NO_ELEM && parse_expect(r, ">") ? ds_type_vector(r->cx, elem, (size_t)lanes) : NULL;
@@ -243,7 +250,8 @@ static bool put_integer(reader *r, ds_elem elem, uint8_t *to) {
     if (!parse_int(r, &v)) return false;
     if (r->at < r->end && (*r->at == '.' || *r->at == 'e'))
         return parse_fail(r, from, "expected an integer: the elements are %s", ds_elem_facts(elem)->text);
-    if (!integer_fits(elem, v)) return parse_fail(r, from, "%lld does not fit %s", (long long)v, ds_elem_facts(elem)->text);
+    if (!integer_fits(elem, v))
+        return parse_fail(r, from, "%lld does not fit %s", (long long)v, ds_elem_facts(elem)->text);
     memcpy(to, &v, ds_elem_facts(elem)->bits / 8);
     return true;
 }
@@ -261,7 +269,8 @@ static bool put_float(reader *r, ds_elem elem, uint8_t *to) {
     char *end;
     if (!strncmp(text, "0x", 2)) {
         uint64_t bits = strtoull(text, &end, 16);
-        if (*end || (size < 8 && bits >> (8 * size))) return parse_fail(r, r->at, "expected the bits of an %s", ds_elem_facts(elem)->text);
+        if (*end || (size < 8 && bits >> (8 * size)))
+            return parse_fail(r, r->at, "expected the bits of an %s", ds_elem_facts(elem)->text);
         memcpy(to, &bits, size);
         r->at += n;
         return true;
@@ -338,10 +347,13 @@ static const ds_attr *read_dense(reader *r) {
 static bool open_weights(reader *r, const char *at) {
     const ds_attr *file = ds_module_attr(r->m, "ds.weights");
     if (!file || file->kind != DS_ATTR_STRING)
-        return parse_fail(r, at, "no file of weights is named: the module needs an attribute, as ds.weights = \"model.safetensors\"");
-    if (strchr(file->text, '/')) return parse_fail(r, at, "ds.weights has to name a file beside this one, not '%s'", file->text);
+        return parse_fail(
+            r, at, "no file of weights is named: the module needs an attribute, as ds.weights = \"model.safetensors\"");
+    if (strchr(file->text, '/'))
+        return parse_fail(r, at, "ds.weights has to name a file beside this one, not '%s'", file->text);
     const char *slash = strrchr(r->path, '/');
-    const char *full = ds_arena_printf(r->cx->arena, "%.*s%s", slash ? (int)(slash - r->path + 1) : 0, r->path, file->text);
+    const char *full =
+        ds_arena_printf(r->cx->arena, "%.*s%s", slash ? (int)(slash - r->path + 1) : 0, r->path, file->text);
     if (ds_safetensors_open(r->cx, r->files, full, &r->weights) == DS_OK) return true;
     ds_report_at(r->cx->diag, DS_NOTE, DS_NO_CODE, parse_spot(r, at), NULL, "which is needed here");
     r->failed = true;
@@ -349,11 +361,14 @@ static bool open_weights(reader *r, const char *at) {
 }
 
 /* The type that text gives a tensor of the file has the same elements; an unranked one takes the file's shape. */
-static const ds_type *type_of_weights(reader *r, const ds_safetensor *t, const char *name, const ds_type *says, const char *type_at) {
+static const ds_type *type_of_weights(reader *r, const ds_safetensor *t, const char *name, const ds_type *says,
+                                      const char *type_at) {
     bool open = says->kind == DS_TYPE_UNRANKED;
     uint64_t count;
     if (!open && !ds_type_static_count(says, &count))
-        return parse_fail(r, type_at, "a resource needs a tensor type without '?'; tensor<*xf32> takes the file's shape"), NULL;
+        return parse_fail(r, type_at,
+                          "a resource needs a tensor type without '?'; tensor<*xf32> takes the file's shape"),
+               NULL;
     const ds_type *has = ds_safetensors_type(r->cx, t, says->elem, open ? NULL : says);
     if (has && (open || has == says)) return has;
     ds_string text = {0};
@@ -364,12 +379,15 @@ static const ds_type *type_of_weights(reader *r, const ds_safetensor *t, const c
 }
 
 /* The bytes lie in the file that the module's ds.weights names, in the text's own folder. */
-static const ds_attr *find_resource(reader *r, const char *name, const char *at, const ds_type *type, const char *type_at) {
+static const ds_attr *find_resource(reader *r, const char *name, const char *at, const ds_type *type,
+                                    const char *type_at) {
     const char *nearest = NULL;
-    if (type->kind != DS_TYPE_TENSOR && type->kind != DS_TYPE_UNRANKED) return parse_fail(r, type_at, "a resource is a tensor"), NULL;
+    if (type->kind != DS_TYPE_TENSOR && type->kind != DS_TYPE_UNRANKED)
+        return parse_fail(r, type_at, "a resource is a tensor"), NULL;
     if (!r->weights.name && !open_weights(r, at)) return NULL;
     const ds_safetensor *t = ds_safetensors_find(&r->weights, name);
-    for (size_t i = 0; !t && i < shlenu(r->weights.tensors); i++) nearest = ds_nearer_name(name, nearest, r->weights.tensors[i].key);
+    for (size_t i = 0; !t && i < shlenu(r->weights.tensors); i++)
+        nearest = ds_nearer_name(name, nearest, r->weights.tensors[i].key);
     if (!t) return parse_fail(r, at, "'%s' has no tensor '%s'%s", r->weights.name, name, parse_guess(r, nearest)), NULL;
     type = type_of_weights(r, t, name, type, type_at);
     return type ? ds_attr_elements(r->cx, type, t->bytes, (size_t)t->length, name) : NULL;
@@ -460,17 +478,19 @@ bool parse_entries(reader *r, ds_named_attr **out, const char ***starts) {
     return parse_expect(r, "}");
 }
 
-/* What print.c writes as dictionaries for want of MLIR syntax: maps with min and max, constants as bytes, tensors of the file of weights
- * whose names are no identifiers. */
+/* What print.c writes as dictionaries for want of MLIR syntax: maps with min and max, constants as bytes, tensors of
+ * the file of weights whose names are no identifiers. */
 static const ds_attr *special_dict(reader *r, const ds_attr *dict, const char *from) {
-    const ds_attr *dims = ds_attr_find(dict, "dims"), *map = ds_attr_find(dict, "map"), *bytes = ds_attr_find(dict, "bytes"),
-                  *type = ds_attr_find(dict, "type"), *resource = ds_attr_find(dict, "resource");
+    const ds_attr *dims = ds_attr_find(dict, "dims"), *map = ds_attr_find(dict, "map"),
+                  *bytes = ds_attr_find(dict, "bytes"), *type = ds_attr_find(dict, "type"),
+                  *resource = ds_attr_find(dict, "resource");
     if (dict->count == 2 && resource && type && resource->kind == DS_ATTR_STRING && type->kind == DS_ATTR_TYPE)
         return find_resource(r, resource->text, from, type->type, from);
     if (dict->count == 2 && dims && map && dims->kind == DS_ATTR_INT && map->kind == DS_ATTR_ARRAY) {
         const ds_expr *exprs[MOST_RANK];
         for (size_t i = 0; i < map->count && i < MOST_RANK; i++)
-            if (map->items[i]->kind != DS_ATTR_STRING || !(exprs[i] = ds_expr_parse(r->cx, map->items[i]->text, (size_t)dims->integer)))
+            if (map->items[i]->kind != DS_ATTR_STRING ||
+                !(exprs[i] = ds_expr_parse(r->cx, map->items[i]->text, (size_t)dims->integer)))
                 return parse_fail(r, from, "entry %zu of 'map' is not an expression", i), NULL;
         return ds_attr_map(r->cx, (size_t)dims->integer, exprs, map->count < MOST_RANK ? map->count : MOST_RANK);
     }

@@ -29,7 +29,9 @@ bool parse_fail(reader *r, const char *at, const char *format, ...) {
     return false;
 }
 
-const char *parse_guess(reader *r, const char *nearest) { return nearest ? ds_arena_printf(r->cx->arena, " (is it %s?)", nearest) : ""; }
+const char *parse_guess(reader *r, const char *nearest) {
+    return nearest ? ds_arena_printf(r->cx->arena, " (is it %s?)", nearest) : "";
+}
 
 void parse_skip(reader *r) {
     const char *from = r->at;
@@ -46,7 +48,9 @@ bool parse_accept(reader *r, const char *word) {
     parse_skip(r);
     size_t n = strlen(word);
     if ((size_t)(r->end - r->at) < n || strncmp(r->at, word, n) != 0) return false;
-    if (isalpha((unsigned char)word[n - 1]) && r->at + n < r->end && (isalnum((unsigned char)r->at[n]) || r->at[n] == '_')) return false;
+    if (isalpha((unsigned char)word[n - 1]) && r->at + n < r->end &&
+        (isalnum((unsigned char)r->at[n]) || r->at[n] == '_'))
+        return false;
     r->at += n;
     return true;
 }
@@ -66,7 +70,8 @@ bool parse_peek(reader *r, char c) {
 const char *parse_word(reader *r) {
     parse_skip(r);
     const char *from = r->at;
-    while (r->at < r->end && (isalnum((unsigned char)*r->at) || *r->at == '_' || *r->at == '.' || *r->at == '$')) r->at++;
+    while (r->at < r->end && (isalnum((unsigned char)*r->at) || *r->at == '_' || *r->at == '.' || *r->at == '$'))
+        r->at++;
     return r->at > from ? ds_arena_strndup(r->cx->arena, from, (size_t)(r->at - from)) : NULL;
 }
 
@@ -107,7 +112,8 @@ bool parse_int(reader *r, int64_t *out) {
     char *end;
     char text[32];
     size_t n = 0;
-    for (const char *p = r->at; p < r->end && n + 1 < sizeof text && (isdigit((unsigned char)*p) || (n == 0 && *p == '-')); p++)
+    for (const char *p = r->at;
+         p < r->end && n + 1 < sizeof text && (isdigit((unsigned char)*p) || (n == 0 && *p == '-')); p++)
         text[n++] = *p;
     text[n] = 0;
     errno = 0;

@@ -94,7 +94,9 @@ void ds_type_print(ds_string *out, const ds_type *t) {
     case DS_TYPE_SEQUENCE:
     case DS_TYPE_OPTIONAL:
     case DS_TYPE_MAP:
-        ds_string_printf(out, t->kind == DS_TYPE_SEQUENCE ? "!ds.seq<" : t->kind == DS_TYPE_OPTIONAL ? "!ds.optional<" : "!ds.map<");
+        ds_string_printf(out, t->kind == DS_TYPE_SEQUENCE   ? "!ds.seq<"
+                              : t->kind == DS_TYPE_OPTIONAL ? "!ds.optional<"
+                                                            : "!ds.map<");
         print_types(out, t->inner, t->inner_count);
         ds_string_printf(out, ">");
         break;
@@ -180,8 +182,8 @@ static void print_nested(ds_string *out, const ds_attr *a, size_t dim, size_t *a
     ds_string_printf(out, "]");
 }
 
-/* Bytes as a hex string where decimals would not come back exactly, and names that are no identifiers: MLIR has no syntax for them, so
- * they are plain dictionaries. */
+/* Bytes as a hex string where decimals would not come back exactly, and names that are no identifiers: MLIR has no
+ * syntax for them, so they are plain dictionaries. */
 static void print_elements(ds_string *out, const ds_attr *a) {
     uint64_t count = 0;
     bool shaped = ds_type_static_count(a->type, &count);
@@ -265,7 +267,8 @@ static bool has_min_max(const ds_expr *e) {
     return false;
 }
 
-/* An affine_map where MLIR's syntax can say it; expressions with min, max and broadcast, which it lacks, as {dims, map = ["…"]}. */
+/* An affine_map where MLIR's syntax can say it; expressions with min, max and broadcast, which it lacks, as {dims, map
+ * = ["…"]}. */
 static void print_affine_map(ds_string *out, const ds_attr *a) {
     bool plain = true;
     const char **symbols = NULL;
@@ -413,7 +416,8 @@ static void print_generic(printer *p, const ds_op *op) {
         ds_string_printf(p->out, i ? ", %s" : "%s", p->names[op->results[i].id]);
     }
     if (op->result_count) ds_string_printf(p->out, " = ");
-    ds_string_printf(p->out, "\"%s\"(", op->kind == DS_OPAQUE ? ds_op_text(op, "ds.op", "?") : ds_op_facts(op->kind)->name);
+    ds_string_printf(p->out, "\"%s\"(",
+                     op->kind == DS_OPAQUE ? ds_op_text(op, "ds.op", "?") : ds_op_facts(op->kind)->name);
     for (size_t i = 0; i < op->operand_count; i++) {
         if (i) ds_string_printf(p->out, ", ");
         print_use(p, ds_op_operand(op, i));

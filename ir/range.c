@@ -38,7 +38,8 @@ static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static ds_range divide(ds_range x, ds_range y) {
     if (y.low < 0 || x.low < 0) return (ds_range){NONE_BELOW, NONE_ABOVE};
     if (y.low == 0) return (ds_range){0, x.high}; /* by 0: 0 */
-    return (ds_range){y.high == NONE_ABOVE || x.low == NONE_ABOVE ? 0 : x.low / y.high, x.high == NONE_ABOVE ? NONE_ABOVE : x.high / y.low};
+    return (ds_range){y.high == NONE_ABOVE || x.low == NONE_ABOVE ? 0 : x.low / y.high,
+                      x.high == NONE_ABOVE ? NONE_ABOVE : x.high / y.low};
 }
 
 static bool may_be_negative(const char *symbol) {

@@ -16,7 +16,7 @@ static const char *const texts[] = {
 
 bool ds_relation_holds(ds_relation is, int64_t a, int64_t b) {
     switch (is) {
-#define ROW(name, text, holds)                                                                                                             \
+#define ROW(name, text, holds)                                                                                         \
     case DS_##name: return holds;
         DS_RELATIONS(ROW)
 #undef ROW
@@ -78,7 +78,8 @@ ds_requirement *ds_requirements_in(ds_block *block) {
 bool ds_requirement_stands(ds_ir_context *cx, const ds_block *block, const ds_requirement *r) {
     const ds_attr *left = ds_attr_expr(cx, r->left), *right = ds_attr_expr(cx, r->right);
     for (const ds_op *op = block->first; op && op->kind == DS_GRAPH_require; op = op->next)
-        if (ds_op_attr(op, "left") == left && ds_op_attr(op, "right") == right && !strcmp(ds_op_text(op, "is", ""), names[r->is]))
+        if (ds_op_attr(op, "left") == left && ds_op_attr(op, "right") == right &&
+            !strcmp(ds_op_text(op, "is", ""), names[r->is]))
             return true;
     return false;
 }

@@ -2,7 +2,9 @@
 
 enum { CHANGES_PER_OP = 64, CHANGES_AT_LEAST = 1000 };
 
-static bool may_wait(const ds_rewriter *rw, const ds_op *op) { return op->id >= arrlenu(rw->is_waiting) || !rw->is_waiting[op->id]; }
+static bool may_wait(const ds_rewriter *rw, const ds_op *op) {
+    return op->id >= arrlenu(rw->is_waiting) || !rw->is_waiting[op->id];
+}
 
 void ds_rewriter_wait(ds_rewriter *rw, ds_op *op) {
     if (!op || !may_wait(rw, op)) return;
@@ -37,18 +39,21 @@ void ds_rewriter_replace(ds_rewriter *rw, ds_op *op, ds_value *value) {
 static void wait_for_block(ds_rewriter *rw, ds_block *block, bool (*nested)(const ds_op *op)) {
     for (ds_op *op = block->last; op; op = op->prev) {
         ds_rewriter_wait(rw, op);
-        for (size_t r = op->region_count; nested && nested(op) && r-- > 0;) wait_for_block(rw, ds_op_block(op, r), nested);
+        for (size_t r = op->region_count; nested && nested(op) && r-- > 0;)
+            wait_for_block(rw, ds_op_block(op, r), nested);
     }
 }
 
 /* Erased ops stay in the worklist; so do those whose enclosing op was erased. */
 static bool is_below(const ds_op *op, const ds_block *root) {
-    for (const ds_block *block = op->block; block; block = block->region && block->region->op ? block->region->op->block : NULL)
+    for (const ds_block *block = op->block; block;
+         block = block->region && block->region->op ? block->region->op->block : NULL)
         if (block == root) return true;
     return false;
 }
 
-static const ds_rule *apply_first(ds_rewriter *rw, ds_op *op, const ds_rule *rules, size_t count, ds_rule_trace *trace, void *user) {
+static const ds_rule *apply_first(ds_rewriter *rw, ds_op *op, const ds_rule *rules, size_t count, ds_rule_trace *trace,
+                                  void *user) {
     ds_op before = *op; /* the rule may erase it: the trace speaks of what it was */
     for (size_t i = 0; i < count; i++) {
         if (rules[i].kind != DS_OP_NONE && rules[i].kind != op->kind) continue;
@@ -59,8 +64,8 @@ static const ds_rule *apply_first(ds_rewriter *rw, ds_op *op, const ds_rule *rul
     return NULL;
 }
 
-size_t ds_rewrite(ds_module *module, ds_block *block, const ds_rule *rules, size_t count, bool (*nested)(const ds_op *op),
-                  ds_rule_trace *trace, void *user) {
+size_t ds_rewrite(ds_module *module, ds_block *block, const ds_rule *rules, size_t count,
+                  bool (*nested)(const ds_op *op), ds_rule_trace *trace, void *user) {
     ds_rewriter rw = {.module = module};
     size_t changes = 0;
     wait_for_block(&rw, block, nested);

@@ -6,7 +6,8 @@
 
 /* The elements that a dtype stands for first; DS_NO_ELEM when dsc has none. */
 static ds_elem elem_of(const char *dtype) {
-    if (!strcmp(dtype, ds_elem_facts(DS_u8)->safetensors)) return DS_u8; /* others without a dtype of their own have it, too */
+    if (!strcmp(dtype, ds_elem_facts(DS_u8)->safetensors))
+        return DS_u8; /* others without a dtype of their own have it, too */
     for (int e = 0; e < DS_ELEM_COUNT; e++)
         if (!strcmp(ds_elem_facts((ds_elem)e)->safetensors, dtype)) return (ds_elem)e;
     return DS_NO_ELEM;
@@ -64,7 +65,8 @@ ds_status ds_safetensors_write(ds_module *module, const char *path) {
     if (count == 0) return DS_OK;
     char *header = make_header(c.found, count);
     if (!header) ds_out_of_memory();
-    uint64_t length = strlen(header), padded = (length + 7) / 8 * 8; /* the format is little-endian, as are the hosts dsc runs on */
+    uint64_t length = strlen(header),
+             padded = (length + 7) / 8 * 8; /* the format is little-endian, as are the hosts dsc runs on */
     ds_span *parts = NULL;
     arrput(parts, ((ds_span){&padded, 8}));
     arrput(parts, ((ds_span){header, (size_t)length}));
@@ -94,7 +96,8 @@ typedef struct {
 
 static ds_status wrong(const opening *o, const char *tensor, const char *what) {
     ds_diag *diag = o->cx->diag;
-    if (!tensor) return ds_report(diag, DS_ERROR, DS_E_external, NULL, "'%s' is not a safetensors file: %s", o->s->name, what);
+    if (!tensor)
+        return ds_report(diag, DS_ERROR, DS_E_external, NULL, "'%s' is not a safetensors file: %s", o->s->name, what);
     return ds_report(diag, DS_ERROR, DS_E_external, NULL, "'%s' is damaged: tensor '%s' %s", o->s->name, tensor, what);
 }
 
@@ -110,7 +113,8 @@ static bool read_shape(const opening *o, const cJSON *list, ds_safetensor *t, ui
     if (!cJSON_IsArray(list)) return false;
     for (const cJSON *item = list->child; item; item = item->next) {
         uint64_t extent;
-        if (t->rank == MOST_RANK || !read_whole(item, &extent) || __builtin_mul_overflow(*out_count, extent, out_count)) return false;
+        if (t->rank == MOST_RANK || !read_whole(item, &extent) || __builtin_mul_overflow(*out_count, extent, out_count))
+            return false;
         dims[t->rank++] = (int64_t)extent;
     }
     int64_t *kept = DS_NEW_ARRAY(o->cx->arena, int64_t, t->rank);
@@ -121,7 +125,8 @@ static bool read_shape(const opening *o, const cJSON *list, ds_safetensor *t, ui
 
 static ds_status read_tensor(opening *o, const cJSON *entry) {
     const char *name = entry->string;
-    const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(entry, "dtype"), *shape = cJSON_GetObjectItemCaseSensitive(entry, "shape"),
+    const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(entry, "dtype"),
+                *shape = cJSON_GetObjectItemCaseSensitive(entry, "shape"),
                 *offsets = cJSON_GetObjectItemCaseSensitive(entry, "data_offsets");
     ds_safetensor t = {0};
     uint64_t count, end, bytes, room = o->file->length - o->start;
@@ -131,14 +136,15 @@ static ds_status read_tensor(opening *o, const cJSON *entry) {
         !read_whole(cJSON_GetArrayItem(offsets, 1), &end) || end < t.offset)
         return wrong(o, name, "has no data_offsets that can be");
     if (end > room) {
-        const char *what = ds_arena_printf(o->cx->arena, "ends at byte %llu of %llu", (unsigned long long)end, (unsigned long long)room);
+        const char *what = ds_arena_printf(o->cx->arena, "ends at byte %llu of %llu", (unsigned long long)end,
+                                           (unsigned long long)room);
         return wrong(o, name, what);
     }
     ds_elem elem = elem_of(dtype->valuestring);
     if (elem != DS_NO_ELEM && (!ds_elem_bytes(elem, count, &bytes) || bytes != end - t.offset))
-        return wrong(
-            o, name,
-            ds_arena_printf(o->cx->arena, "has %llu bytes, which is not what its shape wants", (unsigned long long)(end - t.offset)));
+        return wrong(o, name,
+                     ds_arena_printf(o->cx->arena, "has %llu bytes, which is not what its shape wants",
+                                     (unsigned long long)(end - t.offset)));
     if (shgeti(o->s->tensors, name) >= 0) return wrong(o, name, "is there twice");
     t.dtype = ds_arena_strdup(o->cx->arena, dtype->valuestring);
     t.bytes = o->file->bytes + o->start + t.offset;
@@ -154,7 +160,9 @@ typedef struct {
 
 static int by_offset(const void *a, const void *b) {
     const extent *x = a, *y = b;
-    return x->from != y->from ? (x->from < y->from ? -1 : 1) : x->to != y->to ? (x->to < y->to ? -1 : 1) : strcmp(x->name, y->name);
+    return x->from != y->from ? (x->from < y->from ? -1 : 1)
+           : x->to != y->to   ? (x->to < y->to ? -1 : 1)
+                              : strcmp(x->name, y->name);
 }
 
 static ds_status check_overlaps(opening *o) {
@@ -179,7 +187,8 @@ static ds_status read_header(opening *o, uint64_t length) {
     cJSON *header = cJSON_ParseWithLengthOpts(text, (size_t)length, &end, false);
     size_t used = end >= text && end <= text + length ? (size_t)(end - text) : 0;
     ds_status status = DS_OK;
-    if (!header) status = wrong(o, NULL, ds_arena_printf(o->cx->arena, "its header is no JSON from byte %zu on", 8 + used));
+    if (!header)
+        status = wrong(o, NULL, ds_arena_printf(o->cx->arena, "its header is no JSON from byte %zu on", 8 + used));
     else if (!cJSON_IsObject(header)) status = wrong(o, NULL, "its header is no JSON object");
     for (; header && status == DS_OK && used < length; used++)
         if (text[used] && !strchr(" \t\r\n", text[used])) status = wrong(o, NULL, "there is text behind its header");
@@ -222,7 +231,8 @@ const ds_type *ds_safetensors_type(ds_ir_context *cx, const ds_safetensor *t, ds
     uint64_t count, bytes;
     if (strcmp(t->dtype, ds_elem_facts(elem)->safetensors) != 0) return NULL;
     if (has_own_dtype(elem)) return type_of(cx, t, elem);
-    bool fits = shaped && ds_type_static_count(shaped, &count) && ds_elem_bytes(elem, count, &bytes) && bytes == t->length;
+    bool fits =
+        shaped && ds_type_static_count(shaped, &count) && ds_elem_bytes(elem, count, &bytes) && bytes == t->length;
     return fits ? shaped : NULL;
 }
 

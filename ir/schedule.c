@@ -57,8 +57,9 @@ static const ds_attr *level_attr(ds_ir_context *cx, const ds_level *l) {
 }
 
 static const ds_attr *place_attr(ds_ir_context *cx, const ds_placement *p) {
-    ds_named_attr entries[4] = {
-        {"op", ds_attr_int(cx, p->op)}, {"level", ds_attr_int(cx, p->level)}, {"space", ds_attr_string(cx, space_names[p->space])}};
+    ds_named_attr entries[4] = {{"op", ds_attr_int(cx, p->op)},
+                                {"level", ds_attr_int(cx, p->level)},
+                                {"space", ds_attr_string(cx, space_names[p->space])}};
     if (p->keep) entries[3] = (ds_named_attr){"keep", ds_attr_int(cx, p->keep)};
     return ds_attr_dict(cx, entries, p->keep ? 4 : 3);
 }
@@ -75,7 +76,8 @@ const ds_attr *ds_schedule_attr(ds_ir_context *cx, const ds_schedule *s) {
     entries[count++] = (ds_named_attr){"levels", ds_attr_array(cx, levels, arrlenu(levels))};
     if (places) entries[count++] = (ds_named_attr){"place", ds_attr_array(cx, places, arrlenu(places))};
     if (s->prefetch_lines) {
-        ds_named_attr ahead[] = {{"lines", ds_attr_int(cx, s->prefetch_lines)}, {"next", ds_attr_int(cx, s->prefetch_next)}};
+        ds_named_attr ahead[] = {{"lines", ds_attr_int(cx, s->prefetch_lines)},
+                                 {"next", ds_attr_int(cx, s->prefetch_next)}};
         entries[count++] = (ds_named_attr){"prefetch", ds_attr_dict(cx, ahead, s->prefetch_next ? 2 : 1)};
     }
     arrfree(levels);
@@ -104,7 +106,8 @@ static size_t read_word(reader *r, const ds_attr *dict, const char *name, const 
     return 0;
 }
 
-static int64_t read_int(reader *r, const ds_attr *dict, const char *name, int64_t least, int64_t most, int64_t otherwise) {
+static int64_t read_int(reader *r, const ds_attr *dict, const char *name, int64_t least, int64_t most,
+                        int64_t otherwise) {
     const ds_attr *a = ds_attr_find(dict, name);
     if (!a && otherwise >= least) return otherwise;
     if (a && a->kind == DS_ATTR_INT && a->integer >= least && a->integer <= most) return a->integer;

@@ -1,15 +1,19 @@
-/* How a kernel is computed: the attribute `schedule` of graph.kernel. Made by the pass `schedule` (passes/programs.def), obeyed by `lower`.
+/* How a kernel is computed: the attribute `schedule` of graph.kernel. Made by the pass `schedule`
+ * (passes/programs.def), obeyed by `lower`.
  *
  *   {program = "tile", mma = "fma_f32", prefetch = {lines = 1, next = 65536},
- *    levels = [{axis = "m", kind = "grid", step = 64, tail = "guard"}, {axis = "n", kind = "grid", step = 48, tail = "exact"},
- *              {axis = "m", kind = "tile", step = 4, tail = "exact"}, {axis = "n", kind = "tile", step = 48, tail = "exact"},
+ *    levels = [{axis = "m", kind = "grid", step = 64, tail = "guard"},
+ *              {axis = "n", kind = "grid", step = 48, tail = "exact"},
+ *              {axis = "m", kind = "tile", step = 4, tail = "exact"},
+ *              {axis = "n", kind = "tile", step = 48, tail = "exact"},
  *              {axis = "k", kind = "unroll", step = 4, tail = "guard"}],
  *    place = [{op = 0, level = 4, space = "registers"}]}
  *
- * Levels are loops, outermost first. One without `op` is the kernel's own; with it, of that op of the kernel (counted from 0) alone.
- * Axes: of a product m (its rows: all dims of the result but the columns, taken as one), n and k; of other ops d0, d1, … (dims of the
- * result as they lie in memory, neighbours that walk memory as one being one) and k0, k1, … (reduced ones); `grid`: the points of all
- * grid levels, in their order. A step of a grid level counts points of its axis and of those before it, taken as one.
+ * Levels are loops, outermost first. One without `op` is the kernel's own; with it, of that op of the kernel (counted
+ * from 0) alone. Axes: of a product m (its rows: all dims of the result but the columns, taken as one), n and k; of
+ * other ops d0, d1, … (dims of the result as they lie in memory, neighbours that walk memory as one being one) and k0,
+ * k1, … (reduced ones); `grid`: the points of all grid levels, in their order. A step of a grid level counts points of
+ * its axis and of those before it, taken as one.
  *
  * People read the same in `dsc info --ir` (document.c).
  *
@@ -24,28 +28,29 @@
 enum { DS_SCHEDULE_MOST = 256, DS_SCHEDULE_MOST_STEP = 1 << 30 };
 
 /*         kind    for people */
-#define DS_LEVEL_KINDS(ROW)                                                                                                                \
-    ROW(grid, "pieces that run on any thread, in any order")                                                                               \
-    ROW(block, "of a GPU's blocks")                                                                                                        \
-    ROW(warp, "of a block's warps")                                                                                                        \
-    ROW(lane, "lanes of a vector or a warp")                                                                                               \
-    ROW(serial, "one step after the other")                                                                                                \
-    ROW(unroll, "steps written out one after the other")                                                                                   \
+#define DS_LEVEL_KINDS(ROW)                                                                                            \
+    ROW(grid, "pieces that run on any thread, in any order")                                                           \
+    ROW(block, "of a GPU's blocks")                                                                                    \
+    ROW(warp, "of a block's warps")                                                                                    \
+    ROW(lane, "lanes of a vector or a warp")                                                                           \
+    ROW(serial, "one step after the other")                                                                            \
+    ROW(unroll, "steps written out one after the other")                                                               \
     ROW(tile, "steps written out side by side, their values in registers")
 
 /*         name    where a level's steps do not divide the extent; for people, with what it asks for */
-#define DS_TAILS(ROW)                                                                                                                      \
-    ROW(exact, "they do: the extent is known and a multiple of the step")                                                                  \
-    ROW(mask, "lanes past the end neither read nor write")                                                                                 \
-    ROW(overlap, "the last step begins earlier and computes some points again; at least one whole step, an extent that is known")          \
-    ROW(repeat, "positions past the end compute the last one again")                                                                       \
+#define DS_TAILS(ROW)                                                                                                  \
+    ROW(exact, "they do: the extent is known and a multiple of the step")                                              \
+    ROW(mask, "lanes past the end neither read nor write")                                                             \
+    ROW(overlap, "the last step begins earlier and computes some points again; at least one whole step, an extent "    \
+                 "that is known")                                                                                      \
+    ROW(repeat, "positions past the end compute the last one again")                                                   \
     ROW(guard, "a shorter step for the rest")
 
 /*         name       where a value lies between the ops of a kernel */
-#define DS_SPACES(ROW)                                                                                                                     \
-    ROW(registers, "nowhere else: what reads it is computed on the tile")                                                                  \
-    ROW(scratch, "in the memory of one thread")                                                                                            \
-    ROW(shared, "in the memory that a block's threads share")                                                                              \
+#define DS_SPACES(ROW)                                                                                                 \
+    ROW(registers, "nowhere else: what reads it is computed on the tile")                                              \
+    ROW(scratch, "in the memory of one thread")                                                                        \
+    ROW(shared, "in the memory that a block's threads share")                                                          \
     ROW(result, "in the result's place, which is written over it")
 
 typedef enum {
@@ -87,7 +92,8 @@ typedef struct {
     const char *program, *mma; /* mma: NULL where nothing is multiplied by a table's row (ir/mma.def) */
     ds_level *levels;          /* stb_ds arrays */
     ds_placement *places;
-    int64_t prefetch_lines, prefetch_next; /* lines of a product's right side that a tile fetches ahead for each unrolled k step; bytes
+    int64_t prefetch_lines,
+        prefetch_next; /* lines of a product's right side that a tile fetches ahead for each unrolled k step; bytes
                                               behind it that are the next kernels' */
 } ds_schedule;
 
@@ -97,7 +103,8 @@ void ds_schedule_place(ds_schedule *s, int op, int level, ds_space space, int64_
 /* The first level of this op, axis and kind; NULL when there is none. */
 const ds_level *ds_schedule_find(const ds_schedule *s, int op, const char *axis, ds_level_kind kind);
 const ds_attr *ds_schedule_attr(ds_ir_context *cx, const ds_schedule *s);
-/* Reads an attribute. NULL when it is of the form above, else what is wrong, in the context's arena; *out is to be freed only on success.
+/* Reads an attribute. NULL when it is of the form above, else what is wrong, in the context's arena; *out is to be
+ * freed only on success.
  */
 const char *ds_schedule_read(ds_ir_context *cx, const ds_attr *attr, ds_schedule *out);
 /* As Markdown: the kinds of levels, tails and spaces. */
@@ -105,8 +112,8 @@ void ds_schedule_print_words(ds_string *out);
 
 /* What a kernel computes, as text: equal for kernels that equal code computes in the same way. To be freed (malloc). */
 char *ds_kernel_text(const ds_op *kernel);
-/* The same as 128 bits in hexadecimal: ops, types, maps, regions and attributes, but neither names of nodes nor places in the
- * model nor the schedule. In the context's arena. */
+/* The same as 128 bits in hexadecimal: ops, types, maps, regions and attributes, but neither names of nodes nor places
+ * in the model nor the schedule. In the context's arena. */
 const char *ds_kernel_key(ds_ir_context *cx, const ds_op *kernel);
 const char *ds_kernel_key_of(ds_ir_context *cx, const char *text); /* of the text above */
 

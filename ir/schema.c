@@ -68,7 +68,8 @@ static bool fits(const ds_attr *a, const entry *e) {
 
 static ds_named_attr *attr_of(const ds_op *op, const entry *e) {
     for (size_t i = 0; i < op->attr_count; i++)
-        if (strlen(op->attrs[i].name) == e->name_length && !strncmp(op->attrs[i].name, e->name, e->name_length)) return &op->attrs[i];
+        if (strlen(op->attrs[i].name) == e->name_length && !strncmp(op->attrs[i].name, e->name, e->name_length))
+            return &op->attrs[i];
     return NULL;
 }
 
@@ -77,7 +78,8 @@ const char *ds_schema_misfit(ds_module *module, const ds_op *op) {
     for (entry e; next_entry(&at, &e);) {
         const ds_named_attr *a = attr_of(op, &e);
         if (a ? fits(a->value, &e) : e.optional) continue;
-        const char *format = a ? "attribute '%.*s' is not of kind '%.*s'" : "attribute '%.*s' of kind '%.*s' is missing";
+        const char *format =
+            a ? "attribute '%.*s' is not of kind '%.*s'" : "attribute '%.*s' of kind '%.*s' is missing";
         return ds_arena_printf(module->arena, format, (int)e.name_length, e.name, (int)e.kind_length, e.kind);
     }
     return NULL;

@@ -28,7 +28,8 @@ static bool runs_here(const ds_target *t) {
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) leaf_7 = b;
     if (__get_cpuid(0x80000001, &a, &b, &c, &d)) extended = c;
     uint32_t state = leaf_1 & bit_OSXSAVE ? read_xcr0() : 0;
-    return !(t->cpuid_1 & ~leaf_1) && !(t->cpuid_7 & ~leaf_7) && !(t->cpuid_extended & ~extended) && !(t->xcr0 & ~state);
+    return !(t->cpuid_1 & ~leaf_1) && !(t->cpuid_7 & ~leaf_7) && !(t->cpuid_extended & ~extended) &&
+           !(t->xcr0 & ~state);
 }
 #else
 static const char own_arch[] = "aarch64";
@@ -58,4 +59,6 @@ const ds_target *ds_target_find(const char *name) {
     return NULL;
 }
 
-const ds_target *ds_target_at(size_t index) { return index < sizeof targets / sizeof *targets ? &targets[index] : NULL; }
+const ds_target *ds_target_at(size_t index) {
+    return index < sizeof targets / sizeof *targets ? &targets[index] : NULL;
+}

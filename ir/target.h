@@ -10,7 +10,8 @@ typedef struct {
     const char *name, *arch, *cpu, *features;
     unsigned vector_bytes, registers;
     bool has_fma, has_masks;
-    uint32_t cpuid_1, cpuid_7, cpuid_extended, xcr0; /* bits that must be set; all 0: it runs on every machine of its architecture */
+    uint32_t cpuid_1, cpuid_7, cpuid_extended,
+        xcr0; /* bits that must be set; all 0: it runs on every machine of its architecture */
 } ds_target;
 
 const ds_target *ds_target_find(const char *name);  /* NULL when unknown; "native" is the best level of this machine */

@@ -5,7 +5,7 @@
 enum { PLAIN = 0, PACKED = 1 };
 
 static const ds_elem_info elems[] = {
-#define DS_ELEM(name, bits, class, onnx, text, storage, safetensors, c_type)                                                               \
+#define DS_ELEM(name, bits, class, onnx, text, storage, safetensors, c_type)                                           \
     {#name, text, safetensors, c_type, bits, DS_CLASS_##class, onnx, storage},
 #include "types.def"
 #undef DS_ELEM
@@ -55,8 +55,8 @@ static uint32_t type_hash(const ds_type *t) {
 }
 
 static bool type_same(const ds_type *a, const ds_type *b) {
-    if (a->hash != b->hash || a->kind != b->kind || a->elem != b->elem || a->rank != b->rank || a->encoding != b->encoding ||
-        a->inner_count != b->inner_count || a->input_count != b->input_count)
+    if (a->hash != b->hash || a->kind != b->kind || a->elem != b->elem || a->rank != b->rank ||
+        a->encoding != b->encoding || a->inner_count != b->inner_count || a->input_count != b->input_count)
         return false;
     if (a->kind == DS_TYPE_TENSOR)
         for (size_t i = 0; i < a->rank; i++)
@@ -90,11 +90,15 @@ static const ds_type *type_intern(ds_ir_context *cx, ds_type *t) {
     return found;
 }
 
-const ds_type *ds_type_scalar(ds_ir_context *cx, ds_elem elem) { return type_intern(cx, &(ds_type){.kind = DS_TYPE_SCALAR, .elem = elem}); }
+const ds_type *ds_type_scalar(ds_ir_context *cx, ds_elem elem) {
+    return type_intern(cx, &(ds_type){.kind = DS_TYPE_SCALAR, .elem = elem});
+}
 
-const ds_type *ds_type_tensor(ds_ir_context *cx, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_attr *encoding) {
+const ds_type *ds_type_tensor(ds_ir_context *cx, ds_elem elem, size_t rank, const ds_expr *const *dims,
+                              const ds_attr *encoding) {
     if (encoding && encoding->count == 0) encoding = NULL;
-    return type_intern(cx, &(ds_type){.kind = DS_TYPE_TENSOR, .elem = elem, .rank = rank, .dims = dims, .encoding = encoding});
+    return type_intern(
+        cx, &(ds_type){.kind = DS_TYPE_TENSOR, .elem = elem, .rank = rank, .dims = dims, .encoding = encoding});
 }
 
 const ds_type *ds_type_unranked(ds_ir_context *cx, ds_elem elem) {
@@ -106,9 +110,12 @@ const ds_type *ds_type_vector(ds_ir_context *cx, ds_elem elem, size_t lanes) {
     return type_intern(cx, &(ds_type){.kind = DS_TYPE_VECTOR, .elem = elem, .rank = lanes});
 }
 
-const ds_type *ds_type_buffer(ds_ir_context *cx, ds_elem elem) { return type_intern(cx, &(ds_type){.kind = DS_TYPE_BUFFER, .elem = elem}); }
+const ds_type *ds_type_buffer(ds_ir_context *cx, ds_elem elem) {
+    return type_intern(cx, &(ds_type){.kind = DS_TYPE_BUFFER, .elem = elem});
+}
 
-const ds_type *ds_type_function(ds_ir_context *cx, const ds_type *const *inner, size_t input_count, size_t result_count) {
+const ds_type *ds_type_function(ds_ir_context *cx, const ds_type *const *inner, size_t input_count,
+                                size_t result_count) {
     return type_intern(cx, &(ds_type){.kind = DS_TYPE_FUNCTION,
                                       .elem = DS_NO_ELEM,
                                       .inner = inner,
@@ -120,7 +127,9 @@ const ds_type *ds_type_nested(ds_ir_context *cx, ds_type_kind kind, const ds_typ
     return type_intern(cx, &(ds_type){.kind = kind, .elem = DS_NO_ELEM, .inner = inner, .inner_count = count});
 }
 
-const ds_type *ds_type_none(ds_ir_context *cx) { return type_intern(cx, &(ds_type){.kind = DS_TYPE_NONE, .elem = DS_NO_ELEM}); }
+const ds_type *ds_type_none(ds_ir_context *cx) {
+    return type_intern(cx, &(ds_type){.kind = DS_TYPE_NONE, .elem = DS_NO_ELEM});
+}
 
 const ds_type *ds_type_with_elem(ds_ir_context *cx, const ds_type *type, ds_elem elem) {
     ds_type copy = *type;
@@ -150,7 +159,9 @@ bool ds_type_static_count(const ds_type *t, uint64_t *out_count) {
     if (t->kind != DS_TYPE_TENSOR) return false;
     for (size_t i = 0; i < t->rank; i++) {
         int64_t extent;
-        if (!ds_expr_is_const(t->dims[i], &extent) || extent < 0 || __builtin_mul_overflow(count, (uint64_t)extent, &count)) return false;
+        if (!ds_expr_is_const(t->dims[i], &extent) || extent < 0 ||
+            __builtin_mul_overflow(count, (uint64_t)extent, &count))
+            return false;
     }
     *out_count = count;
     return count <= INT64_MAX / 16;

@@ -1,7 +1,8 @@
 /* Types and attributes, interned in the context: equal means same pointer.
  *
- * A tensor type is element type, shape, one encoding. Its unknown extents are expressions over symbols (printed under the encoding's
- * `dims` key); the encoding's other keys say how the tensor lies in memory, and an absent one means dense row-major.
+ * A tensor type is element type, shape, one encoding. Its unknown extents are expressions over symbols (printed under
+ * the encoding's `dims` key); the encoding's other keys say how the tensor lies in memory, and an absent one means
+ * dense row-major.
  */
 #ifndef DS_TYPE_H
 #define DS_TYPE_H
@@ -42,7 +43,8 @@ bool ds_elem_is_integer(ds_elem elem); /* signed, unsigned or index; not bool */
 bool ds_elem_is_unsigned(ds_elem elem);
 /* Bytes of `count` elements as they lie in memory; false on overflow. */
 bool ds_elem_bytes(ds_elem elem, uint64_t count, uint64_t *out_bytes);
-/* The same for a count that is an expression: a packed type's elements share bytes, and the last one may be partly used. */
+/* The same for a count that is an expression: a packed type's elements share bytes, and the last one may be partly
+ * used. */
 const ds_expr *ds_elem_bytes_of(ds_ir_context *cx, ds_elem elem, const ds_expr *count);
 
 typedef enum {
@@ -73,11 +75,13 @@ struct ds_type {
 };
 
 const ds_type *ds_type_scalar(ds_ir_context *cx, ds_elem elem);
-const ds_type *ds_type_tensor(ds_ir_context *cx, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_attr *encoding);
+const ds_type *ds_type_tensor(ds_ir_context *cx, ds_elem elem, size_t rank, const ds_expr *const *dims,
+                              const ds_attr *encoding);
 const ds_type *ds_type_unranked(ds_ir_context *cx, ds_elem elem);
 const ds_type *ds_type_vector(ds_ir_context *cx, ds_elem elem, size_t lanes);
 const ds_type *ds_type_buffer(ds_ir_context *cx, ds_elem elem);
-const ds_type *ds_type_function(ds_ir_context *cx, const ds_type *const *inner, size_t input_count, size_t result_count);
+const ds_type *ds_type_function(ds_ir_context *cx, const ds_type *const *inner, size_t input_count,
+                                size_t result_count);
 const ds_type *ds_type_nested(ds_ir_context *cx, ds_type_kind kind, const ds_type *const *inner, size_t count);
 const ds_type *ds_type_none(ds_ir_context *cx);
 
@@ -146,7 +150,8 @@ const ds_expr *ds_attr_to_expr(const ds_attr *attr); /* NULL when it is none, or
 /* Symbols in maps and expressions, also within arrays; `attr` may be NULL. */
 void ds_attr_each_symbol(const ds_attr *attr, void (*visit)(void *user, const char *name), void *user);
 /* `bytes` is borrowed when `name` is given (it must outlive the context), else copied and compared by content. */
-const ds_attr *ds_attr_elements(ds_ir_context *cx, const ds_type *type, const void *bytes, size_t length, const char *name);
+const ds_attr *ds_attr_elements(ds_ir_context *cx, const ds_type *type, const void *bytes, size_t length,
+                                const char *name);
 
 const ds_attr *ds_attr_find(const ds_attr *dict, const char *name); /* NULL when absent or dict is NULL */
 

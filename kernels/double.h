@@ -1,7 +1,7 @@
 /* Functions of doubles to within 2 ULP, most of them to within 1: part of math.c, which includes it.
  *
- * Intermediate values that matter are unevaluated sums of two doubles (T. J. Dekker, Numerische Mathematik 18, 1971). Nothing here is
- * contracted, so that a result has the same bits at every ISA level.
+ * Intermediate values that matter are unevaluated sums of two doubles (T. J. Dekker, Numerische Mathematik 18, 1971).
+ * Nothing here is contracted, so that a result has the same bits at every ISA level.
  */
 #pragma clang fp contract(off)
 
@@ -20,7 +20,8 @@ INLINE PAIR FN(ordered_sum)(VD a, VD b) { /* |a| >= |b|, or a is 0 */
     return (PAIR){s, b - (s - a)};
 }
 INLINE PAIR FN(product)(VD a, VD b) {
-    VD x = a * 134217729.0, y = b * 134217729.0, ah = x - (x - a), bh = y - (y - b), al = a - ah, bl = b - bh, p = a * b;
+    VD x = a * 134217729.0, y = b * 134217729.0, ah = x - (x - a), bh = y - (y - b), al = a - ah, bl = b - bh,
+       p = a * b;
     return (PAIR){p, ((ah * bh - p) + ah * bl + al * bh) + al * bl};
 }
 INLINE PAIR FN(plus)(PAIR a, VD b) {
@@ -42,7 +43,9 @@ INLINE PAIR FN(root_of)(PAIR a) {
     VD l = ((a.h - p.h) - p.l + a.l) / (r + r);
     return FN(ordered_sum)(r, FN(pick)((VL)(a.h > 0), l, FN(all)(0)));
 }
-INLINE PAIR FN(pick_pair)(VL mask, PAIR a, PAIR b) { return (PAIR){FN(pick)(mask, a.h, b.h), FN(pick)(mask, a.l, b.l)}; }
+INLINE PAIR FN(pick_pair)(VL mask, PAIR a, PAIR b) {
+    return (PAIR){FN(pick)(mask, a.h, b.h), FN(pick)(mask, a.l, b.l)};
+}
 INLINE VL FN(is_finite)(VD x) { return (VL)(FN(absd)(x) < __builtin_inf()); }
 INLINE int FN(any)(VL mask) { return __builtin_reduce_or(mask) != 0; }
 
@@ -132,7 +135,8 @@ INLINE PAIR FN(log_pair)(VD h, VD l) {
     p = p * z.h + 1.0 / 9;
     p = p * z.h + 1.0 / 7;
     p = p * z.h + 1.0 / 5;
-    PAIR third = FN(times)(z, (PAIR){FN(all)(1.0 / 3), FN(all)(1.8503717077085942e-17)}), t = FN(sum)(third.h, z.h * z.h * p);
+    PAIR third = FN(times)(z, (PAIR){FN(all)(1.0 / 3), FN(all)(1.8503717077085942e-17)}),
+         t = FN(sum)(third.h, z.h * z.h * p);
     t = FN(times)(s, (PAIR){t.h, t.l + third.l}); /* log m = 2 (s + s t) */
     PAIR sum = FN(ordered_sum)(s.h, t.h), whole = FN(product)(n, FN(all)(1.90821492927058770002e-10));
     sum = FN(ordered_sum)(2 * sum.h, 2 * (sum.l + s.l + t.l));
@@ -157,7 +161,8 @@ INLINE VD FN(ds_log1p_f64_of)(VD x) {
 INLINE VD FN(ds_asinh_f64_of)(VD x) {
     VD a = FN(absd)(x);
     VL large = (VL)(a > 268435456.0);
-    PAIR square = FN(product)(FN(clamped)(a, 268435456.0), FN(clamped)(a, 268435456.0)), r = FN(root_of)(FN(plus)(square, FN(all)(1)));
+    PAIR square = FN(product)(FN(clamped)(a, 268435456.0), FN(clamped)(a, 268435456.0)),
+         r = FN(root_of)(FN(plus)(square, FN(all)(1)));
     PAIR u = FN(plus)(r, a);
     u = FN(pick_pair)(large, (PAIR){a, FN(all)(0)}, u);
     PAIR y = FN(log_pair)(u.h, u.l), twice = FN(plus)(y, FN(all)(0.69314718055994530942));
@@ -208,27 +213,31 @@ INLINE VD FN(ds_pow_f64_of)(VD x, VD y) {
 /* ---- circular functions: x = n pi/2 + r ---- */
 
 /* 2/pi after the binary point, 64 bits each */
-static const u64 FN(two_over_pi)[] = {0xa2f9836e4e441529, 0xfc2757d1f534ddc0, 0xdb6295993c439041, 0xfe5163abdebbc561, 0xb7246e3a424dd2e0,
-                                      0x06492eea09d1921c, 0xfe1deb1cb129a73e, 0xe88235f52ebb4484, 0xe99c7026b45f7e41, 0x3991d639835339f4,
-                                      0x9c845f8bbdf9283b, 0x1ff897ffde05980f, 0xef2f118b5a0a6d1f, 0x6d367ecf27cb09b7, 0x4f463f669e5fea2d,
-                                      0x7527bac7ebe5f17b, 0x3d0739f78a5292ea, 0x6bfb5fb11f8d5d08, 0x56033046fc7b6bab, 0xf0cfbc209af4361d};
+static const u64 FN(two_over_pi)[] = {0xa2f9836e4e441529, 0xfc2757d1f534ddc0, 0xdb6295993c439041, 0xfe5163abdebbc561,
+                                      0xb7246e3a424dd2e0, 0x06492eea09d1921c, 0xfe1deb1cb129a73e, 0xe88235f52ebb4484,
+                                      0xe99c7026b45f7e41, 0x3991d639835339f4, 0x9c845f8bbdf9283b, 0x1ff897ffde05980f,
+                                      0xef2f118b5a0a6d1f, 0x6d367ecf27cb09b7, 0x4f463f669e5fea2d, 0x7527bac7ebe5f17b,
+                                      0x3d0739f78a5292ea, 0x6bfb5fb11f8d5d08, 0x56033046fc7b6bab, 0xf0cfbc209af4361d};
 
 /* 64 bits of 2/pi from bit `at` after the point; zeros before it. */
 INLINE u64 FN(bits_at)(int at) {
     int word = at >> 6, shift = at & 63;
-    u64 high = word >= 0 && word < 20 ? FN(two_over_pi)[word] : 0, low = word >= -1 && word < 19 ? FN(two_over_pi)[word + 1] : 0;
+    u64 high = word >= 0 && word < 20 ? FN(two_over_pi)[word] : 0,
+        low = word >= -1 && word < 19 ? FN(two_over_pi)[word + 1] : 0;
     return shift ? high << shift | low >> (64 - shift) : high;
 }
 
-/* The last two bits of n, and r / (pi/2) as the sum of two doubles, for a finite x > 2^20: only those bits of 2/pi are multiplied whose
- * products with x lie from 2 bits before the point to 190 behind it (M. H. Payne, R. N. Hanek, SIGNUM Newsletter 18, 1983). */
+/* The last two bits of n, and r / (pi/2) as the sum of two doubles, for a finite x > 2^20: only those bits of 2/pi are
+ * multiplied whose products with x lie from 2 bits before the point to 190 behind it (M. H. Payne, R. N. Hanek, SIGNUM
+ * Newsletter 18, 1983). */
 static __attribute__((noinline)) i64 FN(far_quadrant)(double x, double *high, double *low) {
     union {
         double d;
         u64 u;
     } v = {x};
     u64 m = (v.u & 0xfffffffffffffULL) | 0x10000000000000ULL, f[3];
-    int exponent = (int)(v.u >> 52) - 1075, at = exponent - 2; /* x = m 2^exponent; bits before `at` yield multiples of 4 */
+    int exponent = (int)(v.u >> 52) - 1075,
+        at = exponent - 2; /* x = m 2^exponent; bits before `at` yield multiples of 4 */
     unsigned __int128 carry = 0;
     for (int i = 2; i >= 0; i--) {
         carry += (unsigned __int128)FN(bits_at)(at + 64 * i) * m;
@@ -255,7 +264,8 @@ INLINE PAIR FN(reduced)(VD x, VL *out_n) {
     VD a = FN(absd)(x);
     VL is_near = (VL)(a < 1048576.0), far = ~is_near & FN(is_finite)(x);
     VD near = FN(pick)(is_near, x, FN(all)(0)), n = FN(nearest)(near * 0.63661977236758134308);
-    PAIR r = FN(sum)(near - n * 1.5707963267341256142, n * -6.0771005063039659766e-11), s = FN(sum)(r.h, n * -2.0222662487111664558e-21);
+    PAIR r = FN(sum)(near - n * 1.5707963267341256142, n * -6.0771005063039659766e-11),
+         s = FN(sum)(r.h, n * -2.0222662487111664558e-21);
     r = FN(ordered_sum)(s.h, s.l + (r.l - n * 8.47842766036889957e-32));
     *out_n = FN(to_int)(n);
     if (FN(any)(far)) {
@@ -268,7 +278,8 @@ INLINE PAIR FN(reduced)(VD x, VL *out_n) {
             h[i] = negative ? -high : high, l[i] = negative ? -low : low;
             (*out_n)[i] = negative ? -quadrant : quadrant;
         }
-        PAIR turned = FN(times)((PAIR){h, l}, (PAIR){FN(all)(1.5707963267948965580), FN(all)(6.1232339957367660359e-17)});
+        PAIR turned =
+            FN(times)((PAIR){h, l}, (PAIR){FN(all)(1.5707963267948965580), FN(all)(6.1232339957367660359e-17)});
         r = FN(pick_pair)(far, turned, r);
     }
     return FN(pick_pair)(FN(is_finite)(x), r, (PAIR){FN(all)(__builtin_nan("")), FN(all)(0)});
@@ -312,8 +323,8 @@ INLINE VD FN(ds_tan_f64_of)(VD x) {
     return FN(pick)((VL)(FN(absd)(x) < 1e-9), x, y);
 }
 
-/* The angle of the point (x, y) in the first quadrant: u = smaller / larger coordinate, or their difference over their sum, then the
- * series. */
+/* The angle of the point (x, y) in the first quadrant: u = smaller / larger coordinate, or their difference over their
+ * sum, then the series. */
 INLINE PAIR FN(angle)(PAIR x, PAIR y) {
     VL above = (VL)(y.h > x.h);
     PAIR small = FN(pick_pair)(above, x, y), large = FN(pick_pair)(above, y, x), d = FN(sum)(small.h, -large.h),
@@ -350,7 +361,8 @@ INLINE VD FN(ds_asin_f64_of)(VD x) {
 }
 INLINE VD FN(ds_acos_f64_of)(VD x) {
     VD a = FN(absd)(x), inside = FN(pick)((VL)(a <= 1), a, FN(all)(0));
-    PAIR t = FN(angle)((PAIR){inside, FN(all)(0)}, FN(other_side)(inside)), m = FN(sum)(FN(all)(3.1415926535897931160), -t.h);
+    PAIR t = FN(angle)((PAIR){inside, FN(all)(0)}, FN(other_side)(inside)),
+         m = FN(sum)(FN(all)(3.1415926535897931160), -t.h);
     VD y = FN(pick)((VL)(x < 0), m.h + (m.l + (1.2246467991473532072e-16 - t.l)), t.h + t.l);
     return FN(pick)((VL)(a <= 1), y, FN(all)(__builtin_nan("")));
 }
@@ -373,19 +385,21 @@ INLINE VD FN(erf_series)(VD z) {
     p = p * z - 0.37612638903183754;
     return p * z + 0.12837916709551258632;
 }
-/* erfc(a + low) = result 2^n for a >= 0: below 1/2 by the series, else e^-a^2 P(t) / (1 + 2a), t = (a - 15/4) / (a + 15/4), with P fitted
- * for an error of 5e-19 up to 28 */
+/* erfc(a + low) = result 2^n for a >= 0: below 1/2 by the series, else e^-a^2 P(t) / (1 + 2a), t = (a - 15/4) / (a +
+ * 15/4), with P fitted for an error of 5e-19 up to 28 */
 INLINE PAIR FN(erfc_parts)(VD a, VD low, VL *out_n) {
     VD t = (a - 3.75) / (a + 3.75);
-    static const double c[] = {-0.14024059858554699,    0.0035854154854636057,   0.08227673849014927,     -0.10880393014170199,
-                               0.092304321160269862,    -0.058693398590679784,   0.028362277420151644,    -0.0097465795460827519,
-                               0.0017556258470225511,   0.00029371358546110594,  -0.00029015407577452802, 5.1649434712789542e-05,
-                               2.238432573107579e-05,   -1.1445047946585976e-05, -9.7402447440135551e-07, 1.7531716883552848e-06,
-                               -5.6062239458215459e-08, -2.6021705136960196e-07, 2.1662472672416679e-08,  3.9418383050109591e-08,
-                               -2.5519935040580549e-09, -5.1561861565166395e-09, -6.2557664395180753e-11, 3.0932265838308378e-10};
+    static const double c[] = {
+        -0.14024059858554699,    0.0035854154854636057,   0.08227673849014927,     -0.10880393014170199,
+        0.092304321160269862,    -0.058693398590679784,   0.028362277420151644,    -0.0097465795460827519,
+        0.0017556258470225511,   0.00029371358546110594,  -0.00029015407577452802, 5.1649434712789542e-05,
+        2.238432573107579e-05,   -1.1445047946585976e-05, -9.7402447440135551e-07, 1.7531716883552848e-06,
+        -5.6062239458215459e-08, -2.6021705136960196e-07, 2.1662472672416679e-08,  3.9418383050109591e-08,
+        -2.5519935040580549e-09, -5.1561861565166395e-09, -6.2557664395180753e-11, 3.0932265838308378e-10};
     VD p = FN(all)(c[23]);
     for (int k = 22; k >= 0; k--) p = p * t + c[k];
-    PAIR value = FN(sum)(FN(all)(1.2375126308378275), t * p), square = FN(product)(a, -a), whole = FN(sum)(FN(all)(1), 2 * a);
+    PAIR value = FN(sum)(FN(all)(1.2375126308378275), t * p), square = FN(product)(a, -a),
+         whole = FN(sum)(FN(all)(1), 2 * a);
     value.l = value.l + 1.0556447267360884e-16;
     PAIR e = FN(one_plus)(FN(exp_parts)(square.h, square.l - 2 * a * low, out_n));
     e = FN(over)(FN(times)(e, value), (PAIR){whole.h, whole.l + 2 * low});
@@ -417,10 +431,12 @@ INLINE VD FN(ds_erfc_f64_of)(VD x) {
 INLINE VD FN(ds_gelu_f64_of)(VD x) {
     VD a = FN(clamped)(FN(absd)(x), 39.5);
     VL n;
-    PAIR at = FN(times)((PAIR){a, FN(all)(0)}, (PAIR){FN(all)(0.70710678118654757274), FN(all)(-4.8336466567264567255e-17)});
+    PAIR at =
+        FN(times)((PAIR){a, FN(all)(0)}, (PAIR){FN(all)(0.70710678118654757274), FN(all)(-4.8336466567264567255e-17)});
     PAIR e = FN(erfc_parts)(at.h, at.l, &n), s = FN(complement)(e, n), half = {0.5 * x, FN(all)(0)};
     PAIR above = FN(times)(half, s), below = FN(times)((PAIR){-0.5 * a, FN(all)(0)}, e);
-    VD y = FN(pick)((VL)(x < 0), FN(scale)(below.h + below.l, n) - (x - x), FN(pick)((VL)(x > 39), x, above.h + above.l));
+    VD y =
+        FN(pick)((VL)(x < 0), FN(scale)(below.h + below.l, n) - (x - x), FN(pick)((VL)(x > 39), x, above.h + above.l));
     return FN(pick)((VL)(x == x), y, x);
 }
 
@@ -431,7 +447,8 @@ INLINE VL FN(exponent_of)(VD x) { /* of x > 0 */
     VL e = (VL)FN(pick)(tiny, x * 18014398509481984.0, x) >> 52;
     return e - (tiny & 54);
 }
-/* The remainder with the dividend's sign, exactly: quotients of 23 bits, whose products with halves of the divisor are exact. */
+/* The remainder with the dividend's sign, exactly: quotients of 23 bits, whose products with halves of the divisor are
+ * exact. */
 INLINE VD FN(ds_rem_f64_of)(VD x, VD y) {
     VD a = FN(absd)(x), b = FN(absd)(y);
     VL usual = FN(is_finite)(x) & (VL)(b > 0) & (VL)(b <= a); /* not NaN or infinite, and something to do */

@@ -1,7 +1,8 @@
-/* Irregular ops as C functions: compiled to bitcode for each architecture when dsc is built, linked into a model on demand.
+/* Irregular ops as C functions: compiled to bitcode for each architecture when dsc is built, linked into a model on
+ * demand.
  *
- * Each is called as f(buffers, params): pointers to operands, then results; integers as kernels.def lists them. Freestanding.
- * An element code is class * 16 + bytes: class 0 signed, 1 unsigned, 2 float.
+ * Each is called as f(buffers, params): pointers to operands, then results; integers as kernels.def lists them.
+ * Freestanding. An element code is class * 16 + bytes: class 0 signed, 1 unsigned, 2 float.
  */
 typedef unsigned char u8;
 typedef long long i64;
@@ -37,7 +38,8 @@ static int goes_before(const u8 *a, const u8 *b, i64 code, i64 largest) {
     return largest ? x > y : x < y;
 }
 
-/* top_k: buffers x, values, indices; params outer, n, inner, k, largest, code. Sorted; a heap of the k best, the worst on top. */
+/* top_k: buffers x, values, indices; params outer, n, inner, k, largest, code. Sorted; a heap of the k best, the worst
+ * on top. */
 static int worse(const u8 *x, i64 stride, i64 a, i64 b, i64 code, i64 largest) { /* index a is to be dropped before b */
     const u8 *p = x + a * stride, *q = x + b * stride;
     if (goes_before(q, p, code, largest)) return 1;
@@ -57,13 +59,15 @@ static void sift_down(const u8 *x, i64 stride, i64 *heap, i64 count, i64 at, i64
 
 void ds_top_k(u8 *const *buffers, const i64 *params);
 void ds_top_k(u8 *const *buffers, const i64 *params) {
-    i64 outer = params[0], n = params[1], inner = params[2], k = params[3], largest = params[4], code = params[5], size = bytes_of(code);
+    i64 outer = params[0], n = params[1], inner = params[2], k = params[3], largest = params[4], code = params[5],
+        size = bytes_of(code);
     i64 *indices = (i64 *)buffers[2];
     if (k > n) k = n;
     if (k <= 0) return;
     for (i64 o = 0; o < outer; o++)
         for (i64 i = 0; i < inner; i++) {
-            /* the results themselves hold the heap, contiguously at first where inner is 1, else spread: use the strided slots */
+            /* the results themselves hold the heap, contiguously at first where inner is 1, else spread: use the
+             * strided slots */
             const u8 *x = buffers[0] + (o * n * inner + i) * size;
             i64 stride = inner * size, local[64], *heap = local, base = o * k * inner + i;
             if (inner == 1) heap = indices + base;
@@ -72,7 +76,8 @@ void ds_top_k(u8 *const *buffers, const i64 *params) {
                 for (i64 j = 0; j < k; j++) heap[j] = j;
                 for (i64 j = k / 2; j-- > 0;) sift_down(x, stride, heap, k, j, code, largest);
                 for (i64 j = k; j < n; j++)
-                    if (worse(x, stride, heap[0], j, code, largest)) heap[0] = j, sift_down(x, stride, heap, k, 0, code, largest);
+                    if (worse(x, stride, heap[0], j, code, largest))
+                        heap[0] = j, sift_down(x, stride, heap, k, 0, code, largest);
                 for (i64 left = k; left > 1; left--) { /* the worst goes to the end */
                     i64 t = heap[0];
                     heap[0] = heap[left - 1], heap[left - 1] = t;
@@ -89,7 +94,8 @@ void ds_top_k(u8 *const *buffers, const i64 *params) {
                     indices[base + j * inner] = best;
                 }
             }
-            for (i64 j = 0; j < k; j++) copy_bytes(buffers[1] + (base + j * inner) * size, x + indices[base + j * inner] * stride, size);
+            for (i64 j = 0; j < k; j++)
+                copy_bytes(buffers[1] + (base + j * inner) * size, x + indices[base + j * inner] * stride, size);
         }
 }
 
@@ -100,10 +106,13 @@ static void combine(u8 *to, const u8 *from, i64 code) {
         copy_bytes(to, from, bytes_of(elem));
         return;
     }
-#define COMBINE(type)                                                                                                                      \
-    do {                                                                                                                                   \
-        type *a = (type *)to, b = *(const type *)from;                                                                                     \
-        *a = how == 1 ? (type)(*a + b) : how == 2 ? (type)(*a * b) : how == 3 ? (b < *a || b != b ? b : *a) : (b > *a || b != b ? b : *a); \
+#define COMBINE(type)                                                                                                  \
+    do {                                                                                                               \
+        type *a = (type *)to, b = *(const type *)from;                                                                 \
+        *a = how == 1   ? (type)(*a + b)                                                                               \
+             : how == 2 ? (type)(*a * b)                                                                               \
+             : how == 3 ? (b < *a || b != b ? b : *a)                                                                  \
+                        : (b > *a || b != b ? b : *a);                                                                 \
     } while (0)
     switch (elem) {
     case 36: COMBINE(float); break;
@@ -120,7 +129,8 @@ static void combine(u8 *to, const u8 *from, i64 code) {
 #undef COMBINE
 }
 
-/* scatter_elements: buffers indices, updates, result; params rank, axis, reduction * 256 + code, data dims, index dims */
+/* scatter_elements: buffers indices, updates, result; params rank, axis, reduction * 256 + code, data dims, index
+ * dims */
 void ds_scatter_elements(u8 *const *buffers, const i64 *params);
 void ds_scatter_elements(u8 *const *buffers, const i64 *params) {
     i64 rank = params[0], axis = params[1], code = params[2], size = bytes_of(code), count = 1, point[32] = {0}, i;
@@ -152,14 +162,17 @@ void ds_scatter_nd(u8 *const *buffers, const i64 *params) {
             if (index < 0 || index >= dims[k]) inside = 0;
             to = to * dims[k] + index;
         }
-        for (i64 i = 0; inside && i < inner; i++) combine(buffers[2] + (to * inner + i) * size, buffers[1] + (r * inner + i) * size, code);
+        for (i64 i = 0; inside && i < inner; i++)
+            combine(buffers[2] + (to * inner + i) * size, buffers[1] + (r * inner + i) * size, code);
     }
 }
 
-/* tensor_scatter: buffers steps to write, first position by batch, cache; params batch, outer, positions, steps, bytes of one, circular */
+/* tensor_scatter: buffers steps to write, first position by batch, cache; params batch, outer, positions, steps, bytes
+ * of one, circular */
 void ds_tensor_scatter(u8 *const *buffers, const i64 *params);
 void ds_tensor_scatter(u8 *const *buffers, const i64 *params) {
-    i64 batch = params[0], outer = params[1], positions = params[2], steps = params[3], size = params[4], circular = params[5];
+    i64 batch = params[0], outer = params[1], positions = params[2], steps = params[3], size = params[4],
+        circular = params[5];
     const i64 *first = (const i64 *)buffers[1];
     if (positions <= 0) return;
     for (i64 row = 0; row < batch * outer; row++)
@@ -171,7 +184,8 @@ void ds_tensor_scatter(u8 *const *buffers, const i64 *params) {
         }
 }
 
-/* non_zero: buffers flags (bytes), result [rank, found]; params elements, rank, found, dims. Coordinates in row-major order. */
+/* non_zero: buffers flags (bytes), result [rank, found]; params elements, rank, found, dims. Coordinates in row-major
+ * order. */
 void ds_non_zero(u8 *const *buffers, const i64 *params);
 void ds_non_zero(u8 *const *buffers, const i64 *params) {
     i64 total = params[0], rank = params[1], found = params[2], *to = (i64 *)buffers[1];
@@ -186,7 +200,8 @@ void ds_non_zero(u8 *const *buffers, const i64 *params) {
 
 /* ---- ordering ---- */
 
-/* Is item a before item b? Any strict order; sort() makes the result independent of the algorithm as long as no two items are equal. */
+/* Is item a before item b? Any strict order; sort() makes the result independent of the algorithm as long as no two
+ * items are equal. */
 typedef int before_fn(const void *data, i64 a, i64 b);
 
 static void sift(i64 *items, i64 count, i64 at, before_fn *before, const void *data) {
@@ -219,7 +234,8 @@ static int compare_slices(const slices *s, i64 a, i64 b) {
     i64 size = bytes_of(s->code);
     for (i64 o = 0; o < s->outer; o++)
         for (i64 i = 0; i < s->inner; i++) {
-            const u8 *p = s->x + ((o * s->n + a) * s->inner + i) * size, *q = s->x + ((o * s->n + b) * s->inner + i) * size;
+            const u8 *p = s->x + ((o * s->n + a) * s->inner + i) * size,
+                     *q = s->x + ((o * s->n + b) * s->inner + i) * size;
             if (goes_before(p, q, s->code, 0)) return -1;
             if (goes_before(q, p, s->code, 0)) return 1;
         }
@@ -231,12 +247,14 @@ static int slice_before(const void *data, i64 a, i64 b) {
     return order ? order < 0 : a < b;
 }
 
-/* unique: buffers x, first, inverse, counts, found [1], scratch [n]; params outer, n, inner, sorted, code. Group k's first occurrence is
- * first[k], it occurs counts[k] times, and slice i belongs to group inverse[i]; groups in ascending order, or by first occurrence. */
+/* unique: buffers x, first, inverse, counts, found [1], scratch [n]; params outer, n, inner, sorted, code. Group k's
+ * first occurrence is first[k], it occurs counts[k] times, and slice i belongs to group inverse[i]; groups in ascending
+ * order, or by first occurrence. */
 void ds_unique(u8 *const *buffers, const i64 *params);
 void ds_unique(u8 *const *buffers, const i64 *params) {
     slices s = {buffers[0], params[0], params[1], params[2], params[4]};
-    i64 *first = (i64 *)buffers[1], *inverse = (i64 *)buffers[2], *counts = (i64 *)buffers[3], *scratch = (i64 *)buffers[5], groups = 0;
+    i64 *first = (i64 *)buffers[1], *inverse = (i64 *)buffers[2], *counts = (i64 *)buffers[3],
+        *scratch = (i64 *)buffers[5], groups = 0;
     for (i64 i = 0; i < s.n; i++) scratch[i] = i;
     sort(scratch, s.n, slice_before, &s);
     for (i64 i = 0; i < s.n; i++) {
@@ -271,7 +289,8 @@ static box box_at(const float *p, i64 is_centered) {
 }
 
 static int overlaps(box a, box b, float threshold) { /* intersection over union, compared without a division */
-    float sides[2], area_a = (a.high[0] - a.low[0]) * (a.high[1] - a.low[1]), area_b = (b.high[0] - b.low[0]) * (b.high[1] - b.low[1]);
+    float sides[2], area_a = (a.high[0] - a.low[0]) * (a.high[1] - a.low[1]),
+                    area_b = (b.high[0] - b.low[0]) * (b.high[1] - b.low[1]);
     for (int i = 0; i < 2; i++) {
         float low = a.low[i] > b.low[i] ? a.low[i] : b.low[i], high = a.high[i] < b.high[i] ? a.high[i] : b.high[i];
         if (!(high > low)) return 0;
@@ -286,17 +305,19 @@ static int higher_score(const void *data, i64 a, i64 b) {
     return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
 }
 
-/* non_max_suppression: buffers boxes [batches, n, 4], scores [batches, classes, n], IoU threshold, score threshold, result
- * [batches * classes * most, 3], found [1], scratch [n]; params batches, classes, n, most of a class, is_centered, has a score threshold.
+/* non_max_suppression: buffers boxes [batches, n, 4], scores [batches, classes, n], IoU threshold, score threshold,
+ * result [batches * classes * most, 3], found [1], scratch [n]; params batches, classes, n, most of a class,
+ * is_centered, has a score threshold.
  */
 void ds_non_max_suppression(u8 *const *buffers, const i64 *params);
 void ds_non_max_suppression(u8 *const *buffers, const i64 *params) {
-    i64 batches = params[0], classes = params[1], n = params[2], most = params[3], is_centered = params[4], *to = (i64 *)buffers[4],
-        found = 0, *order = (i64 *)buffers[6];
+    i64 batches = params[0], classes = params[1], n = params[2], most = params[3], is_centered = params[4],
+        *to = (i64 *)buffers[4], found = 0, *order = (i64 *)buffers[6];
     float threshold = *(const float *)buffers[2], lowest = *(const float *)buffers[3];
     for (i64 b = 0; b < batches; b++)
         for (i64 c = 0; c < classes; c++) {
-            const float *boxes = (const float *)buffers[0] + b * n * 4, *scores = (const float *)buffers[1] + (b * classes + c) * n;
+            const float *boxes = (const float *)buffers[0] + b * n * 4,
+                        *scores = (const float *)buffers[1] + (b * classes + c) * n;
             i64 count = 0, start = found;
             for (i64 i = 0; i < n; i++)
                 if (params[5] ? scores[i] > lowest : scores[i] == scores[i]) order[count++] = i;
@@ -304,7 +325,9 @@ void ds_non_max_suppression(u8 *const *buffers, const i64 *params) {
             for (i64 k = 0; k < count && found - start < most; k++) {
                 box candidate = box_at(boxes + order[k] * 4, is_centered);
                 i64 kept = start;
-                while (kept < found && !overlaps(candidate, box_at(boxes + to[kept * 3 + 2] * 4, is_centered), threshold)) kept++;
+                while (kept < found &&
+                       !overlaps(candidate, box_at(boxes + to[kept * 3 + 2] * 4, is_centered), threshold))
+                    kept++;
                 if (kept < found) continue;
                 to[found * 3] = b, to[found * 3 + 1] = c, to[found * 3 + 2] = order[k];
                 found++;

@@ -1,8 +1,10 @@
-/* Vector maths of generated code: compiled to bitcode for each architecture when dsc is built, linked into a model on demand, inlined.
+/* Vector maths of generated code: compiled to bitcode for each architecture when dsc is built, linked into a model on
+ * demand, inlined.
  *
- * Freestanding; no fma is written (contraction is decided by the loop dialect). Functions of doubles are in double.h. Float versions that
- * have no entry of their own compute in double, to about 1e-15 (near_*), and round, which is correct to within 0.51 ULP. LANES, given when
- * this file is compiled, is 4, 8 or 16; vectors wider than the registers are split by LLVM. Scalars use lane 0 of 4.
+ * Freestanding; no fma is written (contraction is decided by the loop dialect). Functions of doubles are in double.h.
+ * Float versions that have no entry of their own compute in double, to about 1e-15 (near_*), and round, which is
+ * correct to within 0.51 ULP. LANES, given when this file is compiled, is 4, 8 or 16; vectors wider than the registers
+ * are split by LLVM. Scalars use lane 0 of 4.
  */
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -112,20 +114,22 @@ INLINE VF FN(power_of_e)(VF r) {
     return p * r + 1.0f;
 }
 
-/* Results below 2^-125 are zero: masked logits of -100 would else fill a softmax with subnormals, on which products and sums take a hundred
- * times longer. Large ones overflow in the last sum. */
+/* Results below 2^-125 are zero: masked logits of -100 would else fill a softmax with subnormals, on which products and
+ * sums take a hundred times longer. Large ones overflow in the last sum. */
 INLINE VF FN(ds_exp_f32_of)(VF x) {
     VF zero = (VF)((VI)x & 0), limited = FN(pickf)((VI)(x > 89.0f), zero + 89.0f, x);
     VF shift = zero + 12583038.0f, biased = limited * 1.44269504f + shift, n = biased - shift; /* 1.5 * 2^23 + 126 */
     VF r = limited - n * 0.693359375f;
     r = r - n * -2.12194440e-4f;
-    VF half = FN(power_of_e)(r) * (VF)((VI)biased << 23); /* times 2^(n - 1), whose exponent the low bits of biased are */
+    VF half =
+        FN(power_of_e)(r) * (VF)((VI)biased << 23); /* times 2^(n - 1), whose exponent the low bits of biased are */
     return FN(pickf)((VI)(x < -86.6433976f), zero, half + half);
 }
 
 /* e^-q for q up to 87; NaN stays NaN */
 INLINE VF FN(decay)(VF q) {
-    VF shift = (VF)((VI)q & 0) + 12583039.0f, biased = q * -1.44269504f + shift, n = biased - shift; /* 1.5 * 2^23 + 127 */
+    VF shift = (VF)((VI)q & 0) + 12583039.0f, biased = q * -1.44269504f + shift,
+       n = biased - shift; /* 1.5 * 2^23 + 127 */
     VF r = -q - n * 0.693359375f;
     r = r - n * -2.12194440e-4f;
     return FN(power_of_e)(r) * (VF)((VI)biased << 23); /* 2^n: the low bits of biased are its exponent */
@@ -140,7 +144,8 @@ INLINE VF FN(power_of_two)(VF f) {
     return p * f + 1.0f;
 }
 
-/* e^-q for q >= 0, zero below 2^-125 like the other; relative error 2e-7 near 0, 1e-8 q far from it. Softmax spends its time here. */
+/* e^-q for q >= 0, zero below 2^-125 like the other; relative error 2e-7 near 0, 1e-8 q far from it. Softmax spends its
+ * time here. */
 INLINE VF FN(ds_decay_f32_of)(VF q) {
     VF zero = (VF)((VI)q & 0), shift = zero + 12583039.0f; /* 1.5 * 2^23 + 127 */
     VF biased = q * -1.44269504f + shift, n = biased - shift;
@@ -311,7 +316,8 @@ INLINE VD FN(near_acosh)(VD x) {
 }
 INLINE VD FN(near_atanh)(VD x) { return 0.5 * FN(near_log1p)(2 * x / (1 - x)); }
 
-/* ---- erf: its series up to 0.35, then 1 - e^-Q(x) with Q fitted for an error of 1e-8; 2.6 ULP. The double version is exact. ---- */
+/* ---- erf: its series up to 0.35, then 1 - e^-Q(x) with Q fitted for an error of 1e-8; 2.6 ULP. The double version is
+ * exact. ---- */
 
 /* -log(1 - erf(t)) for t >= 0 */
 INLINE VF FN(decrease)(VF t) {
@@ -341,8 +347,8 @@ INLINE VF FN(ds_erfc_f32_of)(VF x) {
     return FN(pickf)((VI)(x < 0), 2 - e, e);
 }
 
-/* x Phi(x) = max(x, 0) - |x| Phi(-|x|), where Phi(-a) = 2^-Q(a) with Q fitted for an error of 2e-8 times a; 5 ULP, but 4e-6 of the result
- * at -3 and 3e-4 at -5, where it is small. From 8 on the second part counts for nothing. */
+/* x Phi(x) = max(x, 0) - |x| Phi(-|x|), where Phi(-a) = 2^-Q(a) with Q fitted for an error of 2e-8 times a; 5 ULP, but
+ * 4e-6 of the result at -3 and 3e-4 at -5, where it is small. From 8 on the second part counts for nothing. */
 INLINE VF FN(ds_gelu_f32_of)(VF x) {
     VF zero = (VF)((VI)x & 0), a = FN(absf)(x), shift = zero + 12582912.0f;
     a = FN(pickf)((VI)(a > 8.0f), zero + 8.0f, a);
@@ -356,7 +362,8 @@ INLINE VF FN(ds_gelu_f32_of)(VF x) {
     q = q * a + 1.0f;
     VF biased = shift - q, n = biased - shift; /* 1.5 * 2^23 - q, rounded: its low bits count down in the exponent */
     VF tail = (VF)((VI)FN(power_of_two)(q + n) + ((VI)biased << 23));
-    return FN(pickf)((VI)(x < 0), x - x, x) - a * tail; /* NaN comes through by x, and -infinity makes one, as -infinity * 0 does */
+    return FN(pickf)((VI)(x < 0), x - x, x) -
+           a * tail; /* NaN comes through by x, and -infinity makes one, as -infinity * 0 does */
 }
 
 /* x^y = e^(y log|x|), with the sign of x for odd y; IEEE special cases */
@@ -375,7 +382,8 @@ INLINE VD FN(near_pow)(VD x, VD y) {
 
 /* clang-format off */
 #define ROUNDED(name) INLINE VF FN(ds_##name##_f32_of)(VF x) { return FN(narrow)(FN(near_##name)(FN(wide)(x))); }
-ROUNDED(log1p) ROUNDED(sin) ROUNDED(cos) ROUNDED(tan) ROUNDED(asin) ROUNDED(acos) ROUNDED(atan) ROUNDED(sinh) ROUNDED(cosh)
+ROUNDED(log1p) ROUNDED(sin) ROUNDED(cos) ROUNDED(tan) ROUNDED(asin) ROUNDED(acos) ROUNDED(atan) ROUNDED(sinh)
+ROUNDED(cosh)
 ROUNDED(asinh) ROUNDED(acosh) ROUNDED(atanh)
 #undef ROUNDED
     /* clang-format on */
@@ -395,7 +403,8 @@ INLINE VF FN(ds_decode_f16_of)(VH h) {
 }
 INLINE VH FN(ds_encode_f16_of)(VF x) {
     VI b = (VI)x, sign = (b >> 16) & 0x8000, a = b & 0x7fffffff;
-    VI small = (VI)((VF)a + (VF)((a & 0) + (126 << 23))) - (126 << 23); /* adding 1/2 rounds at the subnormals' last place */
+    VI small =
+        (VI)((VF)a + (VF)((a & 0) + (126 << 23))) - (126 << 23); /* adding 1/2 rounds at the subnormals' last place */
     VI normal = (a - (112 << 23) + 0xfff + ((a >> 13) & 1)) >> 13;
     VI y = (VI)FN(pickf)((VI)(a < (113 << 23)), (VF)small, (VF)normal);
     y = (VI)FN(pickf)((VI)(a >= (143 << 23)), (VF)((a & 0) + 0x7c00), (VF)y);
@@ -423,7 +432,8 @@ ENTRY1(ds_log_f64, VD, VD) ENTRY1(ds_log_f32, VF, VF)
 ENTRY1(ds_log1p_f64, VD, VD) ENTRY1(ds_sin_f64, VD, VD) ENTRY1(ds_cos_f64, VD, VD) ENTRY1(ds_tan_f64, VD, VD)
 ENTRY1(ds_atan_f64, VD, VD) ENTRY1(ds_asin_f64, VD, VD) ENTRY1(ds_acos_f64, VD, VD) ENTRY1(ds_sinh_f64, VD, VD)
 ENTRY1(ds_cosh_f64, VD, VD) ENTRY1(ds_tanh_f64, VD, VD) ENTRY1(ds_asinh_f64, VD, VD) ENTRY1(ds_acosh_f64, VD, VD)
-ENTRY1(ds_atanh_f64, VD, VD) ENTRY1(ds_erf_f32, VF, VF) ENTRY1(ds_erf_f64, VD, VD) ENTRY1(ds_erfc_f32, VF, VF) ENTRY1(ds_erfc_f64, VD, VD)
+ENTRY1(ds_atanh_f64, VD, VD) ENTRY1(ds_erf_f32, VF, VF) ENTRY1(ds_erf_f64, VD, VD) ENTRY1(ds_erfc_f32, VF, VF)
+ENTRY1(ds_erfc_f64, VD, VD)
 ENTRY1(ds_gelu_f32, VF, VF) ENTRY1(ds_gelu_f64, VD, VD) ENTRY2(ds_pow_f64, VD, VD)
 ENTRY2(ds_rem_f64, VD, VD) ENTRY2(ds_pow_f32, VF, VF) ENTRY2(ds_rem_f32, VF, VF) ENTRY1(ds_decode_f16, VF, VH)
 ENTRY1(ds_encode_f16, VH, VF) ENTRY1(ds_decode_bf16, VF, VH) ENTRY1(ds_encode_bf16, VH, VF) ENTRY1(ds_log1p_f32, VF, VF)

@@ -1,4 +1,5 @@
-/* Scalar helpers of generated code: integer powers, 8- and 4-bit floats. Freestanding; compiled to bitcode like math.c. */
+/* Scalar helpers of generated code: integer powers, 8- and 4-bit floats. Freestanding; compiled to bitcode like
+ * math.c. */
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
@@ -26,7 +27,8 @@ typedef struct {
 } format;
 
 INLINE format format_of(int which) {
-    const format f[] = {{4, 3, 7, 0, 0, 1}, {4, 3, 8, 0, 1, 0}, {5, 2, 15, 1, 0, 1}, {5, 2, 16, 0, 1, 0}, {2, 1, 1, 0, 0, 0}};
+    const format f[] = {
+        {4, 3, 7, 0, 0, 1}, {4, 3, 8, 0, 1, 0}, {5, 2, 15, 1, 0, 1}, {5, 2, 16, 0, 1, 0}, {2, 1, 1, 0, 0, 0}};
     return f[which];
 }
 
@@ -52,7 +54,8 @@ float ds_narrow_decode(u8 code, i32 which);
 __attribute__((used)) float ds_narrow_decode(u8 code, i32 which) {
     if (which == 5) return code == 255 ? from_bits(0x7fc00000) : power_of_two((int)code - 127); /* e8m0 */
     format f = format_of(which);
-    int width = 1 + f.exponent_bits + f.mantissa_bits, top = (1 << f.exponent_bits) - 1, ones = (1 << f.mantissa_bits) - 1;
+    int width = 1 + f.exponent_bits + f.mantissa_bits, top = (1 << f.exponent_bits) - 1,
+        ones = (1 << f.mantissa_bits) - 1;
     int negative = code >> (width - 1) & 1, e = code >> f.mantissa_bits & top, m = code & ones;
     float sign = negative ? -1.0f : 1.0f;
     if (f.negative_zero_is_nan && negative && !e && !m) return from_bits(0x7fc00000);
@@ -95,7 +98,9 @@ __attribute__((used)) u8 ds_narrow_encode(float x, i32 which, i32 saturate, i32 
         if (drop > 40) drop = 40;
         u64 kept = m >> drop, rest = m & ((1ull << drop) - 1), half = 1ull << (drop - 1);
         if (rest > half || (rest == half && (kept & 1))) kept++;
-        code = kept >> f.mantissa_bits ? ((u32)(scale + f.bias) << f.mantissa_bits) + (u32)(kept - (1u << f.mantissa_bits)) : (u32)kept;
+        code = kept >> f.mantissa_bits
+                   ? ((u32)(scale + f.bias) << f.mantissa_bits) + (u32)(kept - (1u << f.mantissa_bits))
+                   : (u32)kept;
     }
     if (code > largest) {
         if (saturate || which == 4) return (u8)(sign | largest);

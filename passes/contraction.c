@@ -21,7 +21,8 @@ const ds_mma *ds_contraction_mma(const ds_target *target, const ds_op *op) {
 
 bool ds_is_depthwise(ds_ir_context *cx, const ds_op *op) {
     ds_contraction c;
-    if (op->kind != DS_GRAPH_conv || !ds_contraction_of(cx, op, &c) || c.over_count == 0 || ds_op_map(op, 0)->count < 2) return false;
+    if (op->kind != DS_GRAPH_conv || !ds_contraction_of(cx, op, &c) || c.over_count == 0 || ds_op_map(op, 0)->count < 2)
+        return false;
     return c.rank > 1 && c.kind[1] == DS_DIM_BATCH && ds_expr_equals(c.extent[c.rank], 1) &&
            ds_op_map(op, 0)->exprs[1] == ds_expr_dim(cx, 1);
 }
@@ -30,7 +31,8 @@ bool ds_window_along(ds_ir_context *cx, const ds_op *op, size_t dim, ds_window *
     const ds_attr *over = ds_op_attr(op, "over");
     const ds_expr *stride, *dilation, *rest;
     int64_t size, start;
-    size_t rank = op->results[0].type->rank, at = op->kind == DS_GRAPH_conv ? dim - 1 : dim - 2; /* conv: channels are reduced first */
+    size_t rank = op->results[0].type->rank,
+           at = op->kind == DS_GRAPH_conv ? dim - 1 : dim - 2; /* conv: channels are reduced first */
     if ((op->kind != DS_GRAPH_conv && op->kind != DS_GRAPH_reduce) || rank <= dim || over->count <= at) return false;
     const ds_attr *map = ds_op_map(op, 0);
     if (map->count <= dim || !ds_expr_linear(cx, map->exprs[dim], dim, &stride, &rest)) return false;
@@ -45,7 +47,8 @@ bool ds_is_pool(ds_ir_context *cx, const ds_op *op) {
     if (op->kind != DS_GRAPH_reduce || op->operand_count != 1 || op->result_count != 1) return false;
     const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
     const ds_attr *map = ds_op_map(op, 0);
-    if (to->elem != DS_f32 || from->elem != DS_f32 || to->rank < 3 || from->rank != to->rank || map->count != to->rank) return false;
+    if (to->elem != DS_f32 || from->elem != DS_f32 || to->rank < 3 || from->rank != to->rank || map->count != to->rank)
+        return false;
     if (map->exprs[0] != ds_expr_dim(cx, 0) || map->exprs[1] != ds_expr_dim(cx, 1)) return false;
     if (ds_op_attr(op, "over")->count != to->rank - 2) return false;
     for (const ds_op *inner = ds_op_block(op, 0)->first; inner; inner = inner->next)
@@ -67,16 +70,18 @@ bool ds_window_leaves(const ds_op *op, size_t dim, const ds_window *w) {
 /* ---- layouts ---- */
 
 bool ds_is_copy_map(const ds_op *op) {
-    if (op->kind != DS_GRAPH_map || op->operand_count != 1 || op->result_count != 1 || ds_op_attr(op, "pads")) return false;
+    if (op->kind != DS_GRAPH_map || op->operand_count != 1 || op->result_count != 1 || ds_op_attr(op, "pads"))
+        return false;
     const ds_block *body = ds_op_block(op, 0);
     return body->first->kind == DS_GRAPH_yield && ds_op_operand(body->first, 0) == body->args[0];
 }
 
 bool ds_is_product_map(const ds_op *op) {
-    if (op->kind != DS_GRAPH_map || op->operand_count != 2 || op->result_count != 1 || ds_op_attr(op, "pads")) return false;
+    if (op->kind != DS_GRAPH_map || op->operand_count != 2 || op->result_count != 1 || ds_op_attr(op, "pads"))
+        return false;
     const ds_op *product = ds_op_block(op, 0)->first, *yield = product->next;
-    return product->kind == DS_LOOP_mul && yield && yield->kind == DS_GRAPH_yield && ds_op_operand(yield, 0) == &product->results[0] &&
-           ds_op_operand(product, 0) != ds_op_operand(product, 1);
+    return product->kind == DS_LOOP_mul && yield && yield->kind == DS_GRAPH_yield &&
+           ds_op_operand(yield, 0) == &product->results[0] && ds_op_operand(product, 0) != ds_op_operand(product, 1);
 }
 
 ds_op *ds_copy_map(ds_builder *b, ds_value *input, const ds_type *type, const ds_attr *map, bool padded) {
@@ -117,7 +122,8 @@ const ds_type *ds_layout_placed(ds_ir_context *cx, const ds_type *type, int64_t 
     return ds_type_with_encoding(cx, type, ds_attr_dict(cx, entries, border ? 3 : 2));
 }
 
-const ds_type *ds_layout_with_border(ds_ir_context *cx, const ds_type *type, const int64_t *before, const int64_t *after) {
+const ds_type *ds_layout_with_border(ds_ir_context *cx, const ds_type *type, const int64_t *before,
+                                     const int64_t *after) {
     const ds_attr *items[2 * DS_CONTRACTION_MAX];
     for (size_t i = 0; i < type->rank; i++) {
         int64_t old[] = {ds_layout_border(type, i, false), ds_layout_border(type, i, true)};
@@ -142,8 +148,10 @@ bool ds_layout_same_order(const ds_type *a, const ds_type *b) { return layout_ma
 
 /* An extent with its border; of channels, all that are in the buffer. */
 static const ds_expr *widened(ds_ir_context *cx, const ds_type *type, size_t dim, const ds_expr *extent) {
-    if (dim == 1 && ds_layout_within(type, DS_WITHIN_ID) >= 0) return ds_expr_const(cx, ds_layout_within(type, DS_WITHIN_TOTAL));
-    return ds_expr_add(cx, extent, ds_expr_const(cx, ds_layout_border(type, dim, false) + ds_layout_border(type, dim, true)));
+    if (dim == 1 && ds_layout_within(type, DS_WITHIN_ID) >= 0)
+        return ds_expr_const(cx, ds_layout_within(type, DS_WITHIN_TOTAL));
+    return ds_expr_add(cx, extent,
+                       ds_expr_const(cx, ds_layout_border(type, dim, false) + ds_layout_border(type, dim, true)));
 }
 
 size_t ds_layout_extents(ds_ir_context *cx, const ds_type *type, const ds_expr **out) {
@@ -193,7 +201,8 @@ bool ds_layout_inverse(ds_ir_context *cx, const ds_type *type, const ds_expr **o
         if (!atom || atom->kind != DS_EXPR_DIM) return false;
         const ds_expr **to = &out[atom->value];
         *to = ds_expr_add(cx, *to, e->kind == DS_EXPR_FLOORDIV ? ds_expr_mul(cx, p, e->b) : p);
-        if (e->kind == DS_EXPR_DIM) *to = ds_expr_sub(cx, *to, ds_expr_const(cx, first_place(type, (size_t)atom->value)));
+        if (e->kind == DS_EXPR_DIM)
+            *to = ds_expr_sub(cx, *to, ds_expr_const(cx, first_place(type, (size_t)atom->value)));
     }
     return true;
 }

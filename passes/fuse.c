@@ -3,11 +3,12 @@
  *   before   %1 = "graph.map"(%0) ({ exp })    %2 = "graph.reduce"(%1) ({ identity }, { add })
  *   after    %2 = "graph.reduce"(%0) ({ exp }, { add })
  *
- * A producer is recomputed for several users only when it just moves elements; one user that reads elements repeatedly gets it merged
- * only when it is cheap. Access maps compose, so transposes, slices and broadcasts disappear into their users.
- * Views that only add or drop extents of 1 disappear, too. Scalar constants move into the regions that read them.
- * Needs:  graph ops.   Keeps: values (same arithmetic, same order; f32 divided by a constant is multiplied by its inverse).   Breaks:
- * nothing.   Cost: linear in ops and region sizes.
+ * A producer is recomputed for several users only when it just moves elements; one user that reads elements repeatedly
+ * gets it merged only when it is cheap. Access maps compose, so transposes, slices and broadcasts disappear into their
+ * users. Views that only add or drop extents of 1 disappear, too. Scalar constants move into the regions that read
+ * them.
+ * Needs:  graph ops.   Keeps: values: the same arithmetic in the same order, but that f32 divided by a constant is
+ * multiplied by its inverse.   Breaks: nothing.   Cost: linear in ops and region sizes.
  */
 #include <math.h>
 #include <string.h>
@@ -72,7 +73,8 @@ static bool reads_itself_only(const ds_op *user, const ds_value *v) {
 
 static bool should_merge(ds_ir_context *cx, const ds_op *producer, const ds_op *user, size_t operand) {
     size_t ops, user_ops;
-    if (producer->kind != DS_GRAPH_map || producer->result_count != 1 || producer->block != user->block || has_pad(user, operand))
+    if (producer->kind != DS_GRAPH_map || producer->result_count != 1 || producer->block != user->block ||
+        has_pad(user, operand))
         return false;
     if (producer->results[0].type->encoding) return false;
     int cost = region_cost(ds_op_block(producer, 0), &ops);
@@ -114,8 +116,8 @@ static ds_value *position_value(ds_builder *b, const ds_expr *e, size_t dims) {
 /* Replaces operand `operand` of user by the producer's operands, and the argument by the producer's scalars. */
 static void merge(ds_module *m, ds_op *producer, ds_op *user, size_t operand) {
     ds_ir_context *cx = m->cx;
-    const ds_attr *user_maps = ds_op_attr(user, "maps"), *user_pads = ds_op_attr(user, "pads"), *pads = ds_op_attr(producer, "pads"),
-                  *access = user_maps->items[operand];
+    const ds_attr *user_maps = ds_op_attr(user, "maps"), *user_pads = ds_op_attr(user, "pads"),
+                  *pads = ds_op_attr(producer, "pads"), *access = user_maps->items[operand];
     ds_value **operands = NULL;
     const ds_attr **maps = NULL, **new_pads = NULL;
     ds_block *body = ds_op_block(user, 0), *from = ds_op_block(producer, 0);
@@ -132,10 +134,14 @@ static void merge(ds_module *m, ds_op *producer, ds_op *user, size_t operand) {
     for (size_t i = 0; i < producer->operand_count; i++) {
         const ds_attr *inner = ds_op_map(producer, i);
         const ds_expr *exprs[64];
-        for (size_t k = 0; k < inner->count; k++) exprs[k] = ds_expr_replace_dims(cx, inner->exprs[k], access->exprs, access->count);
-        const ds_attr *map = ds_attr_map(cx, dims, exprs, inner->count), *pad = pads ? pads->items[i] : ds_attr_unit(cx);
+        for (size_t k = 0; k < inner->count; k++)
+            exprs[k] = ds_expr_replace_dims(cx, inner->exprs[k], access->exprs, access->count);
+        const ds_attr *map = ds_attr_map(cx, dims, exprs, inner->count),
+                      *pad = pads ? pads->items[i] : ds_attr_unit(cx);
         size_t at = 0;
-        while (at < arrlenu(operands) && !(operands[at] == ds_op_operand(producer, i) && maps[at] == map && new_pads[at] == pad)) at++;
+        while (at < arrlenu(operands) &&
+               !(operands[at] == ds_op_operand(producer, i) && maps[at] == map && new_pads[at] == pad))
+            at++;
         if (at == arrlenu(operands)) {
             arrput(operands, ds_op_operand(producer, i)), arrput(maps, map), arrput(new_pads, pad);
             arrput(args, ds_block_add_arg(m, body, from->args[i]->type, NULL));
@@ -183,7 +189,8 @@ static bool is_among(ds_value *const *values, const ds_value *v) {
     return false;
 }
 
-/* Whether a whole number is made of what an op gives, behind it in its region: there the last place may decide which one. */
+/* Whether a whole number is made of what an op gives, behind it in its region: there the last place may decide which
+ * one. */
 static bool is_rounded(ds_op *op) {
     ds_value **made = NULL;
     bool found = false;
@@ -204,7 +211,8 @@ static bool is_power_of_two(double c) {
     return fabs(frexp(c, &exponent)) == 0.5;
 }
 
-/* Divisions of f32 by v, a constant c, become products with 1 / c, a tenth of the time; it may differ in the last place. */
+/* Divisions of f32 by v, a constant c, become products with 1 / c, a tenth of the time; it may differ in the last
+ * place. */
 static void divide_by_constant(ds_module *m, ds_op *constant, double c) {
     ds_value *v = ds_op_result(constant, 0);
     ds_builder b = {m, constant->block, constant, constant->loc};
@@ -221,7 +229,8 @@ static void divide_by_constant(ds_module *m, ds_op *constant, double c) {
         }
         ds_value *factors[] = {ds_op_operand(op, 0), ds_op_result(inverse, 0)};
         ds_builder at = {m, op->block, op, op->loc};
-        ds_value_replace_uses(&op->results[0], ds_op_result(ds_op_create(&at, DS_LOOP_mul, factors, 2, &v->type, 1, 0), 0));
+        ds_value_replace_uses(&op->results[0],
+                              ds_op_result(ds_op_create(&at, DS_LOOP_mul, factors, 2, &v->type, 1, 0), 0));
         ds_op_erase(op);
     }
 }
@@ -230,7 +239,8 @@ static void divide_by_constant(ds_module *m, ds_op *constant, double c) {
 static const ds_attr *number_of(ds_ir_context *cx, const ds_value *v, const ds_attr *value) {
     const ds_elem_info *facts = ds_elem_facts(v->type->elem);
     uint64_t bits = 0;
-    if (facts->packed || facts->bits > 64 || facts->class == DS_CLASS_COMPLEX || facts->class == DS_CLASS_STRING) return NULL;
+    if (facts->packed || facts->bits > 64 || facts->class == DS_CLASS_COMPLEX || facts->class == DS_CLASS_STRING)
+        return NULL;
     if (value->count != facts->bits / 8) return NULL;
     memcpy(&bits, value->bytes, value->count); /* little-endian, as files are */
     if (ds_elem_is_float(v->type->elem)) return ds_attr_float(cx, ds_float_decode(v->type->elem, bits));
@@ -244,7 +254,8 @@ static bool constant_into_region(ds_rewriter *rw, ds_op *op) {
     ds_module *m = rw->module;
     for (size_t i = 0; i < op->operand_count; i++) {
         ds_value *v = ds_op_operand(op, i);
-        const ds_attr *value = ds_value_constant(v), *old_maps = ds_op_attr(op, "maps"), *old_pads = ds_op_attr(op, "pads");
+        const ds_attr *value = ds_value_constant(v), *old_maps = ds_op_attr(op, "maps"),
+                      *old_pads = ds_op_attr(op, "pads");
         ds_elem elem = v->type->elem;
         ds_block *body = ds_op_block(op, 0);
         const ds_attr *number = value && !has_pad(op, i) ? number_of(m->cx, v, value) : NULL;
@@ -290,8 +301,10 @@ static bool complement_of_erf(ds_rewriter *rw, ds_op *op) {
             if (!erf || erf->kind != DS_LOOP_erf || !is_number(ds_op_operand(sum, 1 - k), 1, EXACT)) continue;
             ds_builder b = {m, sum->block, sum, sum->loc};
             const ds_type *type = sum->results[0].type;
-            ds_value *u = ds_op_operand(erf, 0), *turned = ds_op_result(ds_op_create(&b, DS_LOOP_neg, &u, 1, &type, 1, 0), 0);
-            ds_value_replace_uses(&sum->results[0], ds_op_result(ds_op_create(&b, DS_LOOP_erfc, &turned, 1, &type, 1, 0), 0));
+            ds_value *u = ds_op_operand(erf, 0),
+                     *turned = ds_op_result(ds_op_create(&b, DS_LOOP_neg, &u, 1, &type, 1, 0), 0);
+            ds_value_replace_uses(&sum->results[0],
+                                  ds_op_result(ds_op_create(&b, DS_LOOP_erfc, &turned, 1, &type, 1, 0), 0));
             ds_op_erase(sum);
             if (ds_value_unused(&erf->results[0])) ds_op_erase(erf);
             return true;
@@ -302,7 +315,8 @@ static bool complement_of_erf(ds_rewriter *rw, ds_op *op) {
 
 enum { FACTORS = 3 };
 
-/* The factors of v, a product of products, after `count` others and before at least `waiting`. More than FACTORS in all: FACTORS + 1. */
+/* The factors of v, a product of products, after `count` others and before at least `waiting`. More than FACTORS in
+ * all: FACTORS + 1. */
 static size_t factors_of(ds_value *v, ds_value **out, size_t count, size_t waiting) {
     if (count + waiting >= FACTORS) return FACTORS + 1;
     if (!v->op || v->op->kind != DS_LOOP_mul) {
@@ -334,7 +348,8 @@ static bool gelu_of_erfc(ds_rewriter *rw, ds_op *op) {
         if (!x) continue;
         ds_builder b = {rw->module, product->block, product, product->loc};
         const ds_type *type = product->results[0].type;
-        ds_value_replace_uses(&product->results[0], ds_op_result(ds_op_create(&b, DS_LOOP_gelu, &x, 1, &type, 1, 0), 0));
+        ds_value_replace_uses(&product->results[0],
+                              ds_op_result(ds_op_create(&b, DS_LOOP_gelu, &x, 1, &type, 1, 0), 0));
         ds_op_erase(product);
         return true;
     }
@@ -346,7 +361,8 @@ static ds_op *only_producer(const ds_value *v, ds_op_kind kind) {
     return v->op && v->op->kind == kind && ds_value_has_one_use(v) ? v->op : NULL;
 }
 
-/* Channels dealt out anew (ShuffleNet): [n, a * b, …] as [n, a, b, …], these two swapped, as [n, b * a, …] again: one map. */
+/* Channels dealt out anew (ShuffleNet): [n, a * b, …] as [n, a, b, …], these two swapped, as [n, b * a, …] again: one
+ * map. */
 static bool shuffle_as_map(ds_rewriter *rw, ds_op *op) {
     ds_module *m = rw->module;
     ds_op *swap = only_producer(ds_op_operand(op, 0), DS_GRAPH_map);
@@ -357,10 +373,11 @@ static bool shuffle_as_map(ds_rewriter *rw, ds_op *op) {
     const ds_type *t = x->type, *parts = split->results[0].type;
     const ds_attr *map = ds_op_map(swap, 0);
     int64_t a, b, channels;
-    if (t->rank < 3 || t->rank > 8 || parts->rank != t->rank + 1 || op->results[0].type != t || t->encoding || parts->encoding)
+    if (t->rank < 3 || t->rank > 8 || parts->rank != t->rank + 1 || op->results[0].type != t || t->encoding ||
+        parts->encoding)
         return false;
-    if (!ds_expr_is_const(parts->dims[1], &a) || !ds_expr_is_const(parts->dims[2], &b) || !ds_expr_is_const(t->dims[1], &channels) ||
-        a * b != channels)
+    if (!ds_expr_is_const(parts->dims[1], &a) || !ds_expr_is_const(parts->dims[2], &b) ||
+        !ds_expr_is_const(t->dims[1], &channels) || a * b != channels)
         return false;
     for (size_t i = 0; i < parts->rank; i++) {
         size_t from = i == 1 ? 2 : i == 2 ? 1 : i;
@@ -369,7 +386,8 @@ static bool shuffle_as_map(ds_rewriter *rw, ds_op *op) {
     }
     const ds_expr *at[8], *c = ds_expr_dim(m->cx, 1), *inner = ds_expr_const(m->cx, a);
     for (size_t i = 0; i < t->rank; i++) at[i] = ds_expr_dim(m->cx, i);
-    at[1] = ds_expr_add(m->cx, ds_expr_scale(m->cx, ds_expr_mod(m->cx, c, inner), b), ds_expr_floordiv(m->cx, c, inner));
+    at[1] =
+        ds_expr_add(m->cx, ds_expr_scale(m->cx, ds_expr_mod(m->cx, c, inner), b), ds_expr_floordiv(m->cx, c, inner));
     ds_builder builder = {m, op->block, op, ds_loc_fused(m, op->loc, swap->loc)};
     ds_op *shuffle = ds_copy_map(&builder, x, t, ds_attr_map(m->cx, t->rank, at, t->rank), false);
     ds_rewriter_replace(rw, op, ds_op_result(shuffle, 0));
@@ -383,7 +401,8 @@ static bool is_slice(ds_ir_context *cx, const ds_value *v, size_t axis, const ds
     if (!op || !ds_is_copy_map(op) || ds_op_operand(op, 0) != from || from->type->rank != v->type->rank) return false;
     for (size_t i = 0; i < v->type->rank; i++) {
         if (!ds_expr_linear(cx, ds_op_map(op, 0)->exprs[i], i, &step, &rest) || !ds_expr_equals(step, 1)) return false;
-        if (!ds_expr_equals(rest, i == axis ? start : 0) || (i != axis && v->type->dims[i] != from->type->dims[i])) return false;
+        if (!ds_expr_equals(rest, i == axis ? start : 0) || (i != axis && v->type->dims[i] != from->type->dims[i]))
+            return false;
     }
     return true;
 }
@@ -398,7 +417,9 @@ static bool concat_of_slices(ds_rewriter *rw, ds_op *op) {
         ds_value *from = ds_op_operand(first, 0);
         if (from->type->rank <= axis || !ds_expr_is_const(from->type->dims[axis], &all)) continue;
         size_t k = i;
-        for (; k < op->operand_count && start < all && is_slice(rw->module->cx, ds_op_operand(op, k), axis, from, start); k++) {
+        for (;
+             k < op->operand_count && start < all && is_slice(rw->module->cx, ds_op_operand(op, k), axis, from, start);
+             k++) {
             if (!ds_expr_is_const(ds_op_operand(op, k)->type->dims[axis], &extent)) break;
             start += extent;
         }
@@ -418,7 +439,8 @@ static bool concat_of_slices(ds_rewriter *rw, ds_op *op) {
 
 enum { MAX_RANK = 16 };
 
-/* For each dim of `to` the dim of `from` that it is, or SIZE_MAX for an extent of 1. False when the types differ in more than these. */
+/* For each dim of `to` the dim of `from` that it is, or SIZE_MAX for an extent of 1. False when the types differ in
+ * more than these. */
 static bool unit_view(const ds_type *from, const ds_type *to, size_t *out_dim) {
     size_t i = 0, k = 0;
     if (from->rank > MAX_RANK || to->rank > MAX_RANK || from->encoding || to->encoding) return false;
@@ -443,9 +465,11 @@ static bool read_through_view(ds_rewriter *rw, ds_op *op) {
         if (from->type->kind != DS_TYPE_TENSOR || !unit_view(view->results[0].type, from->type, dim)) continue;
         const ds_attr *maps = ds_op_attr(op, "maps"), *map = maps->items[i], **changed = NULL;
         const ds_expr *exprs[MAX_RANK];
-        for (size_t d = 0; d < from->type->rank; d++) exprs[d] = dim[d] == SIZE_MAX ? ds_expr_const(m->cx, 0) : map->exprs[dim[d]];
+        for (size_t d = 0; d < from->type->rank; d++)
+            exprs[d] = dim[d] == SIZE_MAX ? ds_expr_const(m->cx, 0) : map->exprs[dim[d]];
         for (size_t k = 0; k < maps->count; k++)
-            arrput(changed, k == i ? ds_attr_map(m->cx, (size_t)map->integer, exprs, from->type->rank) : maps->items[k]);
+            arrput(changed,
+                   k == i ? ds_attr_map(m->cx, (size_t)map->integer, exprs, from->type->rank) : maps->items[k]);
         ds_op_set_attr(m, op, "maps", ds_attr_array(m->cx, changed, arrlenu(changed)));
         ds_dims_note(m, op);
         arrfree(changed);
@@ -462,7 +486,8 @@ static bool view_as_map(ds_rewriter *rw, ds_op *op) {
     ds_op *map = only_producer(ds_op_operand(op, 0), DS_GRAPH_map);
     const ds_type *to = op->results[0].type;
     size_t dim[MAX_RANK];
-    if (!map || map->result_count != 1 || map->block != op->block || !unit_view(to, map->results[0].type, dim)) return false;
+    if (!map || map->result_count != 1 || map->block != op->block || !unit_view(to, map->results[0].type, dim))
+        return false;
     size_t rank = map->results[0].type->rank;
     const ds_expr *at[MAX_RANK], *exprs[MAX_RANK];
     const ds_attr **maps = NULL;

@@ -3,15 +3,16 @@
  *   before   %1 = "graph.matmul"(%x, %w)    %2 = "graph.map"(%1, %bias) ({ add })
  *   after    %2 = "graph.kernel"(%x, %w, %bias) ({ matmul, map, yield })
  *
- * A contraction or a pool takes the map that reads it point by point as its epilogue. A reduction and the maps and reductions around it
- * that walk the same leading dimensions (softmax, layer normalisation) share the loops over those; what flows between them stays in the
- * scratch memory of one lane.
- * A product whose rows go through such ops into a second product (attention) is one kernel, too: a block of rows is at work at a time, so
- * that the first product's result stays in the L2 cache of one lane. So are two products with a map between them (the layers of a
- * transformer's block) whose weights fit that cache.
- * So are a depthwise convolution or a pool of a large image and the convolutions before and after it: a strip of rows is at work at a
- * time.
- * A loop (a recurrent network) is one kernel where its first dim (the direction) runs through every turn by itself, and a turn is short.
+ * A contraction or a pool takes the map that reads it point by point as its epilogue. A reduction and the maps and
+ * reductions around it that walk the same leading dimensions (softmax, layer normalisation) share the loops over those;
+ * what flows between them stays in the scratch memory of one lane.
+ * A product whose rows go through such ops into a second product (attention) is one kernel, too: a block of rows is at
+ * work at a time, so that the first product's result stays in the L2 cache of one lane. So are two products with a map
+ * between them (the layers of a transformer's block) whose weights fit that cache.
+ * So are a depthwise convolution or a pool of a large image and the convolutions before and after it: a strip of rows
+ * is at work at a time.
+ * A loop (a recurrent network) is one kernel where its first dim (the direction) runs through every turn by itself, and
+ * a turn is short.
  * Needs:  graph ops.   Keeps: values.   Breaks: nothing.   Cost: linear.
  */
 #include <math.h>
@@ -81,7 +82,8 @@ static bool may_join(ds_op *const *ops, size_t count, const ds_op *op, size_t ro
     return connected;
 }
 
-/* A row's temporaries must fit the cache: at most this many elements, and known when the model starts, which gives lanes their memory. */
+/* A row's temporaries must fit the cache: at most this many elements, and known when the model starts, which gives
+ * lanes their memory. */
 static bool row_is_small(const ds_type *t, size_t rows) {
     int64_t count = 1, extent;
     for (size_t i = rows; i < t->rank; i++)
@@ -105,7 +107,8 @@ static bool rows_are_few(const ds_type *t, size_t rows) {
 static size_t collect_rows(ds_op *first, ds_op **ops) {
     size_t count = 0, rows = first->kind == DS_GRAPH_reduce ? rows_of_reduce(first) : 0;
     ops[count++] = first;
-    if (rows == 0 || rows_are_few(first->results[0].type, rows) || !row_is_small(first->results[0].type, rows)) return count;
+    if (rows == 0 || rows_are_few(first->results[0].type, rows) || !row_is_small(first->results[0].type, rows))
+        return count;
     for (ds_op *op = first->next; op && count < MAX_GROUP; op = op->next) {
         if (!schedule_computes(op) || is_contraction(op)) {
             if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_index) continue;
@@ -124,10 +127,12 @@ static bool used_outside(const ds_value *v, ds_op *const *ops, size_t count);
 /* The second product: its rows are the group's rows. */
 static bool ends_attention(grouper *g, ds_op *const *ops, size_t count, const ds_op *op, size_t rows) {
     size_t own;
-    if (!rows_is_product(g->cx, op, &own) || own != rows || !rows_same(ops[0]->results[0].type, op->results[0].type, rows)) return false;
+    if (!rows_is_product(g->cx, op, &own) || own != rows ||
+        !rows_same(ops[0]->results[0].type, op->results[0].type, rows))
+        return false;
     const ds_value *left = ds_op_operand(op, 0), *right = ds_op_operand(op, 1);
-    return left->op && in_group(ops, count, left->op) && !(right->op && in_group(ops, count, right->op)) && left->type->rank == rows + 1 &&
-           rows_read(ds_op_map(op, 0), left->type, rows);
+    return left->op && in_group(ops, count, left->op) && !(right->op && in_group(ops, count, right->op)) &&
+           left->type->rank == rows + 1 && rows_read(ds_op_map(op, 0), left->type, rows);
 }
 
 /* Is `op` a map that multiplies each row of operand *out_value by an element of the other operand? */
@@ -136,19 +141,22 @@ static bool scales_rows(const ds_op *op, size_t rows, size_t *out_value) {
     for (size_t v = 0; v < 2; v++) {
         const ds_value *value = ds_op_operand(op, v), *scale = ds_op_operand(op, 1 - v);
         *out_value = v;
-        if (value->type == op->results[0].type && ds_map_is_identity(ds_op_map(op, v), value->type) && scale->type->rank == rows + 1 &&
-            ds_expr_equals(scale->type->dims[rows], 1) && rows_read(ds_op_map(op, 1 - v), scale->type, rows))
+        if (value->type == op->results[0].type && ds_map_is_identity(ds_op_map(op, v), value->type) &&
+            scale->type->rank == rows + 1 && ds_expr_equals(scale->type->dims[rows], 1) &&
+            rows_read(ds_op_map(op, 1 - v), scale->type, rows))
             return true;
     }
     return false;
 }
 
-/* Rows that are scaled before a product with fewer columns are scaled behind it: (s x) w = s (x w). Replaces the last two ops. */
+/* Rows that are scaled before a product with fewer columns are scaled behind it: (s x) w = s (x w). Replaces the last
+ * two ops. */
 static void scale_behind(grouper *g, ds_op **ops, size_t count, size_t rows) {
     ds_op *scale = ops[count - 2], *product = ops[count - 1];
     size_t v;
     const ds_type *type = product->results[0].type;
-    if (!scales_rows(scale, rows, &v) || ds_op_operand(product, 0) != &scale->results[0] || !ds_value_has_one_use(&scale->results[0]) ||
+    if (!scales_rows(scale, rows, &v) || ds_op_operand(product, 0) != &scale->results[0] ||
+        !ds_value_has_one_use(&scale->results[0]) ||
         type->dims[rows]->value >= scale->results[0].type->dims[rows]->value)
         return;
     ds_op_set_operand(product, 0, ds_op_operand(scale, v));
@@ -195,8 +203,8 @@ static double weight_bytes(const ds_op *product) {
     return !w->op && ds_type_static_count(w->type, &count) ? 4 * (double)count : INFINITY;
 }
 
-/* [product, map, product [, map]] (the two layers of a transformer's block) whose weights fit the L2 cache while what flows between them
- * does not: as many ops, or 0. */
+/* [product, map, product [, map]] (the two layers of a transformer's block) whose weights fit the L2 cache while what
+ * flows between them does not: as many ops, or 0. */
 static size_t collect_layers(grouper *g, ds_op *first, ds_op **ops, size_t *out_rows) {
     size_t count = 0, rows, own;
     uint64_t between;
@@ -207,9 +215,9 @@ static size_t collect_layers(grouper *g, ds_op *first, ds_op **ops, size_t *out_
     ops[count++] = epilogue;
     const ds_value *v = &epilogue->results[0];
     ds_op *second = ds_value_has_one_use(v) ? v->uses->owner : NULL;
-    if (!second || second->block != first->block || second->kind != DS_GRAPH_matmul || !rows_is_product(g->cx, second, &own) ||
-        own != rows || !rows_same(v->type, second->results[0].type, rows) || ds_op_operand(second, 0) != v ||
-        !rows_read(ds_op_map(second, 0), v->type, rows))
+    if (!second || second->block != first->block || second->kind != DS_GRAPH_matmul ||
+        !rows_is_product(g->cx, second, &own) || own != rows || !rows_same(v->type, second->results[0].type, rows) ||
+        ds_op_operand(second, 0) != v || !rows_read(ds_op_map(second, 0), v->type, rows))
         return 0;
     double room = (double)g->machine->l2_bytes;
     if (weight_bytes(first) + weight_bytes(second) > room / 2 || (double)between * 4 < room) return 0;
@@ -229,7 +237,8 @@ static bool weights_are_small(grouper *g, const ds_op *conv, const ds_op *window
     return ds_type_static_count(ds_op_operand(conv, 1)->type, &count) && count * 4 <= room;
 }
 
-/* Adds an op and its epilogue to a chain. Returns the convolution or pool that alone reads the result, if there is one. */
+/* Adds an op and its epilogue to a chain. Returns the convolution or pool that alone reads the result, if there is
+ * one. */
 static ds_op *extend_chain(grouper *g, ds_op *conv, ds_op **ops, size_t *count) {
     ops[(*count)++] = conv;
     ds_op *epilogue = epilogue_of(&conv->results[0]);
@@ -241,7 +250,8 @@ static ds_op *extend_chain(grouper *g, ds_op *conv, ds_op **ops, size_t *count) 
     return reads_rows && reader->block == conv->block && ds_op_operand(reader, 0) == v ? reader : NULL;
 }
 
-/* [convolution,] depthwise convolution or pool [, 1x1 convolution]: as many ops, or 0 when the cache holds what flows between them anyway.
+/* [convolution,] depthwise convolution or pool [, 1x1 convolution]: as many ops, or 0 when the cache holds what flows
+ * between them anyway.
  */
 static size_t collect_strips(grouper *g, ds_op *first, ds_op **ops) {
     size_t count = 0;
@@ -251,15 +261,17 @@ static size_t collect_strips(grouper *g, ds_op *first, ds_op **ops) {
     if (!strips_makes_rows(g->cx, first)) return 0;
     if (!strips_has_window(g->cx, first)) {
         window = extend_chain(g, first, ops, &count);
-        if (!window || !strips_has_window(g->cx, window) || !strips_makes_rows(g->cx, window) || !weights_are_small(g, first, window))
+        if (!window || !strips_has_window(g->cx, window) || !strips_makes_rows(g->cx, window) ||
+            !weights_are_small(g, first, window))
             return 0;
         kept = ds_op_operand(window, 0);
         ds_window_along(g->cx, window, 2, &reads);
         if (ds_layout_border(kept->type, 2, false) != (ds_is_pool(g->cx, window) ? 0 : reads.before)) return 0;
     }
     ds_op *after = extend_chain(g, window, ops, &count);
-    if (after && !strips_has_window(g->cx, after) && strips_makes_rows(g->cx, after) && weights_are_small(g, after, window) &&
-        ds_window_along(g->cx, after, 2, &reads) && reads.reach == 1 && reads.stride == 1 && reads.before == 0) {
+    if (after && !strips_has_window(g->cx, after) && strips_makes_rows(g->cx, after) &&
+        weights_are_small(g, after, window) && ds_window_along(g->cx, after, 2, &reads) && reads.reach == 1 &&
+        reads.stride == 1 && reads.before == 0) {
         last = ds_op_operand(after, 0);
         extend_chain(g, after, ops, &count);
     }
@@ -279,8 +291,8 @@ static ds_op *pool_of_tiles(grouper *g, const ds_op *winograd, const ds_value *v
 
 /* ---- loops ---- */
 
-/* Bytes of weights that a turn reads, and its products, for each element of the first dim: what one lane gets from its L2 cache in less
- * time than a fork takes, and, where there are several lanes' worth, what stays there. */
+/* Bytes of weights that a turn reads, and its products, for each element of the first dim: what one lane gets from its
+ * L2 cache in less time than a fork takes, and, where there are several lanes' worth, what stays there. */
 enum { SHORT_TURN_BYTES = 1 << 18, TURN_BYTES = 1 << 20, TURN_MACS = 1 << 19 };
 
 /* Products of a turn, and bytes of what they multiply by. */
@@ -290,8 +302,8 @@ static void turn_work(grouper *g, const ds_block *body, double *out_macs, double
         uint64_t weights, points;
         ds_contraction c;
         if (op->kind != DS_GRAPH_matmul) continue;
-        if (!ds_type_static_count(ds_op_operand(op, 1)->type, &weights) || !ds_type_static_count(op->results[0].type, &points) ||
-            !ds_contraction_of(g->cx, op, &c))
+        if (!ds_type_static_count(ds_op_operand(op, 1)->type, &weights) ||
+            !ds_type_static_count(op->results[0].type, &points) || !ds_contraction_of(g->cx, op, &c))
             *out_macs = INFINITY;
         else {
             double k = 1;
@@ -324,7 +336,8 @@ static void collect_operands(ds_value ***operands, ds_op *op, ds_op *const *ops,
         if (v->type->kind == DS_TYPE_TENSOR && !is_made_by(v, ops, count)) operand_index(operands, v);
     }
     for (size_t r = 0; r < op->region_count; r++)
-        for (ds_op *inner = ds_op_block(op, r)->first; inner; inner = inner->next) collect_operands(operands, inner, ops, count);
+        for (ds_op *inner = ds_op_block(op, r)->first; inner; inner = inner->next)
+            collect_operands(operands, inner, ops, count);
 }
 
 static bool used_outside(const ds_value *v, ds_op *const *ops, size_t count) {
@@ -350,7 +363,8 @@ static void make_kernel(grouper *g, ds_op *const *ops, size_t count) {
         collect_operands(&operands, ops[k], ops, count);
         loc = ds_loc_fused(g->m, loc, ops[k]->loc);
         for (size_t i = 0; i < ops[k]->result_count; i++)
-            if (needs_buffer(&ops[k]->results[i], ops, count)) arrput(results, &ops[k]->results[i]), arrput(types, ops[k]->results[i].type);
+            if (needs_buffer(&ops[k]->results[i], ops, count))
+                arrput(results, &ops[k]->results[i]), arrput(types, ops[k]->results[i].type);
     }
     ds_builder b = {g->m, last->block, last, loc};
     ds_op *kernel = ds_op_create(&b, DS_GRAPH_kernel, operands, arrlenu(operands), types, arrlenu(types), 1);

@@ -3,7 +3,8 @@
  *   before   %p = "graph.encode"(%w) …   %y = "graph.matmul"(%x, %p) …            (%w a constant)
  *   after    func @main(%x, %p {ds.recipe = 0})   func @constants(%w {ds.constant = dense_resource<w>}) -> %p
  *
- * @constants goes through the same pipeline, at the baseline ISA of the host, so its bytes do not depend on the machine.
+ * @constants goes through the same pipeline, at the baseline ISA of the host, so its bytes do not depend on the
+ * machine.
  * Needs:  graph ops.   Keeps: values.   Breaks: nothing.   Cost: linear.
  */
 #include <string.h>
@@ -22,8 +23,8 @@ typedef struct {
     double points;             /* of the recipes' iteration spaces */
 } hoister;
 
-/* A value of 4 bits may become a float. What grows more (fills, repetitions) is small in a file and may be anything in memory: beyond this
- * it is computed by each run instead. */
+/* A value of 4 bits may become a float. What grows more (fills, repetitions) is small in a file and may be anything in
+ * memory: beyond this it is computed by each run instead. */
 enum { GROWTH = 8, MOST_GROWN = 512 << 20 };
 
 /* What all recipes may compute: points of iteration spaces, some seconds. */
@@ -73,13 +74,14 @@ static bool takes_room(hoister *h, const ds_op *op) {
 }
 
 static bool is_constant(hoister *h, const ds_value *v) {
-    if (ds_mapping_get(&h->cloned, (ds_value *)(uintptr_t)v) != v) return true; /* hoisted already, maybe an argument by now */
+    if (ds_mapping_get(&h->cloned, (ds_value *)(uintptr_t)v) != v)
+        return true; /* hoisted already, maybe an argument by now */
     if (!v->op) return false;
     if (v->op->kind == DS_GRAPH_constant) return true;
     while (arrlenu(h->known) <= v->id) arrput(h->known, 0);
     if (!h->known[v->id]) {
-        bool yes = is_recipe_op(v->op) && v->op->result_count == 1 && ds_type_is_static(v->type) && all_inputs_constant(h, v->op) &&
-                   takes_room(h, v->op);
+        bool yes = is_recipe_op(v->op) && v->op->result_count == 1 && ds_type_is_static(v->type) &&
+                   all_inputs_constant(h, v->op) && takes_room(h, v->op);
         h->known[v->id] = yes ? 1 : 2;
     }
     return h->known[v->id] == 1;
@@ -102,7 +104,8 @@ static bool region_is_constant(hoister *h, const ds_block *block) {
     for (const ds_op *op = block->first; op; op = op->next) {
         if (mentions_symbols(op)) return false;
         for (size_t i = 0; i < op->operand_count; i++)
-            if (ds_op_operand(op, i)->type->kind == DS_TYPE_TENSOR && !is_constant(h, ds_op_operand(op, i))) return false;
+            if (ds_op_operand(op, i)->type->kind == DS_TYPE_TENSOR && !is_constant(h, ds_op_operand(op, i)))
+                return false;
     }
     return true;
 }

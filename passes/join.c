@@ -3,9 +3,9 @@
  *   before   %a = … -> tensor<1x64x55x55xf32, #last>    %b = …    %c = "graph.concat"(%a, %b) {axis = 1}
  *   after    %a = … -> tensor<1x64x55x55xf32, {map = …, within = [128, 0, 0]}>    %c = "graph.join"(%a, %b) {id = 0}
  *
- * A part that cannot be written there (it is in another concat's buffer, has a view, or comes from outside) is copied. Where a network
- * concatenates more and more (DenseNet), an earlier concat is the beginning of a later one's buffer. A range of an image's channels is
- * not copied, either: it is a part of that image's buffer.
+ * A part that cannot be written there (it is in another concat's buffer, has a view, or comes from outside) is copied.
+ * Where a network concatenates more and more (DenseNet), an earlier concat is the beginning of a later one's buffer. A
+ * range of an image's channels is not copied, either: it is a part of that image's buffer.
  * Needs:  channels-last layouts.   Keeps: values.   Breaks: nothing.   Cost: linear in operands.
  */
 #include "passes/contraction.h"
@@ -33,7 +33,8 @@ static bool has_form(const ds_type *t) {
 }
 
 static bool is_joinable(const ds_op *op) {
-    if (op->kind != DS_GRAPH_concat || ds_op_int(op, "axis", 0) != CHANNEL || !has_form(op->results[0].type)) return false;
+    if (op->kind != DS_GRAPH_concat || ds_op_int(op, "axis", 0) != CHANNEL || !has_form(op->results[0].type))
+        return false;
     for (size_t i = 0; i < op->operand_count; i++) {
         const ds_value *v = ds_op_operand(op, i);
         if (!has_form(v->type) || (v->op && v->op->kind == DS_GRAPH_constant)) return false;
@@ -43,19 +44,23 @@ static bool is_joinable(const ds_op *op) {
 
 /* May the op that makes v write it into another buffer? */
 static bool can_move(const ds_op *concat, const ds_value *v) {
-    if (!v->op || v->op->block != concat->block || v->op->result_count != 1 || is_part(v->type) || ds_layout_has_view(v)) return false;
+    if (!v->op || v->op->block != concat->block || v->op->result_count != 1 || is_part(v->type) ||
+        ds_layout_has_view(v))
+        return false;
     return v->op->kind == DS_GRAPH_map || v->op->kind == DS_GRAPH_reduce || v->op->kind == DS_GRAPH_conv ||
            v->op->kind == DS_GRAPH_winograd || is_joinable(v->op);
 }
 
-/* All parts lie in one buffer already, one after the other: this concat is the beginning of that one's, or its middle. */
+/* All parts lie in one buffer already, one after the other: this concat is the beginning of that one's, or its
+ * middle. */
 static bool is_in_place(const ds_op *op) {
     const ds_type *first = ds_op_operand(op, 0)->type;
     int64_t start = ds_layout_within(first, DS_WITHIN_START);
     for (size_t i = 0; i < op->operand_count; i++) {
         const ds_type *t = ds_op_operand(op, i)->type;
         if (!is_part(t) || ds_layout_within(t, DS_WITHIN_ID) != ds_layout_within(first, DS_WITHIN_ID) ||
-            ds_layout_within(t, DS_WITHIN_START) != start || ds_attr_find(t->encoding, "border") != ds_attr_find(first->encoding, "border"))
+            ds_layout_within(t, DS_WITHIN_START) != start ||
+            ds_attr_find(t->encoding, "border") != ds_attr_find(first->encoding, "border"))
             return false;
         start += channels_of(t);
     }
@@ -69,7 +74,9 @@ static void share_border(joiner *j, ds_op *op) {
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < op->operand_count; i++) {
             ds_value *from = ds_op_operand(op, i), *to = result;
-            if (!can_move(op, from) || (pass == 0 && !has_border(from->type)) || (pass == 1 && !has_border(result->type))) continue;
+            if (!can_move(op, from) || (pass == 0 && !has_border(from->type)) ||
+                (pass == 1 && !has_border(result->type)))
+                continue;
             if (pass) from = result, to = ds_op_operand(op, i);
             for (size_t d = 0; d < result->type->rank; d++)
                 before[d] = ds_layout_border(from->type, d, false), after[d] = ds_layout_border(from->type, d, true);
@@ -102,9 +109,11 @@ static void join_one(joiner *j, ds_op *op) {
             id = part ? ds_layout_within(result->type, DS_WITHIN_ID) : j->next++;
     for (size_t i = 0; i < op->operand_count; i++) {
         ds_value *v = ds_op_operand(op, i);
-        const ds_type *plain = ds_type_tensor(j->cx, v->type->elem, v->type->rank, v->type->dims, result->type->encoding),
+        const ds_type *plain =
+                          ds_type_tensor(j->cx, v->type->elem, v->type->rank, v->type->dims, result->type->encoding),
                       *placed = ds_layout_placed(j->cx, plain, total, start, id);
-        bool fits = !has_border(v->type) || ds_attr_find(v->type->encoding, "border") == ds_attr_find(placed->encoding, "border");
+        bool fits = !has_border(v->type) ||
+                    ds_attr_find(v->type->encoding, "border") == ds_attr_find(placed->encoding, "border");
         if (v->type != placed) {
             if (can_move(op, v) && fits) v->type = placed;
             else v = copied(j, op, v, placed);
@@ -128,7 +137,8 @@ static bool is_range(joiner *j, const ds_op *op, int64_t *out_start) {
     const ds_expr *step, *start;
     if (!has_form(v->type) || !(is_part(v->type) || can_move(op, v))) return false;
     for (size_t i = 0; i < map->count; i++) {
-        if (!ds_expr_linear(j->cx, map->exprs[i], i, &step, &start) || !ds_expr_equals(step, 1) || !ds_expr_is_const(start, out_start))
+        if (!ds_expr_linear(j->cx, map->exprs[i], i, &step, &start) || !ds_expr_equals(step, 1) ||
+            !ds_expr_is_const(start, out_start))
             return false;
         if (i != CHANNEL && (*out_start != 0 || v->type->dims[i] != t->dims[i])) return false;
     }
@@ -152,8 +162,8 @@ static void range_as_part(joiner *j, ds_op *op) {
     if (!is_part(v->type)) v->type = ds_layout_placed(j->cx, v->type, channels_of(v->type), 0, j->next++);
     const ds_type *plain = ds_type_tensor(j->cx, v->type->elem, 4, result->type->dims, v->type->encoding);
     int64_t id = ds_layout_within(v->type, DS_WITHIN_ID);
-    result->type =
-        ds_layout_placed(j->cx, plain, ds_layout_within(v->type, DS_WITHIN_TOTAL), ds_layout_within(v->type, DS_WITHIN_START) + start, id);
+    result->type = ds_layout_placed(j->cx, plain, ds_layout_within(v->type, DS_WITHIN_TOTAL),
+                                    ds_layout_within(v->type, DS_WITHIN_START) + start, id);
     replace_by_join(j, op, &v, id);
 }
 

@@ -1,13 +1,16 @@
-/* layout: how tensors lie in memory. Images around convolutions become channels-last, right-hand sides of products are packed. What an
- * image is multiplied by, one number for each channel, moves into the weights of the convolution that reads it, where these are fewer.
+/* layout: how tensors lie in memory. Images around convolutions become channels-last, right-hand sides of products are
+ * packed. What an image is multiplied by, one number for each channel, moves into the weights of the convolution that
+ * reads it, where these are fewer.
  *
  *   before   %y = "graph.conv"(%x, %w) : (tensor<1x64x56x56xf32>, tensor<64x64x3x3xf32>) -> tensor<1x64x56x56xf32>
- *   after    %p = "graph.map"(%x) {pads = [0.0], …} : … -> tensor<1x64x58x58xf32, {map = (n, c, h, w) -> (n, h, w, c)}>
- *            %q = "graph.encode"(%w) : … -> tensor<64x64x3x3xf32, {map = (co, ci, kh, kw) -> (co floordiv 16, kh, kw, ci, co mod 16)}>
+ *   after    %p = "graph.map"(%x) {pads = [0.0], …} : …
+ *                   -> tensor<1x64x58x58xf32, {map = (n, c, h, w) -> (n, h, w, c)}>
+ *            %q = "graph.encode"(%w) : …
+ *                   -> tensor<64x64x3x3xf32, {map = (co, ci, kh, kw) -> (co floordiv 16, kh, kw, ci, co mod 16)}>
  *            %y = "graph.conv"(%p, %q) : … -> tensor<1x64x56x56xf32, {map = (n, c, h, w) -> (n, h, w, c)}>
  *
- * Maps and reductions read any layout, so a layout is a property of results that spreads forward; views, calls and the function's results
- * are dense, and get a graph.encode where their operand is not.
+ * Maps and reductions read any layout, so a layout is a property of results that spreads forward; views, calls and the
+ * function's results are dense, and get a graph.encode where their operand is not.
  * Needs:  graph ops.   Keeps: shapes, values.   Breaks: dense layouts.   Cost: linear.
  */
 #include <stdlib.h>
@@ -51,7 +54,8 @@ static ds_value *encode(layout *l, ds_op *before, ds_value *v, const ds_attr *en
     const ds_type *type = ds_type_with_encoding(l->cx, v->type, encoding);
     if (type == v->type) return v;
     for (ds_use *use = v->uses; use; use = use->next) /* already there */
-        if (use->owner->kind == DS_GRAPH_encode && use->owner->results[0].type == type && use->owner->block == before->block) {
+        if (use->owner->kind == DS_GRAPH_encode && use->owner->results[0].type == type &&
+            use->owner->block == before->block) {
             ds_op *at = before;
             while (at && at != use->owner) at = at->prev;
             if (at) return &use->owner->results[0];
@@ -60,11 +64,12 @@ static ds_value *encode(layout *l, ds_op *before, ds_value *v, const ds_attr *en
     return ds_op_result(ds_op_create(&b, DS_GRAPH_encode, &v, 1, &type, 1, 0), 0);
 }
 
-/* The right-hand side of a product. Weights that training has driven below 2^-100 become zero: what they add is below 1e-30 of the input,
- * and their products and sums are subnormal, which takes a hundred times longer. */
+/* The right-hand side of a product. Weights that training has driven below 2^-100 become zero: what they add is below
+ * 1e-30 of the input, and their products and sums are subnormal, which takes a hundred times longer. */
 static ds_value *encode_weights(layout *l, ds_op *before, ds_value *v, const ds_attr *encoding) {
     ds_value *encoded = encode(l, before, v, encoding);
-    if (encoded != v && v->type->elem == DS_f32 && is_constant(l, v)) ds_op_set_attr(l->m, encoded->op, "flush", ds_attr_unit(l->cx));
+    if (encoded != v && v->type->elem == DS_f32 && is_constant(l, v))
+        ds_op_set_attr(l->m, encoded->op, "flush", ds_attr_unit(l->cx));
     return encoded;
 }
 
@@ -83,11 +88,13 @@ static ds_value *dense(layout *l, ds_op *before, ds_value *v) {
 static bool is_stretched(ds_ir_context *cx, const ds_expr *e, size_t rank) {
     const ds_expr *coefficient, *rest;
     for (size_t i = 0; i < rank; i++)
-        if (ds_expr_linear(cx, e, i, &coefficient, &rest) && ds_expr_is_flag(coefficient)) return ds_expr_equals(rest, 0);
+        if (ds_expr_linear(cx, e, i, &coefficient, &rest) && ds_expr_is_flag(coefficient))
+            return ds_expr_equals(rest, 0);
     return false;
 }
 
-/* The inside of a panel: groups of k, columns, k in a group where that has several. Returns how many places these are. */
+/* The inside of a panel: groups of k, columns, k in a group where that has several. Returns how many places these
+ * are. */
 static size_t inside_panel(layout *l, const ds_expr **out, ds_panel panel, const ds_expr *k, const ds_expr *n) {
     const ds_expr *group = ds_expr_const(l->cx, panel.group);
     size_t count = 0;
@@ -101,8 +108,10 @@ static const ds_expr *panel_of(layout *l, ds_panel panel, const ds_expr *n) {
     return ds_expr_floordiv(l->cx, n, ds_expr_const(l->cx, panel.columns));
 }
 
-/* (leading dims, panel, window, inside of the panel) of the right-hand side; NULL when its map is not a permutation of dims */
-static const ds_attr *panel_encoding(layout *l, const ds_op *op, const ds_contraction *c, size_t n_dim, ds_panel panel) {
+/* (leading dims, panel, window, inside of the panel) of the right-hand side; NULL when its map is not a permutation of
+ * dims */
+static const ds_attr *panel_encoding(layout *l, const ds_op *op, const ds_contraction *c, size_t n_dim,
+                                     ds_panel panel) {
     const ds_attr *map = ds_op_map(op, 1);
     const ds_expr *lead[MAX_RANK], *inner[MAX_RANK], *results[MAX_RANK + 2], *n = NULL, *first_k = NULL;
     size_t leads = 0, inners = 0, count = 0;
@@ -132,10 +141,12 @@ static void swap_operands(layout *l, ds_op *op) {
     ds_dims_note(l->m, op);
 }
 
-/* Panels whose distance is a multiple of the machine's stride share few sets of the L1 cache when a tile reads several. One more row, of
- * zeros, behind each of them moves them apart; rows of a window would have to lie apart, too, so this is for products and 1x1 convolutions.
+/* Panels whose distance is a multiple of the machine's stride share few sets of the L1 cache when a tile reads several.
+ * One more row, of zeros, behind each of them moves them apart; rows of a window would have to lie apart, too, so this
+ * is for products and 1x1 convolutions.
  */
-static const ds_attr *skewed(layout *l, const ds_op *op, const ds_contraction *c, ds_panel panel, const ds_attr *encoding) {
+static const ds_attr *skewed(layout *l, const ds_op *op, const ds_contraction *c, ds_panel panel,
+                             const ds_attr *encoding) {
     const ds_value *rhs = ds_op_operand(op, 1);
     const ds_attr *map = ds_op_map(op, 1);
     int64_t none[MAX_RANK] = {0}, after[MAX_RANK] = {0}, k = 1, extent;
@@ -170,7 +181,8 @@ static void pack_right_side(layout *l, ds_op *op, bool skew) {
     const ds_attr *map = ds_op_map(op, 1);
     const ds_panel panel = ds_mma_panel(mma);
     const ds_expr *offset = ds_layout_offset(l->cx, rhs->type, map->exprs), *coefficient, *rest;
-    bool contiguous = offset && ds_expr_linear(l->cx, offset, n_dim, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
+    bool contiguous =
+        offset && ds_expr_linear(l->cx, offset, n_dim, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
     if (contiguous && !is_constant(l, rhs)) return;
     const ds_attr *encoding = panel_encoding(l, op, &c, n_dim, panel);
     if (!encoding) return;
@@ -178,7 +190,8 @@ static void pack_right_side(layout *l, ds_op *op, bool skew) {
     ds_op_set_operand(op, 1, encode_weights(l, op, rhs, encoding));
 }
 
-/* Few channels are read as they lie: elements of the input are broadcast one by one, and a channels-last copy would be of short rows. */
+/* Few channels are read as they lie: elements of the input are broadcast one by one, and a channels-last copy would be
+ * of short rows. */
 static bool has_few_channels(const ds_value *x) {
     int64_t channels;
     return !x->type->encoding && ds_expr_is_const(x->type->dims[1], &channels) && channels < 8;
@@ -191,9 +204,11 @@ static ds_value *padded_input(layout *l, ds_op *conv) {
     const ds_attr *padding = ds_op_attr(conv, "padding");
     size_t rank = x->type->rank, spatial = rank - 2;
     const ds_expr *dims[MAX_RANK], *inner[MAX_RANK], *exprs[MAX_RANK];
-    for (size_t i = 0; i < rank; i++) dims[i] = x->type->dims[i], inner[i] = ds_expr_dim(l->cx, i), exprs[i] = ds_op_map(conv, 0)->exprs[i];
+    for (size_t i = 0; i < rank; i++)
+        dims[i] = x->type->dims[i], inner[i] = ds_expr_dim(l->cx, i), exprs[i] = ds_op_map(conv, 0)->exprs[i];
     for (size_t i = 0; i < spatial; i++) {
-        const ds_expr *before = ds_attr_to_expr(padding->items[i]), *after = ds_attr_to_expr(padding->items[spatial + i]);
+        const ds_expr *before = ds_attr_to_expr(padding->items[i]),
+                      *after = ds_attr_to_expr(padding->items[spatial + i]);
         dims[i + 2] = ds_expr_add(l->cx, ds_expr_add(l->cx, dims[i + 2], before), after);
         inner[i + 2] = ds_expr_sub(l->cx, inner[i + 2], before);
         exprs[i + 2] = ds_expr_add(l->cx, exprs[i + 2], before);
@@ -209,7 +224,9 @@ static ds_value *padded_input(layout *l, ds_op *conv) {
 
 /* What makes v makes it channels-last, where nothing else reads it. */
 static void make_channels_last(layout *l, ds_value *v, const ds_op *user) {
-    if (!v->op || v->op->block != user->block || v->type->encoding || v->op->result_count != 1 || !ds_value_has_one_use(v)) return;
+    if (!v->op || v->op->block != user->block || v->type->encoding || v->op->result_count != 1 ||
+        !ds_value_has_one_use(v))
+        return;
     if (v->op->kind != DS_GRAPH_map && v->op->kind != DS_GRAPH_reduce) return;
     v->type = ds_type_with_encoding(l->cx, v->type, channels_last(l, v->type->rank));
 }
@@ -220,8 +237,8 @@ static bool bordered_input(layout *l, ds_op *conv) {
     const ds_attr *padding = ds_op_attr(conv, "padding");
     int64_t before[MAX_RANK] = {0}, after[MAX_RANK] = {0};
     size_t rank = x->type->rank, spatial = rank - 2;
-    if (rank != 4 || !x->op || x->op->block != conv->block || !ds_layout_is_channels_last(x->type) || is_constant(l, x) ||
-        ds_layout_has_view(x))
+    if (rank != 4 || !x->op || x->op->block != conv->block || !ds_layout_is_channels_last(x->type) ||
+        is_constant(l, x) || ds_layout_has_view(x))
         return false;
     switch (x->op->kind) {
     case DS_GRAPH_map:
@@ -233,7 +250,8 @@ static bool bordered_input(layout *l, ds_op *conv) {
     }
     for (size_t i = 0; i < spatial; i++)
         if (!ds_expr_is_const(ds_attr_to_expr(padding->items[i]), &before[i + 2]) ||
-            !ds_expr_is_const(ds_attr_to_expr(padding->items[spatial + i]), &after[i + 2]) || before[i + 2] < 0 || after[i + 2] < 0)
+            !ds_expr_is_const(ds_attr_to_expr(padding->items[spatial + i]), &after[i + 2]) || before[i + 2] < 0 ||
+            after[i + 2] < 0)
             return false;
     x->type = ds_layout_with_border(l->cx, x->type, before, after);
     ds_op_set_attr(l->m, conv, "padding", ds_attr_exprs(l->cx, NULL, 0));
@@ -242,7 +260,8 @@ static bool bordered_input(layout *l, ds_op *conv) {
 
 /* ---- groups ---- */
 
-/* How many groups are computed as one with zeros in between, where that fills vectors which would be partly empty: it costs nothing. */
+/* How many groups are computed as one with zeros in between, where that fills vectors which would be partly empty: it
+ * costs nothing. */
 static int64_t groups_at_once(int64_t groups, int64_t outputs, int64_t columns) {
     int64_t best = 1, vectors = (outputs + columns - 1) / columns;
     for (int64_t n = 2; n <= groups && (outputs * n + columns - 1) / columns <= vectors; n++)
@@ -262,34 +281,39 @@ static ds_value *grouped_weights(layout *l, ds_op *conv, ds_value *w, int64_t ou
     if (merged == 1) return ds_op_result(ds_op_create(&b, DS_GRAPH_reshape, &w, 1, &type, 1, 0), 0);
     /* an input of another group is read outside the tensor: as zero */
     at[0] = ds_expr_add(l->cx, ds_expr_scale(l->cx, ds_expr_dim(l->cx, 0), outputs * merged), o);
-    at[1] = ds_expr_sub(l->cx, i, ds_expr_scale(l->cx, ds_expr_floordiv(l->cx, o, ds_expr_const(l->cx, outputs)), inputs));
+    at[1] =
+        ds_expr_sub(l->cx, i, ds_expr_scale(l->cx, ds_expr_floordiv(l->cx, o, ds_expr_const(l->cx, outputs)), inputs));
     return ds_op_result(ds_copy_map(&b, w, type, ds_attr_map(l->cx, (size_t)rank, at, (size_t)rank - 1), true), 0);
 }
 
-/* A grouped convolution that is not depthwise: weights get a dim for the group, and panels of each group's output channels. */
+/* A grouped convolution that is not depthwise: weights get a dim for the group, and panels of each group's output
+ * channels. */
 static void pack_groups(layout *l, ds_op *conv) {
     ds_value *w = ds_op_operand(conv, 1);
     const ds_type *wt = w->type;
     size_t rank = conv->results[0].type->rank;
     const ds_mma *mma = ds_contraction_mma(l->options->target, conv);
     int64_t channels, all, inputs;
-    if (!mma || rank + 1 > MAX_RANK || !ds_expr_is_const(wt->dims[0], &all) || !ds_expr_is_const(wt->dims[1], &inputs) ||
-        !ds_expr_is_const(ds_op_operand(conv, 0)->type->dims[1], &channels) || inputs < 1 || channels < inputs || all < 1 ||
-        channels % inputs || all % (channels / inputs))
+    if (!mma || rank + 1 > MAX_RANK || !ds_expr_is_const(wt->dims[0], &all) ||
+        !ds_expr_is_const(wt->dims[1], &inputs) ||
+        !ds_expr_is_const(ds_op_operand(conv, 0)->type->dims[1], &channels) || inputs < 1 || channels < inputs ||
+        all < 1 || channels % inputs || all % (channels / inputs))
         return;
     int64_t groups = channels / inputs, outputs = all / groups, merged = 1;
     const ds_panel panel = ds_mma_panel(mma);
     if (is_constant(l, w)) merged = groups_at_once(groups, outputs, panel.columns);
-    const ds_expr *size = ds_expr_const(l->cx, outputs * merged), *co = ds_expr_dim(l->cx, 1), *xm[MAX_RANK], *wm[MAX_RANK],
-                  *order[MAX_RANK + 2];
+    const ds_expr *size = ds_expr_const(l->cx, outputs * merged), *co = ds_expr_dim(l->cx, 1), *xm[MAX_RANK],
+                  *wm[MAX_RANK], *order[MAX_RANK + 2];
     for (size_t i = 0; i < rank; i++) xm[i] = ds_op_map(conv, 0)->exprs[i], wm[i + 1] = ds_op_map(conv, 1)->exprs[i];
-    xm[1] = ds_expr_add(l->cx, ds_expr_scale(l->cx, ds_expr_floordiv(l->cx, co, size), inputs * merged), ds_expr_dim(l->cx, rank));
+    xm[1] = ds_expr_add(l->cx, ds_expr_scale(l->cx, ds_expr_floordiv(l->cx, co, size), inputs * merged),
+                        ds_expr_dim(l->cx, rank));
     wm[0] = ds_expr_floordiv(l->cx, co, size), wm[1] = ds_expr_mod(l->cx, co, size), wm[2] = ds_expr_dim(l->cx, rank);
     order[0] = ds_expr_dim(l->cx, 0), order[1] = panel_of(l, panel, co);
     for (size_t i = 3; i <= rank; i++) order[i - 1] = ds_expr_dim(l->cx, i);
     size_t places = rank + inside_panel(l, &order[rank], panel, ds_expr_dim(l->cx, 2), co);
     size_t dims = (size_t)ds_op_map(conv, 0)->integer;
-    const ds_attr *maps[] = {ds_attr_map(l->cx, dims, xm, rank), ds_attr_map(l->cx, dims, wm, rank + 1)}, *over[MAX_RANK];
+    const ds_attr *maps[] = {ds_attr_map(l->cx, dims, xm, rank), ds_attr_map(l->cx, dims, wm, rank + 1)},
+                  *over[MAX_RANK];
     for (size_t i = 0; i < ds_op_attr(conv, "over")->count; i++) over[i] = ds_op_attr(conv, "over")->items[i];
     over[0] = ds_attr_expr(l->cx, ds_expr_const(l->cx, inputs * merged));
     ds_op_set_attr(l->m, conv, "maps", ds_attr_array(l->cx, maps, 2));
@@ -304,21 +328,23 @@ static void pack_groups(layout *l, ds_op *conv) {
 /* Does this map only move along the channels of a result of one image? */
 static bool reads_channel(const ds_attr *map) {
     for (size_t i = 0; i < map->count; i++)
-        if (!ds_expr_equals(map->exprs[i], 0) && !(i == 1 && map->exprs[i]->kind == DS_EXPR_DIM && map->exprs[i]->value == 1)) return false;
+        if (!ds_expr_equals(map->exprs[i], 0) &&
+            !(i == 1 && map->exprs[i]->kind == DS_EXPR_DIM && map->exprs[i]->value == 1))
+            return false;
     return map->count > 1 && !ds_expr_equals(map->exprs[1], 0);
 }
 
-/* The map that multiplies a convolution's input by one number for each channel (squeeze and excite), where the weights are less than half
- * as many: they take the factor instead. */
+/* The map that multiplies a convolution's input by one number for each channel (squeeze and excite), where the weights
+ * are less than half as many: they take the factor instead. */
 static ds_op *gate_of(layout *l, ds_op *conv, size_t *out_gate) {
     const ds_value *x = ds_op_operand(conv, 0), *w = ds_op_operand(conv, 1);
     ds_op *map = x->op;
     uint64_t elements, weights;
-    if (!map || !ds_is_product_map(map) || map->block != conv->block || !ds_value_has_one_use(x) || x->type->elem != DS_f32 ||
-        !is_constant(l, w))
+    if (!map || !ds_is_product_map(map) || map->block != conv->block || !ds_value_has_one_use(x) ||
+        x->type->elem != DS_f32 || !is_constant(l, w))
         return NULL;
-    if (!ds_type_static_count(x->type, &elements) || !ds_type_static_count(w->type, &weights) || weights * 2 > elements ||
-        !ds_expr_equals(x->type->dims[0], 1) || w->type->dims[1] != x->type->dims[1])
+    if (!ds_type_static_count(x->type, &elements) || !ds_type_static_count(w->type, &weights) ||
+        weights * 2 > elements || !ds_expr_equals(x->type->dims[0], 1) || w->type->dims[1] != x->type->dims[1])
         return NULL;
     for (*out_gate = 0; *out_gate < 2; ++*out_gate) {
         const ds_value *image = ds_op_operand(map, 1 - *out_gate), *gate = ds_op_operand(map, *out_gate);
@@ -341,13 +367,15 @@ static void gate_weights(layout *l, ds_op *conv, const ds_op *map, size_t gate) 
     for (size_t i = 0; i < from->count; i++) at[i] = i == 1 ? ds_expr_dim(l->cx, channel) : ds_expr_const(l->cx, 0);
     const ds_type *packed = w->type, *flat = ds_type_tensor(l->cx, DS_f32, rank, extents, NULL);
     ds_builder b = {l->m, conv->block, conv, conv->loc};
-    ds_value *in[] = {ds_op_result(ds_op_create(&b, DS_GRAPH_reshape, &w, 1, &flat, 1, 0), 0), ds_op_operand(map, gate)};
+    ds_value *in[] = {ds_op_result(ds_op_create(&b, DS_GRAPH_reshape, &w, 1, &flat, 1, 0), 0),
+                      ds_op_operand(map, gate)};
     const ds_attr *maps[] = {identity, ds_attr_map(l->cx, rank, at, from->count)};
     ds_op *scale = ds_op_create(&b, DS_GRAPH_map, in, 2, &flat, 1, 1);
     ds_op_set_attr(l->m, scale, "maps", ds_attr_array(l->cx, maps, 2));
     ds_builder body = {l->m, ds_op_block(scale, 0), NULL, conv->loc};
     const ds_type *scalar = ds_type_scalar(l->cx, DS_f32);
-    ds_value *args[] = {ds_block_add_arg(l->m, body.block, scalar, NULL), ds_block_add_arg(l->m, body.block, scalar, NULL)};
+    ds_value *args[] = {ds_block_add_arg(l->m, body.block, scalar, NULL),
+                        ds_block_add_arg(l->m, body.block, scalar, NULL)};
     ds_value *v = ds_op_result(ds_op_create(&body, DS_LOOP_mul, args, 2, &scalar, 1, 0), 0);
     ds_op_create(&body, DS_GRAPH_yield, &v, 1, NULL, 0, 0);
     v = ds_op_result(scale, 0);
@@ -363,7 +391,8 @@ static void lay_out_conv(layout *l, ds_op *conv) {
     const ds_attr *padding = ds_op_attr(conv, "padding");
     if (!has_few_channels(x)) make_channels_last(l, x, conv);
     if (padding && padding->count) x = bordered_input(l, conv) ? x : padded_input(l, conv);
-    else if (!ds_layout_is_channels_last(x->type) && !has_few_channels(x)) x = encode(l, conv, x, channels_last(l, rank));
+    else if (!ds_layout_is_channels_last(x->type) && !has_few_channels(x))
+        x = encode(l, conv, x, channels_last(l, rank));
     ds_op_set_operand(conv, 0, x);
     ds_contraction c;
     bool in_groups = ds_contraction_of(l->cx, conv, &c) && c.role[1] == DS_DIM_BATCH;
@@ -387,8 +416,8 @@ static bool only_channels_move(layout *l, const ds_attr *map) {
     return (size_t)map->integer == map->count;
 }
 
-/* Operand i lies channels-last, or is as large as the result and read with neighbouring channels from neighbouring places. Constants do not
- * lead: they cost nothing in any layout. */
+/* Operand i lies channels-last, or is as large as the result and read with neighbouring channels from neighbouring
+ * places. Constants do not lead: they cost nothing in any layout. */
 static bool leads_to_channels_last(layout *l, const ds_op *op, size_t i) {
     if (is_constant(l, ds_op_operand(op, i))) return false;
     const ds_type *t = ds_op_operand(op, i)->type, *type = op->results[0].type;
@@ -398,7 +427,9 @@ static bool leads_to_channels_last(layout *l, const ds_op *op, size_t i) {
     const ds_attr *map = ds_op_map(op, i);
     if (is_last && ds_expr_linear(l->cx, map->exprs[1], 1, &coefficient, &rest)) return ds_expr_equals(coefficient, 1);
     if (is_last) return op->kind == DS_GRAPH_map && only_channels_move(l, map);
-    if (op->kind != DS_GRAPH_map || t->encoding || type->rank < 4 || ds_type_count(l->cx, t) != ds_type_count(l->cx, type)) return false;
+    if (op->kind != DS_GRAPH_map || t->encoding || type->rank < 4 ||
+        ds_type_count(l->cx, t) != ds_type_count(l->cx, type))
+        return false;
     const ds_expr *where = ds_layout_offset(l->cx, t, map->exprs);
     bool spread = false; /* one pixel is dense as well */
     for (size_t d = 2; d < type->rank; d++) spread = spread || !ds_expr_equals(type->dims[d], 1);
@@ -445,7 +476,8 @@ static void copies_to_views(layout *l, ds_block *block) {
         ds_value *from = ds_op_operand(op, 0);
         const ds_type *to = op->results[0].type;
         const ds_expr *point[MAX_RANK];
-        for (size_t i = 0; i < to->rank; i++) point[i] = ds_expr_equals(to->dims[i], 1) ? ds_expr_const(l->cx, 0) : ds_expr_dim(l->cx, i);
+        for (size_t i = 0; i < to->rank; i++)
+            point[i] = ds_expr_equals(to->dims[i], 1) ? ds_expr_const(l->cx, 0) : ds_expr_dim(l->cx, i);
         const ds_expr *where = ds_layout_offset(l->cx, from->type, ds_op_map(op, 0)->exprs);
         if (!where || ds_layout_count(l->cx, from->type) != ds_layout_count(l->cx, to)) continue;
         if (ds_expr_replace_dims(l->cx, where, point, to->rank) != ds_layout_offset(l->cx, to, point)) continue;
@@ -517,10 +549,12 @@ static int most_for_its_bytes(const void *a, const void *b) {
     return p != q ? (p > q ? -1 : 1) : x->index < y->index ? -1 : 1;
 }
 
-/* Transformed filters are 1.8 or 4 times as large: those that save most for their bytes, as long as all weights together grow by less than
- * GROWTH, and those that a schedule names. The tile is left on the op. */
+/* Transformed filters are 1.8 or 4 times as large: those that save most for their bytes, as long as all weights
+ * together grow by less than GROWTH, and those that a schedule names. The tile is left on the op. */
 static void choose_winograd(layout *l, ds_block *block) {
-    static const double GROWTH = 0.48, LEAST = 1 << 21; /* of the model's weights (packing may add some); bytes that are always allowed */
+    static const double GROWTH = 0.48,
+                        LEAST =
+                            1 << 21; /* of the model's weights (packing may add some); bytes that are always allowed */
     winograd_search s = {.l = l};
     ds_walk(block, find_candidate, &s);
     if (s.found) qsort(s.found, arrlenu(s.found), sizeof *s.found, most_for_its_bytes);

@@ -7,8 +7,8 @@
 #include "ir/rewrite.h"
 #include "ir/target.h"
 
-/* A choice that was measured, in place of the cost model's: how kernels of this key are computed, or whether the convolution of an ONNX
- * node is computed by Winograd's algorithm (tiles of 2 or 4; 0: not). */
+/* A choice that was measured, in place of the cost model's: how kernels of this key are computed, or whether the
+ * convolution of an ONNX node is computed by Winograd's algorithm (tiles of 2 or 4; 0: not). */
 typedef struct {
     const char *key, *node; /* one is NULL */
     const char *what;       /* of a key: the kernel, for people, or NULL */
@@ -25,9 +25,10 @@ typedef struct {
     const char *print_after; /* one pass's name, or NULL */
     const char *passes;      /* comma-separated list that replaces the default, or NULL */
     const char *stop_after;  /* last pass to run, or NULL */
-    const char *without;     /* comma-separated list of passes to leave out, or NULL; `tile`: contractions by single vectors;
+    const char
+        *without; /* comma-separated list of passes to leave out, or NULL; `tile`: contractions by single vectors;
                                 `unroll`: small loops as loops */
-    const char *reproducer;  /* where the IR before a failing pass is written, or NULL */
+    const char *reproducer; /* where the IR before a failing pass is written, or NULL */
 } ds_pass_options;
 
 /* Weights and biases below this count as zero: products and sums that consist of such are subnormal, and slow. */

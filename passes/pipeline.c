@@ -37,7 +37,8 @@ static void print_module(const char *title, ds_module *module) {
     ds_string_free(&text);
 }
 
-/* The IR before the pass that broke, and the command that runs just that pass. IR is kept for this only with --verify-each. */
+/* The IR before the pass that broke, and the command that runs just that pass. IR is kept for this only with
+ * --verify-each. */
 static void write_reproducer(const char *pass, const char *path, const char *ir) {
     FILE *f = fopen(path, "w");
     if (!f) return;
@@ -63,7 +64,8 @@ static ds_status run_one(ds_module *module, size_t i, const ds_pass_options *opt
         if (strcmp(before.data, after.data) == 0) fprintf(stderr, "// ---- after %s ---- (unchanged)\n", name);
         else fprintf(stderr, "// ---- after %s ----\n%s", name, after.data);
     }
-    if (status == DS_OK && (options->print_after_all || (options->print_after && !strcmp(options->print_after, name)))) {
+    if (status == DS_OK &&
+        (options->print_after_all || (options->print_after && !strcmp(options->print_after, name)))) {
         char title[80];
         snprintf(title, sizeof title, "after %s", name);
         print_module(title, module);
@@ -94,14 +96,17 @@ static ds_status check_left_out(ds_module *module, const char *names) {
     for (const char *at = names; at && *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ',')) {
         size_t length = strcspn(at, ","), i;
         bool is_choice = false;
-        for (i = 0; i < DS_COUNT(choices); i++) is_choice = is_choice || (strlen(choices[i]) == length && !strncmp(at, choices[i], length));
+        for (i = 0; i < DS_COUNT(choices); i++)
+            is_choice = is_choice || (strlen(choices[i]) == length && !strncmp(at, choices[i], length));
         if (!is_choice && (!find_pass(at, length, &i) || !passes[i].optional))
-            return ds_report(module->cx->diag, DS_ERROR, DS_E_pass_name, NULL, "no pass called '%.*s' can be left out", (int)length, at);
+            return ds_report(module->cx->diag, DS_ERROR, DS_E_pass_name, NULL, "no pass called '%.*s' can be left out",
+                             (int)length, at);
     }
     return DS_OK;
 }
 
-/* Attribute of the module: the last pass of the pipeline that it is through, or that was left out. Text continues behind it. */
+/* Attribute of the module: the last pass of the pipeline that it is through, or that was left out. Text continues
+ * behind it. */
 static const char AFTER[] = "ds.after";
 
 static ds_status find_next(ds_module *module, size_t *out) {
@@ -118,7 +123,8 @@ static ds_status find_next(ds_module *module, size_t *out) {
 static ds_status check_dialect(ds_module *module, size_t next) {
     const char *lowered[] = {"onnx.", NULL};
     if (next == DS_COUNT(passes)) lowered[1] = "graph.";
-    if (!ds_module_find(module, "main")) return ds_report(module->cx->diag, DS_ERROR, DS_E_verify, NULL, "there is no function @main");
+    if (!ds_module_find(module, "main"))
+        return ds_report(module->cx->diag, DS_ERROR, DS_E_verify, NULL, "there is no function @main");
     for (const ds_op *func = module->body.block->first; next && func; func = func->next)
         for (const ds_op *op = ds_op_block(func, 0)->first; op; op = op->next) {
             bool late = op->kind == DS_OPAQUE;
@@ -149,7 +155,8 @@ ds_status ds_passes_run(ds_module *module, const ds_pass_options *options) {
     for (const char *at = options->passes; *at;) {
         size_t length = strcspn(at, ","), i;
         if (!find_pass(at, length, &i))
-            return ds_report(module->cx->diag, DS_ERROR, DS_E_pass_name, NULL, "no pass is called '%.*s'", (int)length, at);
+            return ds_report(module->cx->diag, DS_ERROR, DS_E_pass_name, NULL, "no pass is called '%.*s'", (int)length,
+                             at);
         DS_TRY(run_one(module, i, options));
         at += length + (at[length] == ',');
     }

@@ -10,7 +10,9 @@
 
 #include "passes/passes.h"
 
-static bool is_pure(const ds_op *op) { return ds_op_facts(op->kind)->traits & DS_PURE && !(ds_op_facts(op->kind)->traits & DS_EFFECT); }
+static bool is_pure(const ds_op *op) {
+    return ds_op_facts(op->kind)->traits & DS_PURE && !(ds_op_facts(op->kind)->traits & DS_EFFECT);
+}
 
 /* ---- equal ---- */
 
@@ -90,7 +92,8 @@ static bool has_region(const ds_op *op) { return op->region_count > 0; }
 
 static bool drop_unused(ds_rewriter *rw, ds_op *op) {
     if (!is_pure(op) || op->result_count == 0) return false;
-    if (ds_op_attr(op, "symbols") || ds_op_attr(op, "turns")) return false; /* others may mention the extents that it defines */
+    if (ds_op_attr(op, "symbols") || ds_op_attr(op, "turns"))
+        return false; /* others may mention the extents that it defines */
     for (size_t i = 0; i < op->result_count; i++)
         if (!ds_value_unused(&op->results[i])) return false;
     ds_rewriter_erase(rw, op);
@@ -113,10 +116,14 @@ static bool reshape_of_reshape(ds_rewriter *rw, ds_op *op) {
     return true;
 }
 
-static bool drop_concat_of_one(ds_rewriter *rw, ds_op *op) { return op->operand_count == 1 && drop_copy_of(rw, op, ds_op_operand(op, 0)); }
+static bool drop_concat_of_one(ds_rewriter *rw, ds_op *op) {
+    return op->operand_count == 1 && drop_copy_of(rw, op, ds_op_operand(op, 0));
+}
 
 static bool drop_identity_map(ds_rewriter *rw, ds_op *op) {
-    if (op->operand_count != 1 || op->result_count != 1 || !ds_map_is_identity(ds_op_map(op, 0), ds_op_operand(op, 0)->type)) return false;
+    if (op->operand_count != 1 || op->result_count != 1 ||
+        !ds_map_is_identity(ds_op_map(op, 0), ds_op_operand(op, 0)->type))
+        return false;
     const ds_block *body = ds_op_block(op, 0);
     return body->first->kind == DS_GRAPH_yield && ds_op_operand(body->first, 0) == body->args[0] &&
            drop_copy_of(rw, op, ds_op_operand(op, 0));

@@ -3,10 +3,12 @@
 #include "ir/dims.h"
 #include "passes/contraction.h"
 
-/* Costs in multiply-adds: of a transform for each point of a tile and channel, of a filter element that is read from memory. */
+/* Costs in multiply-adds: of a transform for each point of a tile and channel, of a filter element that is read from
+ * memory. */
 enum { POINT_COST = 8, FILTER_COST = 32 };
 
-/* result[n, co, y, x] sums input[n, ci, y + i - pad, x + j - pad] * filter[co, ci, i, j]: dims are n, co, y, x, ci, i, j. */
+/* result[n, co, y, x] sums input[n, ci, y + i - pad, x + j - pad] * filter[co, ci, i, j]: dims are n, co, y, x, ci, i,
+ * j. */
 static bool has_form(ds_ir_context *cx, const ds_op *conv) {
     const ds_attr *x = ds_op_map(conv, 0), *w = ds_op_map(conv, 1);
     const ds_expr *coefficient, *rest;
@@ -19,7 +21,8 @@ static bool has_form(ds_ir_context *cx, const ds_op *conv) {
     for (size_t i = 2; i < 4; i++) {
         if (!ds_expr_equals(ds_op_operand(conv, 1)->type->dims[i], 3)) return false;
         if (!ds_expr_linear(cx, x->exprs[i], i, &coefficient, &rest) || !ds_expr_equals(coefficient, 1)) return false;
-        if (!ds_expr_linear(cx, rest, i + 3, &coefficient, &rest) || !ds_expr_equals(coefficient, 1) || !ds_expr_is_const(rest, NULL))
+        if (!ds_expr_linear(cx, rest, i + 3, &coefficient, &rest) || !ds_expr_equals(coefficient, 1) ||
+            !ds_expr_is_const(rest, NULL))
             return false;
     }
     return true;
@@ -42,7 +45,8 @@ int ds_winograd_tile(ds_ir_context *cx, const ds_op *conv, int largest, ds_winog
     double direct = 9 * pair * ((double)rows * (double)columns + FILTER_COST), best = 0.8 * direct;
     int chosen = 0;
     for (int tile = largest; tile >= 2; tile -= 2) {
-        double tiles = (double)((rows + tile - 1) / tile) * (double)((columns + tile - 1) / tile), points = (tile + 2) * (tile + 2);
+        double tiles = (double)((rows + tile - 1) / tile) * (double)((columns + tile - 1) / tile),
+               points = (tile + 2) * (tile + 2);
         double cost = points * (pair * (tiles + FILTER_COST) + tiles * (double)(co + ci) * POINT_COST);
         if (cost < best) {
             best = cost, chosen = tile;
@@ -82,10 +86,12 @@ static ds_value *transformed_filter(ds_module *m, ds_builder *b, ds_value *w, in
     ds_ir_context *cx = m->cx;
     const ds_expr *gdims[] = {ds_expr_const(cx, tile + 2), ds_expr_const(cx, 3)}, *const *d = w->type->dims,
                   *dims[] = {d[2], d[3], d[0], d[1]};
-    const ds_type *type = ds_type_tensor(cx, DS_f32, 2, gdims, NULL), *turned = ds_type_tensor(cx, DS_f32, 4, dims, NULL);
+    const ds_type *type = ds_type_tensor(cx, DS_f32, 2, gdims, NULL),
+                  *turned = ds_type_tensor(cx, DS_f32, 4, dims, NULL);
     ds_op *matrix = ds_op_create(b, DS_GRAPH_constant, NULL, 0, &type, 1, 0);
     ds_op_set_attr(m, matrix, "value",
-                   tile == 4 ? ds_attr_elements(cx, type, g4, sizeof g4, NULL) : ds_attr_elements(cx, type, g2, sizeof g2, NULL));
+                   tile == 4 ? ds_attr_elements(cx, type, g4, sizeof g4, NULL)
+                             : ds_attr_elements(cx, type, g2, sizeof g2, NULL));
     const ds_expr *from[] = {ds_expr_dim(cx, 2), ds_expr_dim(cx, 3), ds_expr_dim(cx, 0), ds_expr_dim(cx, 1)};
     ds_op *turn = ds_copy_map(b, w, turned, ds_attr_map(cx, 4, from, 4), false);
     return along(m, b, ds_op_result(matrix, 0), along(m, b, ds_op_result(matrix, 0), ds_op_result(turn, 0), 0), 1);

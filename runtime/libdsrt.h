@@ -1,6 +1,7 @@
 /* libdsrt: what ships beside a compiled model that wants threads or weights in a file. C11 and libc only.
  *
- * Ownership: what a create or map function returns is released by its counterpart. Threads: a pool serves one call at a time.
+ * Ownership: what a create or map function returns is released by its counterpart. Threads: a pool serves one call at a
+ * time.
  * Errors:    functions that can fail return null and set errno.
  */
 #ifndef DS_LIBDSRT_H
@@ -12,7 +13,8 @@
 extern "C" {
 #endif
 
-/* A fork-join pool of `threads` threads, the caller's included. Workers spin for some microseconds after a job, then sleep. */
+/* A fork-join pool of `threads` threads, the caller's included. Workers spin for some microseconds after a job, then
+ * sleep. */
 ds_pool *dsrt_pool_create(uint32_t threads);
 void dsrt_pool_destroy(ds_pool *pool);
 
@@ -34,7 +36,8 @@ typedef struct {
     int32_t tied;     /* of an output: the input whose data may also be its, and is then changed in place; -1: none */
 } ds_model_argument;
 
-/* A tensor to run on: dense row-major. For outputs `data` may be null: it is then allocated with malloc, and yours to free. */
+/* A tensor to run on: dense row-major. For outputs `data` may be null: it is then allocated with malloc, and yours to
+ * free. */
 typedef struct {
     void *data;
     uint64_t bytes;
@@ -45,10 +48,12 @@ typedef struct {
 typedef int ds_model_entry(ds_context *context, void *args);
 typedef uint64_t ds_model_arena(const int64_t *symbols, int64_t lanes);
 
-/* Opens the model with this prefix in a shared library made by `dsc compile --emit=so`. `weights` is its .weights file, or null. */
+/* Opens the model with this prefix in a shared library made by `dsc compile --emit=so`. `weights` is its .weights file,
+ * or null. */
 ds_model *dsrt_model_open(const char *path, const char *prefix, const char *weights);
 /* The same for a model that is linked into the program. `weights` are borrowed; null where they are in the object. */
-ds_model *dsrt_model_link(ds_model_entry *entry, ds_model_arena *arena_for, const char *description, const void *weights);
+ds_model *dsrt_model_link(ds_model_entry *entry, ds_model_arena *arena_for, const char *description,
+                          const void *weights);
 void dsrt_model_close(ds_model *model);
 uint32_t dsrt_model_inputs(const ds_model *model);
 uint32_t dsrt_model_outputs(const ds_model *model);
@@ -57,17 +62,19 @@ const ds_model_argument *dsrt_model_output(const ds_model *model, uint32_t i);
 /* Runs on `pool` (or null). Returns a status of ds_abi.h. The arena is allocated and released inside. */
 int dsrt_model_run(const ds_model *model, ds_pool *pool, const ds_model_tensor *inputs, ds_model_tensor *outputs);
 
-/* The same in steps, for many runs with one arena. The data of inputs and outputs is borrowed until the call is closed. Null `outputs`
- * are all allocated in the first run, with malloc, and yours to free. */
+/* The same in steps, for many runs with one arena. The data of inputs and outputs is borrowed until the call is closed.
+ * Null `outputs` are all allocated in the first run, with malloc, and yours to free. */
 typedef struct ds_call ds_call;
-ds_call *dsrt_call_open(const ds_model *model, ds_pool *pool, const ds_model_tensor *inputs, const ds_model_tensor *outputs);
+ds_call *dsrt_call_open(const ds_model *model, ds_pool *pool, const ds_model_tensor *inputs,
+                        const ds_model_tensor *outputs);
 int dsrt_call_run(ds_call *call);
 void dsrt_call_result(const ds_call *call, uint32_t i, ds_model_tensor *out_tensor);
 const ds_context *dsrt_call_context(const ds_call *call); /* after an error, `at` says what it is about */
-/* A sentence about the status of a run, with the names of the argument or node that it is about; returns its length, as snprintf does. */
+/* A sentence about the status of a run, with the names of the argument or node that it is about; returns its length, as
+ * snprintf does. */
 int dsrt_call_explain(const ds_call *call, int status, char *text, size_t room);
-/* Fills the arena, and what the model allocates (results, too), with this byte before it runs: to see that nothing is read before it is
- * written. Not together with a trace. */
+/* Fills the arena, and what the model allocates (results, too), with this byte before it runs: to see that nothing is
+ * read before it is written. Not together with a trace. */
 void dsrt_call_fill(ds_call *call, unsigned char byte);
 /* Announces every step of a model compiled with --trace to `trace`, which gets `user` (null: to nobody). */
 void dsrt_call_trace(ds_call *call, void (*trace)(void *user, uint32_t step, uint32_t done), void *user);

@@ -1,4 +1,5 @@
-/* Reflection: models described by their own text (codegen/cpu/plan.c: emit_description), and calls of them by tensors. */
+/* Reflection: models described by their own text (codegen/cpu/plan.c: emit_description), and calls of them by
+ * tensors. */
 #include "libdsrt.h"
 
 #include <dlfcn.h>
@@ -32,17 +33,23 @@ struct ds_model {
     char *text;                /* names point into it */
 };
 
-static void *aligned(uint64_t bytes) { return bytes > SIZE_MAX - 128 ? NULL : aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64); }
+static void *aligned(uint64_t bytes) {
+    return bytes > SIZE_MAX - 128 ? NULL : aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64);
+}
 
-enum { POPULATE_LIMIT = 4 << 20 }; /* bytes: a millisecond; a run that needs more memory is long beside its own faults */
+enum {
+    POPULATE_LIMIT = 4 << 20
+}; /* bytes: a millisecond; a run that needs more memory is long beside its own faults */
 
 /* The arena of many runs: its first pages are made here, so that the first run takes fewer faults. */
 static void *arena_alloc(uint64_t bytes) {
     unsigned char *arena = aligned(bytes);
 #ifdef MADV_POPULATE_WRITE
     uint64_t made = bytes < POPULATE_LIMIT ? bytes : POPULATE_LIMIT;
-    uintptr_t page = 4096, first = ((uintptr_t)arena + page - 1) / page * page, end = ((uintptr_t)arena + (uintptr_t)made) / page * page;
-    if (arena && end > first) (void)madvise((void *)first, end - first, MADV_POPULATE_WRITE); /* older kernels refuse; then it faults */
+    uintptr_t page = 4096, first = ((uintptr_t)arena + page - 1) / page * page,
+              end = ((uintptr_t)arena + (uintptr_t)made) / page * page;
+    if (arena && end > first)
+        (void)madvise((void *)first, end - first, MADV_POPULATE_WRITE); /* older kernels refuse; then it faults */
 #endif
     return arena;
 }
@@ -105,7 +112,8 @@ static ds_model *describe(ds_model *m, const char *description) {
     return NULL;
 }
 
-ds_model *dsrt_model_link(ds_model_entry *entry, ds_model_arena *arena_for, const char *description, const void *weights) {
+ds_model *dsrt_model_link(ds_model_entry *entry, ds_model_arena *arena_for, const char *description,
+                          const void *weights) {
     ds_model *m = calloc(1, sizeof *m);
     if (!m) return NULL;
     m->entry = entry, m->arena_for = arena_for, m->weights = weights;
@@ -141,8 +149,12 @@ void dsrt_model_close(ds_model *m) {
 
 uint32_t dsrt_model_inputs(const ds_model *m) { return m->counts[0]; }
 uint32_t dsrt_model_outputs(const ds_model *m) { return m->counts[1]; }
-const ds_model_argument *dsrt_model_input(const ds_model *m, uint32_t i) { return i < m->counts[0] ? &m->arguments[0][i].seen : NULL; }
-const ds_model_argument *dsrt_model_output(const ds_model *m, uint32_t i) { return i < m->counts[1] ? &m->arguments[1][i].seen : NULL; }
+const ds_model_argument *dsrt_model_input(const ds_model *m, uint32_t i) {
+    return i < m->counts[0] ? &m->arguments[0][i].seen : NULL;
+}
+const ds_model_argument *dsrt_model_output(const ds_model *m, uint32_t i) {
+    return i < m->counts[1] ? &m->arguments[1][i].seen : NULL;
+}
 
 /* ---- calls ---- */
 
@@ -177,16 +189,21 @@ static void set_argument(ds_call *c, const argument *a, const ds_model_tensor *t
     if (has_extents && !a->is_static) memcpy(c->args + a->offset + 16, t->dims, 8 * a->seen.rank);
 }
 
-ds_call *dsrt_call_open(const ds_model *m, ds_pool *pool, const ds_model_tensor *inputs, const ds_model_tensor *outputs) {
+ds_call *dsrt_call_open(const ds_model *m, ds_pool *pool, const ds_model_tensor *inputs,
+                        const ds_model_tensor *outputs) {
     int64_t *symbols = calloc(m->symbols + 1, sizeof *symbols);
     ds_call *c = calloc(1, sizeof *c);
     unsigned char *args = calloc(1, (size_t)m->args_bytes + 8);
     if (symbols && c && args) {
-        *c = (ds_call){
-            m,
-            {.size = sizeof c->context, .abi = DS_ABI, .weights = m->weights, .pool = pool, .alloc = allocate, .release = release},
-            args,
-            -1};
+        *c = (ds_call){m,
+                       {.size = sizeof c->context,
+                        .abi = DS_ABI,
+                        .weights = m->weights,
+                        .pool = pool,
+                        .alloc = allocate,
+                        .release = release},
+                       args,
+                       -1};
         for (uint32_t i = 0; i < m->counts[0]; i++) {
             const argument *a = &m->arguments[0][i];
             set_argument(c, a, &inputs[i], 1);
@@ -209,7 +226,9 @@ int dsrt_call_run(ds_call *c) {
     return c->model->entry(&c->context, c->args);
 }
 
-void dsrt_call_fill(ds_call *c, unsigned char byte) { c->fill = byte, c->context.alloc = allocate_filled, c->context.user = c; }
+void dsrt_call_fill(ds_call *c, unsigned char byte) {
+    c->fill = byte, c->context.alloc = allocate_filled, c->context.user = c;
+}
 
 void dsrt_call_trace(ds_call *c, void (*trace)(void *, uint32_t, uint32_t), void *user) {
     c->context.trace = trace, c->context.user = user;
@@ -221,11 +240,14 @@ int dsrt_call_explain(const ds_call *c, int status, char *text, size_t room) {
     const ds_model *m = c->model;
     uint32_t at = c->context.at, inputs = m->counts[0];
     const char *what = dsrt_status_text(status);
-    if (status == DS_BROKEN_PROMISE && at < m->requirement_count) return snprintf(text, room, "%s", m->requirements[at]);
+    if (status == DS_BROKEN_PROMISE && at < m->requirement_count)
+        return snprintf(text, room, "%s", m->requirements[at]);
     if (status == DS_WRONG_CPU) return snprintf(text, room, "%s, which are those of %s", what, m->cpu);
-    if (status == DS_WRONG_SIZE && at < inputs) return snprintf(text, room, "input '%s': %s", m->arguments[0][at].seen.name, what);
+    if (status == DS_WRONG_SIZE && at < inputs)
+        return snprintf(text, room, "input '%s': %s", m->arguments[0][at].seen.name, what);
     if (status == DS_WRONG_SIZE && at >= inputs && at - inputs < m->counts[1])
-        return snprintf(text, room, "output '%s': it would have more elements than there can be", m->arguments[1][at - inputs].seen.name);
+        return snprintf(text, room, "output '%s': it would have more elements than there can be",
+                        m->arguments[1][at - inputs].seen.name);
     if (status == DS_MORE_MEMORY && at >= inputs && at - inputs < m->counts[1])
         return snprintf(text, room, "output '%s': %s", m->arguments[1][at - inputs].seen.name, what);
     return snprintf(text, room, "%s", what);

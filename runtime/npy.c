@@ -29,9 +29,10 @@ static const char *value_of(const char *header, const char *key) {
 }
 
 static const char *parse_header(const char *header, const ds_model_argument *argument, ds_model_tensor *t) {
-    const char *descr = value_of(header, "descr"), *order = value_of(header, "fortran_order"), *shape = value_of(header, "shape"),
-               *letters = letters_of(argument->elem);
-    if (!descr || !*descr || !descr[1] || !order || !shape || *shape != '(') return "its header is not one of a .npy file";
+    const char *descr = value_of(header, "descr"), *order = value_of(header, "fortran_order"),
+               *shape = value_of(header, "shape"), *letters = letters_of(argument->elem);
+    if (!descr || !*descr || !descr[1] || !order || !shape || *shape != '(')
+        return "its header is not one of a .npy file";
     if (!letters || !strchr("'\"", *descr) || !strchr("<|", descr[1]) || strncmp(descr + 2, letters, strlen(letters)))
         return "its element type is not the model's";
     if (strncmp(order, "False", 5)) return "its elements are in Fortran order";
@@ -59,10 +60,13 @@ const char *dsrt_npy_read(const char *path, const ds_model_argument *argument, d
     char *header = NULL;
     size_t length = 0;
     *t = (ds_model_tensor){0};
-    if (fread(start, 1, 10, f) != 10 || memcmp(start, "\x93NUMPY", 6) || start[6] < 1 || start[6] > 3) wrong = "it is not a .npy file";
+    if (fread(start, 1, 10, f) != 10 || memcmp(start, "\x93NUMPY", 6) || start[6] < 1 || start[6] > 3)
+        wrong = "it is not a .npy file";
     else if (start[6] == 1) length = start[8] + 256u * start[9];
-    else if (fread(start + 10, 1, 2, f) == 2) length = start[8] + 256u * start[9] + 65536u * start[10] + 16777216u * start[11];
-    if (!wrong && (length == 0 || length > MAX_HEADER || !(header = calloc(1, length + 1)) || fread(header, 1, length, f) != length))
+    else if (fread(start + 10, 1, 2, f) == 2)
+        length = start[8] + 256u * start[9] + 65536u * start[10] + 16777216u * start[11];
+    if (!wrong && (length == 0 || length > MAX_HEADER || !(header = calloc(1, length + 1)) ||
+                   fread(header, 1, length, f) != length))
         wrong = "its header is cut short";
     if (!wrong) wrong = parse_header(header, argument, t);
     if (!wrong && !(t->data = malloc((size_t)t->bytes + 1))) wrong = "there is not enough memory for it";
@@ -81,7 +85,8 @@ const char *dsrt_npy_write(const char *path, const ds_model_argument *argument, 
                      argument->elem_bits > 8 && *letters != 'V' ? '<' : '|', letters);
     uint64_t bytes = argument->elem_bits / 8;
     for (uint32_t d = 0; d < argument->rank; d++) {
-        n += snprintf(header + n, sizeof header - (size_t)n, "%lld,%s", (long long)t->dims[d], d + 1 < argument->rank ? " " : "");
+        n += snprintf(header + n, sizeof header - (size_t)n, "%lld,%s", (long long)t->dims[d],
+                      d + 1 < argument->rank ? " " : "");
         bytes *= (uint64_t)t->dims[d];
     }
     n += snprintf(header + n, sizeof header - (size_t)n, "), }");

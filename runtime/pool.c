@@ -1,6 +1,7 @@
-/* Fork-join, and tasks inside one job. Each lane has a range of the pieces, in order, so that from task to task it meets data that its own
- * cache holds; who is through with its own takes from the others. All wait for pieces, not for threads: one that sleeps through a job or a
- * task is not missed. Workers spin briefly for the next job, then sleep on a condition variable. */
+/* Fork-join, and tasks inside one job. Each lane has a range of the pieces, in order, so that from task to task it
+ * meets data that its own cache holds; who is through with its own takes from the others. All wait for pieces, not for
+ * threads: one that sleeps through a job or a task is not missed. Workers spin briefly for the next job, then sleep on
+ * a condition variable. */
 #include "libdsrt.h"
 
 #include <pthread.h>
@@ -11,9 +12,10 @@
 
 enum { SPINS = 4000 }; /* of a pause each: 10 to 200 microseconds */
 
-/* What is left of a lane's range of a job: first piece past its end in the high half, next one in the low half. Whoever draws a piece
- * below the end keeps the job from ending, so fn and arg are that job's. And of the last shared task that was drawn from: the task's number
- * in the high half, the next piece in the low half; nobody has to set out a task, since all know its ranges. */
+/* What is left of a lane's range of a job: first piece past its end in the high half, next one in the low half. Whoever
+ * draws a piece below the end keeps the job from ending, so fn and arg are that job's. And of the last shared task that
+ * was drawn from: the task's number in the high half, the next piece in the low half; nobody has to set out a task,
+ * since all know its ranges. */
 typedef struct {
     _Alignas(64) atomic_ullong left, drawn;
 } lane_range;
@@ -47,7 +49,9 @@ static void pause_briefly(void) {
 }
 
 /* Where lane i's range of so many pieces begins; a single piece is the caller's. */
-static uint64_t range_start(uint64_t pieces, uint64_t lane, uint64_t lanes) { return (pieces * lane + lanes - 1) / lanes; }
+static uint64_t range_start(uint64_t pieces, uint64_t lane, uint64_t lanes) {
+    return (pieces * lane + lanes - 1) / lanes;
+}
 
 /* Runs what is left of one range; returns how many pieces that were. */
 static int64_t run_range(pool_state *s, uint32_t range, uint32_t lane) {
@@ -56,7 +60,8 @@ static int64_t run_range(pool_state *s, uint32_t range, uint32_t lane) {
         unsigned long long left = atomic_fetch_add_explicit(&s->ranges[range].left, 1, memory_order_acquire);
         uint32_t piece = (uint32_t)left;
         if (piece >= left >> 32) return count;
-        atomic_load_explicit(&s->fn, memory_order_relaxed)(atomic_load_explicit(&s->arg, memory_order_relaxed), piece, lane);
+        atomic_load_explicit(&s->fn, memory_order_relaxed)(atomic_load_explicit(&s->arg, memory_order_relaxed), piece,
+                                                           lane);
     }
 }
 
@@ -107,7 +112,8 @@ static void run_job(pool_state *s, int64_t pieces) {
     for (uint64_t i = 0; i < lanes; i++) {
         atomic_store_explicit(&s->ranges[i].drawn, 0, memory_order_relaxed);
         atomic_store_explicit(&s->ranges[i].left,
-                              range_start((uint64_t)pieces, i + 1, lanes) << 32 | range_start((uint64_t)pieces, i, lanes),
+                              range_start((uint64_t)pieces, i + 1, lanes) << 32 |
+                                  range_start((uint64_t)pieces, i, lanes),
                               memory_order_release);
     }
     publish(s);
@@ -146,18 +152,19 @@ static bool draw(atomic_ullong *drawn, uint64_t task, uint64_t first, uint64_t e
         uint64_t next = now >> 32 == task ? now & UINT32_MAX : first;
         if (now >> 32 > task || next >= end) return false;
         *out_piece = next;
-    } while (
-        !atomic_compare_exchange_weak_explicit(drawn, &now, task << 32 | (*out_piece + 1), memory_order_relaxed, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(drawn, &now, task << 32 | (*out_piece + 1), memory_order_relaxed,
+                                                    memory_order_relaxed));
     return true;
 }
 
-/* A range moves on to a task only when all of its pieces of the one before have been drawn. So a lane goes through its own part of all
- * tasks, one after the other, then through what is left of the others'. */
+/* A range moves on to a task only when all of its pieces of the one before have been drawn. So a lane goes through its
+ * own part of all tasks, one after the other, then through what is left of the others'. */
 static void share_tasks(pool_state *s, ds_place *place, const ds_task *tasks, uint64_t count) {
     uint64_t lanes = s->started + 1, piece, done = 0;
     for (uint64_t i = 0; i < lanes; i++)
         for (uint64_t t = 0; t < count; t++) {
-            uint64_t k = ((uint64_t)place->lane + i) % lanes, pieces = tasks[t].pieces > 0 ? (uint64_t)tasks[t].pieces : 0;
+            uint64_t k = ((uint64_t)place->lane + i) % lanes,
+                     pieces = tasks[t].pieces > 0 ? (uint64_t)tasks[t].pieces : 0;
             uint64_t first = range_start(pieces, k, lanes), end = range_start(pieces, k + 1, lanes);
             while (draw(&s->ranges[k].drawn, place->tasks + t + 1, first, end, &piece))
                 tasks[t].fn(tasks[t].arg, (int64_t)piece, place->lane), done++;

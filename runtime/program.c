@@ -25,9 +25,11 @@ static void print_argument(FILE *f, const ds_model_argument *a, const int64_t *d
 
 static int usage(const ds_model *m, const char *self, FILE *f) {
     fprintf(f, "usage: %s [--threads=N] [--outputs=FOLDER] INPUT.npy…\nwrites output_0.npy, …\ninputs:\n", self);
-    for (uint32_t i = 0; i < dsrt_model_inputs(m); i++) print_argument(f, dsrt_model_input(m, i), dsrt_model_input(m, i)->dims);
+    for (uint32_t i = 0; i < dsrt_model_inputs(m); i++)
+        print_argument(f, dsrt_model_input(m, i), dsrt_model_input(m, i)->dims);
     fprintf(f, "outputs:\n");
-    for (uint32_t i = 0; i < dsrt_model_outputs(m); i++) print_argument(f, dsrt_model_output(m, i), dsrt_model_output(m, i)->dims);
+    for (uint32_t i = 0; i < dsrt_model_outputs(m); i++)
+        print_argument(f, dsrt_model_output(m, i), dsrt_model_output(m, i)->dims);
     return f == stdout ? 0 : 2;
 }
 

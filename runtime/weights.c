@@ -6,12 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Page tables of a file that is in the page cache are filled here, at a tenth of what faults would cost in the first run. */
+/* Page tables of a file that is in the page cache are filled here, at a tenth of what faults would cost in the first
+ * run. */
 enum { POPULATE_LIMIT_BITS = 30 }; /* of larger models perhaps only a part is ever used */
 
 static void populate(void *bytes, size_t size) {
 #ifdef MADV_POPULATE_READ
-    if (size >> POPULATE_LIMIT_BITS == 0) (void)madvise(bytes, size, MADV_POPULATE_READ); /* older kernels refuse; then it faults */
+    if (size >> POPULATE_LIMIT_BITS == 0)
+        (void)madvise(bytes, size, MADV_POPULATE_READ); /* older kernels refuse; then it faults */
 #else
     (void)bytes, (void)size;
 #endif
@@ -22,7 +24,8 @@ const void *dsrt_weights_map(const char *path, uint64_t *out_bytes) {
     struct stat info;
     void *bytes = MAP_FAILED;
     if (fd < 0) return NULL;
-    if (fstat(fd, &info) == 0 && info.st_size > 0) bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (fstat(fd, &info) == 0 && info.st_size > 0)
+        bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
     if (bytes == MAP_FAILED) return NULL;
     populate(bytes, (size_t)info.st_size);

@@ -1,6 +1,7 @@
-/* dsc-bench: runs one compiled model and prints its timings as JSON. A program of its own, so that nothing of the compiler is in its
- * memory. `dsc bench` and `dsc profile` start it as  dsc-bench MODEL.so PREFIX MODEL.weights|- THREADS SECONDS EXTRA INPUT.npy…
- * where EXTRA is JSON members to print among the others, --profile, or --against OTHER.so OTHER.weights|- (bench_child.h). */
+/* dsc-bench: runs one compiled model and prints its timings as JSON. A program of its own, so that nothing of the
+ * compiler is in its memory. `dsc bench` and `dsc profile` start it as  dsc-bench MODEL.so PREFIX MODEL.weights|-
+ * THREADS SECONDS EXTRA INPUT.npy… where EXTRA is JSON members to print among the others, --profile, or --against
+ * OTHER.so OTHER.weights|- (bench_child.h). */
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <stdio.h>
@@ -51,7 +52,8 @@ static int measure(ds_call *call, double seconds, double load, const char *extra
     qsort(times, n, sizeof *times, compare);
     qsort(cpu, n, sizeof *cpu, compare);
     long long peak = peak_bytes();
-    printf("{\"cpu_ms\": %.6f, \"median_ms\": %.6f, \"min_ms\": %.6f, \"runs\": %zu, %s, \"load_ms\": %.3f, \"first_ms\": %.3f, "
+    printf("{\"cpu_ms\": %.6f, \"median_ms\": %.6f, \"min_ms\": %.6f, \"runs\": %zu, %s, \"load_ms\": %.3f, "
+           "\"first_ms\": %.3f, "
            "\"arena_bytes\": %" PRIu64 ", \"peak_rss_bytes\": %lld, \"read_gb_s\": %.2f}\n",
            cpu[n / 2], times[n / 2], times[0], n, extra, load, first, dsrt_call_context(call)->arena_bytes, peak,
            bench_read_gb_s((size_t)1 << 28));

@@ -26,24 +26,25 @@ enum { SUMS = 12, STEPS = 20000 }; /* 12: the latency of a multiply-add times tw
 #endif
 
 /* Independent chains of multiply-adds, and sums over a buffer, in vectors of `bytes`; one pair a vector width. */
-#define MEASURES(name, target, bytes)                                                                                                      \
-    typedef float vector_##name __attribute__((vector_size(bytes)));                                                                       \
-    target static float chains_##name(int steps) {                                                                                         \
-        vector_##name sum[SUMS], x = {0}, y = {0}, all = {0};                                                                              \
-        x += 0.5F, y += 1.0F;                                                                                                              \
-        for (int i = 0; i < SUMS; i++) sum[i] = y * (float)(steps + i); /* different ones: else the chains are one */                      \
-        for (int k = 0; k < steps; k++) {                                                                                                  \
-            _Pragma("GCC unroll 12") for (int i = 0; i < SUMS; i++) sum[i] = sum[i] * x + y;                                               \
-            __asm__ volatile("" : DS_REGISTER(x));                                                                                         \
-        }                                                                                                                                  \
-        for (int i = 0; i < SUMS; i++) all += sum[i];                                                                                      \
-        return all[0];                                                                                                                     \
-    }                                                                                                                                      \
-    target static float read_##name(const float *data, size_t count) {                                                                     \
-        vector_##name sum[4] = {{0}};                                                                                                      \
-        for (size_t i = 0; i < count; i += 4 * (bytes) / 4)                                                                                \
-            _Pragma("GCC unroll 4") for (size_t j = 0; j < 4; j++) sum[j] += *(const vector_##name *)(data + i + j * (bytes) / 4);         \
-        return (sum[0] + sum[1] + sum[2] + sum[3])[0];                                                                                     \
+#define MEASURES(name, target, bytes)                                                                                  \
+    typedef float vector_##name __attribute__((vector_size(bytes)));                                                   \
+    target static float chains_##name(int steps) {                                                                     \
+        vector_##name sum[SUMS], x = {0}, y = {0}, all = {0};                                                          \
+        x += 0.5F, y += 1.0F;                                                                                          \
+        for (int i = 0; i < SUMS; i++) sum[i] = y * (float)(steps + i); /* different ones: else the chains are one */  \
+        for (int k = 0; k < steps; k++) {                                                                              \
+            _Pragma("GCC unroll 12") for (int i = 0; i < SUMS; i++) sum[i] = sum[i] * x + y;                           \
+            __asm__ volatile("" : DS_REGISTER(x));                                                                     \
+        }                                                                                                              \
+        for (int i = 0; i < SUMS; i++) all += sum[i];                                                                  \
+        return all[0];                                                                                                 \
+    }                                                                                                                  \
+    target static float read_##name(const float *data, size_t count) {                                                 \
+        vector_##name sum[4] = {{0}};                                                                                  \
+        for (size_t i = 0; i < count; i += 4 * (bytes) / 4)                                                            \
+            _Pragma("GCC unroll 4") for (size_t j = 0; j < 4; j++) sum[j] +=                                           \
+                *(const vector_##name *)(data + i + j * (bytes) / 4);                                                  \
+        return (sum[0] + sum[1] + sum[2] + sum[3])[0];                                                                 \
     }
 
 #if defined(__x86_64__)
@@ -55,7 +56,9 @@ static float chains(int steps) {
     return widest() == 64 ? chains_wide(steps) : widest() == 32 ? chains_middle(steps) : chains_narrow(steps);
 }
 static float read_all(const float *data, size_t count) {
-    return widest() == 64 ? read_wide(data, count) : widest() == 32 ? read_middle(data, count) : read_narrow(data, count);
+    return widest() == 64   ? read_wide(data, count)
+           : widest() == 32 ? read_middle(data, count)
+                            : read_narrow(data, count);
 }
 #else
 MEASURES(narrow, , 16)

@@ -1,4 +1,5 @@
-/* dsc-bench --against: two compilations of a model in turns, so that whatever else the machine does meets both alike. */
+/* dsc-bench --against: two compilations of a model in turns, so that whatever else the machine does meets both
+ * alike. */
 #include "tools/bench_child.h"
 
 #include <stdio.h>
@@ -6,7 +7,11 @@
 
 #include "tools/bench_machine.h"
 
-enum { MAX_RUNS = 100000, TURN = 4, LEAST_TURNS = 4 }; /* runs of one before the other's; the first finds the other's data in the caches */
+enum {
+    MAX_RUNS = 100000,
+    TURN = 4,
+    LEAST_TURNS = 4
+}; /* runs of one before the other's; the first finds the other's data in the caches */
 
 typedef struct {
     ds_call *call;
@@ -42,9 +47,11 @@ int bench_pair(ds_call *call, ds_call *other, double seconds) {
     sides[1].call = other;
     int status = 0;
     double stop = bench_now() + 1e3 * seconds;
-    for (int turn = 0; !status && sides[0].count + TURN < MAX_RUNS && (turn < LEAST_TURNS || bench_now() < stop); turn++)
+    for (int turn = 0; !status && sides[0].count + TURN < MAX_RUNS && (turn < LEAST_TURNS || bench_now() < stop);
+         turn++)
         for (int i = 0; !status && i < 2; i++) status = run_turn(&sides[(turn + i) % 2]);
     if (status) return bench_fail("the model", dsrt_status_text(status));
-    for (int i = 0; i < 2; i++) printf("%.6f %.6f\n", median(sides[i].cpu, sides[i].count), median(sides[i].times, sides[i].count));
+    for (int i = 0; i < 2; i++)
+        printf("%.6f %.6f\n", median(sides[i].cpu, sides[i].count), median(sides[i].times, sides[i].count));
     return 0;
 }

@@ -78,7 +78,8 @@ static int compare(const void *a, const void *b) {
 
 static void print_machine(void) {
     printf("peak %.3f\n", bench_peak_gflops());
-    for (size_t bytes = (size_t)1 << 14; bytes <= (size_t)1 << 28; bytes <<= 2) printf("read %zu %.3f\n", bytes, bench_read_gb_s(bytes));
+    for (size_t bytes = (size_t)1 << 14; bytes <= (size_t)1 << 28; bytes <<= 2)
+        printf("read %zu %.3f\n", bytes, bench_read_gb_s(bytes));
 }
 
 /* Medians step by step (loops visit a step several times a run: visits are numbered), then the last run's pieces. */
@@ -93,7 +94,8 @@ static void print_steps(const record *r, float *const *times, uint32_t runs) {
             if (r->pieces[k].start >= r->steps[i].start && r->pieces[k].end <= r->steps[i].end)
                 busy += r->pieces[k].end - r->pieces[k].start, pieces++;
         if (!pieces) busy = r->steps[i].end - r->steps[i].start, pieces = 1;
-        printf("step %u %.6f %.6f %.6f %u\n", r->steps[i].step, sorted[runs / 2], r->steps[i].end - r->steps[i].start, busy, pieces);
+        printf("step %u %.6f %.6f %.6f %u\n", r->steps[i].step, sorted[runs / 2], r->steps[i].end - r->steps[i].start,
+               busy, pieces);
         printf("piece %u 0 %.6f %.6f\n", r->steps[i].step, r->steps[i].start - r->start, r->steps[i].end - r->start);
     }
     for (uint32_t k = 0; k < r->piece_count; k++)
@@ -110,11 +112,13 @@ int bench_profile(ds_call *call, double seconds, uint32_t threads) {
     int status = r.steps && r.pieces && times && totals ? run(call, &r) : DS_NO_ALLOCATOR;
     uint32_t runs = 0;
     for (int i = 0; !status && i < 3; i++) status = run(call, &r);
-    for (double stop = bench_now() + 1e3 * seconds; !status && runs < MAX_RUNS && (runs < 5 || bench_now() < stop); runs++) {
+    for (double stop = bench_now() + 1e3 * seconds; !status && runs < MAX_RUNS && (runs < 5 || bench_now() < stop);
+         runs++) {
         status = run(call, &r);
         totals[runs] = r.end - r.start;
         times[runs] = malloc((r.step_count + 1) * sizeof(float));
-        for (uint32_t i = 0; times[runs] && i < r.step_count; i++) times[runs][i] = (float)(r.steps[i].end - r.steps[i].start);
+        for (uint32_t i = 0; times[runs] && i < r.step_count; i++)
+            times[runs][i] = (float)(r.steps[i].end - r.steps[i].start);
         if (!times[runs]) status = DS_NO_ALLOCATOR;
     }
     if (!status) {

@@ -75,7 +75,9 @@ void cli_help(ds_string *out, const char *command) {
     for (size_t i = 0; i < DS_COUNT(commands); i++)
         if (!command || !strcmp(command, commands[i].name)) ds_string_printf(out, "  %s\n", commands[i].example);
     for (size_t g = 0; g < DS_COUNT(headings); g++) help_group(out, command, g);
-    ds_string_printf(out, "\nExit codes: 0 done, 1 the input is wrong, 2 the command line is wrong, 3 not supported, 4 a bug in dsc\n");
+    ds_string_printf(
+        out,
+        "\nExit codes: 0 done, 1 the input is wrong, 2 the command line is wrong, 3 not supported, 4 a bug in dsc\n");
 }
 
 /* Text of the tables in roff, where a plain hyphen would be shown as another character than the one that is typed. */
@@ -100,9 +102,10 @@ static void man_option(ds_string *out, size_t k) {
 
 /* The manual page, in roff; and bash completions. Both from the same tables as --help. */
 void cli_man(ds_string *out) {
-    ds_string_printf(out, ".TH DSC 1 \"\" \"dsc " DSC_VERSION
-                          "\"\n.SH NAME\ndsc \\- compiles trained models to native code ahead of time\n.SH SYNOPSIS\n.B "
-                          "dsc\nCOMMAND [OPTIONS] ...\n.SH COMMANDS\n");
+    ds_string_printf(out,
+                     ".TH DSC 1 \"\" \"dsc " DSC_VERSION
+                     "\"\n.SH NAME\ndsc \\- compiles trained models to native code ahead of time\n.SH SYNOPSIS\n.B "
+                     "dsc\nCOMMAND [OPTIONS] ...\n.SH COMMANDS\n");
     for (size_t i = 0; i < DS_COUNT(commands); i++)
         ds_string_printf(out, ".TP\n.B dsc %s %s\n%s\n", commands[i].name, commands[i].arguments, commands[i].doc);
     ds_string_printf(out, ".SH OPTIONS\n");
@@ -116,22 +119,28 @@ void cli_man(ds_string *out) {
         print_roff(out, commands[i].example);
         ds_string_printf(out, "\n");
     }
-    ds_string_printf(out, ".fi\n.SH EXIT STATUS\n0 done, 1 the input is wrong, 2 the command line is wrong, 3 something is not supported "
-                          "(all of it is listed), 4 a bug in dsc.\n");
+    ds_string_printf(
+        out,
+        ".fi\n.SH EXIT STATUS\n0 done, 1 the input is wrong, 2 the command line is wrong, 3 something is not supported "
+        "(all of it is listed), 4 a bug in dsc.\n");
 }
 
 void cli_completions(ds_string *out) {
-    ds_string_printf(out, "_dsc() {\n    local word=${COMP_WORDS[COMP_CWORD]} list\n    if [ $COMP_CWORD = 1 ]; then list=\"");
+    ds_string_printf(
+        out, "_dsc() {\n    local word=${COMP_WORDS[COMP_CWORD]} list\n    if [ $COMP_CWORD = 1 ]; then list=\"");
     for (size_t i = 0; i < DS_COUNT(commands); i++) ds_string_printf(out, "%s ", commands[i].name);
     ds_string_printf(out, "\"\n    else case ${COMP_WORDS[1]} in\n");
     for (size_t i = 0; i < DS_COUNT(commands); i++) {
         ds_string_printf(out, "    %s) list=\"", commands[i].name);
         for (size_t k = 0; k < DS_COUNT(options); k++)
-            if (takes(commands[i].name, k)) ds_string_printf(out, "--%s%s ", options[k].name, options[k].value ? "=" : "");
+            if (takes(commands[i].name, k))
+                ds_string_printf(out, "--%s%s ", options[k].name, options[k].value ? "=" : "");
         ds_string_printf(out, "\" ;;\n");
     }
-    ds_string_printf(out, "    esac; fi\n    COMPREPLY=($(compgen -W \"$list\" -- \"$word\") $(compgen -f -- \"$word\"))\n}\ncomplete -o "
-                          "nospace -F _dsc dsc\n");
+    ds_string_printf(
+        out,
+        "    esac; fi\n    COMPREPLY=($(compgen -W \"$list\" -- \"$word\") $(compgen -f -- \"$word\"))\n}\ncomplete -o "
+        "nospace -F _dsc dsc\n");
 }
 
 static ds_status usage(const char *what, const char *word) {
@@ -183,7 +192,8 @@ ds_status cli_parse(cli *c, int argc, char **argv) {
         const char *a = argv[i];
         if (strncmp(a, "--", 2) == 0 && a[2]) {
             const char *equals = strchr(a, '=');
-            DS_TRY(add_option(c, a + 2, equals ? (size_t)(equals - a - 2) : strlen(a + 2), equals ? equals + 1 : NULL, &i, argc, argv));
+            DS_TRY(add_option(c, a + 2, equals ? (size_t)(equals - a - 2) : strlen(a + 2), equals ? equals + 1 : NULL,
+                              &i, argc, argv));
         } else if (a[0] == '-' && a[1] == 'o') DS_TRY(add_option(c, "output", 6, a[2] ? a + 2 : NULL, &i, argc, argv));
         else if (a[0] == '-' && a[1] == 'O' && a[2]) DS_TRY(add_option(c, "optimise", 8, a + 2, &i, argc, argv));
         else if (a[0] == '-' && a[1]) return usage("no option is called", a);

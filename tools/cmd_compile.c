@@ -9,7 +9,8 @@
 
 enum { EMBED_LIMIT_BITS = 30 }; /* weights up to 1 GiB are linked in */
 
-/* The file's name without its suffixes. A program's own names must not meet those of the model in it, and nobody else sees these. */
+/* The file's name without its suffixes. A program's own names must not meet those of the model in it, and nobody else
+ * sees these. */
 static const char *default_prefix(ds_ir_context *cx, const char *path, const char *form) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     if (!strcmp(form, "exe")) return "ds_program";
@@ -106,7 +107,8 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
                               .traced = cli_has(c, "trace"),
                               .embedded_weights = true};
     if (status == DS_OK && !strcmp(form, "mlir")) status = model_write_text(m, path);
-    else if (status == DS_OK && (options.want_text || options.want_assembly)) status = write_code_text(c, m, &options, path);
+    else if (status == DS_OK && (options.want_text || options.want_assembly))
+        status = write_code_text(c, m, &options, path);
     else if (status == DS_OK) status = write_binary(c, m, &options, form, path);
     ds_module_destroy(m);
     ds_files_close(&files);

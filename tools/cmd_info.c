@@ -19,7 +19,8 @@ static void print_capabilities(void) {
     const ds_machine *machine;
     for (size_t i = 0; (machine = ds_machine_at(i)); i++)
         ds_string_printf(&text, "  %-16s at %-10s %s\n", machine->name, machine->level, machine->doc);
-    ds_string_printf(&text, "\npasses (--without takes those with a star, and tile, the register tiles, and unroll):\n");
+    ds_string_printf(&text,
+                     "\npasses (--without takes those with a star, and tile, the register tiles, and unroll):\n");
     ds_passes_list(&text);
     ds_string_printf(&text, "\nprograms (ways to compute a kernel: the attribute schedule):\n");
     ds_programs_list(&text);
@@ -44,7 +45,8 @@ static void print_ir(void) {
     ds_string_free(&text);
 }
 
-static void print_values(ds_string *out, const char *title, const ds_op *func, ds_value *const *values, size_t count, const char *attrs) {
+static void print_values(ds_string *out, const char *title, const ds_op *func, ds_value *const *values, size_t count,
+                         const char *attrs) {
     const ds_attr *names = ds_op_attr(func, attrs);
     for (size_t i = 0; i < count; i++) {
         const ds_attr *name = names && i < names->count ? ds_attr_find(names->items[i], "ds.name") : NULL;
@@ -93,7 +95,8 @@ ds_status cmd_info(const cli *c, ds_ir_context *cx) {
         print_values(&text, "output", func, results, arrlenu(results), "res_attrs");
         const ds_attr *symbols = ds_module_attr(m, "ds.symbols");
         for (size_t i = 0; symbols && i < symbols->count; i++)
-            ds_string_printf(&text, "symbol %s: '%s' in the model\n", symbols->entries[i].name, symbols->entries[i].value->text);
+            ds_string_printf(&text, "symbol %s: '%s' in the model\n", symbols->entries[i].name,
+                             symbols->entries[i].value->text);
         print_requirements(&text, func);
         print_defaults(&text, m);
         if (text.data) fputs(text.data, stdout);

@@ -1,7 +1,8 @@
 /* dsc profile: the time of every kernel beside what the machine could do.
  *
- * A kernel's roofline is the larger of its operations at the FMA peak and its bytes at the bandwidth of the cache level that would hold
- * them; both are measured in the same run, for one core, times the threads. (Williams, Waterman, Patterson: Roofline, 2009.)
+ * A kernel's roofline is the larger of its operations at the FMA peak and its bytes at the bandwidth of the cache level
+ * that would hold them; both are measured in the same run, for one core, times the threads. (Williams, Waterman,
+ * Patterson: Roofline, 2009.)
  */
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -60,7 +61,8 @@ static void read_line(profile *p, const char *line) {
         arrput(p->levels, l);
     } else if (sscanf(line, "run %lf %u %u", &p->run, &p->runs, &p->threads) == 3) {
         return;
-    } else if (sscanf(line, "step %u %lf %lf %lf %u", &number, &a, &b, &c, &pieces) == 5 && number < arrlenu(p->steps)) {
+    } else if (sscanf(line, "step %u %lf %lf %lf %u", &number, &a, &b, &c, &pieces) == 5 &&
+               number < arrlenu(p->steps)) {
         step *s = &p->steps[number];
         s->median += a, s->last += b, s->busy += c, s->pieces += pieces, s->calls++;
     } else if (sscanf(line, "piece %u %u %lf %lf", &number, &lane, &a, &b) == 4) add_event(p, number, lane, a, b);
@@ -109,7 +111,8 @@ static row *rows_of(const profile *p) {
         row new_row = {.first = s};
         if (k == arrlenu(rows)) arrput(rows, new_row);
         rows[k].time += s->median, rows[k].flops += s->plan.flops * s->calls, rows[k].bytes += s->plan.bytes * s->calls;
-        rows[k].roof += roofline(p, s) * s->calls, rows[k].busy += s->busy, rows[k].last += s->last, rows[k].calls += s->calls;
+        rows[k].roof += roofline(p, s) * s->calls, rows[k].busy += s->busy, rows[k].last += s->last,
+            rows[k].calls += s->calls;
     }
     if (rows) qsort(rows, arrlenu(rows), sizeof *rows, slower_first);
     return rows;
@@ -119,17 +122,20 @@ static void print_table(const profile *p) {
     row *rows = rows_of(p);
     double kernels = 0;
     for (size_t i = 0; i < arrlenu(rows); i++) kernels += rows[i].time;
-    printf("%.3f ms a run (median of %u, %u thread%s), %.3f ms in kernels; FMA peak %.1f GFLOP/s a core; reads GB/s a core:", p->run,
-           p->runs, p->threads, p->threads > 1 ? "s" : "", kernels, p->peak);
+    printf("%.3f ms a run (median of %u, %u thread%s), %.3f ms in kernels; FMA peak %.1f GFLOP/s a core; reads GB/s a "
+           "core:",
+           p->run, p->runs, p->threads, p->threads > 1 ? "s" : "", kernels, p->peak);
     for (size_t i = 0; i < arrlenu(p->levels); i++)
         printf(" %.1f (%llu KiB)", p->levels[i].gb_s, (unsigned long long)p->levels[i].bytes >> 10);
-    printf("\n%10s %6s %6s %8s %7s %6s %6s  kernel, what it does, first node\n", "us", "share", "calls", "GFLOP/s", "GB/s", "roof", "busy");
+    printf("\n%10s %6s %6s %8s %7s %6s %6s  kernel, what it does, first node\n", "us", "share", "calls", "GFLOP/s",
+           "GB/s", "roof", "busy");
     for (size_t i = 0; i < arrlenu(rows); i++) {
         const row *r = &rows[i];
         if (r->calls == 0) continue;
-        printf("%10.1f %5.1f%% %6u %8.1f %7.1f %5.0f%% %5.0f%%  %s, %s, %s\n", r->time * 1e3, 100 * r->time / kernels, r->calls,
-               r->flops / r->time / 1e6, r->bytes / r->time / 1e6, 100 * r->roof / r->time, 100 * r->busy / r->last / p->threads,
-               plan_kernel(&r->first->plan), plan_what(&r->first->plan), ds_loc_text(r->first->plan.op->loc));
+        printf("%10.1f %5.1f%% %6u %8.1f %7.1f %5.0f%% %5.0f%%  %s, %s, %s\n", r->time * 1e3, 100 * r->time / kernels,
+               r->calls, r->flops / r->time / 1e6, r->bytes / r->time / 1e6, 100 * r->roof / r->time,
+               100 * r->busy / r->last / p->threads, plan_kernel(&r->first->plan), plan_what(&r->first->plan),
+               ds_loc_text(r->first->plan.op->loc));
     }
     arrfree(rows);
 }

@@ -5,12 +5,14 @@
 
 #include "tools/model.h"
 
-static ds_status write_output(const ds_argument *a, ds_ir_context *cx, const model_call *call, const char *folder, size_t i) {
+static ds_status write_output(const ds_argument *a, ds_ir_context *cx, const model_call *call, const char *folder,
+                              size_t i) {
     const ds_model_tensor *t = &call->outputs[i];
     if (call->npy) {
         const char *path = ds_arena_printf(cx->arena, "%s/output_%zu.npy", folder, i),
                    *wrong = dsrt_npy_write(path, dsrt_model_output(call->model, (uint32_t)i), t);
-        return wrong ? ds_report(cx->diag, DS_ERROR, DS_E_file, NULL, "'%s' (output '%s'): %s", path, a->name, wrong) : DS_OK;
+        return wrong ? ds_report(cx->diag, DS_ERROR, DS_E_file, NULL, "'%s' (output '%s'): %s", path, a->name, wrong)
+                     : DS_OK;
     }
     ds_string bytes = {0};
     ds_onnx_write_tensor(&bytes, a->name, a->type->elem, t->dims, a->type->rank, t->data, t->bytes);
@@ -36,8 +38,8 @@ ds_status cmd_run(const cli *c, ds_ir_context *cx) {
     ds_pool *pool = threads > 1 ? dsrt_pool_create(threads) : NULL;
     ds_status status = model_open(c, cx, &files, c->dims, arrlenu(c->dims), &m);
     if (status == DS_OK && m.built.signature.input_count && !cli_has(c, "inputs"))
-        status =
-            ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "the model has %zu inputs: say --inputs=DIR", m.built.signature.input_count);
+        status = ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "the model has %zu inputs: say --inputs=DIR",
+                           m.built.signature.input_count);
     if (status == DS_OK) status = call_open(&m, cx, &files, cli_value(c, "inputs", "."), &call);
     if (status == DS_OK) status = call_poison(c, &call);
     if (status == DS_OK) status = call_run(&m, cx, pool, &call);

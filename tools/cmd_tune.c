@@ -1,9 +1,9 @@
 /* dsc tune: measures schedules for the kernels of a model on this machine.
  *
- * First, model by model: whether Winograd's algorithm computes a convolution, by its node. Then kernel by kernel, those that take most time
- * first: what the programs propose for it, and what is near the best of that, each measured alone (trial.c). What won there is compared in
- * the model, and dropped where it is no faster; at last the whole model is run with and without, in turns, and a file of choices is
- * written only if it is faster.
+ * First, model by model: whether Winograd's algorithm computes a convolution, by its node. Then kernel by kernel, those
+ * that take most time first: what the programs propose for it, and what is near the best of that, each measured alone
+ * (trial.c). What won there is compared in the model, and dropped where it is no faster; at last the whole model is run
+ * with and without, in turns, and a file of choices is written only if it is faster.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +49,8 @@ static entry *entry_of(entry **all, const plan_step *step, bool by_node) {
     if (!name) return NULL;
     for (size_t i = 0; i < arrlenu(*all); i++)
         if (!strcmp(by_node ? (*all)[i].node : (*all)[i].key, name)) return &(*all)[i];
-    entry e = {.key = by_node ? NULL : name, .node = by_node ? name : NULL, .what = plan_what(step), .tile = tile_of(step)};
+    entry e = {
+        .key = by_node ? NULL : name, .node = by_node ? name : NULL, .what = plan_what(step), .tile = tile_of(step)};
     arrput(*all, e);
     return &arrlast(*all);
 }
@@ -139,7 +140,9 @@ static ds_status try_tiles(tuning *t, entry *nodes, ds_choice *best, size_t whic
     return status;
 }
 
-static bool has_time(const tuning *t, double builds) { return measure_now() + builds * (t->build + 2 * t->each) < t->end; }
+static bool has_time(const tuning *t, double builds) {
+    return measure_now() + builds * (t->build + 2 * t->each) < t->end;
+}
 
 enum { BUILDS_LEFT = 3 }; /* of the whole model, for comparisons at the end */
 
@@ -153,8 +156,8 @@ static ds_status tune_nodes(tuning *t, measured *plain) {
     for (size_t i = 0; i < arrlenu(nodes); i++)
         if (best[i].node) arrput(t->kept, best[i]);
     if (arrlenu(nodes))
-        fprintf(stderr, "%zu convolutions that Winograd's algorithm fits: %zu otherwise than the cost model says\n", arrlenu(nodes),
-                arrlenu(t->kept));
+        fprintf(stderr, "%zu convolutions that Winograd's algorithm fits: %zu otherwise than the cost model says\n",
+                arrlenu(nodes), arrlenu(t->kept));
     arrfree(nodes);
     return status;
 }
@@ -268,15 +271,16 @@ static ds_status tune_kernel(search *s, const entry *e, double seconds, size_t n
     if (status == DS_OK) status = decide(s, plain, 0.1 * seconds);
     bool better = status == DS_OK && s->best != plain;
     if (better) arrput(s->t->kept, ((ds_choice){.key = e->key, .what = e->what, .schedule = s->best}));
-    fprintf(stderr, "%zu/%zu %s: %zu schedules, %.4f -> %.4f ms\n", number + 1, count, e->what, s->t->tried - before, s->first,
-            better ? s->least : s->first);
+    fprintf(stderr, "%zu/%zu %s: %zu schedules, %.4f -> %.4f ms\n", number + 1, count, e->what, s->t->tried - before,
+            s->first, better ? s->least : s->first);
     arrfree(s->queue);
     return status;
 }
 
 /* When the search has to end: what compares in the model comes behind it, and has no more than half of what is left. */
 static double end_of_search(const tuning *t) {
-    double now = measure_now(), end = t->end - BUILDS_LEFT * (t->build + t->each) - 4 * PAIRS * t->each, half = (now + t->end) / 2;
+    double now = measure_now(), end = t->end - BUILDS_LEFT * (t->build + t->each) - 4 * PAIRS * t->each,
+           half = (now + t->end) / 2;
     return end > half ? end : half;
 }
 
@@ -304,7 +308,8 @@ static ds_status open_keys(tuning *t, entry *keys) {
     ds_dim_value *dims = NULL;
     ds_module *m = NULL;
     uint32_t threads = (uint32_t)cli_number(t->c, "threads");
-    trial_setting setting = {.cx = t->cx, .passes = with_choices(t, t->kept), .pool = threads > 1 ? dsrt_pool_create(threads) : NULL};
+    trial_setting setting = {
+        .cx = t->cx, .passes = with_choices(t, t->kept), .pool = threads > 1 ? dsrt_pool_create(threads) : NULL};
     setting.cpu = (ds_cpu_options){.target = t->passes.target,
                                    .prefix = "ds_trial",
                                    .optimise = (int)cli_number(t->c, "optimise"),
@@ -437,11 +442,14 @@ static ds_status tune(tuning *t, const char *path) {
     if (status == DS_OK) status = tune_model(t, &plain, &keys);
     if (status == DS_OK && arrlenu(t->kept)) status = compare_runs(t, &before, &after);
     bool faster = after > 0 && after < before;
-    if (status == DS_OK && arrlenu(t->kept) && !faster) fprintf(stderr, "the choices together are no faster, so none is written\n");
+    if (status == DS_OK && arrlenu(t->kept) && !faster)
+        fprintf(stderr, "the choices together are no faster, so none is written\n");
     size_t count = faster ? arrlenu(t->kept) : 0;
-    const char *result = count ? ds_arena_printf(t->cx->arena, "%.3f ms -> %.3f ms a run", before, after) : "nothing is faster";
+    const char *result =
+        count ? ds_arena_printf(t->cx->arena, "%.3f ms -> %.3f ms a run", before, after) : "nothing is faster";
     if (status == DS_OK)
-        printf("%zu schedules tried in %.0f s; %s; %zu choices written to %s\n", t->tried, measure_now() - t->start, result, count, path);
+        printf("%zu schedules tried in %.0f s; %s; %zu choices written to %s\n", t->tried, measure_now() - t->start,
+               result, count, path);
     const char *comment = ds_arena_printf(t->cx->arena, "dsc tune: %s, %s", t->passes.target->name, result);
     if (status == DS_OK) status = schedules_write(t->cx, path, comment, t->kept, count);
     measure_close(&plain);

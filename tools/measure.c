@@ -33,7 +33,8 @@ ds_status measure_dims(const cli *c, ds_ir_context *cx, ds_files *files, ds_dim_
         bool owned, npy;
         const ds_type *type = block->args[i]->type;
         if (type->kind != DS_TYPE_TENSOR) continue;
-        status = model_read_input(cx, files, cli_value(c, "inputs", "."), i, block->args[i]->name, type, &value, &owned, &npy);
+        status = model_read_input(cx, files, cli_value(c, "inputs", "."), i, block->args[i]->name, type, &value, &owned,
+                                  &npy);
         for (size_t d = 0; status == DS_OK && d < type->rank; d++)
             if (type->dims[d]->kind == DS_EXPR_SYMBOL) {
                 ds_dim_value fixed = {type->dims[d]->name, value.dims[d]};
@@ -56,11 +57,13 @@ static ds_status write_inputs(const cli *c, measured *w, const ds_signature *s) 
     for (size_t i = 0; i < s->input_count; i++) {
         const ds_argument *a = &s->inputs[i];
         const ds_elem_info *e = ds_elem_facts(a->type->elem);
-        ds_model_argument argument = {.name = a->name, .elem = e->name, .elem_bits = e->bits, .rank = (uint32_t)a->type->rank};
+        ds_model_argument argument = {
+            .name = a->name, .elem = e->name, .elem_bits = e->bits, .rank = (uint32_t)a->type->rank};
         ds_model_tensor value;
         bool owned, npy;
         const char *path = made(w, ds_arena_printf(w->cx->arena, "input_%zu.npy", i));
-        DS_TRY(model_read_input(w->cx, &w->mapped, cli_value(c, "inputs", "."), i, a->name, a->type, &value, &owned, &npy));
+        DS_TRY(model_read_input(w->cx, &w->mapped, cli_value(c, "inputs", "."), i, a->name, a->type, &value, &owned,
+                                &npy));
         const char *wrong = dsrt_npy_write(path, &argument, &value);
         if (owned) free(value.data);
         if (wrong) return ds_report(w->cx->diag, DS_ERROR, DS_E_inputs, NULL, "input '%s': %s", a->name, wrong);
@@ -99,8 +102,9 @@ static ds_status build(const cli *c, measured *w, const ds_pass_options *passes)
     ds_output_options o = {so, cpu.prefix, c->arguments[0], cpu.target, true, cpu.timing};
     ds_status status = model_build(c, w->module, &cpu, &built);
     if (status == DS_OK) status = ds_output_write(w->module, &built, DS_FORM_SHARED, &o);
-    const char *members = ds_arena_printf(arena, "\"compile_s\": %.3f, \"code_bytes\": %" PRIu64 ", \"weight_bytes\": %" PRIu64,
-                                          measure_now() - start, built.code.code_bytes, built.code.weight_bytes);
+    const char *members =
+        ds_arena_printf(arena, "\"compile_s\": %.3f, \"code_bytes\": %" PRIu64 ", \"weight_bytes\": %" PRIu64,
+                        measure_now() - start, built.code.code_bytes, built.code.weight_bytes);
     const char *const fixed[] = {model_beside(w->cx, "dsc-bench"),
                                  so,
                                  cpu.prefix,

@@ -32,28 +32,33 @@ static const char *npy_path(ds_ir_context *cx, const char *folder, size_t i) {
     return access(path, R_OK) ? NULL : path;
 }
 
-/* Where the folder of inputs holds more files than the model has inputs without defaults, they stand for all inputs of the graph, in
- * order: their number, else 0. */
+/* Where the folder of inputs holds more files than the model has inputs without defaults, they stand for all inputs of
+ * the graph, in order: their number, else 0. */
 static size_t surplus_inputs(const cli *c, ds_ir_context *cx, const ds_module *m) {
     const ds_attr *defaults = ds_module_attr(m, "ds.defaults");
     if (!defaults || !defaults->count) return 0;
-    const char *folder = cli_value(c, "inputs", cli_value(c, "expect", NULL)), *path = c->arguments[0], *slash = strrchr(path, '/');
+    const char *folder = cli_value(c, "inputs", cli_value(c, "expect", NULL)), *path = c->arguments[0],
+               *slash = strrchr(path, '/');
     if (!folder && !strcmp(c->command, "check"))
         folder = ds_arena_printf(cx->arena, "%.*stest_data_set_0", slash ? (int)(slash - path + 1) : 0, path);
     size_t n = 0;
-    while (folder && (npy_path(cx, folder, n) || !access(ds_arena_printf(cx->arena, "%s/input_%zu.pb", folder, n), R_OK))) n++;
+    while (folder &&
+           (npy_path(cx, folder, n) || !access(ds_arena_printf(cx->arena, "%s/input_%zu.pb", folder, n), R_OK)))
+        n++;
     return n > ds_op_block(ds_module_find(m, "main"), 0)->arg_count ? n : 0;
 }
 
 /* Symbols are fixed as the text is read, which is before the first pass. */
-static ds_status load_text(const cli *c, ds_ir_context *cx, ds_files *files, const char *path, const ds_dim_value *dims, size_t dim_count,
-                           ds_module **out) {
+static ds_status load_text(const cli *c, ds_ir_context *cx, ds_files *files, const char *path, const ds_dim_value *dims,
+                           size_t dim_count, ds_module **out) {
     const ds_mapped_file *file;
     if (arrlenu(c->inputs))
-        return ds_report(cx->diag, DS_ERROR, DS_E_name, NULL, "'%s' is not an input that has an initialiser: text has none", c->inputs[0]);
+        return ds_report(cx->diag, DS_ERROR, DS_E_name, NULL,
+                         "'%s' is not an input that has an initialiser: text has none", c->inputs[0]);
     DS_TRY(ds_files_open(files, cx->diag, path, &file));
     ds_fixed_symbol *fixed = DS_NEW_ARRAY(cx->arena, ds_fixed_symbol, dim_count);
-    for (size_t i = 0; i < dim_count; i++) fixed[i] = (ds_fixed_symbol){ds_arena_strdup(cx->arena, dims[i].name), dims[i].value};
+    for (size_t i = 0; i < dim_count; i++)
+        fixed[i] = (ds_fixed_symbol){ds_arena_strdup(cx->arena, dims[i].name), dims[i].value};
     cx->fixed = fixed;
     cx->fixed_count = dim_count;
     ds_status status = ds_module_parse(cx, files, (const char *)file->bytes, file->length, path, out);
@@ -61,10 +66,12 @@ static ds_status load_text(const cli *c, ds_ir_context *cx, ds_files *files, con
     if (status != DS_OK || !dim_count || !ds_module_attr(*out, "ds.after")) return status;
     ds_module_destroy(*out);
     *out = NULL;
-    return ds_report(cx->diag, DS_ERROR, DS_E_form, NULL, "dimensions are fixed before the first pass, not in text that is behind one");
+    return ds_report(cx->diag, DS_ERROR, DS_E_form, NULL,
+                     "dimensions are fixed before the first pass, not in text that is behind one");
 }
 
-ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count, ds_module **out) {
+ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count,
+                     ds_module **out) {
     if (arrlenu(c->arguments) != 1) {
         fprintf(stderr, "dsc: error: %s needs one model\n", c->command);
         return DS_BAD_USAGE;
@@ -73,7 +80,8 @@ ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
     bool is_standard_input = !strcmp(path, "-");
     cx->diag->file = is_standard_input ? "<stdin>" : path;
     if (has_suffix(path, ".mlir") || is_standard_input) return load_text(c, cx, files, path, dims, dim_count, out);
-    ds_import_options options = {.dims = dims, .dim_count = dim_count, .inputs = c->inputs, .input_count = arrlenu(c->inputs)};
+    ds_import_options options = {
+        .dims = dims, .dim_count = dim_count, .inputs = c->inputs, .input_count = arrlenu(c->inputs)};
     DS_TRY(ds_onnx_import(cx, files, path, &options, out));
     options.given_inputs = surplus_inputs(c, cx, *out);
     if (!options.given_inputs) return DS_OK;
@@ -85,7 +93,8 @@ ds_status model_write_text(ds_module *m, const char *path) {
     ds_string text = {0};
     const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
     int stem = dot && (!slash || dot > slash) ? (int)(dot - path) : (int)strlen(path);
-    ds_status status = strcmp(path, "-") ? ds_safetensors_write(m, ds_arena_printf(m->arena, "%.*s.safetensors", stem, path)) : DS_OK;
+    ds_status status =
+        strcmp(path, "-") ? ds_safetensors_write(m, ds_arena_printf(m->arena, "%.*s.safetensors", stem, path)) : DS_OK;
     ds_module_print(&text, m);
     ds_span span = {text.data, text.length};
     if (status == DS_OK) status = ds_file_write(m->cx->diag, path, &span, 1);
@@ -116,7 +125,9 @@ ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *defaul
                            .without = cli_value(c, "without", NULL),
                            .reproducer = cli_value(c, "reproducer", "dsc-reproducer.mlir")};
     if (o->machine) return cli_has(c, "schedules") ? schedules_read(cx, cli_value(c, "schedules", ""), o) : DS_OK;
-    if (target) fprintf(stderr, "dsc: error: no machine is called '%s' at level %s (dsc info lists them)\n", machine, target->name);
+    if (target)
+        fprintf(stderr, "dsc: error: no machine is called '%s' at level %s (dsc info lists them)\n", machine,
+                target->name);
     else fprintf(stderr, "dsc: error: no ISA level is called '%s' (dsc info lists them)\n", cpu);
     return DS_BAD_USAGE;
 }
@@ -127,7 +138,8 @@ ds_status model_check_plan(ds_module *m) {
     if (!plan) return ds_report(m->cx->diag, DS_ERROR, DS_E_form, NULL, "there is no function @main");
     for (size_t i = 0; i < DS_COUNT(needs); i++)
         if (!ds_op_attr(plan, needs[i]))
-            return ds_report(m->cx->diag, DS_ERROR, DS_E_form, NULL, "@main is no plan: it has no attribute '%s'", needs[i]);
+            return ds_report(m->cx->diag, DS_ERROR, DS_E_form, NULL, "@main is no plan: it has no attribute '%s'",
+                             needs[i]);
     return DS_OK;
 }
 
@@ -147,7 +159,8 @@ ds_status model_build(const cli *c, ds_module *m, const ds_cpu_options *options,
     return status;
 }
 
-ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count, model *m) {
+ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count,
+                     model *m) {
     ds_pass_options passes;
     *m = (model){0};
     DS_TRY(model_pass_options(c, cx, "native", &passes));
@@ -173,22 +186,24 @@ void model_close(model *m) {
 
 /* ---- calls ---- */
 
-ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folder, size_t i, const char *name, const ds_type *type,
-                           ds_model_tensor *out, bool *out_owned, bool *out_npy) {
+ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folder, size_t i, const char *name,
+                           const ds_type *type, ds_model_tensor *out, bool *out_owned, bool *out_npy) {
     const ds_elem_info *e = ds_elem_facts(type->elem);
     const char *npy = npy_path(cx, folder, i);
     *out = (ds_model_tensor){0};
     *out_owned = *out_npy = npy != NULL;
     if (npy) {
-        ds_model_argument argument = {.name = name, .elem = e->name, .elem_bits = e->bits, .rank = (uint32_t)type->rank};
+        ds_model_argument argument = {
+            .name = name, .elem = e->name, .elem_bits = e->bits, .rank = (uint32_t)type->rank};
         const char *wrong = dsrt_npy_read(npy, &argument, out);
         if (wrong) return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "'%s' (input '%s'): %s", npy, name, wrong);
     } else {
         const ds_attr *value;
         DS_TRY(ds_onnx_read_tensor(cx, files, ds_arena_printf(cx->arena, "%s/input_%zu.pb", folder, i), &value));
         if (value->type->elem != type->elem || value->type->rank != type->rank || type->rank > DS_COUNT(out->dims))
-            return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL, "input %zu ('%s') is %s of rank %zu, the model needs %s of rank %zu", i,
-                             name, ds_elem_facts(value->type->elem)->text, value->type->rank, e->text, type->rank);
+            return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL,
+                             "input %zu ('%s') is %s of rank %zu, the model needs %s of rank %zu", i, name,
+                             ds_elem_facts(value->type->elem)->text, value->type->rank, e->text, type->rank);
         out->data = (void *)(uintptr_t)value->bytes;
         out->bytes = value->count;
         for (size_t d = 0; d < type->rank; d++) out->dims[d] = value->type->dims[d]->value;
@@ -197,8 +212,8 @@ ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folde
         int64_t want;
         if (ds_expr_is_const(type->dims[d], &want) && want != out->dims[d])
             return ds_report(cx->diag, DS_ERROR, DS_E_inputs, NULL,
-                             "input %zu ('%s') has extent %lld in dimension %zu, the model needs %lld", i, name, (long long)out->dims[d], d,
-                             (long long)want);
+                             "input %zu ('%s') has extent %lld in dimension %zu, the model needs %lld", i, name,
+                             (long long)out->dims[d], d, (long long)want);
     }
     return DS_OK;
 }
@@ -206,15 +221,18 @@ ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folde
 ds_status call_open(const model *m, ds_ir_context *cx, ds_files *files, const char *folder, model_call *call) {
     const ds_signature *s = &m->built.signature;
     ds_entries entries = ds_jit_entries(m->jit);
-    *call = (model_call){.model = dsrt_model_link(entries.entry, entries.arena_for, entries.description, m->built.weights)};
-    if (!call->model) return ds_report(cx->diag, DS_ERROR, DS_E_internal, NULL, "the model's description cannot be read");
+    *call =
+        (model_call){.model = dsrt_model_link(entries.entry, entries.arena_for, entries.description, m->built.weights)};
+    if (!call->model)
+        return ds_report(cx->diag, DS_ERROR, DS_E_internal, NULL, "the model's description cannot be read");
     call->inputs = ds_xmalloc((s->input_count + 1) * sizeof *call->inputs);
     call->outputs = ds_xmalloc((s->output_count + 1) * sizeof *call->outputs);
     call->owned = ds_xmalloc(s->input_count + 1);
     memset(call->owned, 0, s->input_count + 1);
     memset(call->outputs, 0, (s->output_count + 1) * sizeof *call->outputs);
     for (size_t i = 0; i < s->input_count; i++)
-        DS_TRY(model_read_input(cx, files, folder, i, s->inputs[i].name, s->inputs[i].type, &call->inputs[i], &call->owned[i], &call->npy));
+        DS_TRY(model_read_input(cx, files, folder, i, s->inputs[i].name, s->inputs[i].type, &call->inputs[i],
+                                &call->owned[i], &call->npy));
     return DS_OK;
 }
 
@@ -257,16 +275,19 @@ static ds_status run_once(const model *m, ds_ir_context *cx, ds_pool *pool, mode
     return DS_OK;
 }
 
-static ds_status same_bits(const model *m, ds_ir_context *cx, const ds_model_tensor *first, const ds_model_tensor *second) {
+static ds_status same_bits(const model *m, ds_ir_context *cx, const ds_model_tensor *first,
+                           const ds_model_tensor *second) {
     ds_status status = DS_OK;
     for (size_t i = 0; i < m->built.signature.output_count; i++) {
         const ds_argument *a = &m->built.signature.outputs[i];
         const unsigned char *x = first[i].data, *y = second[i].data;
         uint64_t at = 0;
-        bool same = first[i].bytes == second[i].bytes && !memcmp(first[i].dims, second[i].dims, a->type->rank * sizeof *first[i].dims);
+        bool same = first[i].bytes == second[i].bytes &&
+                    !memcmp(first[i].dims, second[i].dims, a->type->rank * sizeof *first[i].dims);
         while (same && at < first[i].bytes && x[at] == y[at]) at++;
         if (same && at == first[i].bytes) continue;
-        status = ds_report(cx->diag, DS_ERROR, DS_E_poison, NULL, "output '%s' depends on what memory held before the run: %s%llu", a->name,
+        status = ds_report(cx->diag, DS_ERROR, DS_E_poison, NULL,
+                           "output '%s' depends on what memory held before the run: %s%llu", a->name,
                            same ? "the first byte that differs is " : "its size differs, ", (unsigned long long)at);
     }
     return status;

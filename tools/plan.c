@@ -28,7 +28,9 @@ plan_step *plan_steps(ds_module *m) {
     return c.steps;
 }
 
-const char *plan_kernel(const plan_step *s) { return ds_op_text(s->op, s->op->kind == DS_PLAN_call ? "kernel" : "callee", ""); }
+const char *plan_kernel(const plan_step *s) {
+    return ds_op_text(s->op, s->op->kind == DS_PLAN_call ? "kernel" : "callee", "");
+}
 const char *plan_what(const plan_step *s) { return ds_op_text(s->op, "what", "extern"); }
 
 static void node_names(const ds_loc *loc, cJSON *out) {

@@ -96,10 +96,12 @@ static size_t count_nodes(const ds_loc *loc) {
 static void print_table(ds_module *m, const plan_step *steps, const ds_work *before, const ds_work *after) {
     printf("%8s %10s %7s %6s %-8s   kernel, what it does, first node\n", "MFLOP", "KB", "pieces", "nodes", "program");
     for (size_t i = 0; i < arrlenu(steps); i++)
-        printf("%8.2f %10.1f %7s %6zu %-8s %s %s, %s, %s\n", steps[i].flops / 1e6, steps[i].bytes / 1e3, text_of(m, steps[i].op, "pieces"),
-               count_nodes(steps[i].op->loc), program_of(m, &steps[i]), runs_beside(&steps[i]) ? "&" : " ", plan_kernel(&steps[i]),
-               plan_what(&steps[i]), ds_loc_text(steps[i].op->loc));
-    printf("%.0f graph operations became %.0f kernels, %zu of them reorders, %zu (&) beside the one before; %.1f -> %.1f MFLOP; %.2f -> "
+        printf("%8.2f %10.1f %7s %6zu %-8s %s %s, %s, %s\n", steps[i].flops / 1e6, steps[i].bytes / 1e3,
+               text_of(m, steps[i].op, "pieces"), count_nodes(steps[i].op->loc), program_of(m, &steps[i]),
+               runs_beside(&steps[i]) ? "&" : " ", plan_kernel(&steps[i]), plan_what(&steps[i]),
+               ds_loc_text(steps[i].op->loc));
+    printf("%.0f graph operations became %.0f kernels, %zu of them reorders, %zu (&) beside the one before; %.1f -> "
+           "%.1f MFLOP; %.2f -> "
            "%.2f MB read and written; arena "
            "%s bytes, %lld of them live at one time\n",
            before->ops, after->ops, count_reorders(steps), count_beside(steps), before->flops / 1e6, after->flops / 1e6,

@@ -11,8 +11,10 @@ static const char *text_of(const ds_attr *dict, const char *name) {
 static bool read_choice(const ds_attr *a, ds_choice *out) {
     if (a->kind != DS_ATTR_DICT) return false;
     const ds_attr *tile = ds_attr_find(a, "tile");
-    *out = (ds_choice){
-        .key = text_of(a, "key"), .node = text_of(a, "node"), .what = text_of(a, "what"), .schedule = ds_attr_find(a, "schedule")};
+    *out = (ds_choice){.key = text_of(a, "key"),
+                       .node = text_of(a, "node"),
+                       .what = text_of(a, "what"),
+                       .schedule = ds_attr_find(a, "schedule")};
     if (out->key) return !out->node && out->schedule && out->schedule->kind == DS_ATTR_DICT;
     if (!out->node || !tile || tile->kind != DS_ATTR_INT) return false;
     out->tile = (int)tile->integer;
@@ -27,7 +29,9 @@ static ds_status read_choices(ds_ir_context *cx, const ds_module *m, ds_pass_opt
     for (size_t i = 0; i < list->count; i++)
         if (!read_choice(list->items[i], &all[i]))
             return ds_report(cx->diag, DS_ERROR, DS_E_schedule, NULL,
-                             "item %zu of 'ds.schedules' is neither {key = \"…\", schedule = {…}} nor {node = \"…\", tile = 0, 2 or 4}", i);
+                             "item %zu of 'ds.schedules' is neither {key = \"…\", schedule = {…}} nor {node = \"…\", "
+                             "tile = 0, 2 or 4}",
+                             i);
     out->schedules = all;
     out->schedule_count = list->count;
     return DS_OK;
@@ -53,7 +57,8 @@ static void print_text(ds_ir_context *cx, ds_string *out, const char *name, cons
     ds_attr_print(out, ds_attr_string(cx, text));
 }
 
-ds_status schedules_write(ds_ir_context *cx, const char *path, const char *comment, const ds_choice *choices, size_t count) {
+ds_status schedules_write(ds_ir_context *cx, const char *path, const char *comment, const ds_choice *choices,
+                          size_t count) {
     ds_string text = {0};
     ds_string_printf(&text, "// %s\nmodule attributes {ds.schedules = [\n", comment);
     for (size_t i = 0; i < count; i++) {

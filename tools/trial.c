@@ -1,6 +1,7 @@
-/* One module has the kernel once for each schedule, one after the other over the same operands, and is compiled as a traced model: each run
- * calls all of them, and the trace says when each begins and ends. So they are compared in turns, and whatever else the machine does
- * meets all alike. Weights have copies, which take turns, too: in the model other weights come between two uses of the same.
+/* One module has the kernel once for each schedule, one after the other over the same operands, and is compiled as a
+ * traced model: each run calls all of them, and the trace says when each begins and ends. So they are compared in
+ * turns, and whatever else the machine does meets all alike. Weights have copies, which take turns, too: in the model
+ * other weights come between two uses of the same.
  */
 #include "tools/trial.h"
 
@@ -76,7 +77,8 @@ static size_t copies_of(const trial_setting *t, const ds_value *v) {
     return wanted / bytes > MOST_COPIES ? MOST_COPIES : (size_t)(wanted / bytes) + 1;
 }
 
-static void make_module(const trial_setting *t, const ds_op *kernel, const ds_attr *const *schedules, size_t count, bench *out) {
+static void make_module(const trial_setting *t, const ds_op *kernel, const ds_attr *const *schedules, size_t count,
+                        bench *out) {
     ds_module *m = out->module = ds_module_create(t->cx);
     ds_op *func = ds_func_create(m, "main");
     ds_block *block = ds_op_block(func, 0);
@@ -124,7 +126,8 @@ static operands make_operands(ds_ir_context *cx, const ds_signature *s) {
         uint64_t bytes = bytes_of(cx, s->inputs[i].type);
         arrput(o.at, end);
         arrput(o.bytes, bytes);
-        end += (bytes + 2 * OPERAND_ALIGN - 1) / OPERAND_ALIGN * OPERAND_ALIGN; /* vectors may read past the last element */
+        end += (bytes + 2 * OPERAND_ALIGN - 1) / OPERAND_ALIGN *
+               OPERAND_ALIGN; /* vectors may read past the last element */
     }
     o.memory = aligned_alloc(OPERAND_ALIGN, end + OPERAND_ALIGN);
     if (!o.memory) ds_out_of_memory();
@@ -178,23 +181,30 @@ static int compare(const void *a, const void *b) {
 }
 
 /* Seconds of each step: the lower quartile of the runs, which bears what else the machine does. */
-static ds_status measure_steps(const trial_setting *t, const ds_built *built, const ds_jit *jit, const bench *b, size_t operand_count,
-                               size_t count, double seconds, double *out) {
+static ds_status measure_steps(const trial_setting *t, const ds_built *built, const ds_jit *jit, const bench *b,
+                               size_t operand_count, size_t count, double seconds, double *out) {
     ds_entries run = ds_jit_entries(jit);
     int64_t lanes = t->pool ? t->pool->concurrency : 1;
     uint64_t bytes = run.arena_for(NULL, lanes);
     operands o = make_operands(t->cx, &built->signature);
     void *arena = aligned_alloc(64, (bytes + 127) / 64 * 64);
     double *times = ds_xmalloc((count * (MOST_RUNS + 2) + 1) * sizeof *times);
-    clockid_t clock = t->pool ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID; /* what others run in between does not count */
+    clockid_t clock =
+        t->pool ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID; /* what others run in between does not count */
     stopwatch w = {clock, times + count * MOST_RUNS, times + count * (MOST_RUNS + 1), count};
     if (!arena) ds_out_of_memory();
-    ds_context context = {
-        .size = sizeof context, .abi = DS_ABI, .arena = arena, .arena_bytes = bytes, .pool = t->pool, .user = &w, .trace = on_step};
+    ds_context context = {.size = sizeof context,
+                          .abi = DS_ABI,
+                          .arena = arena,
+                          .arena_bytes = bytes,
+                          .pool = t->pool,
+                          .user = &w,
+                          .trace = on_step};
     size_t runs = 0;
     bind(b, &built->signature, &o, operand_count, 0);
     int status = run.entry(&context, o.args);
-    for (double end = measure_now() + seconds; !status && runs < MOST_RUNS && (runs < LEAST_RUNS || measure_now() < end); runs++) {
+    for (double end = measure_now() + seconds;
+         !status && runs < MOST_RUNS && (runs < LEAST_RUNS || measure_now() < end); runs++) {
         bind(b, &built->signature, &o, operand_count, (runs + 1) * (count + 1));
         status = run.entry(&context, o.args);
         for (size_t i = 0; i < count; i++) times[i * MOST_RUNS + runs] = w.took[i];
@@ -206,7 +216,8 @@ static ds_status measure_steps(const trial_setting *t, const ds_built *built, co
     free(times);
     free(arena);
     free_operands(&o);
-    return status ? ds_report(t->cx->diag, DS_ERROR, DS_E_run, NULL, "a kernel that is measured alone failed: %s", dsrt_status_text(status))
+    return status ? ds_report(t->cx->diag, DS_ERROR, DS_E_run, NULL, "a kernel that is measured alone failed: %s",
+                              dsrt_status_text(status))
                   : DS_OK;
 }
 
@@ -220,8 +231,8 @@ static void by_schedule(ds_module *m, const double *steps, size_t count, double 
     arrfree(plan);
 }
 
-ds_status trial_run(const trial_setting *t, const ds_op *kernel, const ds_attr *const *schedules, size_t count, double seconds,
-                    double *out_ms) {
+ds_status trial_run(const trial_setting *t, const ds_op *kernel, const ds_attr *const *schedules, size_t count,
+                    double seconds, double *out_ms) {
     bench b;
     ds_built built = {0};
     ds_jit *jit = NULL;

@@ -1,8 +1,9 @@
 /* All functions of a module's plans -> objects, side by side.
  *
- * First every kernel becomes LLVM IR under the same name: kernels with the same IR share the code of the first of them, as those do that
- * differ in the names of their symbols only. Then the rest is compiled, the plans and what is large first, so that no thread is left
- * alone with the largest at the end. What is shared and the order of objects do not depend on who was first.
+ * First every kernel becomes LLVM IR under the same name: kernels with the same IR share the code of the first of them,
+ * as those do that differ in the names of their symbols only. Then the rest is compiled, the plans and what is large
+ * first, so that no thread is left alone with the largest at the end. What is shared and the order of objects do not
+ * depend on who was first.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -173,8 +174,8 @@ static void rename_kernel(unit *u, const char *symbol) {
     LLVMSetSourceFileName(u->e.module, name_of(u), strlen(name_of(u)));
 }
 
-/* What the code depends on: the build of dsc, with kernels/ in it, and of LLVM; the target; the form; the IR. `symbol` is a kernel's name
- * where the form has it, else "". */
+/* What the code depends on: the build of dsc, with kernels/ in it, and of LLVM; the target; the form; the IR. `symbol`
+ * is a kernel's name where the form has it, else "". */
 static ds_digest cache_key(const unit *u, const char *symbol, bool quick) {
     const ds_cpu_options *o = u->part->options;
     const uint8_t flags[] = {quick, o->want_text, o->want_assembly};
@@ -209,14 +210,16 @@ static void compile_unit(batch *b, machines *m, unit *u) {
     if (!u->error && is_text && shared_name) rename_kernel(u, symbol);
     if (!u->error && u->is_plan) quick = quick || o->runs_once || count_instructions(u->e.module) > LARGE_PLAN;
     if (!u->error) u->error = find_code(b, m, u, is_text ? symbol : "", quick);
-    if (!u->error && !is_text && shared_name && !em_name_symbol(&u->object, symbol)) u->error = "an object without its symbol";
+    if (!u->error && !is_text && shared_name && !em_name_symbol(&u->object, symbol))
+        u->error = "an object without its symbol";
     em_close(&u->e);
 }
 
 static void *compile_units(void *arg) {
     batch *b = arg;
     machines m = {0};
-    for (size_t i, count = arrlenu(b->order); (i = take(b, count)) < count;) compile_unit(b, &m, &b->units[b->order[i]]);
+    for (size_t i, count = arrlenu(b->order); (i = take(b, count)) < count;)
+        compile_unit(b, &m, &b->units[b->order[i]]);
     close_machines(&m);
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* Between the files that make code: llvm.c (one function), counters.c (a pass), symbol.c (names in objects) and batch.c (all functions). */
+/* Between the files that make code: llvm.c (one function), counters.c (a pass), symbol.c (names in objects) and batch.c
+ * (all functions). */
 #ifndef DS_CPU_COMPILE_H
 #define DS_CPU_COMPILE_H
 

@@ -4,11 +4,11 @@
  *   after:  %i = phi [ %low, … ], [ %hidden, … ]     %hidden = %next, opaque in the code generator
  *
  * needs:  modules after their passes
- * costs:  a few instructions a turn; pools and the transforms of Winograd's algorithm take between 0.97 and 1.1 times as long, whole models
- *         0.99 to 1.01 times, which is what two measurements of the same code differ by
+ * costs:  a few instructions a turn; pools and the transforms of Winograd's algorithm take between 0.97 and 1.1 times
+ *         as long, whole models 0.99 to 1.01 times, which is what two measurements of the same code differ by
  * gains:  the time of a pass that tries formulas for all addresses of a loop at once: of a body with a hundred, seconds
- * Loops that carry vectors (register tiles, reductions) or multiply what they load (depthwise convolutions) keep their counters: every
- * instruction counts in them, measured up to 1.25 times. */
+ * Loops that carry vectors (register tiles, reductions) or multiply what they load (depthwise convolutions) keep their
+ * counters: every instruction counts in them, measured up to 1.25 times. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +41,8 @@ static size_t number_of(shape *s, LLVMBasicBlockRef block) { return hmget(s->num
 
 static size_t count_accesses(LLVMBasicBlockRef block) {
     size_t n = 0;
-    for (LLVMValueRef i = LLVMGetFirstInstruction(block); i; i = LLVMGetNextInstruction(i)) n += LLVMIsALoadInst(i) || LLVMIsAStoreInst(i);
+    for (LLVMValueRef i = LLVMGetFirstInstruction(block); i; i = LLVMGetNextInstruction(i))
+        n += LLVMIsALoadInst(i) || LLVMIsAStoreInst(i);
     return n;
 }
 
@@ -54,7 +55,8 @@ static void read_blocks(shape *s, LLVMValueRef function) {
     }
     for (size_t i = 0; i < arrlenu(s->blocks); i++) {
         LLVMValueRef end = LLVMGetBasicBlockTerminator(s->blocks[i]);
-        for (unsigned k = 0; k < LLVMGetNumSuccessors(end); k++) arrput(s->before[number_of(s, LLVMGetSuccessor(end, k))], i);
+        for (unsigned k = 0; k < LLVMGetNumSuccessors(end); k++)
+            arrput(s->before[number_of(s, LLVMGetSuccessor(end, k))], i);
     }
 }
 
@@ -82,7 +84,8 @@ static bool is_loaded(LLVMValueRef v) {
 
 static bool multiplies_loads(LLVMBasicBlockRef block) {
     for (LLVMValueRef i = LLVMGetFirstInstruction(block); i; i = LLVMGetNextInstruction(i)) {
-        bool is_product = LLVMGetInstructionOpcode(i) == LLVMFMul || (LLVMIsACallInst(i) && LLVMGetNumArgOperands(i) == 3);
+        bool is_product =
+            LLVMGetInstructionOpcode(i) == LLVMFMul || (LLVMIsACallInst(i) && LLVMGetNumArgOperands(i) == 3);
         if (is_product && is_loaded(LLVMGetOperand(i, 0)) && is_loaded(LLVMGetOperand(i, 1))) return true;
     }
     return false;
@@ -95,12 +98,14 @@ static bool carries_vectors(LLVMBasicBlockRef head) {
 }
 
 static bool adds_to(LLVMValueRef value, LLVMValueRef counter) {
-    return LLVMIsAInstruction(value) && LLVMGetInstructionOpcode(value) == LLVMAdd && LLVMGetOperand(value, 0) == counter;
+    return LLVMIsAInstruction(value) && LLVMGetInstructionOpcode(value) == LLVMAdd &&
+           LLVMGetOperand(value, 0) == counter;
 }
 
 static void find_loops(emitter *e, shape *s) {
     for (size_t b = 0; b < arrlenu(s->blocks); b++)
-        for (LLVMValueRef p = LLVMGetFirstInstruction(s->blocks[b]); p && LLVMIsAPHINode(p); p = LLVMGetNextInstruction(p))
+        for (LLVMValueRef p = LLVMGetFirstInstruction(s->blocks[b]); p && LLVMIsAPHINode(p);
+             p = LLVMGetNextInstruction(p))
             for (unsigned i = 0; LLVMTypeOf(p) == em_int(e, 64) && i < LLVMCountIncoming(p); i++) {
                 if (!adds_to(LLVMGetIncomingValue(p, i), p)) continue;
                 counted_loop l = {.counter = p, .from = i, .head = b, .inside = ds_xmalloc(arrlenu(s->blocks))};
@@ -113,7 +118,8 @@ static void find_loops(emitter *e, shape *s) {
 /* In none of the loops inside this one. */
 static bool is_own(const shape *s, const counted_loop *l, size_t block) {
     bool own = l->inside[block];
-    for (size_t k = 0; own && k < arrlenu(s->loops); k++) own = !s->loops[k].inside[block] || s->loops[k].size >= l->size;
+    for (size_t k = 0; own && k < arrlenu(s->loops); k++)
+        own = !s->loops[k].inside[block] || s->loops[k].size >= l->size;
     return own;
 }
 

@@ -1,7 +1,7 @@
 /* Loop ops and plans -> LLVM IR -> objects, through the LLVM C API.
  *
- * One LLVM module per function, each in a context of its own, so that they compile on all cores; the objects are used in fixed order.
- * Kernels that are the same but for the names of symbols share one object.
+ * One LLVM module per function, each in a context of its own, so that they compile on all cores; the objects are used
+ * in fixed order. Kernels that are the same but for the names of symbols share one object.
  * No fast-math flag reaches LLVM; instruction order is ours (its pre-RA scheduler is off).
  */
 #ifndef DS_CPU_H
@@ -22,12 +22,12 @@ typedef struct {
     int optimise;                  /* 0 … 3 */
     int jobs;                      /* threads that compile; 0: one a core */
     bool want_text, want_assembly; /* instead of objects: LLVM IR, or assembly, as text in object.bytes */
-    const char *listing;           /* the file of ds_compiled.listing: debug information refers to its lines; NULL: none */
-    ds_cache *cache;               /* of functions, or NULL; not used with a listing, which every line of changes */
-    bool timing;                   /* stages are announced on standard error */
-    bool traced;                   /* kernels are announced to context.trace */
-    bool runs_once;                /* time to compile counts as much as time to run */
-    bool embedded_weights;         /* weights are linked in as <prefix>_weights; else they come through the context */
+    const char *listing;   /* the file of ds_compiled.listing: debug information refers to its lines; NULL: none */
+    ds_cache *cache;       /* of functions, or NULL; not used with a listing, which every line of changes */
+    bool timing;           /* stages are announced on standard error */
+    bool traced;           /* kernels are announced to context.trace */
+    bool runs_once;        /* time to compile counts as much as time to run */
+    bool embedded_weights; /* weights are linked in as <prefix>_weights; else they come through the context */
 } ds_cpu_options;
 
 /* Offsets of constants in the weight section, in the order in which the plan names them. */

@@ -1,4 +1,5 @@
-/* DWARF that takes the listing of loops for the source: a debugger steps through loop ops, a profiler counts samples on them. */
+/* DWARF that takes the listing of loops for the source: a debugger steps through loop ops, a profiler counts samples on
+ * them. */
 #include <string.h>
 
 #include "codegen/cpu/emit.h"
@@ -21,19 +22,20 @@ void em_debug_function(emitter *e, const ds_op *func) {
     set_flag(e, "Debug Info Version", LLVMDebugMetadataVersion());
     e->debug = LLVMCreateDIBuilder(e->module);
     LLVMMetadataRef file = LLVMDIBuilderCreateFile(e->debug, e->listing, strlen(e->listing), folder, strlen(folder));
-    LLVMDIBuilderCreateCompileUnit(e->debug, LLVMDWARFSourceLanguageC11, file, producer, strlen(producer), 1, "", 0, 0, "", 0,
-                                   LLVMDWARFEmissionLineTablesOnly, 0, 0, 0, "", 0, "", 0);
+    LLVMDIBuilderCreateCompileUnit(e->debug, LLVMDWARFSourceLanguageC11, file, producer, strlen(producer), 1, "", 0, 0,
+                                   "", 0, LLVMDWARFEmissionLineTablesOnly, 0, 0, 0, "", 0, "", 0);
     LLVMMetadataRef type = LLVMDIBuilderCreateSubroutineType(e->debug, file, NULL, 0, LLVMDIFlagZero);
     unsigned line = line_of(e, func);
-    e->subprogram = LLVMDIBuilderCreateFunction(e->debug, file, name, strlen(name), name, strlen(name), file, line, type, 1, 1, line,
-                                                LLVMDIFlagZero, 1);
+    e->subprogram = LLVMDIBuilderCreateFunction(e->debug, file, name, strlen(name), name, strlen(name), file, line,
+                                                type, 1, 1, line, LLVMDIFlagZero, 1);
     LLVMSetSubprogram(e->function, e->subprogram);
     em_debug_at(e, func);
 }
 
 void em_debug_at(emitter *e, const ds_op *op) {
     unsigned line = e->subprogram ? line_of(e, op) : 0;
-    if (line) LLVMSetCurrentDebugLocation2(e->b, LLVMDIBuilderCreateDebugLocation(e->llvm, line, 1, e->subprogram, NULL));
+    if (line)
+        LLVMSetCurrentDebugLocation2(e->b, LLVMDIBuilderCreateDebugLocation(e->llvm, line, 1, e->subprogram, NULL));
 }
 
 void em_debug_end(emitter *e) {

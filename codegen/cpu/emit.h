@@ -49,7 +49,8 @@ LLVMTypeRef em_type(emitter *e, const ds_type *type);
 LLVMValueRef em_i64(emitter *e, int64_t v);
 LLVMValueRef em_splat(emitter *e, LLVMValueRef scalar, size_t lanes);
 LLVMValueRef em_call_intrinsic(emitter *e, const char *name, LLVMTypeRef overload, LLVMValueRef *args, unsigned count);
-LLVMValueRef em_call(emitter *e, const char *name, LLVMTypeRef result, LLVMValueRef *args, unsigned count); /* external function */
+LLVMValueRef em_call(emitter *e, const char *name, LLVMTypeRef result, LLVMValueRef *args,
+                     unsigned count);                       /* external function */
 LLVMValueRef em_entry_alloca(emitter *e, LLVMTypeRef type); /* so that loops do not grow the stack */
 LLVMBasicBlockRef em_block(emitter *e, const char *name);
 
@@ -58,10 +59,12 @@ LLVMValueRef em_scalar(emitter *e, const ds_op *op, LLVMValueRef *operands);
 
 /* ---- expressions (expr.c) ---- */
 
-/* The value of an expression whose dims are `dims` (i64, or vectors of `lanes` i64) and whose symbols are known to e. */
+/* The value of an expression whose dims are `dims` (i64, or vectors of `lanes` i64) and whose symbols are known to
+ * e. */
 LLVMValueRef em_expr(emitter *e, const ds_expr *expr, LLVMValueRef *dims, size_t lanes);
 LLVMValueRef em_expr_attr(emitter *e, const ds_attr *attr);
-LLVMValueRef em_combine(emitter *e, bool product, LLVMValueRef a, LLVMValueRef b); /* the product or the sum, as expressions have it */
+LLVMValueRef em_combine(emitter *e, bool product, LLVMValueRef a,
+                        LLVMValueRef b); /* the product or the sum, as expressions have it */
 /* The product of factors that must not be negative, in 64 bits; *out_bad: a bit that says that it is not so. */
 LLVMValueRef em_size(emitter *e, const ds_expr *const *factors, size_t count, LLVMValueRef *out_bad);
 void em_define_symbol(emitter *e, const char *name, LLVMValueRef value);

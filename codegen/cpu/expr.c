@@ -40,7 +40,8 @@ static void match(emitter *e, LLVMValueRef *a, LLVMValueRef *b) {
 static LLVMValueRef divide(emitter *e, const ds_expr *expr, LLVMValueRef a, LLVMValueRef b) {
     LLVMBuilderRef at = e->b;
     bool remainder = expr->kind == DS_EXPR_MOD;
-    LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(b)), one = LLVMBuildZExt(at, LLVMBuildICmp(at, LLVMIntEQ, b, zero, ""), LLVMTypeOf(b), "");
+    LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(b)),
+                 one = LLVMBuildZExt(at, LLVMBuildICmp(at, LLVMIntEQ, b, zero, ""), LLVMTypeOf(b), "");
     LLVMValueRef safe = LLVMBuildAdd(at, b, one, ""); /* 1 where b is 0 */
     if (ds_expr_nonneg(expr->a) && ds_expr_nonneg(expr->b))
         return remainder ? LLVMBuildURem(at, a, safe, "") : LLVMBuildUDiv(at, a, safe, "");
@@ -77,7 +78,8 @@ static LLVMValueRef atom(emitter *e, const ds_expr *expr, LLVMValueRef *dims, si
 LLVMValueRef em_combine(emitter *e, bool product, LLVMValueRef a, LLVMValueRef b) {
     if (!e->overflow) return product ? LLVMBuildMul(e->b, a, b, "") : LLVMBuildAdd(e->b, a, b, "");
     LLVMValueRef args[] = {a, b},
-                 pair = em_call_intrinsic(e, product ? "llvm.smul.with.overflow" : "llvm.sadd.with.overflow", LLVMTypeOf(a), args, 2);
+                 pair = em_call_intrinsic(e, product ? "llvm.smul.with.overflow" : "llvm.sadd.with.overflow",
+                                          LLVMTypeOf(a), args, 2);
     e->overflow = LLVMBuildOr(e->b, e->overflow, LLVMBuildExtractValue(e->b, pair, 1, ""), "");
     return LLVMBuildExtractValue(e->b, pair, 0, "");
 }

@@ -1,7 +1,8 @@
 /* Control flow of plans: regions, the symbols that change in them, and memory whose size is known only while running.
  *
- * A cell is a pair in the entry function's frame: memory from the caller's allocator and its size. Whatever way a run ends, what cells
- * hold is released at the exit. Symbols that plan.set assigns live in the frame, too, so they outlive the region that assigns them.
+ * A cell is a pair in the entry function's frame: memory from the caller's allocator and its size. Whatever way a run
+ * ends, what cells hold is released at the exit. Symbols that plan.set assigns live in the frame, too, so they outlive
+ * the region that assigns them.
  */
 #include <string.h>
 
@@ -50,9 +51,11 @@ void plan_release_cells(plan *p) {
     emitter *e = p->e;
     for (size_t i = 0; i < arrlenu(p->cells); i++) {
         LLVMBasicBlockRef give = em_block(e, "release"), next = em_block(e, "");
-        LLVMValueRef made = field(p, p->cells[i], 0, p->pointer), release = field(p, p->context, offsetof(ds_context, release), p->pointer);
-        LLVMBuildCondBr(e->b, LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, made, ""), LLVMBuildIsNotNull(e->b, release, ""), ""), give,
-                        next);
+        LLVMValueRef made = field(p, p->cells[i], 0, p->pointer),
+                     release = field(p, p->context, offsetof(ds_context, release), p->pointer);
+        LLVMBuildCondBr(
+            e->b, LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, made, ""), LLVMBuildIsNotNull(e->b, release, ""), ""),
+            give, next);
         LLVMPositionBuilderAtEnd(e->b, give);
         LLVMTypeRef params[] = {p->pointer, p->pointer};
         LLVMValueRef args[] = {field(p, p->context, offsetof(ds_context, user), p->pointer), made};
@@ -69,7 +72,8 @@ static void emit_set(plan *p, const ds_op *op) {
     const ds_attr *names = ds_op_attr(op, "symbols"), *values = ds_op_attr(op, "values");
     LLVMValueRef *fresh = NULL; /* all are found before one is assigned */
     for (size_t i = 0; i < names->count && i < values->count; i++) arrput(fresh, expr(p, values->items[i]));
-    for (size_t i = 0; i < arrlenu(fresh); i++) LLVMBuildStore(e->b, fresh[i], em_symbol_slot(e, names->items[i]->text));
+    for (size_t i = 0; i < arrlenu(fresh); i++)
+        LLVMBuildStore(e->b, fresh[i], em_symbol_slot(e, names->items[i]->text));
     arrfree(fresh);
 }
 
@@ -99,7 +103,8 @@ static void emit_loop(plan *p, const ds_op *op) {
     emitter *e = p->e;
     const ds_attr *condition = ds_op_attr(op, "condition");
     LLVMValueRef high = expr(p, ds_op_attr(op, "extent")), zero = em_i64(e, 0);
-    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b), head = em_block(e, "loop"), body = em_block(e, ""), done = em_block(e, "");
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b), head = em_block(e, "loop"), body = em_block(e, ""),
+                      done = em_block(e, "");
     LLVMBuildBr(e->b, head);
     LLVMPositionBuilderAtEnd(e->b, head);
     LLVMValueRef turn = LLVMBuildPhi(e->b, p->i64, "");

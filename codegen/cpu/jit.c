@@ -33,7 +33,8 @@ ds_status ds_jit_create(ds_diag *diag, const ds_compiled *compiled, const char *
     }
     LLVMOrcJITDylibRef lib = LLVMOrcLLJITGetMainJITDylib(jit->lljit);
     LLVMOrcDefinitionGeneratorRef process; /* memcpy and memset */
-    error = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(jit->lljit), NULL, NULL);
+    error = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(jit->lljit),
+                                                                 NULL, NULL);
     if (error) return failed(diag, error);
     LLVMOrcJITDylibAddGenerator(lib, process);
     for (size_t i = 0; i < arrlenu(compiled->objects); i++) {
@@ -50,8 +51,9 @@ ds_status ds_jit_create(ds_diag *diag, const ds_compiled *compiled, const char *
         error = LLVMOrcLLJITLookup(jit->lljit, &at[i], name);
         if (error) return failed(diag, error);
     }
-    jit->entries = (ds_entries){(int (*)(ds_context *, void *))(uintptr_t)at[0], (uint64_t(*)(const int64_t *, int64_t))(uintptr_t)at[1],
-                                (const char *)(uintptr_t)at[2]};
+    jit->entries =
+        (ds_entries){(int (*)(ds_context *, void *))(uintptr_t)at[0],
+                     (uint64_t(*)(const int64_t *, int64_t))(uintptr_t)at[1], (const char *)(uintptr_t)at[2]};
     return DS_OK;
 }
 

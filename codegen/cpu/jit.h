@@ -1,4 +1,5 @@
-/* Compiled objects linked into this process by ORC: what `run`, `check` and recipes execute are the object's own bytes. */
+/* Compiled objects linked into this process by ORC: what `run`, `check` and recipes execute are the object's own
+ * bytes. */
 #ifndef DS_JIT_H
 #define DS_JIT_H
 

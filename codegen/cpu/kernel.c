@@ -1,7 +1,7 @@
 /* Loop functions -> LLVM functions void f(frame, piece, lane).
  *
- * The frame is an array of 8-byte slots: buffers of operands and results, symbols, offsets of scratch buffers, then the scratch memory's
- * base and its bytes a lane (codegen/cpu/plan.c fills it).
+ * The frame is an array of 8-byte slots: buffers of operands and results, symbols, offsets of scratch buffers, then the
+ * scratch memory's base and its bytes a lane (codegen/cpu/plan.c fills it).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +74,8 @@ static place place_of(emitter *e, const ds_op *op, size_t first) {
 
 /* Element types that share bytes go lane by lane. */
 static LLVMValueRef lane_of(emitter *e, LLVMValueRef v, unsigned lane) {
-    return LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind ? LLVMBuildExtractElement(e->b, v, em_i64(e, lane), "") : v;
+    return LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind ? LLVMBuildExtractElement(e->b, v, em_i64(e, lane), "")
+                                                                : v;
 }
 
 static LLVMValueRef packed_index(emitter *e, const place *p, unsigned lane) {
@@ -82,7 +83,8 @@ static LLVMValueRef packed_index(emitter *e, const place *p, unsigned lane) {
 }
 
 /* Where the byte of an element lies, and where in it the element; a byte on the stack where the lane is masked off. */
-static void packed_byte(emitter *e, ds_elem elem, const place *p, unsigned lane, LLVMValueRef *out_pointer, LLVMValueRef *out_shift) {
+static void packed_byte(emitter *e, ds_elem elem, const place *p, unsigned lane, LLVMValueRef *out_pointer,
+                        LLVMValueRef *out_shift) {
     unsigned per = 8 / ds_elem_facts(elem)->bits;
     LLVMTypeRef i8 = em_int(e, 8);
     LLVMValueRef at = packed_index(e, p, lane), byte = LLVMBuildUDiv(e->b, at, em_i64(e, per), ""),
@@ -100,21 +102,25 @@ static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
     for (unsigned i = 0; i < lanes; i++) {
         LLVMValueRef pointer, shift;
         packed_byte(e, type->elem, p, i, &pointer, &shift);
-        LLVMValueRef v = LLVMBuildShl(e->b, LLVMBuildLShr(e->b, LLVMBuildLoad2(e->b, i8, pointer, ""), shift, ""), up, "");
-        v = ds_elem_facts(type->elem)->class == DS_CLASS_SINT ? LLVMBuildAShr(e->b, v, up, "") : LLVMBuildLShr(e->b, v, up, "");
+        LLVMValueRef v =
+            LLVMBuildShl(e->b, LLVMBuildLShr(e->b, LLVMBuildLoad2(e->b, i8, pointer, ""), shift, ""), up, "");
+        v = ds_elem_facts(type->elem)->class == DS_CLASS_SINT ? LLVMBuildAShr(e->b, v, up, "")
+                                                              : LLVMBuildLShr(e->b, v, up, "");
         result = lanes > 1 ? LLVMBuildInsertElement(e->b, result, v, em_i64(e, i), "") : v;
     }
     return result;
 }
 
 static void store_packed(emitter *e, const ds_value *value, const place *p) {
-    unsigned lanes = is_vector_type(value->type) ? (unsigned)value->type->rank : 1, bits = ds_elem_facts(value->type->elem)->bits;
+    unsigned lanes = is_vector_type(value->type) ? (unsigned)value->type->rank : 1,
+             bits = ds_elem_facts(value->type->elem)->bits;
     LLVMTypeRef i8 = em_int(e, 8);
     LLVMValueRef all = em_value(e, value), ones = LLVMConstInt(i8, (1u << bits) - 1, 0);
     for (unsigned i = 0; i < lanes; i++) {
         LLVMValueRef pointer, shift, v = lanes > 1 ? lane_of(e, all, i) : all;
         packed_byte(e, value->type->elem, p, i, &pointer, &shift);
-        LLVMValueRef keep = LLVMBuildNot(e->b, LLVMBuildShl(e->b, ones, shift, ""), ""), old = LLVMBuildLoad2(e->b, i8, pointer, "");
+        LLVMValueRef keep = LLVMBuildNot(e->b, LLVMBuildShl(e->b, ones, shift, ""), ""),
+                     old = LLVMBuildLoad2(e->b, i8, pointer, "");
         v = LLVMBuildShl(e->b, LLVMBuildAnd(e->b, v, ones, ""), shift, "");
         LLVMBuildStore(e->b, LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, keep, ""), v, ""), pointer);
     }
@@ -140,9 +146,11 @@ static LLVMValueRef load(emitter *e, const ds_op *op) {
         return to_register(e, type->elem, v);
     }
     LLVMValueRef ones = LLVMConstAllOnes(LLVMVectorType(em_int(e, 1), lanes));
-    LLVMValueRef args[] = {gep(e, type->elem, p.base, p.at), align_of(e, type->elem), p.mask ? p.mask : ones, LLVMConstNull(vector)};
+    LLVMValueRef args[] = {gep(e, type->elem, p.base, p.at), align_of(e, type->elem), p.mask ? p.mask : ones,
+                           LLVMConstNull(vector)};
     if (p.scattered) overloads[1] = LLVMVectorType(pointer, lanes);
-    return to_register(e, type->elem, masked(e, p.scattered ? "llvm.masked.gather" : "llvm.masked.load", overloads, args, 4));
+    return to_register(e, type->elem,
+                       masked(e, p.scattered ? "llvm.masked.gather" : "llvm.masked.load", overloads, args, 4));
 }
 
 static void store(emitter *e, const ds_op *op) {
@@ -172,7 +180,8 @@ static void emit_ops(emitter *e, ds_ir_context *cx, const ds_block *block);
 static void emit_for(emitter *e, ds_ir_context *cx, const ds_op *op) {
     const ds_block *body = ds_op_block(op, 0);
     size_t carried = op->result_count;
-    LLVMValueRef low = em_value(e, ds_op_operand(op, 0)), high = em_value(e, ds_op_operand(op, 1)), by = em_value(e, ds_op_operand(op, 2)),
+    LLVMValueRef low = em_value(e, ds_op_operand(op, 0)), high = em_value(e, ds_op_operand(op, 1)),
+                 by = em_value(e, ds_op_operand(op, 2)),
                  *phis = ds_xmalloc((carried + 1) * sizeof *phis); /* the position, then what is carried */
     LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b), head = em_block(e, "for"), inside = em_block(e, "for.body"),
                       done = em_block(e, "for.done");
@@ -216,7 +225,9 @@ static void emit_fold(emitter *e, ds_ir_context *cx, const ds_op *op) {
                 low[k] = LLVMConstInt(em_int(e, 32), k, 0), high[k] = LLVMConstInt(em_int(e, 32), k + half, 0);
             LLVMValueRef a = LLVMBuildShuffleVector(e->b, v[i], poison, LLVMConstVector(low, half), ""),
                          b = LLVMBuildShuffleVector(e->b, v[i], poison, LLVMConstVector(high, half), "");
-            if (half == 1) a = LLVMBuildExtractElement(e->b, a, em_i64(e, 0), ""), b = LLVMBuildExtractElement(e->b, b, em_i64(e, 0), "");
+            if (half == 1)
+                a = LLVMBuildExtractElement(e->b, a, em_i64(e, 0), ""),
+                b = LLVMBuildExtractElement(e->b, b, em_i64(e, 0), "");
             em_set(e, body->args[i], a);
             em_set(e, body->args[n + i], b);
         }
@@ -248,7 +259,8 @@ static LLVMValueRef interleave(emitter *e, LLVMValueRef a, LLVMValueRef b, size_
         size_t block = i / SUBLANES, j = i % SUBLANES, half = lanes / SUBLANES / 2;
         size_t at = block * SUBLANES + high * 2 + (kind == ELEMENTS ? j / 2 : j % 2);
         bool second = kind == ELEMENTS ? j % 2 : j / 2;
-        if (kind == EVERY_OTHER_BLOCK) second = block >= half, at = ((block - (second ? half : 0)) * 2 + high) * SUBLANES + j;
+        if (kind == EVERY_OTHER_BLOCK)
+            second = block >= half, at = ((block - (second ? half : 0)) * 2 + high) * SUBLANES + j;
         from[i] = LLVMConstInt(em_int(e, 32), at + (second ? lanes : 0), 0);
     }
     return LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(from, (unsigned)lanes), "");
@@ -261,14 +273,17 @@ static void emit_transpose(emitter *e, const ds_op *op) {
     for (size_t g = 0; g < groups; g++) {
         LLVMValueRef row[SUBLANES], half[SUBLANES];
         for (size_t i = 0; i < SUBLANES; i++) row[i] = em_value(e, ds_op_operand(op, g * SUBLANES + i));
-        for (size_t i = 0; i < SUBLANES; i++) half[i] = interleave(e, row[i / 2 * 2], row[i / 2 * 2 + 1], lanes, ELEMENTS, i % 2);
-        for (size_t c = 0; c < SUBLANES; c++) v[c * groups + g] = interleave(e, half[c / 2], half[c / 2 + 2], lanes, PAIRS, c % 2);
+        for (size_t i = 0; i < SUBLANES; i++)
+            half[i] = interleave(e, row[i / 2 * 2], row[i / 2 * 2 + 1], lanes, ELEMENTS, i % 2);
+        for (size_t c = 0; c < SUBLANES; c++)
+            v[c * groups + g] = interleave(e, half[c / 2], half[c / 2 + 2], lanes, PAIRS, c % 2);
     }
     for (size_t done = 1; done < groups; done *= 2) {
         for (size_t i = 0; i < lanes / 2; i++) {
             size_t c = i / (groups / 2), k = i % (groups / 2), first = c * groups;
             for (size_t high = 0; high < 2; high++)
-                next[first + k + high * groups / 2] = interleave(e, v[first + 2 * k], v[first + 2 * k + 1], lanes, EVERY_OTHER_BLOCK, high);
+                next[first + k + high * groups / 2] =
+                    interleave(e, v[first + 2 * k], v[first + 2 * k + 1], lanes, EVERY_OTHER_BLOCK, high);
         }
         memcpy(v, next, lanes * sizeof *v);
     }
@@ -311,7 +326,9 @@ static void emit_op(emitter *e, ds_ir_context *cx, const ds_op *op) {
         return;
     }
     case DS_LOOP_lanes: em_set(e, &op->results[0], lane_numbers(e, op->results[0].type->rank)); return;
-    case DS_LOOP_splat: em_set(e, &op->results[0], em_splat(e, em_value(e, ds_op_operand(op, 0)), op->results[0].type->rank)); return;
+    case DS_LOOP_splat:
+        em_set(e, &op->results[0], em_splat(e, em_value(e, ds_op_operand(op, 0)), op->results[0].type->rank));
+        return;
     case DS_LOOP_shift:
         em_set(e, &op->results[0],
                gep(e, op->results[0].type->elem, em_value(e, ds_op_operand(op, 0)),
@@ -326,7 +343,9 @@ static void emit_op(emitter *e, ds_ir_context *cx, const ds_op *op) {
         return;
     case DS_LOOP_fold_lanes: emit_fold(e, cx, op); return;
     case DS_LOOP_transpose: emit_transpose(e, op); return;
-    case DS_LOOP_interleave: em_set(e, &op->results[0], interleave_streams(e, op, 0, 1, op->results[0].type->rank)); return;
+    case DS_LOOP_interleave:
+        em_set(e, &op->results[0], interleave_streams(e, op, 0, 1, op->results[0].type->rank));
+        return;
     case DS_LOOP_tile: em_tile(e, cx, op); return;
     case DS_LOOP_yield:
     case DS_RETURN: return;
@@ -362,10 +381,12 @@ void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func) {
     LLVMValueRef frame = LLVMGetParam(e->function, 0);
     ds_frame f = ds_frame_of_kernel(func);
     for (size_t i = 0; i < f.buffers; i++) em_set(e, body->args[i], slot(e, frame, i, pointer));
-    for (size_t i = 0; i < f.symbols; i++) em_define_symbol(e, symbols->items[i]->text, slot(e, frame, ds_frame_symbol(f, i), i64));
+    for (size_t i = 0; i < f.symbols; i++)
+        em_define_symbol(e, symbols->items[i]->text, slot(e, frame, ds_frame_symbol(f, i), i64));
     if (f.scratch) {
         LLVMValueRef base = slot(e, frame, ds_frame_base(f), pointer),
-                     lane = LLVMBuildMul(e->b, LLVMGetParam(e->function, 2), slot(e, frame, ds_frame_lane_bytes(f), i64), "");
+                     lane = LLVMBuildMul(e->b, LLVMGetParam(e->function, 2),
+                                         slot(e, frame, ds_frame_lane_bytes(f), i64), "");
         for (size_t i = 0; i < f.scratch; i++) {
             LLVMValueRef offset = LLVMBuildAdd(e->b, lane, slot(e, frame, ds_frame_scratch(f, i), i64), "");
             em_set(e, body->args[f.buffers + i], LLVMBuildGEP2(e->b, em_int(e, 8), base, &offset, 1, ""));

@@ -14,18 +14,21 @@
 #include "codegen/cpu/compile.h"
 #include "kernels_bitcode.h" /* generated: one {name, arch, bytes, length} a file of kernels/ */
 
-/* Short, printed here, without vectorisers and unrollers: the loop dialect did that (codegen-facts: the default pipelines cost ten times
- * the time and gain nothing). */
-static const char pipeline[] = "always-inline,globaldce,function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm)"
-                               ",gvn,instcombine<no-verify-fixpoint>,dse,adce,simplifycfg)";
+/* Short, printed here, without vectorisers and unrollers: the loop dialect did that (codegen-facts: the default
+ * pipelines cost ten times the time and gain nothing). */
+static const char pipeline[] =
+    "always-inline,globaldce,function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm)"
+    ",gvn,instcombine<no-verify-fixpoint>,dse,adce,simplifycfg)";
 static const char quick_pipeline[] = "always-inline,globaldce,function(sroa,early-cse)";
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void initialise(void) {
-    LLVMInitializeX86TargetInfo(), LLVMInitializeX86Target(), LLVMInitializeX86TargetMC(), LLVMInitializeX86AsmPrinter();
+    LLVMInitializeX86TargetInfo(), LLVMInitializeX86Target(), LLVMInitializeX86TargetMC(),
+        LLVMInitializeX86AsmPrinter();
     LLVMInitializeX86AsmParser(); /* for kernels/cpu.c */
-    LLVMInitializeAArch64TargetInfo(), LLVMInitializeAArch64Target(), LLVMInitializeAArch64TargetMC(), LLVMInitializeAArch64AsmPrinter();
+    LLVMInitializeAArch64TargetInfo(), LLVMInitializeAArch64Target(), LLVMInitializeAArch64TargetMC(),
+        LLVMInitializeAArch64AsmPrinter();
     const char *const args[] = {"dsc", "-enable-misched=false"};
     LLVMParseCommandLineOptions(2, args, "");
 }
@@ -53,11 +56,13 @@ void em_machine_close(em_machine *machine) {
 /* ---- bitcode of kernels/ ---- */
 
 static void strip_target_attributes(LLVMModuleRef module) {
-    static const char *const names[] = {
-        "target-cpu", "target-features", "tune-cpu", "min-legal-vector-width", "probe-stack", "stack-protector-buffer-size"};
+    static const char *const names[] = {"target-cpu",  "target-features",
+                                        "tune-cpu",    "min-legal-vector-width",
+                                        "probe-stack", "stack-protector-buffer-size"};
     for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f))
         for (size_t i = 0; i < DS_COUNT(names); i++)
-            LLVMRemoveStringAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, names[i], (unsigned)strlen(names[i]));
+            LLVMRemoveStringAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, names[i],
+                                             (unsigned)strlen(names[i]));
 }
 
 /* Its functions are then compiled for the target, or for every machine where `portable`. */
@@ -65,7 +70,8 @@ static bool link_bitcode(emitter *e, const char *name, bool portable) {
     for (size_t i = 0; i < DS_COUNT(ds_bitcode_files); i++) {
         const ds_embedded_file *f = &ds_bitcode_files[i];
         if (strcmp(f->name, name) || strcmp(f->group, e->target->arch)) continue;
-        LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRange((const char *)f->bytes, (size_t)(f->end - f->bytes), name, 0);
+        LLVMMemoryBufferRef buffer =
+            LLVMCreateMemoryBufferWithMemoryRange((const char *)f->bytes, (size_t)(f->end - f->bytes), name, 0);
         LLVMModuleRef from;
         if (LLVMParseBitcodeInContext2(e->llvm, buffer, &from)) return false;
         LLVMDisposeMemoryBuffer(buffer);
@@ -73,8 +79,10 @@ static bool link_bitcode(emitter *e, const char *name, bool portable) {
         LLVMSetDataLayout(from, LLVMGetDataLayoutStr(e->module));
         LLVMSetTarget(from, LLVMGetTarget(e->module));
         for (LLVMValueRef v = LLVMGetFirstFunction(from); v; v = LLVMGetNextFunction(v))
-            if (!LLVMIsDeclaration(v) && !LLVMGetNamedFunction(e->module, LLVMGetValueName(v))) LLVMSetLinkage(v, LLVMInternalLinkage);
-        for (LLVMValueRef v = LLVMGetFirstFunction(from); portable && v; v = LLVMGetNextFunction(v)) em_make_portable(e, v);
+            if (!LLVMIsDeclaration(v) && !LLVMGetNamedFunction(e->module, LLVMGetValueName(v)))
+                LLVMSetLinkage(v, LLVMInternalLinkage);
+        for (LLVMValueRef v = LLVMGetFirstFunction(from); portable && v; v = LLVMGetNextFunction(v))
+            em_make_portable(e, v);
         LLVMValueRef used = LLVMGetNamedGlobal(from, "llvm.compiler.used");
         if (!used) used = LLVMGetNamedGlobal(from, "llvm.used");
         if (used) LLVMDeleteGlobal(used);

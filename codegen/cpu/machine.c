@@ -1,4 +1,5 @@
-/* The check that an object runs on the CPU that it was compiled for. It is made once: a variable of the object remembers. */
+/* The check that an object runs on the CPU that it was compiled for. It is made once: a variable of the object
+ * remembers. */
 #include <string.h>
 
 #include "codegen/cpu/emit.h"
@@ -24,23 +25,23 @@ void em_entry(emitter *e, LLVMValueRef body) {
     const ds_target *t = e->target;
     LLVMTypeRef type = LLVMGlobalGetValueType(body), i32 = em_int(e, 32);
     LLVMValueRef entry = LLVMAddFunction(e->module, e->prefix, type), known = LLVMAddGlobal(e->module, i32, "plan.cpu"),
-                 facts[] = {LLVMConstInt(i32, t->cpuid_1, 0), LLVMConstInt(i32, t->cpuid_7, 0), LLVMConstInt(i32, t->cpuid_extended, 0),
-                            LLVMConstInt(i32, t->xcr0, 0)},
+                 facts[] = {LLVMConstInt(i32, t->cpuid_1, 0), LLVMConstInt(i32, t->cpuid_7, 0),
+                            LLVMConstInt(i32, t->cpuid_extended, 0), LLVMConstInt(i32, t->xcr0, 0)},
                  args[] = {LLVMGetParam(entry, 0), LLVMGetParam(entry, 1)};
     LLVMSetInitializer(known, LLVMConstInt(i32, UNKNOWN, 0));
     LLVMSetLinkage(known, LLVMInternalLinkage);
     em_make_portable(e, entry);
     e->function = entry;
     e->needs_cpu = true;
-    LLVMBasicBlockRef start = em_block(e, "start"), ask = em_block(e, "ask"), judge = em_block(e, "judge"), run = em_block(e, "run"),
-                      leave = em_block(e, "leave");
+    LLVMBasicBlockRef start = em_block(e, "start"), ask = em_block(e, "ask"), judge = em_block(e, "judge"),
+                      run = em_block(e, "run"), leave = em_block(e, "leave");
     LLVMPositionBuilderAtEnd(e->b, start);
     LLVMValueRef before = access_relaxed(LLVMBuildLoad2(e->b, i32, known, ""));
     LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, before, LLVMConstInt(i32, UNKNOWN, 0), ""), ask, judge);
     LLVMPositionBuilderAtEnd(e->b, ask);
     LLVMValueRef runs = em_call(e, "ds_cpu_runs", i32, facts, DS_COUNT(facts)), yes = LLVMConstInt(i32, RIGHT, 0);
-    LLVMValueRef found =
-        LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntNE, runs, LLVMConstNull(i32), ""), yes, LLVMConstInt(i32, WRONG, 0), "");
+    LLVMValueRef found = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntNE, runs, LLVMConstNull(i32), ""), yes,
+                                         LLVMConstInt(i32, WRONG, 0), "");
     access_relaxed(LLVMBuildStore(e->b, found, known));
     LLVMBuildBr(e->b, judge);
     LLVMPositionBuilderAtEnd(e->b, judge);

@@ -1,7 +1,8 @@
-/* Plans -> the model's entry function: int prefix(ds_context *, prefix_args *), and uint64_t prefix_arena_bytes(symbols…, lanes).
+/* Plans -> the model's entry function: int prefix(ds_context *, prefix_args *), and uint64_t
+ * prefix_arena_bytes(symbols…, lanes).
  *
- * The entry checks arguments and constraints, takes sizes from the symbols, and calls kernels in order. All error paths go through one
- * exit, which releases what was allocated.
+ * The entry checks arguments and constraints, takes sizes from the symbols, and calls kernels in order. All error paths
+ * go through one exit, which releases what was allocated.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,7 +38,8 @@ static LLVMValueRef bytes_of(plan *p, const ds_type *type, LLVMValueRef *out_bad
     for (size_t i = 0; i < type->rank; i++) factors[i] = type->dims[i];
     factors[type->rank] = ds_expr_const(p->cx, bits < 8 ? bits : bits / 8);
     LLVMValueRef size = em_size(p->e, factors, type->rank + 1, out_bad);
-    return bits < 8 ? LLVMBuildLShr(p->e->b, LLVMBuildAdd(p->e->b, size, em_i64(p->e, 7), ""), em_i64(p->e, 3), "") : size;
+    return bits < 8 ? LLVMBuildLShr(p->e->b, LLVMBuildAdd(p->e->b, size, em_i64(p->e, 7), ""), em_i64(p->e, 3), "")
+                    : size;
 }
 
 /* ---- arguments ---- */
@@ -70,7 +72,8 @@ static void bind_output(plan *p, size_t i) {
     LLVMBasicBlockRef given = em_block(e, "given"), open = em_block(e, "open"), done = em_block(e, "");
     LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, data, ""), open, given);
     LLVMPositionBuilderAtEnd(e->b, given);
-    fail_if(p, compare(p, LLVMIntULT, field(p, p->args, a->offset + 8, p->i64), need), DS_MORE_MEMORY, p->signature.input_count + i);
+    fail_if(p, compare(p, LLVMIntULT, field(p, p->args, a->offset + 8, p->i64), need), DS_MORE_MEMORY,
+            p->signature.input_count + i);
     LLVMBuildBr(e->b, done);
     LLVMPositionBuilderAtEnd(e->b, open);
     LLVMValueRef alloc = field(p, p->context, offsetof(ds_context, alloc), p->pointer);
@@ -121,7 +124,8 @@ static LLVMTypeRef piece_type(plan *p) {
 /* Runs the calls that wait, in one go. */
 static void run_pending(plan *p) {
     if (!p->pending) return;
-    LLVMValueRef args[] = {p->pool, p->tasks, em_i64(p->e, (int64_t)p->pending), p->place ? p->place : LLVMConstNull(p->pointer)};
+    LLVMValueRef args[] = {p->pool, p->tasks, em_i64(p->e, (int64_t)p->pending),
+                           p->place ? p->place : LLVMConstNull(p->pointer)};
     LLVMBuildCall2(p->e->b, LLVMGlobalGetValueType(p->runner), p->runner, args, 4, "");
     p->pending = p->slots = 0;
 }
@@ -181,7 +185,8 @@ static void emit_extern(plan *p, const ds_op *op) {
     emitter *e = p->e;
     const ds_attr *params = ds_op_attr(op, "params");
     LLVMValueRef buffers = em_entry_alloca(p->e, LLVMArrayType2(p->pointer, op->operand_count)),
-                 numbers = em_entry_alloca(p->e, LLVMArrayType2(p->i64, params->count + 1)), args[] = {buffers, numbers};
+                 numbers = em_entry_alloca(p->e, LLVMArrayType2(p->i64, params->count + 1)),
+                 args[] = {buffers, numbers};
     char name[128];
     for (size_t i = 0; i < op->operand_count; i++) set_field(p, buffers, 8 * i, em_value(e, ds_op_operand(op, i)));
     for (size_t i = 0; i < params->count; i++) set_field(p, numbers, 8 * i, expr(p, params->items[i]));
@@ -216,8 +221,8 @@ static void emit_known_requirements(plan *p) {
     for (size_t i = 0; i < arrlenu(p->requirements); i++) {
         const ds_op *op = p->requirements[i];
         ds_requirement r;
-        if (!p->required[i] && op->block == ds_op_block(p->func, 0) && ds_requirement_of(op, &r) && symbols_known(p, r.left) &&
-            symbols_known(p, r.right))
+        if (!p->required[i] && op->block == ds_op_block(p->func, 0) && ds_requirement_of(op, &r) &&
+            symbols_known(p, r.left) && symbols_known(p, r.right))
             emit_require(p, i);
     }
 }
@@ -237,10 +242,12 @@ static void emit_read(plan *p, const ds_op *op) {
     emitter *e = p->e;
     ds_elem elem = ds_op_attr(op, "elem")->type->elem;
     unsigned bytes = ds_elem_facts(elem)->bits / 8;
-    LLVMValueRef at = em_i64(e, ds_op_int(op, "at", 0) * (int64_t)bytes), where = byte_offset(p, em_value(e, ds_op_operand(op, 0)), at);
+    LLVMValueRef at = em_i64(e, ds_op_int(op, "at", 0) * (int64_t)bytes),
+                 where = byte_offset(p, em_value(e, ds_op_operand(op, 0)), at);
     LLVMValueRef v = LLVMBuildLoad2(e->b, em_int(e, bytes * 8), where, "");
     LLVMSetAlignment(v, 1);
-    em_define_symbol(e, ds_op_text(op, "symbol", ""), LLVMBuildIntCast2(e->b, v, p->i64, !ds_elem_is_unsigned(elem), ""));
+    em_define_symbol(e, ds_op_text(op, "symbol", ""),
+                     LLVMBuildIntCast2(e->b, v, p->i64, !ds_elem_is_unsigned(elem), ""));
     if (op->block != ds_op_block(p->func, 0)) return;
     emit_known_requirements(p);
     p->unbound = true;
@@ -283,12 +290,14 @@ static void emit_step(plan *p, const ds_op *op) {
 
 static void emit_op(plan *p, const ds_op *op) {
     emitter *e = p->e;
-    bool waits = op->kind == DS_PLAN_read || op->kind == DS_PLAN_require; /* what was read is checked before a result is sized by it */
+    bool waits = op->kind == DS_PLAN_read ||
+                 op->kind == DS_PLAN_require; /* what was read is checked before a result is sized by it */
     if (p->unbound && !waits) plan_bind_outputs(p);
     switch (op->kind) {
     case DS_PLAN_slice: em_set(e, &op->results[0], byte_offset(p, p->arena, expr(p, ds_op_attr(op, "offset")))); break;
     case DS_PLAN_part:
-        em_set(e, &op->results[0], byte_offset(p, em_value(e, ds_op_operand(op, 0)), expr(p, ds_op_attr(op, "offset"))));
+        em_set(e, &op->results[0],
+               byte_offset(p, em_value(e, ds_op_operand(op, 0)), expr(p, ds_op_attr(op, "offset"))));
         break;
     case DS_PLAN_weight: emit_weight(p, op); break;
     case DS_PLAN_call:
@@ -314,14 +323,18 @@ static void call_pool(plan *p, size_t function, LLVMValueRef *args, unsigned cou
     LLVMBuildCall2(p->e->b, type, field(p, args[0], function, p->pointer), args, count, "");
 }
 
-/* One task: on the pool if there is one and it has several pieces, else piece after piece. Leaves the builder behind it. */
+/* One task: on the pool if there is one and it has several pieces, else piece after piece. Leaves the builder behind
+ * it. */
 static void emit_task(plan *p, LLVMValueRef pool, LLVMValueRef task) {
     emitter *e = p->e;
-    LLVMBasicBlockRef many = em_block(e, "many"), alone = em_block(e, "alone"), head = em_block(e, "head"), body = em_block(e, "body"),
-                      done = em_block(e, "done");
-    LLVMValueRef pieces = field(p, task, offsetof(ds_task, pieces), p->i64), kernel = field(p, task, offsetof(ds_task, fn), p->pointer),
-                 frame = field(p, task, offsetof(ds_task, arg), p->pointer), on_pool[] = {pool, pieces, kernel, frame}, zero = em_i64(e, 0);
-    LLVMValueRef forks = LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, pool, ""), compare(p, LLVMIntSGT, pieces, em_i64(e, 1)), "");
+    LLVMBasicBlockRef many = em_block(e, "many"), alone = em_block(e, "alone"), head = em_block(e, "head"),
+                      body = em_block(e, "body"), done = em_block(e, "done");
+    LLVMValueRef pieces = field(p, task, offsetof(ds_task, pieces), p->i64),
+                 kernel = field(p, task, offsetof(ds_task, fn), p->pointer),
+                 frame = field(p, task, offsetof(ds_task, arg), p->pointer), on_pool[] = {pool, pieces, kernel, frame},
+                 zero = em_i64(e, 0);
+    LLVMValueRef forks =
+        LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, pool, ""), compare(p, LLVMIntSGT, pieces, em_i64(e, 1)), "");
     LLVMBuildCondBr(e->b, forks, many, alone);
     LLVMPositionBuilderAtEnd(e->b, many);
     call_pool(p, offsetof(ds_pool, parallel_for), on_pool, 4);
@@ -347,10 +360,11 @@ static LLVMValueRef emit_runner(plan *p) {
     LLVMTypeRef params[] = {p->pointer, p->pointer, p->i64, p->pointer}, none = LLVMVoidTypeInContext(e->llvm);
     LLVMValueRef f = LLVMAddFunction(e->module, "plan.run", LLVMFunctionType(none, params, 4, 0)), outer = e->function;
     LLVMSetLinkage(f, LLVMInternalLinkage);
-    LLVMValueRef pool = LLVMGetParam(f, 0), tasks = LLVMGetParam(f, 1), count = LLVMGetParam(f, 2), place = LLVMGetParam(f, 3);
+    LLVMValueRef pool = LLVMGetParam(f, 0), tasks = LLVMGetParam(f, 1), count = LLVMGetParam(f, 2),
+                 place = LLVMGetParam(f, 3);
     e->function = f;
-    LLVMBasicBlockRef entry = em_block(e, "entry"), step = em_block(e, "step"), each = em_block(e, "each"), one = em_block(e, "one"),
-                      end = em_block(e, "end");
+    LLVMBasicBlockRef entry = em_block(e, "entry"), step = em_block(e, "step"), each = em_block(e, "each"),
+                      one = em_block(e, "one"), end = em_block(e, "end");
     LLVMPositionBuilderAtEnd(e->b, entry);
     LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, place, ""), each, step);
     LLVMPositionBuilderAtEnd(e->b, step);
@@ -411,7 +425,8 @@ static bool can_share(const plan *p) {
         if (op->kind == DS_PLAN_call) forks += !ds_expr_equals(ds_attr_to_expr(ds_op_attr(op, "pieces")), 1);
         else if (op->kind == DS_PLAN_require) {
             if (!is_checked(p, op)) return false;
-        } else if (op->kind != DS_PLAN_weight && op->kind != DS_PLAN_slice && op->kind != DS_PLAN_part && op->kind != DS_RETURN)
+        } else if (op->kind != DS_PLAN_weight && op->kind != DS_PLAN_slice && op->kind != DS_PLAN_part &&
+                   op->kind != DS_RETURN)
             return false;
     }
     return forks > 1;
@@ -419,7 +434,8 @@ static bool can_share(const plan *p) {
 
 enum { FIXED_SLOTS = 6 }; /* whether lanes share, and what all plans have */
 
-/* What the entry has found out and the steps are made of goes through memory: slots of 8 bytes, stored by one and loaded by the other. */
+/* What the entry has found out and the steps are made of goes through memory: slots of 8 bytes, stored by one and
+ * loaded by the other. */
 static void pass_on(plan *p, LLVMValueRef slots, bool store) {
     emitter *e = p->e;
     const ds_block *block = ds_op_block(p->func, 0);
@@ -490,7 +506,8 @@ static void emit_shared(plan *p, LLVMValueRef can) {
                       done = em_block(e, "");
     set_field(p, slots, 0, LLVMBuildZExt(e->b, can, p->i64, ""));
     pass_on(p, slots, true);
-    LLVMValueRef lane = emit_lane(p), zero = em_i64(e, 0), args[] = {slots, zero, zero}, job[] = {pool, p->lanes, lane, slots};
+    LLVMValueRef lane = emit_lane(p), zero = em_i64(e, 0), args[] = {slots, zero, zero},
+                 job[] = {pool, p->lanes, lane, slots};
     e->function = outer;
     LLVMPositionBuilderAtEnd(e->b, here);
     LLVMBuildCondBr(e->b, can, together, alone);
@@ -506,16 +523,18 @@ static void emit_shared(plan *p, LLVMValueRef can) {
 /* Total bytes: the plan's arena, then one scratch area a lane; more than there can be where that overflows. */
 static LLVMValueRef arena_bytes(plan *p, LLVMValueRef lanes) {
     emitter *e = p->e;
-    const ds_expr *arena = ds_attr_to_expr(ds_op_attr(p->func, "arena")), *lane = ds_attr_to_expr(ds_op_attr(p->func, "lane_bytes"));
-    LLVMValueRef bad_arena, bad_lane, of_arena = em_size(e, &arena, 1, &bad_arena), of_lane = em_size(e, &lane, 1, &bad_lane);
+    const ds_expr *arena = ds_attr_to_expr(ds_op_attr(p->func, "arena")),
+                  *lane = ds_attr_to_expr(ds_op_attr(p->func, "lane_bytes"));
+    LLVMValueRef bad_arena, bad_lane, of_arena = em_size(e, &arena, 1, &bad_arena),
+                                      of_lane = em_size(e, &lane, 1, &bad_lane);
     e->overflow = LLVMBuildOr(e->b, bad_arena, bad_lane, "");
     LLVMValueRef total = em_combine(e, false, of_arena, em_combine(e, true, of_lane, lanes)), bad = e->overflow;
     e->overflow = NULL;
     return LLVMBuildSelect(e->b, bad, em_i64(e, -1), total, "");
 }
 
-/* uint64_t prefix_arena_bytes(symbols…, lanes), for people; uint64_t prefix_arena_for(const int64_t *symbols, lanes), for code that
- * does not know the model. */
+/* uint64_t prefix_arena_bytes(symbols…, lanes), for people; uint64_t prefix_arena_for(const int64_t *symbols, lanes),
+ * for code that does not know the model. */
 static void emit_arena_functions(plan *p) {
     emitter *e = p->e;
     LLVMTypeRef *params = NULL, listed[] = {p->pointer, p->i64};
@@ -525,11 +544,13 @@ static void emit_arena_functions(plan *p) {
     for (int form = 0; form < 2; form++) {
         snprintf(name, sizeof name, "%s_arena_%s", e->prefix, form ? "for" : "bytes");
         e->function = LLVMAddFunction(e->module, name,
-                                      form ? LLVMFunctionType(p->i64, listed, 2, 0) : LLVMFunctionType(p->i64, params, (unsigned)n + 1, 0));
+                                      form ? LLVMFunctionType(p->i64, listed, 2, 0)
+                                           : LLVMFunctionType(p->i64, params, (unsigned)n + 1, 0));
         LLVMPositionBuilderAtEnd(e->b, em_block(e, "entry"));
         for (size_t i = 0; i < n; i++)
             em_define_symbol(e, p->signature.symbols[i],
-                             form ? field(p, LLVMGetParam(e->function, 0), 8 * i, p->i64) : LLVMGetParam(e->function, (unsigned)i));
+                             form ? field(p, LLVMGetParam(e->function, 0), 8 * i, p->i64)
+                                  : LLVMGetParam(e->function, (unsigned)i));
         em_make_portable(e, e->function);
         LLVMBuildRet(e->b, arena_bytes(p, LLVMGetParam(e->function, form ? 1 : (unsigned)n)));
         arrsetlen(e->symbols, 0);
@@ -544,8 +565,8 @@ static void print_line(ds_string *out, const char *text) {
 }
 
 /* A description of the arguments, for ds_model of libdsrt: const char prefix_description[], one line each,
- *   dsc ABI ARGS_BYTES CPU / s SYMBOL / i|o OFFSET ELEM ELEM_BITS STATIC TIED RANK DIM… NAME, where TIED is an input or -1, a DIM an
- * extent, $k for symbol k, or ?; then r TEXT for every requirement */
+ *   dsc ABI ARGS_BYTES CPU / s SYMBOL / i|o OFFSET ELEM ELEM_BITS STATIC TIED RANK DIM… NAME
+ * where TIED is an input or -1, a DIM an extent, $k for symbol k, or ?; then r TEXT for every requirement */
 static void emit_description(plan *p) {
     ds_string text = {0};
     char name[256];
@@ -554,8 +575,9 @@ static void emit_description(plan *p) {
     for (size_t i = 0; i < s->symbol_count; i++) ds_string_printf(&text, "s %s\n", s->symbols[i]);
     for (size_t i = 0; i < s->input_count + s->output_count; i++) {
         const ds_argument *a = i < s->input_count ? &s->inputs[i] : &s->outputs[i - s->input_count];
-        ds_string_printf(&text, "%c %llu %s %u %d %" PRId64 " %zu", i < s->input_count ? 'i' : 'o', (unsigned long long)a->offset,
-                         ds_elem_facts(a->type->elem)->name, ds_elem_facts(a->type->elem)->bits, a->is_static, a->tied, a->type->rank);
+        ds_string_printf(&text, "%c %llu %s %u %d %" PRId64 " %zu", i < s->input_count ? 'i' : 'o',
+                         (unsigned long long)a->offset, ds_elem_facts(a->type->elem)->name,
+                         ds_elem_facts(a->type->elem)->bits, a->is_static, a->tied, a->type->rank);
         for (size_t d = 0; d < a->type->rank; d++) {
             int64_t extent;
             size_t k = 0;
@@ -592,7 +614,8 @@ static void emit_exit(plan *p) {
     LLVMBuildRet(e->b, LLVMBuildLoad2(e->b, p->i32, p->status_slot, ""));
     /* cells start out empty */
     LLVMPositionBuilderBefore(e->b, LLVMGetBasicBlockTerminator(p->entry));
-    for (size_t i = 0; i < arrlenu(p->cells); i++) LLVMBuildStore(e->b, LLVMConstNull(LLVMArrayType2(p->i64, 2)), p->cells[i]);
+    for (size_t i = 0; i < arrlenu(p->cells); i++)
+        LLVMBuildStore(e->b, LLVMConstNull(LLVMArrayType2(p->i64, 2)), p->cells[i]);
 }
 
 /* Weights of no elements have no bytes in the object, so nothing there has an address. */
@@ -620,7 +643,8 @@ static void weights_base(plan *p, bool embedded) {
     p->weights_base = LLVMBuildLoad2(e->b, p->pointer, at, "");
 }
 
-void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *weights, const ds_cpu_options *options) {
+void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *weights,
+             const ds_cpu_options *options) {
     plan p = {.e = e, .m = module, .cx = module->cx, .func = func, .weights = weights, .traced = options->traced};
     p.pointer = LLVMPointerTypeInContext(e->llvm, 0), p.i64 = em_int(e, 64), p.i32 = em_int(e, 32);
     ds_signature_open(&p.signature, module, func);
@@ -629,7 +653,8 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     p.runner = emit_runner(&p);
     LLVMTypeRef params[] = {p.pointer, p.pointer};
     bool checks_cpu = !ds_target_runs_everywhere(e->target);
-    LLVMValueRef body = LLVMAddFunction(e->module, checks_cpu ? "plan.body" : e->prefix, LLVMFunctionType(p.i32, params, 2, 0));
+    LLVMValueRef body =
+        LLVMAddFunction(e->module, checks_cpu ? "plan.body" : e->prefix, LLVMFunctionType(p.i32, params, 2, 0));
     if (checks_cpu) LLVMSetLinkage(body, LLVMInternalLinkage);
     e->function = body;
     p.entry = em_block(e, "entry"), p.exit = em_block(e, "exit");
@@ -639,8 +664,10 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     p.status_slot = LLVMBuildAlloca(e->b, p.i32, "status");
     LLVMBuildBr(e->b, start);
     LLVMPositionBuilderAtEnd(e->b, start);
-    fail_if(&p, compare(&p, LLVMIntNE, field(&p, p.context, offsetof(ds_context, abi), p.i32), LLVMConstInt(p.i32, DS_ABI, 0)),
-            DS_WRONG_ABI, 0);
+    fail_if(
+        &p,
+        compare(&p, LLVMIntNE, field(&p, p.context, offsetof(ds_context, abi), p.i32), LLVMConstInt(p.i32, DS_ABI, 0)),
+        DS_WRONG_ABI, 0);
     p.ready = ds_xmalloc(p.signature.output_count + 1);
     memset(p.ready, 0, p.signature.output_count + 1);
     for (size_t i = 0; i < p.signature.input_count; i++) bind_input(&p, i);
@@ -652,7 +679,9 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     bool late_scratch = !symbols_known(&p, ds_attr_to_expr(ds_op_attr(func, "lane_bytes")));
     if (late_scratch) e->error = "scratch memory whose size is known only at run time";
     p.arena = field(&p, p.context, offsetof(ds_context, arena), p.pointer);
-    fail_if(&p, compare(&p, LLVMIntULT, field(&p, p.context, offsetof(ds_context, arena_bytes), p.i64), arena_bytes(&p, p.lanes)),
+    fail_if(&p,
+            compare(&p, LLVMIntULT, field(&p, p.context, offsetof(ds_context, arena_bytes), p.i64),
+                    arena_bytes(&p, p.lanes)),
             DS_SMALL_ARENA, 0);
     p.lane_bytes = expr(&p, ds_op_attr(func, "lane_bytes"));
     p.scratch = byte_offset(&p, p.arena, expr(&p, ds_op_attr(func, "arena")));

@@ -1,4 +1,5 @@
-/* Between the files that make a plan's entry function: plan.c (arguments, calls) and flow.c (regions, and memory that comes and goes). */
+/* Between the files that make a plan's entry function: plan.c (arguments, calls) and flow.c (regions, and memory that
+ * comes and goes). */
 #ifndef DS_CPU_PLAN_H
 #define DS_CPU_PLAN_H
 

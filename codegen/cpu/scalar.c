@@ -1,4 +1,5 @@
-/* Types, and the SCALAR_OP rows as LLVM instructions. What is not one instruction at the ISA level comes from kernels/ as bitcode. */
+/* Types, and the SCALAR_OP rows as LLVM instructions. What is not one instruction at the ISA level comes from kernels/
+ * as bitcode. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +30,8 @@ LLVMTypeRef em_type(emitter *e, const ds_type *type) {
 LLVMValueRef em_splat(emitter *e, LLVMValueRef scalar, size_t lanes) {
     LLVMTypeRef vector = LLVMVectorType(LLVMTypeOf(scalar), (unsigned)lanes);
     LLVMValueRef one = LLVMBuildInsertElement(e->b, LLVMGetPoison(vector), scalar, em_i64(e, 0), "");
-    return LLVMBuildShuffleVector(e->b, one, LLVMGetPoison(vector), LLVMConstNull(LLVMVectorType(em_int(e, 32), (unsigned)lanes)), "");
+    return LLVMBuildShuffleVector(e->b, one, LLVMGetPoison(vector),
+                                  LLVMConstNull(LLVMVectorType(em_int(e, 32), (unsigned)lanes)), "");
 }
 
 LLVMValueRef em_call_intrinsic(emitter *e, const char *name, LLVMTypeRef overload, LLVMValueRef *args, unsigned count) {
@@ -47,19 +49,24 @@ LLVMValueRef em_call(emitter *e, const char *name, LLVMTypeRef result, LLVMValue
     return LLVMBuildCall2(e->b, type, f, args, count, "");
 }
 
-LLVMBasicBlockRef em_block(emitter *e, const char *name) { return LLVMAppendBasicBlockInContext(e->llvm, e->function, name); }
+LLVMBasicBlockRef em_block(emitter *e, const char *name) {
+    return LLVMAppendBasicBlockInContext(e->llvm, e->function, name);
+}
 
 static unsigned lanes_of(LLVMValueRef v) {
     LLVMTypeRef t = LLVMTypeOf(v);
     return LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetVectorSize(t) : 1;
 }
 
-static LLVMTypeRef with_lanes(LLVMTypeRef scalar, unsigned lanes) { return lanes > 1 ? LLVMVectorType(scalar, lanes) : scalar; }
+static LLVMTypeRef with_lanes(LLVMTypeRef scalar, unsigned lanes) {
+    return lanes > 1 ? LLVMVectorType(scalar, lanes) : scalar;
+}
 
 static LLVMValueRef constant_like(LLVMValueRef v, double number) {
     LLVMTypeRef t = LLVMTypeOf(v), s = LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetElementType(t) : t;
-    LLVMValueRef c =
-        LLVMGetTypeKind(s) == LLVMIntegerTypeKind ? LLVMConstInt(s, (unsigned long long)(long long)number, 1) : LLVMConstReal(s, number);
+    LLVMValueRef c = LLVMGetTypeKind(s) == LLVMIntegerTypeKind
+                         ? LLVMConstInt(s, (unsigned long long)(long long)number, 1)
+                         : LLVMConstReal(s, number);
     if (s == t) return c;
     LLVMValueRef all[64];
     for (unsigned i = 0; i < LLVMGetVectorSize(t); i++) all[i] = c;
@@ -113,8 +120,8 @@ static LLVMValueRef rounding(emitter *e, const char *op, ds_elem elem, LLVMValue
     return em_call_intrinsic(e, name, LLVMTypeOf(x[0]), x, 1);
 }
 
-/* min and max that let NaN win; which of two zeros is the larger does not matter. x86 asks whether the first operand is NaN: not the one
- * that a reduction waits for. */
+/* min and max that let NaN win; which of two zeros is the larger does not matter. x86 asks whether the first operand is
+ * NaN: not the one that a reduction waits for. */
 static LLVMValueRef float_extreme(emitter *e, const char *intrinsic, LLVMValueRef *x) {
     LLVMValueRef extreme = em_call_intrinsic(e, intrinsic, LLVMTypeOf(x[0]), (LLVMValueRef[]){x[1], x[0]}, 2);
     LLVMSetFastMathFlags(extreme, LLVMFastMathNoSignedZeros);
@@ -131,7 +138,8 @@ static LLVMValueRef float_op(emitter *e, const ds_op *op, ds_elem elem, LLVMValu
     case DS_LOOP_neg: return LLVMBuildFNeg(b, x[0], "");
     case DS_LOOP_abs: return em_call_intrinsic(e, "llvm.fabs", LLVMTypeOf(x[0]), x, 1);
     case DS_LOOP_sqrt: return em_call_intrinsic(e, "llvm.sqrt", LLVMTypeOf(x[0]), x, 1);
-    case DS_LOOP_fma: return em_call_intrinsic(e, e->target->has_fma ? "llvm.fma" : "llvm.fmuladd", LLVMTypeOf(x[0]), x, 3);
+    case DS_LOOP_fma:
+        return em_call_intrinsic(e, e->target->has_fma ? "llvm.fma" : "llvm.fmuladd", LLVMTypeOf(x[0]), x, 3);
     case DS_LOOP_min: return float_extreme(e, "llvm.minimum", x);
     case DS_LOOP_max: return float_extreme(e, "llvm.maximum", x);
     case DS_LOOP_greater: return LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOGT, x[0], x[1], ""), x[0], x[1], "");
@@ -144,9 +152,12 @@ static LLVMValueRef float_op(emitter *e, const ds_op *op, ds_elem elem, LLVMValu
         return rounding(e, "floor", elem, &q);
     }
     case DS_LOOP_mod: { /* the remainder, moved to the divisor's sign */
-        LLVMValueRef r = float_math(e, "rem", elem, x, 2), zero = constant_like(r, 0), moved = LLVMBuildFAdd(b, r, x[1], "");
-        LLVMValueRef below = LLVMBuildFCmp(b, LLVMRealOLT, r, zero, ""), divisor_below = LLVMBuildFCmp(b, LLVMRealOLT, x[1], zero, "");
-        LLVMValueRef move = LLVMBuildAnd(b, LLVMBuildXor(b, below, divisor_below, ""), LLVMBuildFCmp(b, LLVMRealONE, r, zero, ""), "");
+        LLVMValueRef r = float_math(e, "rem", elem, x, 2), zero = constant_like(r, 0),
+                     moved = LLVMBuildFAdd(b, r, x[1], "");
+        LLVMValueRef below = LLVMBuildFCmp(b, LLVMRealOLT, r, zero, ""),
+                     divisor_below = LLVMBuildFCmp(b, LLVMRealOLT, x[1], zero, "");
+        LLVMValueRef move =
+            LLVMBuildAnd(b, LLVMBuildXor(b, below, divisor_below, ""), LLVMBuildFCmp(b, LLVMRealONE, r, zero, ""), "");
         return LLVMBuildSelect(b, move, moved, r, "");
     }
     case DS_LOOP_eq: return LLVMBuildFCmp(b, LLVMRealOEQ, x[0], x[1], "");
@@ -162,7 +173,8 @@ static LLVMValueRef float_op(emitter *e, const ds_op *op, ds_elem elem, LLVMValu
 /* Division that never traps: x / 0 = 0, and the quotient by -1 is a negation. */
 static LLVMValueRef integer_division(emitter *e, ds_op_kind kind, bool is_unsigned, LLVMValueRef x, LLVMValueRef y) {
     LLVMBuilderRef b = e->b;
-    LLVMValueRef zero = constant_like(y, 0), one = constant_like(y, 1), by_zero = LLVMBuildICmp(b, LLVMIntEQ, y, zero, ""), q, r;
+    LLVMValueRef zero = constant_like(y, 0), one = constant_like(y, 1),
+                 by_zero = LLVMBuildICmp(b, LLVMIntEQ, y, zero, ""), q, r;
     if (is_unsigned) {
         LLVMValueRef safe = LLVMBuildSelect(b, by_zero, one, y, "");
         q = LLVMBuildSelect(b, by_zero, zero, LLVMBuildUDiv(b, x, safe, ""), "");
@@ -174,7 +186,8 @@ static LLVMValueRef integer_division(emitter *e, ds_op_kind kind, bool is_unsign
     q = LLVMBuildSDiv(b, x, safe, "");
     r = LLVMBuildSub(b, x, LLVMBuildMul(b, q, safe, ""), "");
     LLVMValueRef nonzero = LLVMBuildICmp(b, LLVMIntNE, r, zero, "");
-    LLVMValueRef signs = LLVMBuildICmp(b, LLVMIntSLT, LLVMBuildXor(b, r, y, ""), zero, ""), adjust = LLVMBuildAnd(b, nonzero, signs, "");
+    LLVMValueRef signs = LLVMBuildICmp(b, LLVMIntSLT, LLVMBuildXor(b, r, y, ""), zero, ""),
+                 adjust = LLVMBuildAnd(b, nonzero, signs, "");
     if (kind == DS_LOOP_floordiv) q = LLVMBuildSelect(b, adjust, LLVMBuildSub(b, q, one, ""), q, "");
     if (kind == DS_LOOP_mod) r = LLVMBuildSelect(b, adjust, LLVMBuildAdd(b, r, y, ""), r, "");
     if (kind == DS_LOOP_div || kind == DS_LOOP_floordiv) {
@@ -189,7 +202,8 @@ static LLVMValueRef shift(emitter *e, bool left, bool is_unsigned, LLVMValueRef 
     LLVMBuilderRef b = e->b;
     LLVMValueRef fits = LLVMBuildICmp(b, LLVMIntULT, y, constant_like(y, bits), ""),
                  safe = LLVMBuildSelect(b, fits, y, constant_like(y, 0), "");
-    if (!left && !is_unsigned) return LLVMBuildAShr(b, x, LLVMBuildSelect(b, fits, y, constant_like(y, bits - 1), ""), "");
+    if (!left && !is_unsigned)
+        return LLVMBuildAShr(b, x, LLVMBuildSelect(b, fits, y, constant_like(y, bits - 1), ""), "");
     LLVMValueRef v = left ? LLVMBuildShl(b, x, safe, "") : LLVMBuildLShr(b, x, safe, "");
     return LLVMBuildSelect(b, fits, v, constant_like(x, 0), "");
 }
@@ -235,7 +249,8 @@ static LLVMValueRef integer_op(emitter *e, const ds_op *op, ds_elem elem, LLVMVa
     case DS_LOOP_neg: return LLVMBuildNeg(b, x[0], "");
     case DS_LOOP_abs:
         if (is_unsigned) return x[0];
-        return em_call_intrinsic(e, "llvm.smax", LLVMTypeOf(x[0]), (LLVMValueRef[]){x[0], LLVMBuildNeg(b, x[0], "")}, 2);
+        return em_call_intrinsic(e, "llvm.smax", LLVMTypeOf(x[0]), (LLVMValueRef[]){x[0], LLVMBuildNeg(b, x[0], "")},
+                                 2);
     case DS_LOOP_floor:
     case DS_LOOP_ceil:
     case DS_LOOP_trunc:
@@ -265,7 +280,8 @@ static int narrow_code(ds_elem elem) {
 static LLVMValueRef narrow_lanes(emitter *e, const ds_op *op, bool decode, ds_elem elem, LLVMValueRef v) {
     unsigned lanes = lanes_of(v);
     LLVMTypeRef to = decode ? em_elem(e, DS_f32) : em_int(e, 8), i32 = em_int(e, 32);
-    LLVMValueRef result = LLVMGetPoison(with_lanes(to, lanes)), code = LLVMConstInt(i32, (unsigned)narrow_code(elem), 0);
+    LLVMValueRef result = LLVMGetPoison(with_lanes(to, lanes)),
+                 code = LLVMConstInt(i32, (unsigned)narrow_code(elem), 0);
     const char *mode = ds_op_text(op, "round_mode", elem == DS_f8e8m0 ? "up" : "nearest");
     int rounding_mode = !strcmp(mode, "up") ? 1 : !strcmp(mode, "down") ? 2 : 0;
     e->needs_scalar = true;
@@ -310,18 +326,21 @@ static LLVMValueRef float_to_index(emitter *e, LLVMTypeRef type, LLVMValueRef v)
     return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, &v, 1, "");
 }
 
-/* As loop.def defines it: through a signed integer of 32 or 64 bits, whose least value stands for NaN and what does not fit. */
+/* As loop.def defines it: through a signed integer of 32 or 64 bits, whose least value stands for NaN and what does not
+ * fit. */
 static LLVMValueRef float_to_int(emitter *e, ds_elem to, LLVMTypeRef type, LLVMValueRef v) {
     if (to == DS_index) return float_to_index(e, type, v);
     LLVMBuilderRef b = e->b;
     unsigned bits = ds_elem_facts(to)->bits, wide = bits <= 32 ? 32 : 64;
     LLVMTypeRef signed_type = with_lanes(em_int(e, wide), lanes_of(v));
-    LLVMValueRef least = constant_like(v, -ldexp(1, (int)wide - 1)), limit = constant_like(v, ldexp(1, (int)wide - 1)), top = NULL;
+    LLVMValueRef least = constant_like(v, -ldexp(1, (int)wide - 1)), limit = constant_like(v, ldexp(1, (int)wide - 1)),
+                 top = NULL;
     if (bits == wide && ds_elem_is_unsigned(to)) { /* the upper half, less the top bit */
         top = LLVMBuildFCmp(b, LLVMRealOGE, v, limit, "");
         v = LLVMBuildSelect(b, top, LLVMBuildFSub(b, v, limit, ""), v, "");
     }
-    LLVMValueRef fits = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGE, v, least, ""), LLVMBuildFCmp(b, LLVMRealOLT, v, limit, ""), "");
+    LLVMValueRef fits =
+        LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGE, v, least, ""), LLVMBuildFCmp(b, LLVMRealOLT, v, limit, ""), "");
     LLVMValueRef whole = LLVMBuildFPToSI(b, LLVMBuildSelect(b, fits, v, least, ""), signed_type, "");
     if (top) {
         LLVMValueRef bit = LLVMBuildZExt(b, top, signed_type, "");
@@ -331,8 +350,8 @@ static LLVMValueRef float_to_int(emitter *e, ds_elem to, LLVMTypeRef type, LLVMV
     return wrap_small(e, to, whole);
 }
 
-/* f64 to f32 on the way to fewer bits: what is not exact gets an odd last bit, so that rounding again is as good as rounding once
- * (S. Boldo, G. Melquiond, IEEE Trans. Computers 57, 2008). */
+/* f64 to f32 on the way to fewer bits: what is not exact gets an odd last bit, so that rounding again is as good as
+ * rounding once (S. Boldo, G. Melquiond, IEEE Trans. Computers 57, 2008). */
 static LLVMValueRef to_odd_f32(emitter *e, LLVMValueRef v) {
     LLVMBuilderRef b = e->b;
     unsigned lanes = lanes_of(v);
@@ -345,7 +364,8 @@ static LLVMValueRef to_odd_f32(emitter *e, LLVMValueRef v) {
     LLVMValueRef below = LLVMBuildFCmp(b, LLVMRealOLT, v, back, ""),
                  negative = LLVMBuildICmp(b, LLVMIntSLT, bits, constant_like(bits, 0), "");
     LLVMValueRef outward = LLVMBuildICmp(b, LLVMIntEQ, below, negative, ""); /* larger bits are larger magnitudes */
-    LLVMValueRef moved = LLVMBuildSelect(b, outward, LLVMBuildAdd(b, bits, one, ""), LLVMBuildSub(b, bits, one, ""), "");
+    LLVMValueRef moved =
+        LLVMBuildSelect(b, outward, LLVMBuildAdd(b, bits, one, ""), LLVMBuildSub(b, bits, one, ""), "");
     return LLVMBuildBitCast(b, LLVMBuildSelect(b, inexact, moved, bits, ""), f32, "");
 }
 
@@ -355,7 +375,8 @@ static LLVMValueRef convert(emitter *e, const ds_op *op, ds_elem from, ds_elem t
     LLVMTypeRef type = with_lanes(em_elem(e, to), lanes);
     if (from == to) return v;
     if (is_narrow(from)) return convert(e, op, DS_f32, to, to_f32(e, op, from, v));
-    bool from_float = ds_elem_is_float(from), to_float = ds_elem_is_float(to), from_unsigned = ds_elem_is_unsigned(from) || from == DS_b1;
+    bool from_float = ds_elem_is_float(from), to_float = ds_elem_is_float(to),
+         from_unsigned = ds_elem_is_unsigned(from) || from == DS_b1;
     if (is_narrow(to)) {
         bool long_integer = !from_float && ds_elem_facts(from)->bits > 16; /* more bits than f32 holds */
         if (long_integer) v = convert(e, op, from, DS_f64, v);

@@ -1,5 +1,5 @@
-/* Kernels are compiled under a name that is as long as names may be. Their own takes its place in the object's table of strings, which
- * keeps its size: what is left is zeros. */
+/* Kernels are compiled under a name that is as long as names may be. Their own takes its place in the object's table of
+ * strings, which keeps its size: what is left is zeros. */
 #include <elf.h>
 #include <string.h>
 

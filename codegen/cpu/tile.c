@@ -4,9 +4,9 @@
  *
  * The window's dims are loops, the last one unrolled (attribute `unroll`). Per step: `columns` loads of B, `rows`
  * broadcasts of A, rows * columns multiply-adds of a row of ir/mma.def, whose generator is multiply_NAME here. Sums go
- * along the window in order, one accumulator each, so the result does not depend on the tile's size, nor on how far it is
- * unrolled. Long sums are made of blocks of 256 steps whose sums are added up in memory: the rounding error grows with the
- * number of blocks, not of steps.
+ * along the window in order, one accumulator each, so the result does not depend on the tile's size, nor on how far it
+ * is unrolled. Long sums are made of blocks of 256 steps whose sums are added up in memory: the rounding error grows
+ * with the number of blocks, not of steps.
  */
 #include <string.h>
 
@@ -31,7 +31,9 @@ typedef struct {
     int64_t lines;               /* of it, for every turn of the unrolled loop */
 } tile;
 
-static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) { return LLVMBuildAdd(t->e->b, base, add, ""); }
+static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) {
+    return LLVMBuildAdd(t->e->b, base, add, "");
+}
 
 static LLVMValueRef element(tile *t, ds_elem elem, LLVMValueRef base, LLVMValueRef at) {
     return LLVMBuildGEP2(t->e->b, em_elem(t->e, elem), base, &at, 1, "");
@@ -75,10 +77,12 @@ static void fetch_ahead(tile *t, LLVMValueRef b_at) {
     for (int64_t i = 0; i < t->lines; i++) fetch(t, offset(t, offset(t, t->ahead, skipped), em_i64(e, i * t->line)), 2);
 }
 
-/* Keeps the loads of later steps behind this place: LLVM would gather those that lie close together, and run out of registers. */
+/* Keeps the loads of later steps behind this place: LLVM would gather those that lie close together, and run out of
+ * registers. */
 static void keep_order(tile *t) {
     LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(t->e->llvm), NULL, 0, 0);
-    LLVMValueRef nothing = LLVMGetInlineAsm(type, "", 0, "~{memory}", strlen("~{memory}"), 1, 0, LLVMInlineAsmDialectATT, 0);
+    LLVMValueRef nothing =
+        LLVMGetInlineAsm(type, "", 0, "~{memory}", strlen("~{memory}"), 1, 0, LLVMInlineAsmDialectATT, 0);
     LLVMBuildCall2(t->e->b, type, nothing, NULL, 0, "");
 }
 
@@ -210,7 +214,8 @@ static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at)
     close_loop(t, &steps, t->unroll, acc);
     if (leaves_steps(t, ds_attr_to_expr(t->extent->items[dim]))) {
         open_loop(t, &rest, whole, high, acc);
-        step(t, offset(t, a_at, LLVMBuildMul(e->b, rest.i, as, "")), offset(t, b_at, LLVMBuildMul(e->b, rest.i, bs, "")), acc);
+        step(t, offset(t, a_at, LLVMBuildMul(e->b, rest.i, as, "")),
+             offset(t, b_at, LLVMBuildMul(e->b, rest.i, bs, "")), acc);
         close_loop(t, &rest, 1, acc);
     }
     for (size_t i = 0; i < n; i++) {
@@ -227,7 +232,8 @@ static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at,
         in_blocks(t, dim, a_at, b_at);
         return;
     }
-    LLVMValueRef total = em_expr(e, extent, NULL, 1), as = em_expr_attr(e, t->lhs->items[dim]), bs = em_expr_attr(e, t->rhs->items[dim]);
+    LLVMValueRef total = em_expr(e, extent, NULL, 1), as = em_expr_attr(e, t->lhs->items[dim]),
+                 bs = em_expr_attr(e, t->rhs->items[dim]);
     int64_t known;
     bool fixed = ds_expr_is_const(extent, &known);
     LLVMValueRef low = em_i64(e, 0), whole = end_of_turns(t, low, total);
@@ -237,20 +243,22 @@ static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at,
         fetch_ahead(t, offset(t, b_at, LLVMBuildMul(e->b, loop.i, bs, "")));
         for (int64_t u = 0; u < t->unroll; u++) {
             LLVMValueRef k = LLVMBuildNSWAdd(e->b, loop.i, em_i64(e, u), "");
-            step(t, offset(t, a_at, LLVMBuildMul(e->b, k, as, "")), offset(t, b_at, LLVMBuildMul(e->b, k, bs, "")), acc);
+            step(t, offset(t, a_at, LLVMBuildMul(e->b, k, as, "")), offset(t, b_at, LLVMBuildMul(e->b, k, bs, "")),
+                 acc);
         }
         close_loop(t, &loop, t->unroll, acc);
     }
     if (fixed) {
         for (int64_t k = known / t->unroll * t->unroll; k < known; k++)
-            step(t, offset(t, a_at, LLVMBuildMul(e->b, em_i64(e, k), as, "")), offset(t, b_at, LLVMBuildMul(e->b, em_i64(e, k), bs, "")),
-                 acc);
+            step(t, offset(t, a_at, LLVMBuildMul(e->b, em_i64(e, k), as, "")),
+                 offset(t, b_at, LLVMBuildMul(e->b, em_i64(e, k), bs, "")), acc);
         return;
     }
     if (!leaves_steps(t, extent)) return;
     counted rest;
     open_loop(t, &rest, whole, total, acc);
-    step(t, offset(t, a_at, LLVMBuildMul(e->b, rest.i, as, "")), offset(t, b_at, LLVMBuildMul(e->b, rest.i, bs, "")), acc);
+    step(t, offset(t, a_at, LLVMBuildMul(e->b, rest.i, as, "")), offset(t, b_at, LLVMBuildMul(e->b, rest.i, bs, "")),
+         acc);
     close_loop(t, &rest, 1, acc);
 }
 
@@ -268,7 +276,8 @@ static void window(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LL
                  bs = em_expr_attr(e, t->rhs->items[dim]);
     counted loop;
     open_loop(t, &loop, em_i64(e, 0), high, acc);
-    window(t, dim + 1, offset(t, a_at, LLVMBuildMul(e->b, loop.i, as, "")), offset(t, b_at, LLVMBuildMul(e->b, loop.i, bs, "")), acc);
+    window(t, dim + 1, offset(t, a_at, LLVMBuildMul(e->b, loop.i, as, "")),
+           offset(t, b_at, LLVMBuildMul(e->b, loop.i, bs, "")), acc);
     close_loop(t, &loop, 1, acc);
 }
 
@@ -306,6 +315,7 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
         for (size_t i = 0; i < t.rows * t.columns; i++) LLVMBuildStore(e->b, acc[i], sum_slot(&t, i));
     }
     window(&t, 0, em_i64(e, 0), em_i64(e, 0), acc);
-    for (size_t i = 0; t.sums && i < t.rows * t.columns; i++) acc[i] = LLVMBuildLoad2(e->b, t.vector, sum_slot(&t, i), "");
+    for (size_t i = 0; t.sums && i < t.rows * t.columns; i++)
+        acc[i] = LLVMBuildLoad2(e->b, t.vector, sum_slot(&t, i), "");
     for (size_t i = 0; i < t.rows * t.columns; i++) em_set(e, &op->results[i], acc[i]);
 }

@@ -28,10 +28,12 @@ static ds_status report_failure(ds_module *m, const ds_op *plan, int result, uin
     if (result == DS_BROKEN_PROMISE && at < arrlenu(required)) {
         ds_string text = {0};
         ds_requirement_print_relation(&text, &required[at]);
-        status = ds_report(diag, DS_ERROR, DS_E_shape, NULL, "%s: it must be that %s, but not %s", required[at].node, required[at].what,
-                           text.data);
+        status = ds_report(diag, DS_ERROR, DS_E_shape, NULL, "%s: it must be that %s, but not %s", required[at].node,
+                           required[at].what, text.data);
         ds_string_free(&text);
-    } else status = ds_report(diag, DS_ERROR, DS_E_internal, NULL, "recipes for constants failed with status %d at %u", result, at);
+    } else
+        status = ds_report(diag, DS_ERROR, DS_E_internal, NULL, "recipes for constants failed with status %d at %u",
+                           result, at);
     arrfree(required);
     return status;
 }
@@ -52,7 +54,8 @@ static ds_status run_recipes(ds_module *m, ds_built *b, const ds_compiled *code,
     }
     for (size_t i = 0; i < s.output_count; i++) {
         uint64_t w = find_recipe(&b->code, (int64_t)i);
-        if (w != UINT64_MAX) set_argument(args, &s.outputs[i], b->weights + b->code.weights[w].offset, b->code.weights[w].bytes);
+        if (w != UINT64_MAX)
+            set_argument(args, &s.outputs[i], b->weights + b->code.weights[w].offset, b->code.weights[w].bytes);
         else { /* nothing reads it any more */ const ds_type *t = s.outputs[i].type;
             uint64_t count, bytes = 0;
             if (ds_type_static_count(t, &count)) ds_elem_bytes(t->elem, count * 32, &bytes);
@@ -64,7 +67,8 @@ static ds_status run_recipes(ds_module *m, ds_built *b, const ds_compiled *code,
         ds_entries run = ds_jit_entries(jit);
         uint64_t bytes = run.arena_for(NULL, pool ? pool->concurrency : 1);
         void *arena = ds_pages_alloc(bytes);
-        ds_context context = {.size = sizeof context, .abi = DS_ABI, .pool = pool, .arena = arena, .arena_bytes = bytes};
+        ds_context context = {
+            .size = sizeof context, .abi = DS_ABI, .pool = pool, .arena = arena, .arena_bytes = bytes};
         int result = run.entry(&context, args);
         if (result) status = report_failure(m, plan, result, context.at);
         ds_pages_free(arena, bytes);
@@ -94,7 +98,8 @@ static void end_stage(const ds_cpu_options *options, double *start, const char *
 ds_status ds_build(ds_module *m, const ds_cpu_options *options, ds_pool *pool, ds_built *b) {
     *b = (ds_built){0};
     ds_compiled recipes = {0};
-    ds_cpu_options once = {.target = ds_target_at(0), .prefix = "ds_constants", .optimise = 2, .runs_once = true, .cache = options->cache};
+    ds_cpu_options once = {
+        .target = ds_target_at(0), .prefix = "ds_constants", .optimise = 2, .runs_once = true, .cache = options->cache};
     ds_cpu_part parts[] = {{"main", options, &b->code}, {"constants", &once, &recipes}};
     double start = ds_stage_start();
     bool has_recipes = ds_module_find(m, "constants");

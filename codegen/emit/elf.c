@@ -1,6 +1,7 @@
-/* A minimal ELF64 writer for weights (System V gABI): one read-only large-data section, one pointer to it. Weights never pass through
- * LLVM, and code reaches them through the pointer, so that their size does not matter to the code model. Where no linker has to place
- * them, they do not pass through it, either: it links a few bytes in their place, and the section moves behind everything else. */
+/* A minimal ELF64 writer for weights (System V gABI): one read-only large-data section, one pointer to it. Weights
+ * never pass through LLVM, and code reaches them through the pointer, so that their size does not matter to the code
+ * model. Where no linker has to place them, they do not pass through it, either: it links a few bytes in their place,
+ * and the section moves behind everything else. */
 #include <elf.h>
 #include <string.h>
 
@@ -61,7 +62,8 @@ static void append_section(ds_string *out, uint64_t base, Elf64_Shdr *headers, c
     if (s->data) ds_string_append(out, s->data, (size_t)s->size);
 }
 
-void ds_weights_object(ds_string *before, ds_string *behind, const ds_target *target, const char *prefix, uint64_t bytes) {
+void ds_weights_object(ds_string *before, ds_string *behind, const ds_target *target, const char *prefix,
+                       uint64_t bytes) {
     bool x86 = strcmp(target->arch, "x86_64") == 0;
     Elf64_Shdr headers[SECTION_COUNT];
     Elf64_Ehdr head = {.e_type = ET_REL,
@@ -88,10 +90,12 @@ void ds_weights_object(ds_string *before, ds_string *behind, const ds_target *ta
                              .st_size = 8}};
     Elf64_Rela rela = {.r_info = ELF64_R_INFO(1, x86 ? R_X86_64_64 : R_AARCH64_ABS64)};
     const uint64_t null = 0, large = x86 ? 0x10000000u : 0;
-    const section weights = {SECTION_DATA, weights_section, SHT_PROGBITS, SHF_ALLOC | large, NULL, bytes, WEIGHTS_ALIGN, 0, 0, 0};
+    const section weights = {
+        SECTION_DATA, weights_section, SHT_PROGBITS, SHF_ALLOC | large, NULL, bytes, WEIGHTS_ALIGN, 0, 0, 0};
     const section rest[] = {
         {SECTION_POINTER, ".data.rel.ro", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, &null, 8, 8, 0, 0, 0},
-        {SECTION_RELA, ".rela.data.rel.ro", SHT_RELA, SHF_INFO_LINK, &rela, sizeof rela, 8, SECTION_SYMBOLS, SECTION_POINTER, sizeof rela},
+        {SECTION_RELA, ".rela.data.rel.ro", SHT_RELA, SHF_INFO_LINK, &rela, sizeof rela, 8, SECTION_SYMBOLS,
+         SECTION_POINTER, sizeof rela},
         {SECTION_SYMBOLS, ".symtab", SHT_SYMTAB, 0, symbols, sizeof symbols, 8, SECTION_STRINGS, 2, sizeof *symbols},
         {SECTION_STRINGS, ".strtab", SHT_STRTAB, 0, strings.data, strings.length, 1, 0, 0, 0},
         {SECTION_NAMES, ".shstrtab", SHT_STRTAB, 0, names, sizeof names, 1, 0, 0, 0},
@@ -114,13 +118,15 @@ bool ds_weights_move(void *file, uint64_t length, uint64_t offset, uint64_t byte
     char *start = file;
     if (length < sizeof head) return false;
     memcpy(&head, start, sizeof head);
-    if (head.e_shoff > length || (length - head.e_shoff) / sizeof at < head.e_shnum || head.e_shstrndx >= head.e_shnum) return false;
+    if (head.e_shoff > length || (length - head.e_shoff) / sizeof at < head.e_shnum || head.e_shstrndx >= head.e_shnum)
+        return false;
     memcpy(&section_names, start + head.e_shoff + head.e_shstrndx * sizeof at, sizeof at);
     for (size_t i = 0; i < head.e_shnum; i++) {
         char *place = start + head.e_shoff + i * sizeof at;
         memcpy(&at, place, sizeof at);
         uint64_t name = section_names.sh_offset + at.sh_name;
-        if (name > length - sizeof weights_section || memcmp(start + name, weights_section, sizeof weights_section)) continue;
+        if (name > length - sizeof weights_section || memcmp(start + name, weights_section, sizeof weights_section))
+            continue;
         at.sh_offset = offset;
         at.sh_size = bytes;
         memcpy(place, &at, sizeof at);

@@ -33,10 +33,12 @@ static size_t decode(const unsigned char *p, uint32_t *out_code) {
     return code < least[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : n;
 }
 
-/* What would end a comment early, or make it look other than it is (controls of lines and of the direction of writing). */
+/* What would end a comment early, or make it look other than it is (controls of lines and of the direction of
+ * writing). */
 static bool is_misleading(uint32_t code) {
     return code < 0x20 || code == '*' || code == '\\' || (code >= 0x7f && code < 0xa0) || code == 0x61c ||
-           (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) || code == 0xfeff;
+           (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2060 && code <= 0x206f) || code == 0xfeff;
 }
 
 /* Comments stay comments, whatever a model calls its tensors. */
@@ -58,13 +60,15 @@ static void print_argument(ds_string *out, const ds_signature *s, const ds_argum
     ds_string_printf(out, "': ");
     print_shape(out, a->type);
     ds_string_printf(out, ", as %s", ds_elem_facts(a->type->elem)->c_type);
-    if (a->tied >= 0) ds_string_printf(out, "; its data may be that of %s, which is then changed in place", s->inputs[a->tied].field);
+    if (a->tied >= 0)
+        ds_string_printf(out, "; its data may be that of %s, which is then changed in place", s->inputs[a->tied].field);
     ds_string_printf(out, " */\n");
 }
 
 static void print_requirements(ds_string *out, const ds_op *plan) {
     ds_requirement *list = ds_requirements_in(ds_op_block(plan, 0));
-    if (arrlenu(list)) ds_string_printf(out, "/* Checked while running (DS_BROKEN_PROMISE; context->at says which, from 0 on):\n");
+    if (arrlenu(list))
+        ds_string_printf(out, "/* Checked while running (DS_BROKEN_PROMISE; context->at says which, from 0 on):\n");
     for (size_t i = 0; i < arrlenu(list); i++) {
         ds_string text = {0};
         ds_requirement_print(&text, &list[i]);
@@ -81,7 +85,8 @@ static void print_requirements(ds_string *out, const ds_op *plan) {
 void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_output_options *o) {
     const ds_signature *s = &b->signature;
     const ds_op *plan = ds_module_find(m, "main");
-    const ds_expr *arena = ds_attr_to_expr(ds_op_attr(plan, "arena")), *lane = ds_attr_to_expr(ds_op_attr(plan, "lane_bytes"));
+    const ds_expr *arena = ds_attr_to_expr(ds_op_attr(plan, "arena")),
+                  *lane = ds_attr_to_expr(ds_op_attr(plan, "lane_bytes"));
     int64_t arena_bytes, lane_bytes;
     ds_string_printf(out, "/* Written by dsc from ");
     const char *slash = strrchr(o->source, '/');
@@ -98,13 +103,14 @@ void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_o
     if (s->input_count + s->output_count == 0) ds_string_printf(out, "    int unused;\n");
     ds_string_printf(out, "} %s_args;\n\n", o->prefix);
     ds_string_printf(out,
-                     "/* Runs the model. Returns 0 or a status; context->at then says which argument or requirement it is about. */\nint "
+                     "/* Runs the model. Returns 0 or a status; context->at then says which argument or requirement it "
+                     "is about. */\nint "
                      "%s(ds_context *context, %s_args *args);\n\n",
                      o->prefix, o->prefix);
-    ds_string_printf(
-        out,
-        "/* Bytes of arena (aligned to 64) for these extents and that many lanes of the pool (1 without). */\nuint64_t %s_arena_bytes(",
-        o->prefix);
+    ds_string_printf(out,
+                     "/* Bytes of arena (aligned to 64) for these extents and that many lanes of the pool (1 without). "
+                     "*/\nuint64_t %s_arena_bytes(",
+                     o->prefix);
     for (size_t i = 0; i < s->symbol_count; i++) ds_string_printf(out, "int64_t %s, ", s->parameters[i]);
     ds_string_printf(out, "int64_t lanes);\n");
     if (ds_expr_is_const(arena, &arena_bytes) && ds_expr_is_const(lane, &lane_bytes)) {

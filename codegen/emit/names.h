@@ -1,11 +1,12 @@
-/* Names of models and tensors -> names in C and C++ programs: valid, free of reserved ones, and not those of the C library. */
+/* Names of models and tensors -> names in C and C++ programs: valid, free of reserved ones, and not those of the C
+ * library. */
 #ifndef DS_NAMES_H
 #define DS_NAMES_H
 
 #include "ir/base/base.h"
 
-/* Letters and digits of ASCII and single underscores between them; digits in front, names that are reserved and empty ones are changed.
- * The result is a member of a struct, or a parameter. */
+/* Letters and digits of ASCII and single underscores between them; digits in front, names that are reserved and empty
+ * ones are changed. The result is a member of a struct, or a parameter. */
 const char *ds_name_member(ds_arena *arena, const char *text, const char *if_empty);
 /* False for keywords and macros. */
 bool ds_name_may_be_member(const char *name);

@@ -1,4 +1,5 @@
-/* Linking and writing. The linker (ld.lld, or cc for programs) works in a temporary folder; results are renamed into place. */
+/* Linking and writing. The linker (ld.lld, or cc for programs) works in a temporary folder; results are renamed into
+ * place. */
 #define _GNU_SOURCE
 #include "codegen/emit/output.h"
 
@@ -30,7 +31,8 @@ static ds_status run_tool(ds_diag *diag, const char **args) {
     int error = posix_spawnp(&pid, args[0], NULL, NULL, (char *const *)(uintptr_t)args, environ);
     if (error) return ds_report(diag, DS_ERROR, DS_E_link, NULL, "cannot start '%s': %s", args[0], strerror(error));
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-    if (!WIFEXITED(status) || WEXITSTATUS(status)) return ds_report(diag, DS_ERROR, DS_E_link, NULL, "'%s' failed", args[0]);
+    if (!WIFEXITED(status) || WEXITSTATUS(status))
+        return ds_report(diag, DS_ERROR, DS_E_link, NULL, "'%s' failed", args[0]);
     return DS_OK;
 }
 
@@ -128,18 +130,20 @@ static ds_status write_with_weights(writer *w, const char *object, const char *f
     if (status == DS_OK) status = ds_files_open(&files, w->diag, file, &all);
     if (status == DS_OK) {
         bool is_archive = all != linked, fits = true;
-        uint64_t weights = embedded(w).length, gap = (ALIGN - linked->length % ALIGN) % ALIGN, end = linked->length + gap;
+        uint64_t weights = embedded(w).length, gap = (ALIGN - linked->length % ALIGN) % ALIGN,
+                 end = linked->length + gap;
         size_t start = is_archive ? all->length - linked->length - linked->length % 2 : 0;
         char *bytes = ds_xmalloc(all->length);
         memcpy(bytes, all->bytes, all->length);
         if (weights) {
             fits = !is_archive || set_member_size(bytes + start - MEMBER_HEADER, end + weights);
             if (!fits || !ds_weights_move(bytes + start, linked->length, end, weights))
-                status =
-                    ds_report(w->diag, DS_ERROR, DS_E_link, NULL, fits ? "the object has no weights" : "an archive holds no such object");
+                status = ds_report(w->diag, DS_ERROR, DS_E_link, NULL,
+                                   fits ? "the object has no weights" : "an archive holds no such object");
         }
-        ds_span spans[] = {
-            {bytes, weights ? start + linked->length : all->length}, {zeros, weights ? (size_t)gap : 0}, {w->built->weights, weights}};
+        ds_span spans[] = {{bytes, weights ? start + linked->length : all->length},
+                           {zeros, weights ? (size_t)gap : 0},
+                           {w->built->weights, weights}};
         if (status == DS_OK) status = ds_file_write(w->diag, w->o->path, spans, DS_COUNT(spans));
         free(bytes);
     }
@@ -176,7 +180,8 @@ static ds_status link_program(writer *w, const char *out) {
     const char **args = NULL, *arch = w->o->target->arch;
     ds_status status = DS_OK;
     arrput(args, strcmp(arch, DSC_HOST_ARCH) ? ds_arena_printf(w->m->arena, "%s-linux-gnu-gcc", arch) : "cc");
-    const char *const flags[] = {"-O2", "-D_DEFAULT_SOURCE", ds_arena_printf(w->m->arena, "-DDS_MODEL=%s", w->o->prefix), "-o", out};
+    const char *const flags[] = {"-O2", "-D_DEFAULT_SOURCE",
+                                 ds_arena_printf(w->m->arena, "-DDS_MODEL=%s", w->o->prefix), "-o", out};
     for (size_t i = 0; i < DS_COUNT(flags); i++) arrput(args, flags[i]);
     status = write_objects(w, embedded(w), &args);
     if (w->o->external_weights) {
@@ -207,8 +212,12 @@ static ds_status write_main(writer *w, ds_form form) {
         DS_TRY(run_tool(w->diag, args));
         return write_with_weights(w, object, made);
     }
-    case DS_FORM_SHARED: DS_TRY(link_shared(w, made = temporary(w, "model.so"))); return copy_file(w, made, w->o->path, 0755);
-    case DS_FORM_PROGRAM: DS_TRY(link_program(w, made = temporary(w, "model"))); return copy_file(w, made, w->o->path, 0755);
+    case DS_FORM_SHARED:
+        DS_TRY(link_shared(w, made = temporary(w, "model.so")));
+        return copy_file(w, made, w->o->path, 0755);
+    case DS_FORM_PROGRAM:
+        DS_TRY(link_program(w, made = temporary(w, "model")));
+        return copy_file(w, made, w->o->path, 0755);
     }
     return DS_OK;
 }
@@ -226,7 +235,8 @@ static ds_status write_all(writer *w, ds_form form) {
 ds_status ds_output_write(ds_module *m, const ds_built *built, ds_form form, const ds_output_options *o) {
     writer w = {.m = m, .diag = m->cx->diag, .built = built, .o = o, .folder = "/tmp/dsc.XXXXXX"};
     double start = ds_stage_start();
-    if (!mkdtemp(w.folder)) return ds_report(w.diag, DS_ERROR, DS_E_file, NULL, "cannot make a temporary folder: %s", strerror(errno));
+    if (!mkdtemp(w.folder))
+        return ds_report(w.diag, DS_ERROR, DS_E_file, NULL, "cannot make a temporary folder: %s", strerror(errno));
     ds_status status = write_all(&w, form);
     for (size_t i = 0; i < arrlenu(w.files); i++) unlink(w.files[i]);
     rmdir(w.folder);

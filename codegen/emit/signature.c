@@ -13,9 +13,11 @@ static bool is_taken(const ds_signature *s, const char *field) {
 }
 
 /* With a number behind it where the name is taken. */
-static const char *unique(ds_module *m, const ds_signature *s, const char *name, bool taken(const ds_signature *, const char *)) {
+static const char *unique(ds_module *m, const ds_signature *s, const char *name,
+                          bool taken(const ds_signature *, const char *)) {
     const char *base = name, *gap = name[strlen(name) - 1] == '_' ? "" : "_";
-    for (int i = 2; taken(s, name) || !ds_name_may_be_member(name); i++) name = ds_arena_printf(m->arena, "%s%s%d", base, gap, i);
+    for (int i = 2; taken(s, name) || !ds_name_may_be_member(name); i++)
+        name = ds_arena_printf(m->arena, "%s%s%d", base, gap, i);
     return name;
 }
 
@@ -37,12 +39,14 @@ static void note_symbol(void *user, const char *name) {
 }
 
 static void add(ds_signature *s, ds_module *m, const ds_op *plan, size_t i, bool output) {
-    const ds_attr *attrs = ds_op_attr(plan, output ? "result_attrs" : "arg_attrs"), *tied = output ? ds_op_attr(plan, "tied") : NULL;
+    const ds_attr *attrs = ds_op_attr(plan, output ? "result_attrs" : "arg_attrs"),
+                  *tied = output ? ds_op_attr(plan, "tied") : NULL;
     const ds_type *type = ds_op_attr(plan, output ? "outputs" : "inputs")->items[i]->type;
     const ds_attr *name = attrs && i < attrs->count ? ds_attr_find(attrs->items[i], "ds.name") : NULL;
     const char *text = name ? name->text : ds_arena_printf(m->arena, output ? "output_%zu" : "input_%zu", i);
-    ds_argument a = {
-        text, field_name(m, s, text), type, ds_type_is_static(type), s->bytes, tied && i < tied->count ? tied->items[i]->integer : -1};
+    ds_argument a = {text,     field_name(m, s, text),
+                     type,     ds_type_is_static(type),
+                     s->bytes, tied && i < tied->count ? tied->items[i]->integer : -1};
     s->bytes += 16 + (a.is_static ? 0 : 8 * type->rank);
     for (size_t d = 0; !output && d < type->rank; d++) ds_expr_each_symbol(type->dims[d], note_symbol, s);
     if (output) arrput(s->outputs, a);
@@ -50,7 +54,8 @@ static void add(ds_signature *s, ds_module *m, const ds_op *plan, size_t i, bool
 }
 
 void ds_signature_open(ds_signature *s, ds_module *m, const ds_op *plan) {
-    *s = (ds_signature){.input_count = ds_op_attr(plan, "inputs")->count, .output_count = ds_op_attr(plan, "outputs")->count};
+    *s = (ds_signature){.input_count = ds_op_attr(plan, "inputs")->count,
+                        .output_count = ds_op_attr(plan, "outputs")->count};
     for (size_t i = 0; i < s->input_count; i++) add(s, m, plan, i, false);
     for (size_t i = 0; i < s->output_count; i++) add(s, m, plan, i, true);
     s->symbol_count = arrlenu(s->symbols);
@@ -60,7 +65,9 @@ void ds_signature_open(ds_signature *s, ds_module *m, const ds_op *plan) {
     }
 }
 
-void ds_signature_close(ds_signature *s) { arrfree(s->inputs), arrfree(s->outputs), arrfree(s->symbols), arrfree(s->parameters); }
+void ds_signature_close(ds_signature *s) {
+    arrfree(s->inputs), arrfree(s->outputs), arrfree(s->symbols), arrfree(s->parameters);
+}
 
 const char *ds_symbol_original(const ds_module *module, const char *symbol) {
     const ds_attr *a = ds_attr_find(ds_module_attr(module, "ds.symbols"), symbol);

@@ -1,4 +1,5 @@
-/* Headers whose macros and types a program may use beside a model's header: only read while dsc is built (codegen/names.cmake). */
+/* Headers whose macros and types a program may use beside a model's header: only read while dsc is built
+ * (codegen/names.cmake). */
 #include <assert.h>
 #include <complex.h>
 #include <ctype.h>

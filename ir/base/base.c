@@ -186,15 +186,17 @@ double ds_stage_start(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void ds_stage_print(double start, const char *name) { fprintf(stderr, "%8.1f ms  %s\n", 1e3 * (ds_stage_start() - start), name); }
+void ds_stage_print(double start, const char *name) {
+    fprintf(stderr, "%8.1f ms  %s\n", 1e3 * (ds_stage_start() - start), name);
+}
 
 /* ---- diagnostics ---- */
 
 const char *ds_error_text(ds_error_code code) {
     switch (code) {
     case DS_NO_CODE: break;
-#define DS_ERROR(name, number, text)                                                                                                       \
-    case DS_E_##name:                                                                                                                      \
+#define DS_ERROR(name, number, text)                                                                                   \
+    case DS_E_##name:                                                                                                  \
         return text;
 #include "errors.def"
 #undef DS_ERROR
@@ -238,7 +240,8 @@ static void append_line(ds_string *out, const ds_diag *diag, ds_spot spot) {
     ds_string_append(out, "^\n", 2);
 }
 
-static void append_json(ds_diag *diag, const char *severity, ds_error_code code, ds_spot spot, const char *where, const char *message) {
+static void append_json(ds_diag *diag, const char *severity, ds_error_code code, ds_spot spot, const char *where,
+                        const char *message) {
     ds_string *out = &diag->text;
     ds_string_printf(out, "{\"severity\":\"%s\",\"code\":\"DS%04d\",\"file\":", severity, (int)code);
     append_json_string(out, diag->file ? diag->file : "");
@@ -250,7 +253,8 @@ static void append_json(ds_diag *diag, const char *severity, ds_error_code code,
     ds_string_printf(out, "}\n");
 }
 
-static void append_text(ds_diag *diag, const char *severity, ds_error_code code, ds_spot spot, const char *where, const char *message) {
+static void append_text(ds_diag *diag, const char *severity, ds_error_code code, ds_spot spot, const char *where,
+                        const char *message) {
     ds_string *out = &diag->text;
     if (diag->file) ds_string_printf(out, "%s:", diag->file);
     if (spot.line) ds_string_printf(out, "%u:%u:", spot.line, spot.column);
@@ -262,8 +266,8 @@ static void append_text(ds_diag *diag, const char *severity, ds_error_code code,
     if (spot.line && diag->source) append_line(out, diag, spot);
 }
 
-static ds_status report(ds_diag *diag, ds_severity severity, ds_error_code code, ds_spot spot, const char *where, const char *format,
-                        va_list args) {
+static ds_status report(ds_diag *diag, ds_severity severity, ds_error_code code, ds_spot spot, const char *where,
+                        const char *format, va_list args) {
     static const char *const names[] = {"error", "warning", "note"};
     ds_string message = {0};
     string_vprintf(&message, format, args);
@@ -275,7 +279,8 @@ static ds_status report(ds_diag *diag, ds_severity severity, ds_error_code code,
     return code >= 400 ? DS_BUG : code >= 300 ? DS_UNSUPPORTED : DS_BAD_INPUT;
 }
 
-ds_status ds_report(ds_diag *diag, ds_severity severity, ds_error_code code, const char *where, const char *format, ...) {
+ds_status ds_report(ds_diag *diag, ds_severity severity, ds_error_code code, const char *where, const char *format,
+                    ...) {
     va_list args;
     va_start(args, format);
     ds_status status = report(diag, severity, code, (ds_spot){0, 0}, where, format, args);
@@ -283,7 +288,8 @@ ds_status ds_report(ds_diag *diag, ds_severity severity, ds_error_code code, con
     return status;
 }
 
-ds_status ds_report_at(ds_diag *diag, ds_severity severity, ds_error_code code, ds_spot spot, const char *where, const char *format, ...) {
+ds_status ds_report_at(ds_diag *diag, ds_severity severity, ds_error_code code, ds_spot spot, const char *where,
+                       const char *format, ...) {
     va_list args;
     va_start(args, format);
     ds_status status = report(diag, severity, code, spot, where, format, args);
@@ -295,7 +301,8 @@ ds_status ds_report_at(ds_diag *diag, ds_severity severity, ds_error_code code, 
 
 enum { LONGEST_SLIP = 64 };
 
-/* How many letters are put in, left out, changed or swapped with the next one, from one name to the other; case counts as nothing. */
+/* How many letters are put in, left out, changed or swapped with the next one, from one name to the other; case counts
+ * as nothing. */
 static size_t distance(const char *a, const char *b) {
     size_t n = strlen(a), m = strlen(b), rows[3][LONGEST_SLIP + 1];
     size_t *older = rows[0], *old = rows[1], *now = rows[2];
@@ -308,7 +315,8 @@ static size_t distance(const char *a, const char *b) {
             size_t best = old[k - 1] + (x != y);
             if (old[k] + 1 < best) best = old[k] + 1;
             if (now[k - 1] + 1 < best) best = now[k - 1] + 1;
-            bool swapped = i > 1 && k > 1 && x == tolower((unsigned char)b[k - 2]) && y == tolower((unsigned char)a[i - 2]);
+            bool swapped =
+                i > 1 && k > 1 && x == tolower((unsigned char)b[k - 2]) && y == tolower((unsigned char)a[i - 2]);
             if (swapped && older[k - 2] + 1 < best) best = older[k - 2] + 1;
             now[k] = best;
         }

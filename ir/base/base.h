@@ -2,7 +2,8 @@
  *
  * Ownership: an arena owns everything that was allocated from it until ds_arena_destroy. A ds_string owns its buffer.
  * Errors:    a function that reads input returns ds_status and says why through a ds_diag; it never prints or exits.
- *            Running out of memory ends the process with exit code 1 (ds_out_of_memory): there is nothing left to report with.
+ *            Running out of memory ends the process with exit code 1 (ds_out_of_memory): there is
+ *            nothing left to report with.
  */
 #ifndef DS_BASE_H
 #define DS_BASE_H
@@ -26,10 +27,10 @@
 /* The values are dsc's exit codes. */
 typedef enum { DS_OK = 0, DS_BAD_INPUT = 1, DS_BAD_USAGE = 2, DS_UNSUPPORTED = 3, DS_BUG = 4 } ds_status;
 
-#define DS_TRY(call)                                                                                                                       \
-    do {                                                                                                                                   \
-        ds_status try_status = (call);                                                                                                     \
-        if (try_status != DS_OK) return try_status;                                                                                        \
+#define DS_TRY(call)                                                                                                   \
+    do {                                                                                                               \
+        ds_status try_status = (call);                                                                                 \
+        if (try_status != DS_OK) return try_status;                                                                    \
     } while (0)
 
 #define DS_COUNT(array) (sizeof(array) / sizeof *(array))
@@ -53,7 +54,8 @@ DS_NORETURN void ds_out_of_memory(void);
 void *ds_xmalloc(size_t bytes);
 void *ds_xrealloc(void *old, size_t bytes);
 
-/* Memory for much data: zeros, aligned to 64 at least, in large pages where the system has them. The size is needed to free it. */
+/* Memory for much data: zeros, aligned to 64 at least, in large pages where the system has them. The size is needed to
+ * free it. */
 void *ds_pages_alloc(uint64_t bytes);
 void ds_pages_free(void *pages, uint64_t bytes);
 
@@ -91,23 +93,26 @@ typedef struct {
 
 /* Where messages go. One sink a compilation; not for use from several threads at once. */
 typedef struct {
-    const char *file;   /* name put before messages, or NULL */
-    const char *source; /* the file's text, whose lines are shown with messages that have a spot, or NULL; it must stay */
+    const char *file; /* name put before messages, or NULL */
+    const char
+        *source; /* the file's text, whose lines are shown with messages that have a spot, or NULL; it must stay */
     size_t source_length;
     bool json; /* one JSON object a line */
     int error_count;
     ds_string text; /* what was reported so far, ready to print */
 } ds_diag;
 
-/* Reports one message. `where` names the node, tensor or text position, or is NULL. Returns the status that belongs to the code. */
-ds_status ds_report(ds_diag *diag, ds_severity severity, ds_error_code code, const char *where, const char *format, ...) DS_PRINTF(5, 6);
+/* Reports one message. `where` names the node, tensor or text position, or is NULL. Returns the status that belongs to
+ * the code. */
+ds_status ds_report(ds_diag *diag, ds_severity severity, ds_error_code code, const char *where, const char *format, ...)
+    DS_PRINTF(5, 6);
 /* The same about a spot of the text: FILE:LINE:COLUMN before the message, the line with a caret below behind it. */
-ds_status ds_report_at(ds_diag *diag, ds_severity severity, ds_error_code code, ds_spot spot, const char *where, const char *format, ...)
-    DS_PRINTF(6, 7);
+ds_status ds_report_at(ds_diag *diag, ds_severity severity, ds_error_code code, ds_spot spot, const char *where,
+                       const char *format, ...) DS_PRINTF(6, 7);
 const char *ds_error_text(ds_error_code code);
 
-/* Of the names, the one that `wrong` is a slip of: the same but for case, or for a letter or two. NULL when none is near. Ask for one by
- * one: `best` is what this has returned before, or NULL. */
+/* Of the names, the one that `wrong` is a slip of: the same but for case, or for a letter or two. NULL when none is
+ * near. Ask for one by one: `best` is what this has returned before, or NULL. */
 const char *ds_nearer_name(const char *wrong, const char *best, const char *candidate);
 
 #endif

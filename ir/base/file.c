@@ -44,8 +44,9 @@ ds_status ds_files_open(ds_files *files, ds_diag *diag, const char *path, const 
     struct stat info;
     bool known = fstat(fd, &info) == 0;
     if (!known || !S_ISREG(info.st_mode)) {
-        ds_status status = known ? ds_report(diag, DS_ERROR, DS_E_file, NULL, "cannot read '%s': it is not a regular file", path)
-                                 : cannot(diag, "read", path);
+        ds_status status =
+            known ? ds_report(diag, DS_ERROR, DS_E_file, NULL, "cannot read '%s': it is not a regular file", path)
+                  : cannot(diag, "read", path);
         close(fd);
         return status;
     }

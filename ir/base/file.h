@@ -1,4 +1,5 @@
-/* Whole files: mapped for reading, written to a temporary beside the target and renamed, so that nothing is left half-written. */
+/* Whole files: mapped for reading, written to a temporary beside the target and renamed, so that nothing is left
+ * half-written. */
 #ifndef DS_FILE_H
 #define DS_FILE_H
 
@@ -27,6 +28,7 @@ typedef struct {
     size_t length;
 } ds_span;
 DS_MUST_USE ds_status ds_file_write(ds_diag *diag, const char *path, const ds_span *parts, size_t count);
-DS_MUST_USE ds_status ds_file_write_mode(ds_diag *diag, const char *path, const ds_span *parts, size_t count, unsigned mode);
+DS_MUST_USE ds_status ds_file_write_mode(ds_diag *diag, const char *path, const ds_span *parts, size_t count,
+                                         unsigned mode);
 
 #endif

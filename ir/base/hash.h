@@ -16,7 +16,8 @@ typedef struct {
 
 void ds_hasher_open(ds_hasher *h);
 void ds_hasher_add(ds_hasher *h, const void *bytes, size_t length);
-void ds_hasher_add_text(ds_hasher *h, const char *text); /* with its end, so that texts do not run into each other; NULL is "" */
+void ds_hasher_add_text(ds_hasher *h,
+                        const char *text); /* with its end, so that texts do not run into each other; NULL is "" */
 ds_digest ds_hasher_close(ds_hasher *h);
 
 #endif

@@ -74,7 +74,8 @@ static void verify_reduce(verifier *v, const ds_op *op) {
     const ds_block *combine = ds_op_block(op, 1);
     verify_points(v, op);
     if (v->status != DS_OK) return;
-    if (ds_op_attr(op, "init")->count != op->result_count) verify_fail(v, op, "there is not one initial value for every result");
+    if (ds_op_attr(op, "init")->count != op->result_count)
+        verify_fail(v, op, "there is not one initial value for every result");
     bool good = combine->arg_count == 2 * op->result_count && gives_results(op, 1);
     if (!good || !scalars_of((const ds_value *const *)combine->args, combine->arg_count, op, 0))
         verify_fail(v, op, "the second region does not combine accumulators and values into accumulators");
@@ -109,7 +110,8 @@ static bool is_exact(ds_elem from, ds_elem to) {
 
 static void verify_contraction(verifier *v, const ds_op *op) {
     static const char what[] = "an operand's elements are not all numbers of the result's";
-    const ds_elem lhs = ds_op_operand(op, 0)->type->elem, rhs = ds_op_operand(op, 1)->type->elem, sum = op->results[0].type->elem;
+    const ds_elem lhs = ds_op_operand(op, 0)->type->elem, rhs = ds_op_operand(op, 1)->type->elem,
+                  sum = op->results[0].type->elem;
     bool widens = is_exact(lhs, sum) && is_exact(rhs, sum); /* what a loop does where no instruction fits */
     if (!widens && !ds_mma_for(NULL, lhs, rhs, sum)) verify_fail(v, op, what);
     if (v->status != DS_OK) return;
@@ -132,7 +134,8 @@ static void verify_concat(verifier *v, const ds_op *op) {
         for (size_t k = 0; good && k < t->rank; k++) good = k == (size_t)axis || !differ(t->dims[k], result->dims[k]);
         if (good) sum = ds_expr_add(v->m->cx, sum, t->dims[axis]);
     }
-    if (!good || differ(sum, result->dims[axis])) verify_fail(v, op, "the inputs do not make up the result along the axis");
+    if (!good || differ(sum, result->dims[axis]))
+        verify_fail(v, op, "the inputs do not make up the result along the axis");
 }
 
 static void verify_same_elements(verifier *v, const ds_op *op) {
@@ -140,8 +143,10 @@ static void verify_same_elements(verifier *v, const ds_op *op) {
     uint64_t a, b;
     bool dense = !from->encoding && !to->encoding; /* else a view of what lies in memory, with its borders */
     bool counted = dense && ds_type_static_count(from, &a) && ds_type_static_count(to, &b);
-    if (from->elem != to->elem || (counted && a != b)) verify_fail(v, op, "input and result do not have the same elements");
-    if (op->kind == DS_GRAPH_encode && ds_type_with_encoding(v->m->cx, from, NULL) != ds_type_with_encoding(v->m->cx, to, NULL))
+    if (from->elem != to->elem || (counted && a != b))
+        verify_fail(v, op, "input and result do not have the same elements");
+    if (op->kind == DS_GRAPH_encode &&
+        ds_type_with_encoding(v->m->cx, from, NULL) != ds_type_with_encoding(v->m->cx, to, NULL))
         verify_fail(v, op, "input and result differ in more than their layout");
 }
 
@@ -169,13 +174,15 @@ static void verify_schedule(verifier *v, const ds_op *op) {
     if (!attr) return;
     const char *why = ds_schedule_read(v->m->cx, attr, &s);
     if (!why) ds_schedule_free(&s);
-    else if (v->status == DS_OK) v->status = ds_report(v->m->cx->diag, DS_ERROR, DS_E_schedule, ds_op_where(v->m, op), "%s", why);
+    else if (v->status == DS_OK)
+        v->status = ds_report(v->m->cx->diag, DS_ERROR, DS_E_schedule, ds_op_where(v->m, op), "%s", why);
 }
 
 static void verify_kernel_op(verifier *v, const ds_op *op) {
     const ds_block *body = ds_op_block(op, 0);
     const ds_op *yield = verify_yield(op, 0, DS_GRAPH_yield);
-    bool good = yield && yield->operand_count == op->result_count && body->arg_count == op->operand_count && op->result_count;
+    bool good =
+        yield && yield->operand_count == op->result_count && body->arg_count == op->operand_count && op->result_count;
     for (size_t i = 0; good && i < op->operand_count; i++) good = body->args[i]->type == ds_op_operand(op, i)->type;
     for (size_t i = 0; good && i < op->result_count; i++) good = ds_op_operand(yield, i)->type == op->results[i].type;
     if (!good) verify_fail(v, op, "operands, region arguments, yielded values and results do not fit together");
@@ -196,9 +203,12 @@ static void verify_item(verifier *v, const ds_op *op) {
 
 static void verify_extract(verifier *v, const ds_op *op) {
     const ds_value *from = ds_op_operand(op, 0);
-    bool good = is_tensor(from) && op->operand_count == from->type->rank + 1 && verify_is_scalar(&op->results[0], from->type->elem);
+    bool good = is_tensor(from) && op->operand_count == from->type->rank + 1 &&
+                verify_is_scalar(&op->results[0], from->type->elem);
     for (size_t i = 1; good && i < op->operand_count; i++) good = verify_is_scalar(ds_op_operand(op, i), DS_index);
-    if (!good) verify_fail(v, op, "there is not one position for every dimension of a tensor, or the result has another element type");
+    if (!good)
+        verify_fail(
+            v, op, "there is not one position for every dimension of a tensor, or the result has another element type");
 }
 
 /* ---- branches and loops ---- */
@@ -218,16 +228,19 @@ static void verify_branches(verifier *v, const ds_op *op) {
         for (size_t i = 0; good && i < op->result_count; i++)
             good = same_kind_of_tensor(ds_op_operand(yield, i)->type, op->results[i].type);
     }
-    if (!good) verify_fail(v, op, "the condition is not one bool, or a branch does not give values of the results' types");
+    if (!good)
+        verify_fail(v, op, "the condition is not one bool, or a branch does not give values of the results' types");
 }
 
 static void verify_turns(verifier *v, const ds_op *op) {
     const ds_op *yield = verify_yield(op, 0, DS_GRAPH_yield);
     const ds_block *body = ds_op_block(op, 0);
     size_t conditional = ds_op_attr(op, "conditional") != NULL, carried = op->operand_count - conditional;
-    bool good = yield && op->operand_count >= conditional && carried <= op->result_count && body->arg_count == carried &&
-                yield->operand_count == op->result_count + conditional && (!conditional || ds_op_attr(op, "turns"));
-    if (good && conditional) good = ds_op_operand(op, 0)->type->elem == DS_b1 && ds_op_operand(yield, 0)->type->elem == DS_b1;
+    bool good = yield && op->operand_count >= conditional && carried <= op->result_count &&
+                body->arg_count == carried && yield->operand_count == op->result_count + conditional &&
+                (!conditional || ds_op_attr(op, "turns"));
+    if (good && conditional)
+        good = ds_op_operand(op, 0)->type->elem == DS_b1 && ds_op_operand(yield, 0)->type->elem == DS_b1;
     for (size_t i = 0; good && i < op->result_count; i++) {
         const ds_type *result = op->results[i].type, *next = ds_op_operand(yield, conditional + i)->type;
         if (i < carried)
@@ -249,8 +262,8 @@ static bool are_described(const ds_attr *dicts, size_t count) {
     bool good = !dicts || dicts->count == count;
     for (size_t i = 0; good && dicts && i < count; i++) {
         const ds_attr *d = dicts->items[i];
-        good =
-            has_kind(d, "ds.name", DS_ATTR_STRING) && has_kind(d, "ds.recipe", DS_ATTR_INT) && has_kind(d, "ds.constant", DS_ATTR_ELEMENTS);
+        good = has_kind(d, "ds.name", DS_ATTR_STRING) && has_kind(d, "ds.recipe", DS_ATTR_INT) &&
+               has_kind(d, "ds.constant", DS_ATTR_ELEMENTS);
     }
     return good;
 }
@@ -275,8 +288,10 @@ void verify_function(verifier *v, const ds_op *func) {
         const ds_type *t = body->args[i]->type;
         const ds_attr *recipe = attrs ? ds_attr_find(attrs->items[i], "ds.recipe") : NULL,
                       *constant = attrs ? ds_attr_find(attrs->items[i], "ds.constant") : NULL;
-        if (t->kind == DS_TYPE_TENSOR && !has_usable_type(t)) verify_fail(v, func, "an argument is not a tensor that can be");
-        if (recipe && !has_recipe(v->m, recipe, t)) verify_fail(v, func, "@constants does not give the result that an argument stands for");
+        if (t->kind == DS_TYPE_TENSOR && !has_usable_type(t))
+            verify_fail(v, func, "an argument is not a tensor that can be");
+        if (recipe && !has_recipe(v->m, recipe, t))
+            verify_fail(v, func, "@constants does not give the result that an argument stands for");
         if (of_constants && (!constant || constant->type != t))
             verify_fail(v, func, "an argument of @constants is not a constant of its type");
     }
@@ -292,7 +307,8 @@ void verify_graph(verifier *v, const ds_op *op) {
         return;
     }
     for (size_t i = 0; i < op->operand_count; i++)
-        if (!is_tensor(ds_op_operand(op, i)) && !is_transient(ds_op_operand(op, i)->type)) verify_fail(v, op, "an operand is not a tensor");
+        if (!is_tensor(ds_op_operand(op, i)) && !is_transient(ds_op_operand(op, i)->type))
+            verify_fail(v, op, "an operand is not a tensor");
     for (size_t i = 0; i < op->result_count; i++)
         if (!has_usable_type(op->results[i].type)) verify_fail(v, op, "a result is not a tensor that can be");
     if (v->status != DS_OK) return;

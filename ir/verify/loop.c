@@ -32,11 +32,13 @@ static bool same_shape(const ds_type *a, const ds_type *b) {
 
 static bool is_number(const ds_type *t) {
     ds_elem_class class = ds_elem_facts(t->elem)->class;
-    return (t->kind == DS_TYPE_SCALAR || t->kind == DS_TYPE_VECTOR) && class != DS_CLASS_STRING && class != DS_CLASS_COMPLEX;
+    return (t->kind == DS_TYPE_SCALAR || t->kind == DS_TYPE_VECTOR) && class != DS_CLASS_STRING &&
+           class != DS_CLASS_COMPLEX;
 }
 
 static bool is_vector(const ds_type *t) {
-    return t->kind == DS_TYPE_VECTOR && t->rank && t->rank <= VERIFY_MOST_LANES && (t->rank & (t->rank - 1)) == 0 && is_number(t);
+    return t->kind == DS_TYPE_VECTOR && t->rank && t->rank <= VERIFY_MOST_LANES && (t->rank & (t->rank - 1)) == 0 &&
+           is_number(t);
 }
 
 static bool is_defined_for(const scalar_facts *facts, ds_elem elem) {
@@ -55,7 +57,8 @@ static void verify_scalar(verifier *v, const ds_op *op, const scalar_facts *fact
     const ds_type *t = ds_op_operand(op, first)->type, *condition = ds_op_operand(op, 0)->type;
     bool good = is_number(result) && is_number(t) && same_shape(result, t);
     if (facts->rule == SECOND) good = good && condition->elem == DS_b1 && same_shape(condition, t);
-    for (size_t i = first; facts->rule != ANY && i < facts->operands; i++) good = good && ds_op_operand(op, i)->type == t;
+    for (size_t i = first; facts->rule != ANY && i < facts->operands; i++)
+        good = good && ds_op_operand(op, i)->type == t;
     if (facts->rule == BOOL) good = good && result->elem == DS_b1;
     else if (facts->rule != ANY) good = good && result == t;
     if (op->kind == DS_LOOP_bitcast) good = good && ds_elem_facts(t->elem)->bits == ds_elem_facts(result->elem)->bits;
@@ -76,12 +79,15 @@ static void verify_access(verifier *v, const ds_op *op, size_t before, const ds_
     const ds_attr *map = ds_op_attr(op, "map");
     size_t masked = ds_op_attr(op, "masked") != NULL, lanes = value->kind == DS_TYPE_VECTOR ? value->rank : 1;
     const ds_value *buffer = op->operand_count > before ? ds_op_operand(op, before) : NULL;
-    if (!buffer || !is_buffer(buffer) || map->count != 1 || (size_t)map->integer + before + 1 + masked != op->operand_count) {
+    if (!buffer || !is_buffer(buffer) || map->count != 1 ||
+        (size_t)map->integer + before + 1 + masked != op->operand_count) {
         verify_fail(v, op, "there is not one index operand for every dim of the map");
         return;
     }
-    bool good = is_number(value) && buffer->type->elem == value->elem && (value->kind == DS_TYPE_SCALAR || is_vector(value));
-    for (size_t i = before + 1; good && i + masked < op->operand_count; i++) good = is_position_of(ds_op_operand(op, i), lanes);
+    bool good =
+        is_number(value) && buffer->type->elem == value->elem && (value->kind == DS_TYPE_SCALAR || is_vector(value));
+    for (size_t i = before + 1; good && i + masked < op->operand_count; i++)
+        good = is_position_of(ds_op_operand(op, i), lanes);
     if (good && masked) {
         const ds_type *mask = ds_op_operand(op, op->operand_count - 1)->type;
         good = mask->elem == DS_b1 && same_shape(mask, value);
@@ -93,14 +99,16 @@ static void verify_for(verifier *v, const ds_op *op) {
     const ds_block *body = ds_op_block(op, 0);
     size_t carried = op->operand_count - 3;
     const ds_op *yield = verify_yield(op, 0, DS_LOOP_yield);
-    bool good = op->result_count == carried && body->arg_count == carried + 1 && yield && yield->operand_count == carried;
+    bool good =
+        op->result_count == carried && body->arg_count == carried + 1 && yield && yield->operand_count == carried;
     for (size_t i = 0; good && i < 3; i++) good = is_position(ds_op_operand(op, i));
     good = good && is_position(body->args[0]);
     for (size_t i = 0; good && i < carried; i++) {
         const ds_type *t = ds_op_operand(op, 3 + i)->type;
         good = op->results[i].type == t && body->args[i + 1]->type == t && ds_op_operand(yield, i)->type == t;
     }
-    if (!good) verify_fail(v, op, "bounds, carried values, region arguments, yielded values and results do not fit together");
+    if (!good)
+        verify_fail(v, op, "bounds, carried values, region arguments, yielded values and results do not fit together");
 }
 
 static void verify_parallel(verifier *v, const ds_op *op) {
@@ -117,12 +125,14 @@ static void verify_fold(verifier *v, const ds_op *op) {
     bool good = n && n <= 16 && op->result_count == n && body->arg_count == 2 * n && yield && yield->operand_count == n;
     for (size_t i = 0; good && i < n; i++) {
         const ds_type *t = ds_op_operand(op, i)->type;
-        good = is_vector(t) && same_shape(t, ds_op_operand(op, 0)->type) && verify_is_scalar(&op->results[i], t->elem) &&
-               verify_is_scalar(body->args[i], t->elem) && verify_is_scalar(body->args[n + i], t->elem) &&
-               verify_is_scalar(ds_op_operand(yield, i), t->elem);
+        good = is_vector(t) && same_shape(t, ds_op_operand(op, 0)->type) &&
+               verify_is_scalar(&op->results[i], t->elem) && verify_is_scalar(body->args[i], t->elem) &&
+               verify_is_scalar(body->args[n + i], t->elem) && verify_is_scalar(ds_op_operand(yield, i), t->elem);
     }
-    for (const ds_op *inner = body->first; good && inner != body->last; inner = inner->next) good = ds_op_is_scalar(inner);
-    if (!good) verify_fail(v, op, "vectors, the region of scalars that combines two lanes, and results do not fit together");
+    for (const ds_op *inner = body->first; good && inner != body->last; inner = inner->next)
+        good = ds_op_is_scalar(inner);
+    if (!good)
+        verify_fail(v, op, "vectors, the region of scalars that combines two lanes, and results do not fit together");
 }
 
 static void verify_transpose(verifier *v, const ds_op *op) {
@@ -149,11 +159,12 @@ static bool is_buffer_of(const ds_value *v, ds_elem elem) { return is_buffer(v) 
 static bool has_counts(const ds_op *op) {
     int64_t unroll = ds_op_int(op, "unroll", 1), ahead = ds_op_int(op, "ahead", 0), near = ds_op_int(op, "near", 0),
             line = ds_op_int(op, "line", 64);
-    return unroll >= 1 && unroll <= 16 && ahead >= 0 && ahead <= 64 && near >= 0 && near <= 1024 && line >= 16 && line <= 1024 &&
-           (line & (line - 1)) == 0;
+    return unroll >= 1 && unroll <= 16 && ahead >= 0 && ahead <= 64 && near >= 0 && near <= 1024 && line >= 16 &&
+           line <= 1024 && (line & (line - 1)) == 0;
 }
 
-/* operands: A, B, a position for each row, one for each column; then masks of columns where `masked`, and what to prefetch where `ahead` */
+/* operands: A, B, a position for each row, one for each column; then masks of columns where `masked`, and what to
+ * prefetch where `ahead` */
 static void verify_tile(verifier *v, const ds_op *op) {
     int64_t rows = ds_op_int(op, "rows", 0), columns = ds_op_int(op, "columns", 0), lanes = ds_op_int(op, "lanes", 0);
     const ds_mma *mma = ds_mma_of(op);
@@ -161,14 +172,18 @@ static void verify_tile(verifier *v, const ds_op *op) {
         verify_fail(v, op, "there is no such way to multiply vectors");
         return;
     }
-    if (!has_counts(op)) verify_fail(v, op, "unrolled by 1 to 16 steps, fetching up to 64 lines ahead and 1024 near, of 16 to 1024 bytes");
-    size_t dims = ds_op_attr(op, "window")->count, masked = ds_op_attr(op, "masked") != NULL, ahead = ds_op_attr(op, "ahead") != NULL;
+    if (!has_counts(op))
+        verify_fail(v, op,
+                    "unrolled by 1 to 16 steps, fetching up to 64 lines ahead and 1024 near, of 16 to 1024 bytes");
+    size_t dims = ds_op_attr(op, "window")->count, masked = ds_op_attr(op, "masked") != NULL,
+           ahead = ds_op_attr(op, "ahead") != NULL;
     bool good = rows >= 1 && rows <= 16 && columns >= 1 && columns <= 16 && rows * columns <= 128 && lanes >= 1 &&
                 lanes <= VERIFY_MOST_LANES && (lanes & (lanes - 1)) == 0 && dims <= VERIFY_MOST_RANK;
     good = good && ds_op_attr(op, "lhs")->count == dims && ds_op_attr(op, "rhs")->count == dims;
     size_t positions = good ? (size_t)(rows + columns) : 0;
-    good = good && op->operand_count == 2 + positions + masked * (size_t)columns + ahead && is_buffer_of(ds_op_operand(op, 0), mma->lhs) &&
-           is_buffer_of(ds_op_operand(op, 1), mma->rhs) && op->result_count == (size_t)(rows * columns);
+    good = good && op->operand_count == 2 + positions + masked * (size_t)columns + ahead &&
+           is_buffer_of(ds_op_operand(op, 0), mma->lhs) && is_buffer_of(ds_op_operand(op, 1), mma->rhs) &&
+           op->result_count == (size_t)(rows * columns);
     for (size_t i = 2; good && i < 2 + positions; i++) good = is_position(ds_op_operand(op, i));
     for (size_t i = 2 + positions; good && i + ahead < op->operand_count; i++) {
         const ds_type *mask = ds_op_operand(op, i)->type;
@@ -193,8 +208,8 @@ static void verify_apply(verifier *v, const ds_op *op) {
     const ds_attr *map = ds_op_attr(op, "map");
     const ds_type *t = op->results[0].type;
     size_t lanes = is_vector(t) ? t->rank : 1;
-    bool good = map->count == 1 && (size_t)map->integer == op->operand_count && is_position_of(&op->results[0], lanes) &&
-                op->operand_count <= VERIFY_MOST_RANK;
+    bool good = map->count == 1 && (size_t)map->integer == op->operand_count &&
+                is_position_of(&op->results[0], lanes) && op->operand_count <= VERIFY_MOST_RANK;
     for (size_t i = 0; good && i < op->operand_count; i++) good = is_position_of(ds_op_operand(op, i), lanes);
     if (!good) verify_fail(v, op, "the map has not one position for every dim, and one result");
 }
@@ -204,12 +219,14 @@ static void verify_position(verifier *v, const ds_op *op) {
     const ds_attr *over = outer ? ds_op_attr(outer, "over") : NULL;
     size_t dims = outer && outer->result_count ? outer->results[0].type->rank + (over ? over->count : 0) : 0;
     int64_t dim = ds_op_int(op, "dim", 0);
-    if (!is_position(&op->results[0]) || dim < 0 || dim >= (int64_t)dims) verify_fail(v, op, "no dimension of the iteration space");
+    if (!is_position(&op->results[0]) || dim < 0 || dim >= (int64_t)dims)
+        verify_fail(v, op, "no dimension of the iteration space");
 }
 
 /* Of ops whose operands and results alone say whether they fit. */
 static bool types_fit(const ds_op *op) {
-    const ds_value *result = op->result_count ? &op->results[0] : NULL, *operand = op->operand_count ? ds_op_operand(op, 0) : NULL;
+    const ds_value *result = op->result_count ? &op->results[0] : NULL,
+                   *operand = op->operand_count ? ds_op_operand(op, 0) : NULL;
     switch (op->kind) {
     case DS_LOOP_shift: return is_buffer(operand) && result->type == operand->type && is_position(ds_op_operand(op, 1));
     case DS_LOOP_lanes: return is_vector(result->type) && result->type->elem == DS_index;

@@ -29,13 +29,15 @@ static bool are_types_of(const ds_attr *types, const ds_block *body, size_t firs
     for (size_t i = 0; i < types->count; i++) {
         const ds_type *t = types->items[i]->type;
         const ds_value *arg = body->args[first + i];
-        if (t->kind != DS_TYPE_TENSOR || t->rank > VERIFY_MOST_RANK || !is_buffer(arg) || arg->type->elem != t->elem) return false;
+        if (t->kind != DS_TYPE_TENSOR || t->rank > VERIFY_MOST_RANK || !is_buffer(arg) || arg->type->elem != t->elem)
+            return false;
     }
     return true;
 }
 
 void verify_plan(verifier *v, const ds_op *func) {
-    const ds_attr *inputs = ds_op_attr(func, "inputs"), *outputs = ds_op_attr(func, "outputs"), *tied = ds_op_attr(func, "tied");
+    const ds_attr *inputs = ds_op_attr(func, "inputs"), *outputs = ds_op_attr(func, "outputs"),
+                  *tied = ds_op_attr(func, "tied");
     const ds_block *body = ds_op_block(func, 0);
     bool good = outputs && ds_op_attr(func, "arena") && ds_op_attr(func, "lane_bytes") &&
                 body->arg_count == inputs->count + outputs->count && describes_arguments(func, inputs->count) &&
@@ -52,8 +54,9 @@ static void verify_call(verifier *v, const ds_op *op) {
     const ds_op *kernel = ds_module_find(v->m, ds_op_text(op, "kernel", ""));
     const ds_attr *scratch = ds_op_attr(op, "scratch"), *of_kernel = kernel ? ds_op_attr(kernel, "scratch") : NULL;
     const ds_block *body = kernel ? ds_op_block(kernel, 0) : NULL;
-    bool good = of_kernel && of_kernel->count == scratch->count && ds_op_attr(kernel, "symbols") == ds_op_attr(op, "symbols") &&
-                ds_op_attr(kernel, "pieces") && op->operand_count + scratch->count == body->arg_count;
+    bool good = of_kernel && of_kernel->count == scratch->count &&
+                ds_op_attr(kernel, "symbols") == ds_op_attr(op, "symbols") && ds_op_attr(kernel, "pieces") &&
+                op->operand_count + scratch->count == body->arg_count;
     for (size_t i = 0; good && i < op->operand_count; i++) good = ds_op_operand(op, i)->type == body->args[i]->type;
     if (!good) verify_fail(v, op, "buffers, symbols and scratch memory are not those of a kernel of this name");
 }
@@ -67,7 +70,8 @@ static bool read_fits(const ds_op *op) {
 
 static bool are_cells(const ds_op *op, size_t count) {
     bool good = op->operand_count == count;
-    for (size_t i = 0; good && i < count; i++) good = ds_op_operand(op, i)->op && ds_op_operand(op, i)->op->kind == DS_PLAN_cell;
+    for (size_t i = 0; good && i < count; i++)
+        good = ds_op_operand(op, i)->op && ds_op_operand(op, i)->op->kind == DS_PLAN_cell;
     return good;
 }
 

@@ -1,6 +1,6 @@
-/* Checks that hold for every op: counts of operands, results and regions, attributes, definition before use, terminators, and where an
- * op may stand. Rules of a dialect's own ops are in the other files. What passes is safe for every pass and for code generation; what only
- * running would show is not checked. */
+/* Checks that hold for every op: counts of operands, results and regions, attributes, definition before use,
+ * terminators, and where an op may stand. Rules of a dialect's own ops are in the other files. What passes is safe for
+ * every pass and for code generation; what only running would show is not checked. */
 #include "ir/verify/verify.h"
 
 #include <string.h>
@@ -9,7 +9,8 @@
 #include "ir/schema.h"
 
 static void count_fail(verifier *v, const ds_op *op, size_t count, const char *what, const char *spec) {
-    const char *text = ds_arena_printf(v->m->arena, "%zu %s%s instead of: %s", count, what, count == 1 ? "" : "s", *spec ? spec : "none");
+    const char *text = ds_arena_printf(v->m->arena, "%zu %s%s instead of: %s", count, what, count == 1 ? "" : "s",
+                                       *spec ? spec : "none");
     verify_fail(v, op, text);
 }
 
@@ -17,7 +18,9 @@ void verify_fail(verifier *v, const ds_op *op, const char *what) {
     if (v->status == DS_OK) v->status = ds_op_report(v->m, op, DS_E_verify, "%s", what);
 }
 
-bool verify_is_scalar(const ds_value *v, ds_elem elem) { return v->type->kind == DS_TYPE_SCALAR && v->type->elem == elem; }
+bool verify_is_scalar(const ds_value *v, ds_elem elem) {
+    return v->type->kind == DS_TYPE_SCALAR && v->type->elem == elem;
+}
 
 const ds_op *verify_yield(const ds_op *op, size_t region, ds_op_kind kind) {
     const ds_op *last = region < op->region_count ? ds_op_block(op, region)->last : NULL;
@@ -29,7 +32,9 @@ static void define(verifier *v, const ds_value *value) {
     v->defined[value->id] = 1;
 }
 
-static bool is_defined(const verifier *v, const ds_value *value) { return value->id < arrlenu(v->defined) && v->defined[value->id]; }
+static bool is_defined(const verifier *v, const ds_value *value) {
+    return value->id < arrlenu(v->defined) && v->defined[value->id];
+}
 
 /* "lhs rhs bias? rest..." against a count */
 static bool count_fits(const char *spec, size_t count) {
@@ -53,15 +58,18 @@ static void verify_require(verifier *v, const ds_op *op) {
 
 /* ---- where ops may stand ---- */
 
-static bool is_of(const ds_op *op, const char *dialect) { return strncmp(ds_op_facts(op->kind)->name, dialect, strlen(dialect)) == 0; }
+static bool is_of(const ds_op *op, const char *dialect) {
+    return strncmp(ds_op_facts(op->kind)->name, dialect, strlen(dialect)) == 0;
+}
 
 static bool may_stand(const ds_op *op, verify_place place) {
     if (op->kind == DS_RETURN) return place != AT_POINT && op->block->region->op->kind == DS_FUNC;
     switch (place) {
-    case IN_GRAPH: return (is_of(op, "graph.") && op->kind != DS_GRAPH_extract) || is_of(op, "onnx.") || op->kind == DS_OPAQUE;
+    case IN_GRAPH:
+        return (is_of(op, "graph.") && op->kind != DS_GRAPH_extract) || is_of(op, "onnx.") || op->kind == DS_OPAQUE;
     case AT_POINT:
-        return ds_op_is_scalar(op) || op->kind == DS_LOOP_constant || op->kind == DS_LOOP_position || op->kind == DS_LOOP_apply ||
-               op->kind == DS_GRAPH_extract || op->kind == DS_GRAPH_yield;
+        return ds_op_is_scalar(op) || op->kind == DS_LOOP_constant || op->kind == DS_LOOP_position ||
+               op->kind == DS_LOOP_apply || op->kind == DS_GRAPH_extract || op->kind == DS_GRAPH_yield;
     case IN_LOOPS: return is_of(op, "loop.") && op->kind != DS_LOOP_position;
     default: return is_of(op, "plan.");
     }
@@ -81,10 +89,13 @@ static void verify_counts(verifier *v, const ds_op *op) {
     const ds_op_info *info = ds_op_facts(op->kind);
     if (op->kind == DS_OPAQUE) return;
     bool is_onnx = is_of(op, "onnx.");
-    if (!is_onnx && !count_fits(info->operands, op->operand_count)) count_fail(v, op, op->operand_count, "operand", info->operands);
+    if (!is_onnx && !count_fits(info->operands, op->operand_count))
+        count_fail(v, op, op->operand_count, "operand", info->operands);
     if (!count_fits(info->results, op->result_count)) count_fail(v, op, op->result_count, "result", info->results);
     if (info->regions >= 0 && op->region_count != (size_t)info->regions)
-        verify_fail(v, op, ds_arena_printf(v->m->arena, "there are %zu regions instead of %d", op->region_count, info->regions));
+        verify_fail(
+            v, op,
+            ds_arena_printf(v->m->arena, "there are %zu regions instead of %d", op->region_count, info->regions));
 }
 
 static void verify_rules(verifier *v, const ds_op *op, verify_place place) {
@@ -108,8 +119,10 @@ static void verify_op(verifier *v, const ds_op *op, verify_place place) {
     if ((info->traits & DS_TERMINATOR || op->kind == DS_LOOP_yield || op->kind == DS_PLAN_yield) && op->next)
         verify_fail(v, op, "a terminator is not the last op of its block");
     if (v->status == DS_OK) verify_rules(v, op, place);
-    for (size_t r = 0; v->status == DS_OK && r < op->region_count; r++) verify_block(v, ds_op_block(op, r), place_within(op, place));
-    if (op->kind == DS_FUNC && v->status == DS_OK && (!ds_op_block(op, 0)->last || ds_op_block(op, 0)->last->kind != DS_RETURN))
+    for (size_t r = 0; v->status == DS_OK && r < op->region_count; r++)
+        verify_block(v, ds_op_block(op, r), place_within(op, place));
+    if (op->kind == DS_FUNC && v->status == DS_OK &&
+        (!ds_op_block(op, 0)->last || ds_op_block(op, 0)->last->kind != DS_RETURN))
         verify_fail(v, op, "a function does not end with func.return");
     for (size_t i = 0; i < op->result_count; i++) define(v, &op->results[i]);
 }
@@ -168,8 +181,10 @@ static void check_symbol(void *user, const char *name) {
 static void check_symbols(void *user, ds_op *op) {
     symbols *s = user;
     s->op = op;
-    for (size_t i = 0; i < op->attr_count && s->v->status == DS_OK; i++) ds_attr_each_symbol(op->attrs[i].value, check_symbol, s);
-    for (size_t i = 0; i < op->result_count && s->v->status == DS_OK; i++) each_symbol_of(op->results[i].type, check_symbol, s);
+    for (size_t i = 0; i < op->attr_count && s->v->status == DS_OK; i++)
+        ds_attr_each_symbol(op->attrs[i].value, check_symbol, s);
+    for (size_t i = 0; i < op->result_count && s->v->status == DS_OK; i++)
+        each_symbol_of(op->results[i].type, check_symbol, s);
     if (op->kind != DS_PLAN_call || s->v->status != DS_OK) return;
     const ds_attr *passed = ds_op_attr(op, "symbols");
     for (size_t i = 0; i < passed->count; i++) check_symbol(s, passed->items[i]->text);
@@ -187,7 +202,8 @@ static bool is_reserved(const char *name) {
 
 static void check_input_symbol(void *user, const char *name) {
     symbols *s = user;
-    const char *what = is_reserved(name) ? "is a word of dsc's own" : "is the whole extent of no input, so that no call tells its value";
+    const char *what = is_reserved(name) ? "is a word of dsc's own"
+                                         : "is the whole extent of no input, so that no call tells its value";
     if (!is_reserved(name) && hmgeti(s->known, ds_context_name(s->v->m->cx, name)) >= 0) return;
     verify_fail(s->v, s->op, ds_arena_printf(s->v->m->arena, "symbol '%s' %s", name, what));
 }
@@ -203,7 +219,8 @@ static void verify_inputs(verifier *v, const ds_op *func) {
         for (size_t k = 0; t->kind == DS_TYPE_TENSOR && k < t->rank; k++)
             if (t->dims[k]->kind == DS_EXPR_SYMBOL) note_symbol(&s, t->dims[k]->name);
     }
-    for (size_t i = 0; i < count; i++) each_symbol_of(inputs ? inputs->items[i]->type : body->args[i]->type, check_input_symbol, &s);
+    for (size_t i = 0; i < count; i++)
+        each_symbol_of(inputs ? inputs->items[i]->type : body->args[i]->type, check_input_symbol, &s);
     hmfree(s.known);
 }
 
@@ -224,7 +241,8 @@ static void verify_symbols(verifier *v, ds_op *func) {
 ds_status ds_module_verify(ds_module *module) {
     verifier v = {.m = module};
     verify_block(&v, module->body.block, IN_GRAPH);
-    for (ds_op *func = module->body.block->first; func && v.status == DS_OK; func = func->next) verify_symbols(&v, func);
+    for (ds_op *func = module->body.block->first; func && v.status == DS_OK; func = func->next)
+        verify_symbols(&v, func);
     const ds_op *model = ds_module_find(module, "main");
     if (model && v.status == DS_OK) verify_inputs(&v, model);
     arrfree(v.defined);

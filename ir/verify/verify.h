@@ -12,7 +12,10 @@ typedef enum {
     IN_PLAN
 } verify_place;
 
-enum { VERIFY_MOST_RANK = 24 /* of a tensor, and dims of an op; passes have room for as many */, VERIFY_MOST_LANES = 64 };
+enum {
+    VERIFY_MOST_RANK = 24 /* of a tensor, and dims of an op; passes have room for as many */,
+    VERIFY_MOST_LANES = 64
+};
 
 typedef struct {
     ds_module *m;
@@ -22,7 +25,8 @@ typedef struct {
 
 void verify_fail(verifier *v, const ds_op *op, const char *what); /* the first one counts */
 bool verify_is_scalar(const ds_value *v, ds_elem elem);
-const ds_op *verify_yield(const ds_op *op, size_t region, ds_op_kind kind); /* the last op of a region, if it is of the kind */
+const ds_op *verify_yield(const ds_op *op, size_t region,
+                          ds_op_kind kind); /* the last op of a region, if it is of the kind */
 
 void verify_graph(verifier *v, const ds_op *op);
 void verify_function(verifier *v, const ds_op *func); /* a function of tensors */

@@ -1,4 +1,5 @@
-/* Attention and what belongs to it: two contractions with a masked softmax between them, rotary positions, gated units. */
+/* Attention and what belongs to it: two contractions with a masked softmax between them, rotary positions, gated
+ * units. */
 #include <math.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ static ds_status split_heads(dec *d, ds_value **x, int64_t heads) {
     if (t->rank == 4) return DS_OK;
     if (t->rank != 3 || heads < 1)
         return dec_fail(d, DS_E_shape, "queries, keys and values need rank 4, or rank 3 with their numbers of heads");
-    const ds_expr *count = dec_const(d, heads), *dims[] = {t->dims[0], t->dims[1], count, ds_expr_floordiv(d->cx, t->dims[2], count)};
+    const ds_expr *count = dec_const(d, heads),
+                  *dims[] = {t->dims[0], t->dims[1], count, ds_expr_floordiv(d->cx, t->dims[2], count)};
     *x = dec_transpose(d, dec_reshape(d, *x, 4, dims), perm);
     return DS_OK;
 }
@@ -40,14 +42,17 @@ static ds_value *flat_heads(attention *n, ds_value *x) {
     return dec_reshape(n->d, x, 4, dims);
 }
 
-/* result[b, h, e, i, j] = sum over k of a[b, h, e, i, k] * c[b, h, …]; `keys_last`: c is read at [j, k], else at [k, j] */
+/* result[b, h, e, i, j] = sum over k of a[b, h, e, i, k] * c[b, h, …]; `keys_last`: c is read at [j, k], else at [k,
+ * j] */
 static ds_value *head_product(attention *n, ds_value *a, ds_value *c, bool keys_last) {
     dec *d = n->d;
     size_t last = keys_last ? 2 : 3;
-    const ds_expr *dims[] = {n->batch, n->heads, n->each, n->queries, c->type->dims[last]}, *over = c->type->dims[5 - last];
+    const ds_expr *dims[] = {n->batch, n->heads, n->each, n->queries, c->type->dims[last]},
+                  *over = c->type->dims[5 - last];
     const ds_expr *am[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, 2), dec_dim(d, 3), dec_dim(d, 5)};
     const ds_expr *cm[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, keys_last ? 4 : 5), dec_dim(d, keys_last ? 5 : 4)};
-    return dec_contract(d, DS_GRAPH_matmul, n->wide, 5, dims, &over, 1, a, dec_map_of(d, 6, am, 5), c, dec_map_of(d, 6, cm, 4));
+    return dec_contract(d, DS_GRAPH_matmul, n->wide, 5, dims, &over, 1, a, dec_map_of(d, 6, am, 5), c,
+                        dec_map_of(d, 6, cm, 4));
 }
 
 /* Query i's position among the keys; -1 window sizes leave a side open. */
@@ -99,7 +104,8 @@ static ds_status masked_scores(attention *n, ds_value *scores, ds_value *mask, d
         nonpad_at = count, inputs[count] = n->nonpad, maps[count++] = dec_map_of(d, 5, &batch, 1);
     }
     body b = map_begin(d, n->wide, 5, scores->type->dims, inputs, maps, count), *r = &b;
-    ds_value *never = num(r, n->wide, -(double)INFINITY), *ok = in_sight(r, n, n->nonpad ? cast_to(r, r->x[nonpad_at], DS_index) : NULL);
+    ds_value *never = num(r, n->wide, -(double)INFINITY),
+             *ok = in_sight(r, n, n->nonpad ? cast_to(r, r->x[nonpad_at], DS_index) : NULL);
     v = r->x[0];
     if (mask && mask->type->elem == DS_b1) {
         map_pad(r, 1, 0);
@@ -142,7 +148,8 @@ static ds_status attention_shapes(attention *n, ds_value *q, ds_value *k, ds_val
     n->queries = q->type->dims[2];
     const ds_expr *query_heads = q->type->dims[1];
     n->each = query_heads == n->heads ? dec_const(d, 1) : ds_expr_floordiv(d->cx, query_heads, n->heads);
-    return dec_require(d, DS_equal, ds_expr_mul(d->cx, n->each, n->heads), query_heads, "each key head has as many query heads");
+    return dec_require(d, DS_equal, ds_expr_mul(d->cx, n->each, n->heads), query_heads,
+                       "each key head has as many query heads");
 }
 
 /* Queries times a scale that is known, or 1 / sqrt(size). */
@@ -165,8 +172,8 @@ static ds_value *capped(attention *n, ds_value *scores) {
 }
 
 RULE(attention) {
-    ds_value *q = dec_in(d, 0), *k = dec_in(d, 1), *v = dec_in(d, 2), *mask = dec_in(d, 3), *past[] = {dec_in(d, 4), dec_in(d, 5)},
-             *stages[4];
+    ds_value *q = dec_in(d, 0), *k = dec_in(d, 1), *v = dec_in(d, 2), *mask = dec_in(d, 3),
+             *past[] = {dec_in(d, 4), dec_in(d, 5)}, *stages[4];
     ds_elem elem = q->type->elem, softmax_elem = ds_elem_from_onnx((int)ds_op_int(op, "softmax_precision", 1));
     attention n = {.d = d, .op = op, .nonpad = dec_in(d, 6), .wide = dec_compute_elem(elem)};
     bool merged = q->type->rank == 3;
@@ -174,7 +181,8 @@ RULE(attention) {
     DS_TRY(split_heads(d, &q, heads[0]));
     DS_TRY(split_heads(d, &k, heads[1]));
     DS_TRY(split_heads(d, &v, heads[1]));
-    if (q->type->rank != 4 || k->type->rank != 4 || v->type->rank != 4 || (mask && (mask->type->rank < 1 || mask->type->rank > 4)))
+    if (q->type->rank != 4 || k->type->rank != 4 || v->type->rank != 4 ||
+        (mask && (mask->type->rank < 1 || mask->type->rank > 4)))
         return dec_fail(d, DS_E_shape, "queries, keys, values or mask have a wrong rank");
     if (past[0] && past[1]) {
         ds_value *keys[] = {past[0], k}, *values[] = {past[1], v};
@@ -191,13 +199,15 @@ RULE(attention) {
     d->out[0] = dec_convert(d, merged ? merge_heads(d, y) : y, elem);
     if (op->result_count > 1) d->out[1] = k;
     if (op->result_count > 2) d->out[2] = v;
-    if (op->result_count > 3) d->out[3] = dec_convert(d, flat_heads(&n, stages[ds_op_int(op, "qk_matmul_output_mode", 0) & 3]), elem);
+    if (op->result_count > 3)
+        d->out[3] = dec_convert(d, flat_heads(&n, stages[ds_op_int(op, "qk_matmul_output_mode", 0) & 3]), elem);
     return DS_OK;
 }
 
 /* ---- FlexAttention ---- */
 
-/* x[b, h, e, i, j] after the op's region, which takes and gives [b, h * each, i, j]; its ops move to where the op stands. */
+/* x[b, h, e, i, j] after the op's region, which takes and gives [b, h * each, i, j]; its ops move to where the op
+ * stands. */
 static ds_status modified(attention *n, size_t region, ds_elem elem, ds_value **x) {
     dec *d = n->d;
     ds_block *block = ds_op_block(n->op, region);
@@ -207,7 +217,8 @@ static ds_status modified(attention *n, size_t region, ds_elem elem, ds_value **
     if (block->arg_count != 1) return dec_fail(d, DS_E_arity, "a modifier takes %zu values, not 1", block->arg_count);
     ds_value_replace_uses(block->args[0], given);
     DS_TRY(dec_block(d, block));
-    if (block->last->operand_count != 1) return dec_fail(d, DS_E_arity, "a modifier gives %zu values, not 1", block->last->operand_count);
+    if (block->last->operand_count != 1)
+        return dec_fail(d, DS_E_arity, "a modifier gives %zu values, not 1", block->last->operand_count);
     ds_value *result = ds_op_operand(block->last, 0);
     if (result->type != given->type) return dec_fail(d, DS_E_shape, "a modifier changes the type or the extents");
     while (block->first != block->last) ds_op_move(block->first, n->op->block, n->op);
@@ -238,7 +249,8 @@ RULE(flex_attention) {
 /* cache[batch, position, half]: as it is, or the rows that position_ids name */
 static ds_value *rotary_rows(dec *d, ds_value *cache, ds_value *ids) {
     if (!ids) return cache;
-    const ds_expr *dims[] = {ids->type->dims[0], ids->type->dims[1], cache->type->dims[1]}, *where[] = {dec_dim(d, 0), dec_dim(d, 1)};
+    const ds_expr *dims[] = {ids->type->dims[0], ids->type->dims[1], cache->type->dims[1]},
+                  *where[] = {dec_dim(d, 0), dec_dim(d, 1)};
     const ds_attr *map = dec_map_of(d, 3, where, 2);
     body b = map_begin(d, cache->type->elem, 3, dims, &ids, &map, 1);
     ds_value *at[] = {clamp_index(&b, b.x[0], cache->type->dims[0]), position(&b, 2)};
@@ -259,14 +271,17 @@ RULE(rotary_embedding) {
             return dec_fail(d, DS_E_shape, "caches and positions do not fit together");
         cache[i] = rotary_rows(d, cache[i], ids);
         DS_TRY(dec_same(d, cache[i]->type->dims[2], half, &same));
-        parts[i] = interleaved ? dec_slice(d, x, 3, dec_const(d, (int64_t)i), half, 2) : dec_slice(d, x, 3, i ? half : zero, half, 1);
+        parts[i] = interleaved ? dec_slice(d, x, 3, dec_const(d, (int64_t)i), half, 2)
+                               : dec_slice(d, x, 3, i ? half : zero, half, 1);
     }
     const ds_expr *row[] = {dec_dim(d, 0), dec_dim(d, 2), dec_dim(d, 3)};
-    const ds_attr *here = ds_attr_identity_map(d->cx, 4), *angle = dec_map_of(d, 4, row, 3), *maps[] = {here, here, angle, angle};
+    const ds_attr *here = ds_attr_identity_map(d->cx, 4), *angle = dec_map_of(d, 4, row, 3),
+                  *maps[] = {here, here, angle, angle};
     ds_value *inputs[] = {parts[0], parts[1], cache[0], cache[1]};
     for (size_t i = 0; i < 2; i++) { /* (x1 cos - x2 sin, x1 sin + x2 cos) */
         body b = map_begin(d, elem, 4, parts[0]->type->dims, inputs, maps, 4), *r = &b;
-        turned[i] = map_end(r, i ? ADD(MUL(r->x[0], r->x[3]), MUL(r->x[1], r->x[2])) : SUB(MUL(r->x[0], r->x[2]), MUL(r->x[1], r->x[3])));
+        turned[i] = map_end(r, i ? ADD(MUL(r->x[0], r->x[3]), MUL(r->x[1], r->x[2]))
+                                 : SUB(MUL(r->x[0], r->x[2]), MUL(r->x[1], r->x[3])));
     }
     ds_value *y;
     if (interleaved) {
@@ -291,11 +306,13 @@ RULE(swiglu) {
     ds_value *inputs[] = {dec_in(d, 0), dec_in(d, 1)};
     const ds_type *t = inputs[0]->type;
     const ds_expr *same;
-    if (t->elem != inputs[1]->type->elem || t->rank != inputs[1]->type->rank) return dec_fail(d, DS_E_shape, "the operands differ in type");
+    if (t->elem != inputs[1]->type->elem || t->rank != inputs[1]->type->rank)
+        return dec_fail(d, DS_E_shape, "the operands differ in type");
     for (size_t i = 0; i < t->rank; i++) DS_TRY(dec_same(d, t->dims[i], inputs[1]->type->dims[i], &same));
     const ds_attr *here = ds_attr_identity_map(d->cx, t->rank), *maps[] = {here, here};
     body b = map_begin(d, t->elem, t->rank, t->dims, inputs, maps, 2), *r = &b;
-    ds_value *x = r->x[0], *one = like(r, x, 1), *gate = ADD(one, EXP(MUL(x, like(r, x, -ds_op_float(op, "alpha", 1)))));
+    ds_value *x = r->x[0], *one = like(r, x, 1),
+             *gate = ADD(one, EXP(MUL(x, like(r, x, -ds_op_float(op, "alpha", 1)))));
     d->out[0] = map_end(r, MUL(DIV(x, gate), r->x[1]));
     return DS_OK;
 }

@@ -1,5 +1,5 @@
-/* What every graph op that a rule has made needs of extents, whatever the rule: nothing is read outside an operand, and no extent is
- * negative. What cannot be seen while compiling is required of the run. */
+/* What every graph op that a rule has made needs of extents, whatever the rule: nothing is read outside an operand, and
+ * no extent is negative. What cannot be seen while compiling is required of the run. */
 #include "passes/decompose/decompose.h"
 
 /* Extent i of the op's iteration space; NULL past the end. */
@@ -10,7 +10,8 @@ static const ds_expr *iterated(const ds_op *op, size_t i) {
     return over && i - t->rank < over->count ? ds_attr_to_expr(over->items[i - t->rank]) : NULL;
 }
 
-/* A dimension of an operand that is walked by one of the op's own is at least as long. (Other expressions are right by construction.) */
+/* A dimension of an operand that is walked by one of the op's own is at least as long. (Other expressions are right by
+ * construction.) */
 static ds_status check_reads(dec *d, const ds_op *op, size_t operand) {
     const ds_attr *map = ds_op_map(op, operand), *pads = ds_op_attr(op, "pads");
     const ds_type *t = ds_op_operand(op, operand)->type;
@@ -31,8 +32,8 @@ static const ds_expr *any_point(dec *d, const ds_op *op) {
     return ds_expr_min(d->cx, product, one);
 }
 
-/* An element read at positions: along dimension i of the tensor at a coordinate of the point, at a constant, or at what was computed and
- * is clamped, so that there must be something to read where anything is read. */
+/* An element read at positions: along dimension i of the tensor at a coordinate of the point, at a constant, or at what
+ * was computed and is clamped, so that there must be something to read where anything is read. */
 static ds_status check_position(dec *d, const ds_op *op, const ds_op *extract, size_t i, const ds_expr **any) {
     const ds_expr *extent = ds_op_operand(extract, 0)->type->dims[i];
     const ds_op *at = ds_op_operand(extract, i + 1)->op;
@@ -65,14 +66,17 @@ static ds_status check_op(dec *d, ds_op *op) {
     for (size_t k = 0; k < op->result_count; k++) {
         const ds_type *t = op->results[k].type;
         for (size_t i = 0; t->kind == DS_TYPE_TENSOR && i < t->rank; i++)
-            if (!ds_expr_nonneg(t->dims[i])) DS_TRY(dec_require(d, DS_at_most, zero, t->dims[i], "no extent of a result is negative"));
+            if (!ds_expr_nonneg(t->dims[i]))
+                DS_TRY(dec_require(d, DS_at_most, zero, t->dims[i], "no extent of a result is negative"));
     }
     if (op->kind == DS_GRAPH_reshape) {
-        const ds_expr *from = ds_type_count(d->cx, ds_op_operand(op, 0)->type), *to = ds_type_count(d->cx, op->results[0].type);
+        const ds_expr *from = ds_type_count(d->cx, ds_op_operand(op, 0)->type),
+                      *to = ds_type_count(d->cx, op->results[0].type);
         if (from != to) DS_TRY(dec_require(d, DS_equal, from, to, "other extents hold as many elements"));
     }
     if ((op->kind == DS_GRAPH_map || op->kind == DS_GRAPH_reduce) && op->result_count) DS_TRY(check_extracts(d, op));
-    for (size_t i = 0; op->result_count && ds_op_attr(op, "maps") && i < op->operand_count; i++) DS_TRY(check_reads(d, op, i));
+    for (size_t i = 0; op->result_count && ds_op_attr(op, "maps") && i < op->operand_count; i++)
+        DS_TRY(check_reads(d, op, i));
     return DS_OK;
 }
 

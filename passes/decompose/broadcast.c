@@ -1,8 +1,8 @@
 /* Broadcasting, decided while the model runs where extents are symbols.
  *
- * Two extents that meet are equal, or one of them is 1: that is required, and the result's extent is broadcast(a, b). An operand whose
- * extent may be 1 where the result's is not is read at d * stretch(a), 0 or 1, so that maps stay affine. What is equal for other reasons,
- * or can only be 1 together, gets neither.
+ * Two extents that meet are equal, or one of them is 1: that is required, and the result's extent is broadcast(a, b).
+ * An operand whose extent may be 1 where the result's is not is read at d * stretch(a), 0 or 1, so that maps stay
+ * affine. What is equal for other reasons, or can only be 1 together, gets neither.
  */
 #include "passes/decompose/decompose.h"
 
@@ -11,7 +11,8 @@
 /* What e is where that is more than 1: max(0, e) and min(c, e) for c > 1 are 1 where e is, and only there. */
 static const ds_expr *unclamped(const ds_expr *e) {
     int64_t c;
-    while ((e->kind == DS_EXPR_MIN || e->kind == DS_EXPR_MAX) && (ds_expr_is_const(e->a, &c) || ds_expr_is_const(e->b, &c))) {
+    while ((e->kind == DS_EXPR_MIN || e->kind == DS_EXPR_MAX) &&
+           (ds_expr_is_const(e->a, &c) || ds_expr_is_const(e->b, &c))) {
         if (e->kind == DS_EXPR_MIN ? c < 2 : c > 0) break;
         e = ds_expr_is_const(e->a, NULL) ? e->b : e->a;
     }
@@ -22,7 +23,8 @@ static bool is_fact(dec *d, const ds_expr *a, const ds_expr *b) {
     for (size_t i = 0; i < d->fact_count; i++) {
         const ds_requirement *r = &d->facts[i];
         const ds_expr *difference = ds_expr_sub(d->cx, r->left, r->right);
-        if (r->is == DS_equal && (ds_expr_sub(d->cx, a, b) == difference || ds_expr_sub(d->cx, b, a) == difference)) return true;
+        if (r->is == DS_equal && (ds_expr_sub(d->cx, a, b) == difference || ds_expr_sub(d->cx, b, a) == difference))
+            return true;
     }
     return false;
 }
@@ -38,7 +40,8 @@ static bool is_useful(ds_ir_context *cx, const ds_requirement *fact, const ds_re
     for (size_t i = 0; i < arrlenu(all); i++) {
         const ds_expr *left = all[i].left, *right = all[i].right, *both = ds_expr_broadcast(cx, left, right);
         if (all[i].is != DS_broadcast) continue;
-        if (fact->is == DS_stretch && ds_expr_broadcasts(both, fact->left) && ds_expr_broadcasts(both, fact->right)) return true;
+        if (fact->is == DS_stretch && ds_expr_broadcasts(both, fact->left) && ds_expr_broadcasts(both, fact->right))
+            return true;
         if (is_fact(&known, left, right)) return true;
     }
     return false;
@@ -47,7 +50,8 @@ static bool is_useful(ds_ir_context *cx, const ds_requirement *fact, const ds_re
 ds_requirement *dec_facts(ds_ir_context *cx, const ds_block *block) {
     ds_requirement *all = NULL, *facts = NULL, r;
     for (const ds_op *op = block->first; op; op = op->next)
-        if (op->kind == DS_GRAPH_require && ds_requirement_of(op, &r) && !r.left->is_late && !r.right->is_late) arrput(all, r);
+        if (op->kind == DS_GRAPH_require && ds_requirement_of(op, &r) && !r.left->is_late && !r.right->is_late)
+            arrput(all, r);
     for (size_t i = 0; i < arrlenu(all); i++)
         if (is_useful(cx, &all[i], all)) arrput(facts, all[i]);
     arrfree(all);
@@ -66,7 +70,8 @@ static const ds_expr *without(dec *d, const ds_expr *e, const ds_expr *part) {
 static const ds_expr *without_stretched(dec *d, const ds_expr *e) {
     for (size_t i = 0; i < d->fact_count; i++) {
         const ds_requirement *r = &d->facts[i];
-        if (r->is == DS_stretch && e->kind == DS_EXPR_BROADCAST && ds_expr_broadcasts(e, r->left) && ds_expr_broadcasts(e, r->right))
+        if (r->is == DS_stretch && e->kind == DS_EXPR_BROADCAST && ds_expr_broadcasts(e, r->left) &&
+            ds_expr_broadcasts(e, r->right))
             e = without(d, e, r->left);
     }
     return e;
@@ -93,7 +98,8 @@ ds_status dec_same(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **o
 static bool absorbs(const ds_expr *a, const ds_expr *b) {
     if (ds_expr_broadcasts(a, b)) return true;
     if (b->kind != DS_EXPR_MIN) return false;
-    return (ds_expr_equals(b->a, 1) && ds_expr_broadcasts(a, b->b)) || (ds_expr_equals(b->b, 1) && ds_expr_broadcasts(a, b->a));
+    return (ds_expr_equals(b->a, 1) && ds_expr_broadcasts(a, b->b)) ||
+           (ds_expr_equals(b->b, 1) && ds_expr_broadcasts(a, b->a));
 }
 
 ds_status dec_broadcast_extent(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out) {
@@ -124,7 +130,8 @@ ds_status dec_fits(dec *d, const ds_expr *own, const ds_expr *whole, const char 
 
 ds_status dec_fits_shape(dec *d, ds_value *value, size_t rank, const ds_expr *const *dims, const char *what) {
     size_t r = value->type->rank;
-    if (r > rank) return dec_fail(d, DS_E_shape, "it must be that %s, but one has rank %zu, the other %zu", what, r, rank);
+    if (r > rank)
+        return dec_fail(d, DS_E_shape, "it must be that %s, but one has rank %zu, the other %zu", what, r, rank);
     for (size_t k = 0; k < r; k++) DS_TRY(dec_fits(d, value->type->dims[k], dims[rank - r + k], what));
     return DS_OK;
 }
@@ -147,6 +154,7 @@ const ds_expr *dec_stretched(dec *d, const ds_expr *own, const ds_expr *whole, c
 const ds_attr *dec_broadcast_map(dec *d, ds_value *value, size_t rank, const ds_expr *const *dims) {
     const ds_expr *exprs[DEC_MAX_RANK];
     size_t r = value->type->rank;
-    for (size_t k = 0; k < r; k++) exprs[k] = dec_stretched(d, value->type->dims[k], dims[rank - r + k], dec_dim(d, rank - r + k));
+    for (size_t k = 0; k < r; k++)
+        exprs[k] = dec_stretched(d, value->type->dims[k], dims[rank - r + k], dec_dim(d, rank - r + k));
     return dec_map_of(d, rank, exprs, r);
 }

@@ -18,8 +18,10 @@ RULE(gemm) {
     if (a->type->rank != 2 || b->type->rank != 2)
         return dec_fail(d, DS_E_shape, "operands have ranks %zu and %zu instead of 2", a->type->rank, b->type->rank);
     DS_TRY(dec_same(d, a->type->dims[!ta], b->type->dims[tb], &k));
-    const ds_expr *dims[] = {a->type->dims[ta], b->type->dims[!tb]}, *am[] = {ta ? kd : m, ta ? m : kd}, *bm[] = {tb ? n : kd, tb ? kd : n};
-    ds_value *v = dec_contract(d, DS_GRAPH_matmul, a->type->elem, 2, dims, &k, 1, a, dec_map_of(d, 3, am, 2), b, dec_map_of(d, 3, bm, 2));
+    const ds_expr *dims[] = {a->type->dims[ta], b->type->dims[!tb]}, *am[] = {ta ? kd : m, ta ? m : kd},
+                  *bm[] = {tb ? n : kd, tb ? kd : n};
+    ds_value *v = dec_contract(d, DS_GRAPH_matmul, a->type->elem, 2, dims, &k, 1, a, dec_map_of(d, 3, am, 2), b,
+                               dec_map_of(d, 3, bm, 2));
     if (alpha != 1 || c) {
         ds_value *inputs[] = {v, c};
         if (c) DS_TRY(dec_fits_shape(d, c, 2, dims, "C's extents are the result's, or 1"));
@@ -65,7 +67,8 @@ RULE(matmul_integer) {
     (void)op;
     ds_value *a = dec_in(d, 0), *b = dec_in(d, 1);
     size_t rank = a->type->rank;
-    if (rank == 0 || b->type->rank == 0) return dec_fail(d, DS_E_shape, "a matrix product needs operands of rank 1 or more");
+    if (rank == 0 || b->type->rank == 0)
+        return dec_fail(d, DS_E_shape, "a matrix product needs operands of rank 1 or more");
     DS_TRY(less_zero_point(d, a, dec_in(d, 2), rank > 1 ? rank - 2 : 0, &a));
     DS_TRY(less_zero_point(d, b, dec_in(d, 3), b->type->rank - 1, &b));
     return dec_matmul(d, a, b, DS_i32, &d->out[0]);
@@ -89,10 +92,10 @@ static ds_status requantise(dec *d, ds_value *v, ds_value *const *factors, size_
     const ds_elem_info *info = ds_elem_facts(to);
     bool is_unsigned = info->class == DS_CLASS_UINT;
     body b = map_begin(d, to, v->type->rank, v->type->dims, inputs, maps, 5), *r = &b;
-    ds_value *scale =
-        op2(r, DS_LOOP_div, op2(r, DS_LOOP_mul, cast_to(r, r->x[1], DS_f32), cast_to(r, r->x[2], DS_f32)), cast_to(r, r->x[3], DS_f32));
-    ds_value *q =
-        op2(r, DS_LOOP_add, op1(r, DS_LOOP_round, op2(r, DS_LOOP_mul, cast_to(r, r->x[0], DS_f32), scale)), cast_to(r, r->x[4], DS_f32));
+    ds_value *scale = op2(r, DS_LOOP_div, op2(r, DS_LOOP_mul, cast_to(r, r->x[1], DS_f32), cast_to(r, r->x[2], DS_f32)),
+                          cast_to(r, r->x[3], DS_f32));
+    ds_value *q = op2(r, DS_LOOP_add, op1(r, DS_LOOP_round, op2(r, DS_LOOP_mul, cast_to(r, r->x[0], DS_f32), scale)),
+                      cast_to(r, r->x[4], DS_f32));
     double low = is_unsigned ? 0 : -ldexp(1, (int)info->bits - 1), high = ldexp(1, (int)info->bits - !is_unsigned) - 1;
     *out = map_end(r, op2(r, DS_LOOP_min, op2(r, DS_LOOP_max, q, like(r, q, low)), like(r, q, high)));
     return DS_OK;
@@ -100,9 +103,11 @@ static ds_status requantise(dec *d, ds_value *v, ds_value *const *factors, size_
 
 RULE(qlinear_matmul) {
     (void)op;
-    ds_value *v, *a = dec_in(d, 0), *b = dec_in(d, 3), *factors[] = {dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7)};
+    ds_value *v, *a = dec_in(d, 0), *b = dec_in(d, 3),
+                 *factors[] = {dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7)};
     size_t rank = a->type->rank;
-    if (rank == 0 || b->type->rank == 0) return dec_fail(d, DS_E_shape, "a matrix product needs operands of rank 1 or more");
+    if (rank == 0 || b->type->rank == 0)
+        return dec_fail(d, DS_E_shape, "a matrix product needs operands of rank 1 or more");
     DS_TRY(less_zero_point(d, a, dec_in(d, 2), rank > 1 ? rank - 2 : 0, &a));
     DS_TRY(less_zero_point(d, b, dec_in(d, 5), b->type->rank - 1, &b));
     DS_TRY(dec_matmul(d, a, b, DS_i32, &v));
@@ -120,8 +125,8 @@ ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t g
     const ds_expr *outputs = w->type->dims[0], *inputs = w->type->dims[1], *groups = dec_const(d, group);
     bool single = group > 1 && ds_expr_equals(inputs, 1); /* an input channel for each group */
     /* dims: n, co, out…; over: ci, window… */
-    const ds_expr *dims[DEC_MAX_RANK] = {x->type->dims[0], outputs}, *over[DEC_MAX_RANK] = {inputs}, *xm[DEC_MAX_RANK], *wm[DEC_MAX_RANK],
-                  *edges[2 * DEC_MAX_RANK];
+    const ds_expr *dims[DEC_MAX_RANK] = {x->type->dims[0], outputs}, *over[DEC_MAX_RANK] = {inputs}, *xm[DEC_MAX_RANK],
+                  *wm[DEC_MAX_RANK], *edges[2 * DEC_MAX_RANK];
     const ds_expr *ci = dec_dim(d, rank), *co = dec_dim(d, 1);
     bool padded = false;
     xm[0] = dec_dim(d, 0), wm[0] = co, wm[1] = ci;
@@ -139,11 +144,13 @@ ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t g
         edges[i] = win->before[i], edges[spatial + i] = win->after[i];
         padded = padded || !ds_expr_equals(win->before[i], 0) || !ds_expr_equals(win->after[i], 0);
     }
-    ds_value *v = dec_contract(d, DS_GRAPH_conv, elem, rank, dims, over, spatial + 1, x, dec_map_of(d, rank + spatial + 1, xm, rank), w,
-                               dec_map_of(d, rank + spatial + 1, wm, rank));
+    ds_value *v =
+        dec_contract(d, DS_GRAPH_conv, elem, rank, dims, over, spatial + 1, x,
+                     dec_map_of(d, rank + spatial + 1, xm, rank), w, dec_map_of(d, rank + spatial + 1, wm, rank));
     ds_op *conv = v->op;
     while (conv && conv->kind != DS_GRAPH_conv && conv->operand_count) conv = ds_op_operand(conv, 0)->op;
-    if (conv && conv->kind == DS_GRAPH_conv && padded) ds_op_set_attr(d->m, conv, "padding", ds_attr_exprs(d->cx, edges, 2 * spatial));
+    if (conv && conv->kind == DS_GRAPH_conv && padded)
+        ds_op_set_attr(d->m, conv, "padding", ds_attr_exprs(d->cx, edges, 2 * spatial));
     return v;
 }
 
@@ -174,9 +181,10 @@ RULE(conv) {
 RULE(causal_conv) {
     ds_value *x = dec_in(d, 0), *w = dec_in(d, 1), *past = dec_in(d, 3), *both[2] = {past, x};
     const ds_expr *const *xt = x->type->dims, *one = dec_const(d, 1);
-    if (x->type->rank != 3 || w->type->rank != 3) return dec_fail(d, DS_E_shape, "input or weight does not have rank 3");
-    const ds_expr *keep = ds_expr_sub(d->cx, w->type->dims[2], one), *before[] = {xt[0], xt[1], keep}, *dims[3] = {xt[0], NULL, xt[2]},
-                  *over[] = {one, w->type->dims[2]};
+    if (x->type->rank != 3 || w->type->rank != 3)
+        return dec_fail(d, DS_E_shape, "input or weight does not have rank 3");
+    const ds_expr *keep = ds_expr_sub(d->cx, w->type->dims[2], one), *before[] = {xt[0], xt[1], keep},
+                  *dims[3] = {xt[0], NULL, xt[2]}, *over[] = {one, w->type->dims[2]};
     DS_TRY(dec_same(d, xt[1], w->type->dims[0], &dims[1]));
     if (!past) {
         body r = map_over(d, x->type->elem, 3, before, NULL, 0);
@@ -185,7 +193,8 @@ RULE(causal_conv) {
     DS_TRY(dec_concat(d, both, 2, 2, &x));
     const ds_expr *xm[] = {dec_dim(d, 0), dec_dim(d, 1), ds_expr_add(d->cx, dec_dim(d, 2), dec_dim(d, 4))},
                   *wm[] = {dec_dim(d, 1), dec_const(d, 0), dec_dim(d, 4)};
-    ds_value *v = dec_contract(d, DS_GRAPH_conv, x->type->elem, 3, dims, over, 2, x, dec_map_of(d, 5, xm, 3), w, dec_map_of(d, 5, wm, 3));
+    ds_value *v = dec_contract(d, DS_GRAPH_conv, x->type->elem, 3, dims, over, 2, x, dec_map_of(d, 5, xm, 3), w,
+                               dec_map_of(d, 5, wm, 3));
     if (dec_in(d, 2)) DS_TRY(dec_channel_bias(d, v, dec_in(d, 2), &v));
     if (strcmp(ds_op_text(op, "activation", "none"), "none") != 0) { /* silu, also called swish */
         body b = map_same(d, v->type->elem, v), *r = &b;
@@ -196,7 +205,8 @@ RULE(causal_conv) {
     return DS_OK;
 }
 
-static ds_status integer_convolution(dec *d, ds_op *op, ds_value *x, ds_value *x_zero, ds_value *w, ds_value *w_zero, ds_value **out) {
+static ds_status integer_convolution(dec *d, ds_op *op, ds_value *x, ds_value *x_zero, ds_value *w, ds_value *w_zero,
+                                     ds_value **out) {
     if (x->type->rank < 2 || w->type->rank < 2)
         return dec_fail(d, DS_E_shape, "input and weight have ranks %zu and %zu", x->type->rank, w->type->rank);
     DS_TRY(less_zero_point(d, x, x_zero, 1, &x));
@@ -204,7 +214,9 @@ static ds_status integer_convolution(dec *d, ds_op *op, ds_value *x, ds_value *x
     return convolution(d, op, x, w, DS_i32, out);
 }
 
-RULE(conv_integer) { return integer_convolution(d, op, dec_in(d, 0), dec_in(d, 2), dec_in(d, 1), dec_in(d, 3), &d->out[0]); }
+RULE(conv_integer) {
+    return integer_convolution(d, op, dec_in(d, 0), dec_in(d, 2), dec_in(d, 1), dec_in(d, 3), &d->out[0]);
+}
 
 RULE(qlinear_conv) {
     ds_value *v, *factors[] = {dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7)};
@@ -229,7 +241,8 @@ static const char *einsum_labels(const char *at, size_t ellipsis, size_t most, e
         if (*at == ' ') continue;
         if (*at == '.') {
             at += at[1] == '.' && at[2] == '.' ? 2 : 0;
-            for (size_t i = 0; i < ellipsis && out->count < DEC_MAX_RANK; i++) out->label[out->count++] = 256 + (int)(most - ellipsis + i);
+            for (size_t i = 0; i < ellipsis && out->count < DEC_MAX_RANK; i++)
+                out->label[out->count++] = 256 + (int)(most - ellipsis + i);
         } else if (out->count < DEC_MAX_RANK) out->label[out->count++] = (unsigned char)*at;
     }
     return at;
@@ -263,33 +276,39 @@ static ds_status einsum_contract(dec *d, const einsum_term *in, size_t n, einsum
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < in[i].count; k++)
             for (size_t p = 0; p < labels; p++)
-                if (order[p] == in[i].label[k]) exprs[k] = dec_stretched(d, in[i].value->type->dims[k], size[order[p]], dec_dim(d, p));
+                if (order[p] == in[i].label[k])
+                    exprs[k] = dec_stretched(d, in[i].value->type->dims[k], size[order[p]], dec_dim(d, p));
         maps[i] = dec_map_of(d, labels, exprs, in[i].count);
     }
     ds_value *a = in[0].value;
     if (n == 2) {
-        result->value =
-            dec_contract(d, DS_GRAPH_matmul, a->type->elem, out_count, dims, over, labels - out_count, a, maps[0], in[1].value, maps[1]);
+        result->value = dec_contract(d, DS_GRAPH_matmul, a->type->elem, out_count, dims, over, labels - out_count, a,
+                                     maps[0], in[1].value, maps[1]);
         return DS_OK;
     }
-    body r = labels > out_count ? reduce_begin(d, dec_compute_elem(a->type->elem), out_count, dims, over, labels - out_count, &a, maps, 1)
+    body r = labels > out_count ? reduce_begin(d, dec_compute_elem(a->type->elem), out_count, dims, over,
+                                               labels - out_count, &a, maps, 1)
                                 : map_begin(d, a->type->elem, out_count, dims, &a, maps, 1);
-    result->value = labels > out_count ? dec_convert(d, reduce_end(&r, r.x[0], DS_LOOP_add), a->type->elem) : map_end(&r, r.x[0]);
+    result->value =
+        labels > out_count ? dec_convert(d, reduce_end(&r, r.x[0], DS_LOOP_add), a->type->elem) : map_end(&r, r.x[0]);
     return DS_OK;
 }
 
-/* Splits the equation; `is_known` gets the labels that operands have, `result` those of the right side (implicit: the ellipsis, then
- * letters that occur once, in order). */
-static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, size_t n, bool *is_known, einsum_term *result) {
+/* Splits the equation; `is_known` gets the labels that operands have, `result` those of the right side (implicit: the
+ * ellipsis, then letters that occur once, in order). */
+static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, size_t n, bool *is_known,
+                              einsum_term *result) {
     size_t own[DEC_MAX_OPERANDS] = {0}, most = 0;
     const char *at = equation, *arrow = strstr(equation, "->");
     for (size_t i = 0; i < n; i++) { /* how many dimensions the ellipsis stands for */
         size_t letters = 0, rank = dec_type(d, i)->rank;
         bool dots = false;
-        for (; *at && *at != ',' && *at != '-'; at++) letters += isalpha((unsigned char)*at) != 0, dots = dots || *at == '.';
+        for (; *at && *at != ',' && *at != '-'; at++)
+            letters += isalpha((unsigned char)*at) != 0, dots = dots || *at == '.';
         if (*at == ',') at++;
         if (rank < letters || (!dots && rank != letters))
-            return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, rank, equation);
+            return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, rank,
+                            equation);
         own[i] = rank - letters;
         if (own[i] > most) most = own[i];
     }
@@ -299,7 +318,8 @@ static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, s
         at = einsum_labels(at, own[i], most, &term[i]);
         term[i].value = dec_in(d, i);
         if (term[i].count != t->rank)
-            return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, t->rank, equation);
+            return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, the equation '%s' says otherwise", i, t->rank,
+                            equation);
         for (size_t k = 0; k < t->rank; k++) is_known[term[i].label[k]] = true;
     }
     if (arrow) einsum_labels(arrow + 2, most, most, result);
@@ -314,7 +334,8 @@ static ds_status einsum_parse(dec *d, const char *equation, einsum_term *term, s
     }
     for (size_t k = 0; k < result->count; k++) {
         if (!is_known[result->label[k]])
-            return dec_fail(d, DS_E_attribute, "the equation '%s' has a result dimension that no operand has", equation);
+            return dec_fail(d, DS_E_attribute, "the equation '%s' has a result dimension that no operand has",
+                            equation);
         for (size_t j = 0; j < k; j++)
             if (result->label[j] == result->label[k])
                 return dec_fail(d, DS_E_attribute, "the equation '%s' has a result dimension twice", equation);

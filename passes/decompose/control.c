@@ -66,15 +66,17 @@ static bool compares(dec *d, ds_value *condition, const ds_expr **out_left, cons
         if (v->op || v->block != region) return false;
         ds_value *from = ds_op_operand(map, v->index);
         bool known = from->op && (from->op->kind == DS_GRAPH_index || from->op->kind == DS_GRAPH_constant);
-        if (!known || !ds_elem_is_integer(from->type->elem) || dec_ints(d, from, &sides[k], 1, &count) != DS_OK || count != 1) return false;
+        if (!known || !ds_elem_is_integer(from->type->elem) || dec_ints(d, from, &sides[k], 1, &count) != DS_OK ||
+            count != 1)
+            return false;
     }
     *out_left = sides[0], *out_right = sides[1];
     return true;
 }
 
-/* Branches of different rank: a value has one rank here, so one of them is compiled in and the other refused at run time. The rank that the
- * model declares decides; else it is the first, which exporters make of what they saw when they recorded the model (a Squeeze of a dim that
- * was 1). */
+/* Branches of different rank: a value has one rank here, so one of them is compiled in and the other refused at run
+ * time. The rank that the model declares decides; else it is the first, which exporters make of what they saw when they
+ * recorded the model (a Squeeze of a dim that was 1). */
 static ds_status choose_rank(dec *d, ds_op *op, size_t result, size_t first_rank, size_t second_rank) {
     const ds_attr *declared = ds_op_attr(op, "ds.ranks");
     bool second = declared && result < declared->count && declared->items[result]->integer == (int64_t)second_rank;
@@ -87,7 +89,8 @@ static ds_status choose_rank(dec *d, ds_op *op, size_t result, size_t first_rank
         right = dec_const(d, region ? 0 : 1);
     }
     DS_TRY(dec_require(d, DS_equal, left, right,
-                       "the %s branch is taken, whose result has rank %zu, not %zu as in the other (where extents decide, --dim chooses)",
+                       "the %s branch is taken, whose result has rank %zu, not %zu as in the other (where extents "
+                       "decide, --dim chooses)",
                        region ? "else" : "then", region ? second_rank : first_rank, region ? first_rank : second_rank));
     take_branch(d, op, region);
     return DS_OK;
@@ -138,8 +141,10 @@ static ds_status add_pair(dec *d, choice *c, ds_value *a, ds_value *b, const cha
 
 static ds_status add_result(dec *d, choice *c, ds_value *a, ds_value *b, const char *const *inner) {
     if (a->type->kind == DS_TYPE_TENSOR && b->type->kind == DS_TYPE_TENSOR) return add_pair(d, c, a, b, inner);
-    if (a->type->kind == DS_TYPE_NONE || b->type->kind == DS_TYPE_NONE) return dec_refuse(d, "branches of which one gives no value");
-    if (!dec_is_sequence(a) || !dec_is_sequence(b)) return dec_fail(d, DS_E_type, "one branch gives a sequence, the other does not");
+    if (a->type->kind == DS_TYPE_NONE || b->type->kind == DS_TYPE_NONE)
+        return dec_refuse(d, "branches of which one gives no value");
+    if (!dec_is_sequence(a) || !dec_is_sequence(b))
+        return dec_fail(d, DS_E_type, "one branch gives a sequence, the other does not");
     if (a->op->operand_count != b->op->operand_count || dec_sequence_is_stacked(a) || dec_sequence_is_stacked(b))
         return dec_refuse(d, "branches that give sequences of different length");
     for (size_t k = 0; k < a->op->operand_count; k++) {
@@ -154,7 +159,8 @@ static void build_if(dec *d, ds_op *op, const choice *c) {
     ds_value *condition = dec_in(d, 0);
     size_t count = arrlenu(c->types), at = 0;
     ds_op *branch = ds_op_create(&d->b, DS_GRAPH_if, &condition, 1, c->types, count, 2);
-    if (arrlenu(c->symbols)) ds_op_set_attr(d->m, branch, "symbols", ds_attr_strings(d->cx, c->symbols, arrlenu(c->symbols)));
+    if (arrlenu(c->symbols))
+        ds_op_set_attr(d->m, branch, "symbols", ds_attr_strings(d->cx, c->symbols, arrlenu(c->symbols)));
     for (size_t i = 0; i < op->result_count; i++) {
         ds_value *model = ds_op_operand(ds_op_block(op, 0)->last, i);
         if (dec_is_sequence(model)) {
@@ -177,14 +183,16 @@ static ds_status check_branches(dec *d, ds_op *op) {
     const ds_type *condition = dec_type(d, 0);
     uint64_t count;
     if (condition->elem != DS_b1) return dec_fail(d, DS_E_type, "the condition is not a bool");
-    if (ds_type_static_count(condition, &count) && count != 1) return dec_fail(d, DS_E_shape, "the condition is not one bool");
+    if (ds_type_static_count(condition, &count) && count != 1)
+        return dec_fail(d, DS_E_shape, "the condition is not one bool");
     for (size_t k = 0; k < 2; k++) {
         const ds_block *block = op->region_count == 2 ? ds_op_block(op, k) : NULL;
         if (!block || !block->last || block->last->kind != DS_GRAPH_yield)
             return dec_fail(d, DS_E_attribute, "the %s branch is missing", k ? "else" : "then");
         if (block->arg_count) return dec_fail(d, DS_E_arity, "a branch has inputs");
         if (block->last->operand_count != op->result_count)
-            return dec_fail(d, DS_E_arity, "a branch gives %zu values instead of %zu", block->last->operand_count, op->result_count);
+            return dec_fail(d, DS_E_arity, "a branch gives %zu values instead of %zu", block->last->operand_count,
+                            op->result_count);
     }
     return DS_OK;
 }
@@ -210,7 +218,8 @@ RULE(if) {
     const char **inner = dec_symbols_within(ds_op_block(op, 0));
     for (size_t i = 0; status == DS_OK && i < op->result_count; i++)
         status = add_result(d, &c, ds_op_operand(yields[0], i), ds_op_operand(yields[1], i), inner);
-    if (status == DS_OK && arrlenu(c.types) > DEC_MAX_RESULTS) status = dec_refuse(d, "more than %d results", DEC_MAX_RESULTS);
+    if (status == DS_OK && arrlenu(c.types) > DEC_MAX_RESULTS)
+        status = dec_refuse(d, "more than %d results", DEC_MAX_RESULTS);
     if (status == DS_OK) build_if(d, op, &c);
     arrfree(inner), arrfree(c.values[0]), arrfree(c.values[1]), arrfree(c.types), arrfree(c.symbols);
     return status;

@@ -30,7 +30,8 @@ static void note_operands(dec *d) {
         ds_string_printf(&text, i ? ", " : "");
         ds_type_print(&text, ds_op_operand(d->op, i)->type);
     }
-    if (text.length) ds_report(d->cx->diag, DS_NOTE, DS_NO_CODE, ds_op_where(d->m, d->op), "its operands are %s", text.data);
+    if (text.length)
+        ds_report(d->cx->diag, DS_NOTE, DS_NO_CODE, ds_op_where(d->m, d->op), "its operands are %s", text.data);
     ds_string_free(&text);
 }
 
@@ -86,7 +87,8 @@ ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr
     va_end(args);
     ds_requirement r = {is, left, right, ds_op_where(d->m, d->op), what};
     if (ds_requirement_is_proven(d->cx, &r)) return DS_OK;
-    bool always = !d->b.block->region->op || d->b.block->region->op->kind == DS_FUNC; /* else a branch that may not be taken */
+    bool always =
+        !d->b.block->region->op || d->b.block->region->op->kind == DS_FUNC; /* else a branch that may not be taken */
     if (always && ds_requirement_is_refuted(d->cx, &r)) {
         ds_string text = {0};
         ds_requirement_print_relation(&text, &r);
@@ -106,34 +108,41 @@ ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr
 }
 
 ds_status dec_not_negative(dec *d, const ds_expr *const *extents, size_t count, const char *what) {
-    for (size_t i = 0; i < count; i++) DS_TRY(dec_require(d, DS_at_most, dec_const(d, 0), extents[i], "%s are not negative", what));
+    for (size_t i = 0; i < count; i++)
+        DS_TRY(dec_require(d, DS_at_most, dec_const(d, 0), extents[i], "%s are not negative", what));
     return DS_OK;
 }
 
 ds_status dec_has_shape(dec *d, const ds_type *t, size_t rank, const ds_expr *const *dims, const char *what) {
     if (t->rank != rank)
-        return dec_fail(d, DS_E_shape, "it must be that %s, but there are %zu dimensions instead of %zu", what, t->rank, rank);
+        return dec_fail(d, DS_E_shape, "it must be that %s, but there are %zu dimensions instead of %zu", what, t->rank,
+                        rank);
     for (size_t i = 0; i < rank; i++)
         if (t->dims[i] != dims[i]) DS_TRY(dec_require(d, DS_equal, t->dims[i], dims[i], "%s", what));
     return DS_OK;
 }
 
-const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count) { return ds_attr_map(d->cx, rank, exprs, count); }
+const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size_t count) {
+    return ds_attr_map(d->cx, rank, exprs, count);
+}
 
 /* ---- maps ---- */
 
-ds_elem dec_compute_elem(ds_elem elem) { return ds_elem_is_float(elem) && ds_elem_facts(elem)->bits < 32 ? DS_f32 : elem; }
+ds_elem dec_compute_elem(ds_elem elem) {
+    return ds_elem_is_float(elem) && ds_elem_facts(elem)->bits < 32 ? DS_f32 : elem;
+}
 
 static body region_begin(dec *d, ds_op *op, ds_elem elem, ds_value *const *inputs, size_t count) {
     body r = {.d = d, .op = op, .elem = elem, .b = {d->m, ds_op_block(op, 0), NULL, NULL}};
-    for (size_t i = 0; i < count; i++) ds_block_add_arg(d->m, r.b.block, ds_type_scalar(d->cx, inputs[i]->type->elem), NULL);
+    for (size_t i = 0; i < count; i++)
+        ds_block_add_arg(d->m, r.b.block, ds_type_scalar(d->cx, inputs[i]->type->elem), NULL);
     for (size_t i = 0; i < count && i < DS_COUNT(r.x); i++)
         r.x[i] = cast_to(&r, r.b.block->args[i], dec_compute_elem(inputs[i]->type->elem));
     return r;
 }
 
-body map_begin_many(dec *d, ds_elem elem, size_t results, size_t rank, const ds_expr *const *dims, ds_value *const *inputs,
-                    const ds_attr *const *maps, size_t count) {
+body map_begin_many(dec *d, ds_elem elem, size_t results, size_t rank, const ds_expr *const *dims,
+                    ds_value *const *inputs, const ds_attr *const *maps, size_t count) {
     const ds_type *types[DEC_MAX_RESULTS];
     for (size_t i = 0; i < results; i++) types[i] = ds_type_tensor(d->cx, elem, rank, dims, NULL);
     ds_op *op = ds_op_create(&d->b, DS_GRAPH_map, inputs, count, types, results, 1);
@@ -141,8 +150,8 @@ body map_begin_many(dec *d, ds_elem elem, size_t results, size_t rank, const ds_
     return region_begin(d, op, elem, inputs, count);
 }
 
-body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, const ds_attr *const *maps,
-               size_t count) {
+body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs,
+               const ds_attr *const *maps, size_t count) {
     return map_begin_many(d, elem, 1, rank, dims, inputs, maps, count);
 }
 
@@ -152,7 +161,9 @@ body map_over(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_
     return map_begin(d, elem, rank, dims, inputs, maps, count);
 }
 
-body map_same(dec *d, ds_elem elem, ds_value *input) { return map_over(d, elem, input->type->rank, input->type->dims, &input, 1); }
+body map_same(dec *d, ds_elem elem, ds_value *input) {
+    return map_over(d, elem, input->type->rank, input->type->dims, &input, 1);
+}
 
 void map_end_many(body *r, ds_value *const *results, size_t count, ds_value **out) {
     ds_value *yields[DEC_MAX_RESULTS];
@@ -187,8 +198,8 @@ void map_pad_lowest(body *r, size_t input) {
 
 /* ---- reductions ---- */
 
-body reduce_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over, size_t over_count,
-                  ds_value *const *inputs, const ds_attr *const *maps, size_t count) {
+body reduce_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over,
+                  size_t over_count, ds_value *const *inputs, const ds_attr *const *maps, size_t count) {
     const ds_type *type = ds_type_tensor(d->cx, elem, rank, dims, NULL);
     ds_op *op = ds_op_create(&d->b, DS_GRAPH_reduce, inputs, count, &type, 1, 2);
     ds_op_set_attr(d->m, op, "maps", ds_attr_array(d->cx, maps, count));
@@ -209,7 +220,8 @@ static const ds_attr *identity_of(body *r, ds_op_kind combiner) {
     case DS_LOOP_mul: return is_float ? ds_attr_float(cx, 1) : ds_attr_int(cx, 1);
     case DS_LOOP_max:
     case DS_LOOP_greater:
-        return is_float ? ds_attr_float(cx, -(double)INFINITY) : ds_attr_int(cx, is_unsigned || e->class == DS_CLASS_BOOL ? 0 : -top - 1);
+        return is_float ? ds_attr_float(cx, -(double)INFINITY)
+                        : ds_attr_int(cx, is_unsigned || e->class == DS_CLASS_BOOL ? 0 : -top - 1);
     case DS_LOOP_min: return is_float ? ds_attr_float(cx, (double)INFINITY) : ds_attr_int(cx, top);
     case DS_LOOP_and: return ds_attr_int(cx, -1);
     default: return is_float ? ds_attr_float(cx, 0) : ds_attr_int(cx, 0);
@@ -223,7 +235,8 @@ ds_value *reduce_end(body *r, ds_value *value, ds_op_kind combiner) {
     const ds_type *scalar = ds_type_scalar(r->d->cx, r->elem);
     ds_block *combine = ds_op_block(r->op, 1);
     r->b.block = combine;
-    ds_value *a = ds_block_add_arg(r->d->m, combine, scalar, NULL), *b = ds_block_add_arg(r->d->m, combine, scalar, NULL);
+    ds_value *a = ds_block_add_arg(r->d->m, combine, scalar, NULL),
+             *b = ds_block_add_arg(r->d->m, combine, scalar, NULL);
     yield(r, op2(r, combiner, a, b));
     return dec_simplify(r->d, ds_op_result(r->op, 0));
 }
@@ -235,7 +248,9 @@ static ds_value *scalar_op(body *r, ds_op_kind kind, ds_value *const *operands, 
     return ds_op_result(ds_op_create(&r->b, kind, operands, count, &type, 1, 0), 0);
 }
 
-static bool is_comparison(ds_op_kind kind) { return kind == DS_LOOP_eq || kind == DS_LOOP_ne || kind == DS_LOOP_lt || kind == DS_LOOP_le; }
+static bool is_comparison(ds_op_kind kind) {
+    return kind == DS_LOOP_eq || kind == DS_LOOP_ne || kind == DS_LOOP_lt || kind == DS_LOOP_le;
+}
 
 ds_value *op1(body *r, ds_op_kind kind, ds_value *a) { return scalar_op(r, kind, &a, 1, a->type->elem); }
 
@@ -267,7 +282,8 @@ ds_value *like(body *r, ds_value *v, double c) { return num(r, v->type->elem, c)
 ds_value *cast_to(body *r, ds_value *v, ds_elem elem) {
     if (v->type->elem == elem) return v;
     /* narrow -> f32 -> the same narrow type: nothing happened */
-    if (v->op && v->op->kind == DS_LOOP_cast && ds_op_operand(v->op, 0)->type->elem == elem && dec_compute_elem(elem) == v->type->elem)
+    if (v->op && v->op->kind == DS_LOOP_cast && ds_op_operand(v->op, 0)->type->elem == elem &&
+        dec_compute_elem(elem) == v->type->elem)
         return ds_op_operand(v->op, 0);
     return scalar_op(r, DS_LOOP_cast, &v, 1, elem);
 }
@@ -398,13 +414,15 @@ ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, si
     uint64_t count;
     if (value && room == 1 && value->type->rank == 1 && !ds_expr_is_const(value->type->dims[0], NULL)) {
         const ds_expr *one = dec_const(d, 1);
-        DS_TRY(dec_require(d, DS_equal, value->type->dims[0], one, "a list that stands for one number has one element"));
+        DS_TRY(
+            dec_require(d, DS_equal, value->type->dims[0], one, "a list that stands for one number has one element"));
         value = dec_reshape(d, value, 1, &one);
     }
     if (!value || !ds_type_static_count(value->type, &count))
         return dec_refuse(d, "a shape or index list whose length is known only at run time");
     if (count > room)
-        return dec_fail(d, DS_E_shape, "a list of %llu integers where at most %zu make sense", (unsigned long long)count, room);
+        return dec_fail(d, DS_E_shape, "a list of %llu integers where at most %zu make sense",
+                        (unsigned long long)count, room);
     if (room == 1 && count == 0) return dec_fail(d, DS_E_shape, "an empty list where one integer is needed");
     *out_count = (size_t)count;
     known_env k = {d, ds_arena_create()};
@@ -412,9 +430,11 @@ ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, si
     if (cells && !whole_numbers(cells)) cells = NULL;
     for (size_t i = 0; cells && i < count; i++) out[i] = whole_number(d, cells, i);
     ds_arena_destroy(k.arena);
-    if (!cells && ds_elem_is_float(value->type->elem)) return dec_refuse(d, "float bounds or sizes that are known only at run time");
+    if (!cells && ds_elem_is_float(value->type->elem))
+        return dec_refuse(d, "float bounds or sizes that are known only at run time");
     if (cells) return DS_OK;
-    if (ds_elem_facts(value->type->elem)->packed) value = dec_convert(d, value, DS_i64); /* what is read has an address */
+    if (ds_elem_facts(value->type->elem)->packed)
+        value = dec_convert(d, value, DS_i64); /* what is read has an address */
     for (size_t i = 0; i < count; i++) out[i] = read_item(d, DS_SYMBOL_value, value, i);
     return DS_OK;
 }
@@ -424,7 +444,9 @@ static const ds_expr *named(dec *d, ds_symbol_kind kind, const ds_expr *e) {
     return read_item(d, kind, dec_index_tensor(d, DS_i64, &e, 1, true), 0);
 }
 
-const ds_expr *dec_named(dec *d, const ds_expr *e) { return named(d, ds_expr_nonneg(e) ? DS_SYMBOL_count : DS_SYMBOL_value, e); }
+const ds_expr *dec_named(dec *d, const ds_expr *e) {
+    return named(d, ds_expr_nonneg(e) ? DS_SYMBOL_count : DS_SYMBOL_value, e);
+}
 
 ds_status dec_named_extents(dec *d, const ds_expr **extents, size_t count) {
     DS_TRY(dec_not_negative(d, extents, count, "extents"));
@@ -441,7 +463,8 @@ static size_t weight(const ds_expr *e, size_t limit) {
         return sum < limit ? sum + weight(e->b, limit - sum) : sum;
     }
     for (size_t i = 0; i < e->term_count; i++)
-        for (size_t k = 0; k < e->terms[i].atom_count && sum < limit; k++) sum += weight(e->terms[i].atoms[k], limit - sum);
+        for (size_t k = 0; k < e->terms[i].atom_count && sum < limit; k++)
+            sum += weight(e->terms[i].atoms[k], limit - sum);
     return sum;
 }
 
@@ -471,13 +494,15 @@ bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room, size_t *
     return good;
 }
 
-/* Element 0 of a constant as an attribute: a float or an integer, which keeps all its bits. NULL when it is not known. */
+/* Element 0 of a constant as an attribute: a float or an integer, which keeps all its bits. NULL when it is not
+ * known. */
 static const ds_attr *known_number(dec *d, ds_value *value) {
     known_env k = {d, ds_arena_create()};
     const ds_cells *cells = value ? known_value(&k, value) : NULL;
     const ds_attr *number = NULL;
     if (cells && cells->count >= 1 && all_constant(cells))
-        number = ds_elem_is_float(value->type->elem) ? ds_attr_float(d->cx, cells->cells[0].f) : ds_attr_int(d->cx, cells->cells[0].i);
+        number = ds_elem_is_float(value->type->elem) ? ds_attr_float(d->cx, cells->cells[0].f)
+                                                     : ds_attr_int(d->cx, cells->cells[0].i);
     ds_arena_destroy(k.arena);
     return number;
 }
@@ -579,7 +604,8 @@ ds_status dec_concat(dec *d, ds_value *const *inputs, size_t count, size_t axis,
     for (size_t i = 0; i < first->rank; i++) dims[i] = first->dims[i];
     for (size_t k = 1; k < count; k++) {
         const ds_type *t = inputs[k]->type;
-        if (t->rank != first->rank) return dec_fail(d, DS_E_shape, "inputs have ranks %zu and %zu", first->rank, t->rank);
+        if (t->rank != first->rank)
+            return dec_fail(d, DS_E_shape, "inputs have ranks %zu and %zu", first->rank, t->rank);
         if (t->elem != first->elem)
             return dec_fail(d, DS_E_type, "inputs have element types %s and %s", ds_elem_facts(first->elem)->text,
                             ds_elem_facts(t->elem)->text);
@@ -595,12 +621,14 @@ ds_status dec_concat(dec *d, ds_value *const *inputs, size_t count, size_t axis,
     return DS_OK;
 }
 
-/* A bias without what training has driven below DS_LEAST_WEIGHT: sums that consist of it alone would be subnormal, and slow from then on.
+/* A bias without what training has driven below DS_LEAST_WEIGHT: sums that consist of it alone would be subnormal, and
+ * slow from then on.
  */
 static ds_value *without_dust(dec *d, ds_value *bias) {
     const ds_attr *value = ds_value_constant(bias);
     int64_t count;
-    if (!value || bias->type->elem != DS_f32 || bias->type->rank != 1 || !ds_expr_is_const(bias->type->dims[0], &count)) return bias;
+    if (!value || bias->type->elem != DS_f32 || bias->type->rank != 1 || !ds_expr_is_const(bias->type->dims[0], &count))
+        return bias;
     float *kept = ds_arena_alloc(d->m->arena, value->count);
     bool dusty = false;
     memcpy(kept, value->bytes, value->count);
@@ -618,7 +646,8 @@ ds_status dec_one(dec *d, ds_value *v, const char *what, ds_value **out) {
 }
 
 ds_status dec_per_channel(dec *d, const ds_value *v, const ds_expr *channels, const char *what) {
-    if (v->type->rank != 1) return dec_fail(d, DS_E_shape, "it must be that %s, but it has rank %zu", what, v->type->rank);
+    if (v->type->rank != 1)
+        return dec_fail(d, DS_E_shape, "it must be that %s, but it has rank %zu", what, v->type->rank);
     return dec_require(d, DS_equal, v->type->dims[0], channels, "%s", what);
 }
 
@@ -650,8 +679,9 @@ static ds_value *factor(dec *d, ds_value *v, ds_elem sum) {
     return narrow && ds_elem_facts(v->type->elem)->bits < ds_elem_facts(sum)->bits ? v : dec_convert(d, v, sum);
 }
 
-ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over,
-                       size_t over_count, ds_value *a, const ds_attr *a_map, ds_value *b, const ds_attr *b_map) {
+ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims,
+                       const ds_expr *const *over, size_t over_count, ds_value *a, const ds_attr *a_map, ds_value *b,
+                       const ds_attr *b_map) {
     ds_elem wide = dec_compute_elem(elem);
     a = factor(d, a, wide), b = factor(d, b, wide);
     const ds_type *type = ds_type_tensor(d->cx, wide, rank, dims, NULL);
@@ -685,8 +715,8 @@ ds_status dec_matmul(dec *d, ds_value *a, ds_value *b, ds_elem elem, ds_value **
     (void)m_at;
     am[ra - 1] = dec_dim(d, rank);
     bm[rb > 1 ? rb - 2 : 0] = dec_dim(d, rank);
-    *out =
-        dec_contract(d, DS_GRAPH_matmul, elem, rank, dims, &k, 1, a, dec_map_of(d, rank + 1, am, ra), b, dec_map_of(d, rank + 1, bm, rb));
+    *out = dec_contract(d, DS_GRAPH_matmul, elem, rank, dims, &k, 1, a, dec_map_of(d, rank + 1, am, ra), b,
+                        dec_map_of(d, rank + 1, bm, rb));
     return DS_OK;
 }
 
@@ -707,7 +737,8 @@ ds_status dec_run_time_axes(dec *d, ds_value *axes, size_t rank, const ds_expr *
     for (size_t k = 0; k < *out_count; k++) DS_TRY(dec_require_axis(d, a[k], rank));
     for (size_t i = 0; i < rank; i++) {
         is_axis[i] = dec_const(d, 0);
-        for (size_t k = 0; k < *out_count; k++) is_axis[i] = ds_expr_max(d->cx, is_axis[i], dec_is_axis(d, a[k], i, rank));
+        for (size_t k = 0; k < *out_count; k++)
+            is_axis[i] = ds_expr_max(d->cx, is_axis[i], dec_is_axis(d, a[k], i, rank));
     }
     return DS_OK;
 }
@@ -723,7 +754,9 @@ ds_value *dec_drop_axes(dec *d, ds_value *v, const ds_type *t, const ds_expr *co
         for (size_t i = 0; i < t->rank; i++) {
             const ds_expr *stays = ds_expr_sub(d->cx, dec_const(d, 1), is_axis[i]);
             seen = ds_expr_add(d->cx, seen, stays);
-            sum = ds_expr_add(d->cx, sum, ds_expr_mul(d->cx, ds_expr_mul(d->cx, stays, dec_equals(d, seen, (int64_t)j + 1)), t->dims[i]));
+            sum = ds_expr_add(
+                d->cx, sum,
+                ds_expr_mul(d->cx, ds_expr_mul(d->cx, stays, dec_equals(d, seen, (int64_t)j + 1)), t->dims[i]));
         }
         dims[j] = dec_named(d, sum);
     }

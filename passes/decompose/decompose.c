@@ -1,7 +1,8 @@
 /* decompose: onnx -> graph.
  *
  *   before   %1 = "onnx.Relu"(%0) : (tensor<2x3xf32>) -> none
- *   after    %1 = "graph.map"(%0) ({ ^bb0(%x: f32): … "loop.max"(%x, %zero) … }) {maps = [affine_map<(d0, d1) -> (d0, d1)>]}
+ *   after    %1 = "graph.map"(%0) ({ ^bb0(%x: f32): … "loop.max"(%x, %zero) … })
+ *              {maps = [affine_map<(d0, d1) -> (d0, d1)>]}
  *
  * Needs:  a function of onnx ops whose argument types are known.   Keeps: locations.   Breaks: nothing.
  * Everything that is not supported is reported, not just the first; then the pass fails with DS_UNSUPPORTED.
@@ -55,9 +56,11 @@ static ds_status check_operands(dec *d, ds_op *op) {
         const char *end = strchr(p, ' ');
         size_t n = end ? (size_t)(end - p) : strlen(p);
         bool optional = n && p[n - 1] == '?', variadic = n > 3 && !strncmp(p + n - 3, "...", 3);
-        if (!*p) return dec_fail(d, DS_E_arity, "there are %zu operands where at most %zu make sense", op->operand_count, i);
+        if (!*p)
+            return dec_fail(d, DS_E_arity, "there are %zu operands where at most %zu make sense", op->operand_count, i);
         bool beyond = variadic && i >= op->operand_count;
-        if (!optional && !beyond && !dec_in(d, i)) return dec_fail(d, DS_E_arity, "operand %zu (%.*s) is missing", i, (int)n, p);
+        if (!optional && !beyond && !dec_in(d, i))
+            return dec_fail(d, DS_E_arity, "operand %zu (%.*s) is missing", i, (int)n, p);
         const ds_type *t = dec_type(d, i);
         if (t && t->kind == DS_TYPE_UNRANKED) return dec_refuse(d, "an operand of unknown rank");
         bool is_list = dec_is_sequence(dec_in(d, i)) && takes_lists(op->kind);
@@ -88,7 +91,8 @@ static bool names_inputs(const dec *d, const ds_expr *e) {
     ds_expr_each_symbol(e, note_symbol, &wanted);
     for (size_t i = 0; arrlenu(wanted) && i < block->arg_count; i++) {
         const ds_type *t = block->args[i]->type;
-        for (size_t k = 0; t->kind == DS_TYPE_TENSOR && k < t->rank; k++) ds_expr_each_symbol(t->dims[k], note_symbol, &known);
+        for (size_t k = 0; t->kind == DS_TYPE_TENSOR && k < t->rank; k++)
+            ds_expr_each_symbol(t->dims[k], note_symbol, &known);
     }
     bool all = true;
     for (size_t i = 0; i < arrlenu(wanted) && all; i++) {
@@ -124,7 +128,8 @@ static ds_status check_declared(dec *d, size_t i, const ds_type *says, const ds_
     }
     for (size_t k = 0; ranked && k < is->rank; k++)
         if (says->dims[k] != is->dims[k] && names_inputs(d, says->dims[k]))
-            DS_TRY(dec_require(d, DS_equal, is->dims[k], says->dims[k], "dimension %zu of result %zu is what its type says", k, i));
+            DS_TRY(dec_require(d, DS_equal, is->dims[k], says->dims[k],
+                               "dimension %zu of result %zu is what its type says", k, i));
     return DS_OK;
 }
 
@@ -139,7 +144,9 @@ static ds_status lower_op(dec *d, ds_op *op) {
     ds_op *before = op->prev;
     DS_TRY(rules[op->kind](d, op));
     if (d->cx->exprs_too_large)
-        return dec_refuse(d, "extents that are known only at run time and depend on each other in too many ways; fix some with --dim");
+        return dec_refuse(
+            d,
+            "extents that are known only at run time and depend on each other in too many ways; fix some with --dim");
     DS_TRY(dec_check_made(d, before ? before->next : op->block->first, op));
     for (size_t i = 0; i < op->result_count; i++) {
         if (ds_value_unused(&op->results[i])) continue;
@@ -190,7 +197,8 @@ static void erase_dead(ds_block *block) {
 /* What stands for values that are left out, and lists, whose readers have their elements by now. */
 static void erase_absent(void *user, ds_op *op) {
     (void)user;
-    if ((op->kind == DS_ONNX_None || op->kind == DS_GRAPH_sequence) && ds_value_unused(ds_op_result(op, 0))) ds_op_erase(op);
+    if ((op->kind == DS_ONNX_None || op->kind == DS_GRAPH_sequence) && ds_value_unused(ds_op_result(op, 0)))
+        ds_op_erase(op);
 }
 
 static bool is_number_tensor(const ds_type *t) {
@@ -203,7 +211,8 @@ static ds_status check_results(dec *d, const ds_block *block) {
     ds_status status = DS_OK;
     for (size_t i = 0; block->last && i < block->last->operand_count; i++)
         if (!is_number_tensor(ds_op_operand(block->last, i)->type))
-            status = ds_report(d->cx->diag, DS_ERROR, DS_E_elem, NULL, "output %zu is not a tensor of numbers of known rank", i);
+            status = ds_report(d->cx->diag, DS_ERROR, DS_E_elem, NULL,
+                               "output %zu is not a tensor of numbers of known rank", i);
     return status;
 }
 
@@ -222,7 +231,8 @@ static ds_status check_inputs(dec *d, ds_op *func) {
     d->op = func;
     for (size_t i = 0; i < block->arg_count; i++) {
         const ds_value *v = block->args[i];
-        if (!is_number_tensor(v->type)) ds_string_printf(&names, "%s'%s'", names.length ? ", " : "", v->name ? v->name : "");
+        if (!is_number_tensor(v->type))
+            ds_string_printf(&names, "%s'%s'", names.length ? ", " : "", v->name ? v->name : "");
         else if (status == DS_OK) status = dec_check_size(d, v);
     }
     if (names.length)
@@ -255,7 +265,8 @@ static bool has_symbols(const ds_block *block) {
     return false;
 }
 
-/* Where the function turns out to need equalities that decide broadcasts made before, it is decomposed once more, knowing them. */
+/* Where the function turns out to need equalities that decide broadcasts made before, it is decomposed once more,
+ * knowing them. */
 ds_status ds_pass_decompose(ds_module *module, const ds_pass_options *options) {
     ds_status worst = DS_OK;
     (void)options;

@@ -1,7 +1,8 @@
 /* decompose: onnx -> graph, one rule per onnx op, result types inferred on the way.
  *
- * A rule reads its op's operands (already graph values with known types), builds graph ops before it and fills d->out. Integer
- * tensors are followed as expressions over symbols (dec_ints), so that shapes computed by Shape, Gather, Concat, … are known extents.
+ * A rule reads its op's operands (already graph values with known types), builds graph ops before it and fills d->out.
+ * Integer tensors are followed as expressions over symbols (dec_ints), so that shapes computed by Shape, Gather,
+ * Concat, … are known extents.
  */
 #ifndef DS_DECOMPOSE_H
 #define DS_DECOMPOSE_H
@@ -27,8 +28,8 @@ typedef struct {
 typedef ds_status dec_rule(dec *d, ds_op *op);
 
 /* Opens the definition of rule_<name>, which onnx.def's rows name. */
-#define RULE(name)                                                                                                                         \
-    ds_status rule_##name(dec *d, ds_op *op);                                                                                              \
+#define RULE(name)                                                                                                     \
+    ds_status rule_##name(dec *d, ds_op *op);                                                                          \
     ds_status rule_##name(dec *d, ds_op *op)
 
 /* ---- reading the op ---- */
@@ -52,23 +53,29 @@ ds_status dec_attribute_list(dec *d, const char *name, int64_t *values, size_t c
 ds_status dec_ints(dec *d, ds_value *value, const ds_expr **out, size_t room, size_t *out_count);
 /* The op's operand is a list of `count` elements: required where its length is known only at run time. */
 ds_status dec_list(dec *d, size_t operand, size_t count);
-ds_status dec_require_axis(dec *d, const ds_expr *axis, size_t rank); /* it names a dimension, maybe counted from the end */
+ds_status dec_require_axis(dec *d, const ds_expr *axis,
+                           size_t rank); /* it names a dimension, maybe counted from the end */
 /* Axes that are read at run time, as arithmetic: is_axis[i] is 1 where dim i is among them, else 0. */
 ds_status dec_run_time_axes(dec *d, ds_value *axes, size_t rank, const ds_expr **is_axis, size_t *out_count);
 /* v without the `count` dims of t that is_axis names (their extent in v is 1). */
 ds_value *dec_drop_axes(dec *d, ds_value *v, const ds_type *t, const ds_expr *const *is_axis, size_t count);
-const ds_expr *dec_is_axis(dec *d, const ds_expr *axis, size_t dim, size_t rank); /* 1 where axis (maybe negative) names dim */
-const ds_expr *dec_equals(dec *d, const ds_expr *e, int64_t value); /* 1 where they are equal, else 0: max(0, 1 - |e - value|) */
-bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room, size_t *out_count); /* false when one is not a constant */
-bool dec_known_scalar(dec *d, ds_value *value, double *out);                                /* element 0 of a constant */
+const ds_expr *dec_is_axis(dec *d, const ds_expr *axis, size_t dim,
+                           size_t rank); /* 1 where axis (maybe negative) names dim */
+const ds_expr *dec_equals(dec *d, const ds_expr *e,
+                          int64_t value); /* 1 where they are equal, else 0: max(0, 1 - |e - value|) */
+bool dec_known_ints(dec *d, ds_value *value, int64_t *out, size_t room,
+                    size_t *out_count);                      /* false when one is not a constant */
+bool dec_known_scalar(dec *d, ds_value *value, double *out); /* element 0 of a constant */
 
 /* ---- expressions ---- */
 
 const ds_expr *dec_const(dec *d, int64_t v);
 const ds_expr *dec_dim(dec *d, size_t i);
-/* The relation must hold where the op stands. Fails where it cannot; where only run time can tell, generated code checks it: on entry, or,
- * where values are read while running, in the op's place. `format` says what must be, as a clause: "k is at most the axis' extent". */
-ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr *right, const char *format, ...) DS_PRINTF(5, 6);
+/* The relation must hold where the op stands. Fails where it cannot; where only run time can tell, generated code
+ * checks it: on entry, or, where values are read while running, in the op's place. `format` says what must be, as a
+ * clause: "k is at most the axis' extent". */
+ds_status dec_require(dec *d, ds_relation is, const ds_expr *left, const ds_expr *right, const char *format, ...)
+    DS_PRINTF(5, 6);
 ds_status dec_not_negative(dec *d, const ds_expr *const *extents, size_t count, const char *what);
 /* A tensor has exactly these extents. */
 ds_status dec_has_shape(dec *d, const ds_type *t, size_t rank, const ds_expr *const *dims, const char *what);
@@ -81,13 +88,15 @@ const ds_attr *dec_map_of(dec *d, size_t rank, const ds_expr *const *exprs, size
 /* The extent of a broadcast of two; requires that they are equal, or one of them is 1. */
 ds_status dec_broadcast_extent(dec *d, const ds_expr *a, const ds_expr *b, const ds_expr **out);
 ds_status dec_broadcast(dec *d, ds_value *const *values, size_t count, const ds_expr **out_dims, size_t *out_rank);
-/* Requires that an extent is `whole`, or 1: a broadcast in one direction. `what`: a clause, "the bias has the result's columns". */
+/* Requires that an extent is `whole`, or 1: a broadcast in one direction. `what`: a clause, "the bias has the result's
+ * columns". */
 ds_status dec_fits(dec *d, const ds_expr *own, const ds_expr *whole, const char *what);
 ds_status dec_fits_shape(dec *d, ds_value *value, size_t rank, const ds_expr *const *dims, const char *what);
 /* Where an operand of extent `own` is read at `position` of an extent `whole` that it broadcasts to. */
 const ds_expr *dec_stretched(dec *d, const ds_expr *own, const ds_expr *whole, const ds_expr *position);
-/* The equalities that a function checks on entry and that say what a broadcast of symbols comes to (a mask that is added to scores has
- * their length, or 1, since a product needs it): with these as facts its broadcasts are simpler. stb_ds array. */
+/* The equalities that a function checks on entry and that say what a broadcast of symbols comes to (a mask that is
+ * added to scores has their length, or 1, since a product needs it): with these as facts its broadcasts are simpler.
+ * stb_ds array. */
 ds_requirement *dec_facts(ds_ir_context *cx, const ds_block *block);
 /* Reads `value` in an iteration space of these dims, which it broadcasts to. */
 const ds_attr *dec_broadcast_map(dec *d, ds_value *value, size_t rank, const ds_expr *const *dims);
@@ -104,11 +113,11 @@ typedef struct {
 
 /* Result type f16 and the like is computed in f32 and rounded at the end. */
 ds_elem dec_compute_elem(ds_elem elem);
-body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs, const ds_attr *const *maps,
-               size_t count);
+body map_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, ds_value *const *inputs,
+               const ds_attr *const *maps, size_t count);
 /* Several results of one shape. */
-body map_begin_many(dec *d, ds_elem elem, size_t results, size_t rank, const ds_expr *const *dims, ds_value *const *inputs,
-                    const ds_attr *const *maps, size_t count);
+body map_begin_many(dec *d, ds_elem elem, size_t results, size_t rank, const ds_expr *const *dims,
+                    ds_value *const *inputs, const ds_attr *const *maps, size_t count);
 void map_end_many(body *r, ds_value *const *results, size_t count, ds_value **out);
 ds_value *map_end(body *r, ds_value *result); /* converts to the result's element type */
 /* All inputs broadcast to the given shape. */
@@ -119,25 +128,28 @@ void map_pad_lowest(body *r, size_t input);           /* … what no element is 
 bool map_pad_known(body *r, size_t input,
                    ds_value *value); /* … element 0 of a tensor of the same type, where it is a constant; else false */
 
-/* Reduction of one value with a combiner; `elem` is the accumulators' type (use dec_compute_elem). Dims rank..rank+over_count-1 are
- * reduced. */
-body reduce_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over, size_t over_count,
-                  ds_value *const *inputs, const ds_attr *const *maps, size_t count);
+/* Reduction of one value with a combiner; `elem` is the accumulators' type (use dec_compute_elem). Dims
+ * rank..rank+over_count-1 are reduced. */
+body reduce_begin(dec *d, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over,
+                  size_t over_count, ds_value *const *inputs, const ds_attr *const *maps, size_t count);
 ds_value *reduce_end(body *r, ds_value *value, ds_op_kind combiner); /* add, mul, min, max, and, or */
 
 ds_value *op1(body *r, ds_op_kind kind, ds_value *a);
 ds_value *op2(body *r, ds_op_kind kind, ds_value *a, ds_value *b);
 ds_value *op3(body *r, ds_op_kind kind, ds_value *a, ds_value *b, ds_value *c);
-ds_value *num(body *r, ds_elem elem, double v);     /* a constant */
-ds_value *whole(body *r, ds_elem elem, int64_t v);  /* an integer constant, exactly */
-ds_value *like(body *r, ds_value *v, double c);     /* a constant of v's type */
-ds_value *known_constant(body *r, ds_value *value); /* element 0 of a tensor that is a constant, exactly; NULL when it is none */
+ds_value *num(body *r, ds_elem elem, double v);    /* a constant */
+ds_value *whole(body *r, ds_elem elem, int64_t v); /* an integer constant, exactly */
+ds_value *like(body *r, ds_value *v, double c);    /* a constant of v's type */
+ds_value *known_constant(body *r,
+                         ds_value *value); /* element 0 of a tensor that is a constant, exactly; NULL when it is none */
 ds_value *cast_to(body *r, ds_value *v, ds_elem elem);
 ds_value *extent(body *r, const ds_expr *e); /* an expression over symbols, as index */
 ds_value *position(body *r, size_t dim);
-ds_value *at_point(body *r, size_t dims,
-                   const ds_expr *e); /* an expression over the first `dims` coordinates of the current point, as index */
-ds_value *clamp_index(body *r, ds_value *v, const ds_expr *size); /* as index in 0 … size-1, so that a wrong one cannot read outside */
+ds_value *
+at_point(body *r, size_t dims,
+         const ds_expr *e); /* an expression over the first `dims` coordinates of the current point, as index */
+ds_value *clamp_index(body *r, ds_value *v,
+                      const ds_expr *size); /* as index in 0 … size-1, so that a wrong one cannot read outside */
 ds_value *extract(body *r, ds_value *tensor, ds_value *const *at, size_t count);
 
 /* Short forms, in functions that have a `body *r`. */
@@ -157,20 +169,23 @@ ds_value *extract(body *r, ds_value *tensor, ds_value *const *at, size_t count);
 
 /* ---- interpolation (sample.c) ---- */
 
-/* Where a coordinate along one axis reads: up to 4 positions with weights. No weight: 1. `inside` false: the element counts as 0. */
+/* Where a coordinate along one axis reads: up to 4 positions with weights. No weight: 1. `inside` false: the element
+ * counts as 0. */
 typedef struct {
     size_t count;
     ds_value *at[4], *weight[4], *inside[4];
 } taps;
 
 taps taps_one(ds_value *at); /* an index */
-/* Of an f32 coordinate, 2 (linear), or 4 (Keys' cubic convolution with parameter a; IEEE Trans. ASSP 29, 1981). `at` are f32: whole, maybe
- * outside. */
+/* Of an f32 coordinate, 2 (linear), or 4 (Keys' cubic convolution with parameter a; IEEE Trans. ASSP 29, 1981). `at`
+ * are f32: whole, maybe outside. */
 taps taps_linear(body *r, ds_value *x);
 taps taps_cubic(body *r, double a, ds_value *x);
-ds_value *cubic_weight(body *r, double a, ds_value *s, bool near); /* the kernel at distance s: s <= 1 (near), or 1 < s < 2 */
-void taps_clamp(body *r, taps *t, const ds_expr *size);            /* `at` becomes an index; outside means the element at the edge */
-void taps_zero(body *r, taps *t, const ds_expr *size);             /* … or zero */
+ds_value *cubic_weight(body *r, double a, ds_value *s,
+                       bool near); /* the kernel at distance s: s <= 1 (near), or 1 < s < 2 */
+void taps_clamp(body *r, taps *t,
+                const ds_expr *size); /* `at` becomes an index; outside means the element at the edge */
+void taps_zero(body *r, taps *t, const ds_expr *size); /* … or zero */
 /* The sum over the product of all axes' taps of weight * x[at]; one entry of `axis` for each dim of x. */
 ds_value *interpolate(body *r, ds_value *x, const taps *axis);
 
@@ -187,8 +202,10 @@ ds_value *dec_slice(dec *d, ds_value *v, size_t axis, const ds_expr *start, cons
 ds_status dec_concat(dec *d, ds_value *const *inputs, size_t count, size_t axis, ds_value **out);
 /* v + bias, one element for each channel (dimension 1) */
 ds_status dec_channel_bias(dec *d, ds_value *v, ds_value *bias, ds_value **out);
-ds_status dec_one(dec *d, ds_value *v, const char *what, ds_value **out); /* v, which must have one element, as a scalar */
-ds_status dec_per_channel(dec *d, const ds_value *v, const ds_expr *channels, const char *what); /* requires v[channels] */
+ds_status dec_one(dec *d, ds_value *v, const char *what,
+                  ds_value **out); /* v, which must have one element, as a scalar */
+ds_status dec_per_channel(dec *d, const ds_value *v, const ds_expr *channels,
+                          const char *what); /* requires v[channels] */
 /* A symbol of its own for an expression: for extents whose products would otherwise expand into long polynomials. */
 const ds_expr *dec_named(dec *d, const ds_expr *e);
 /* The same for extents, which are required not to be negative. */
@@ -197,21 +214,25 @@ ds_status dec_named_extents(dec *d, const ds_expr **extents, size_t count);
 ds_status dec_light(dec *d, ds_value **value);
 /* matmul over the last two dims, batch dims broadcast */
 ds_status dec_matmul(dec *d, ds_value *a, ds_value *b, ds_elem accumulator, ds_value **out);
-ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims, const ds_expr *const *over,
-                       size_t over_count, ds_value *a, const ds_attr *a_map, ds_value *b, const ds_attr *b_map);
-/* The sliding window of convolution and pooling: ONNX's kernel_shape, strides, dilations, pads, auto_pad and ceil_mode. */
+ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims,
+                       const ds_expr *const *over, size_t over_count, ds_value *a, const ds_attr *a_map, ds_value *b,
+                       const ds_attr *b_map);
+/* The sliding window of convolution and pooling: ONNX's kernel_shape, strides, dilations, pads, auto_pad and
+ * ceil_mode. */
 typedef struct {
     size_t spatial;
     int64_t kernel[DEC_MAX_RANK], stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK];
     const ds_expr *before[DEC_MAX_RANK], *after[DEC_MAX_RANK], *out[DEC_MAX_RANK];
 } dec_window;
-ds_status dec_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *kernel, size_t spatial, dec_window *out_window);
+ds_status dec_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *kernel, size_t spatial,
+                        dec_window *out_window);
 const ds_expr *dec_window_index(dec *d, const dec_window *w, size_t i, size_t out_dim, size_t window_dim);
 /* A weight's window: its extents from dim 2 on, or the attribute kernel_shape, which they must be. */
 ds_status dec_window_size(dec *d, ds_op *op, const ds_type *weight, int64_t *out_kernel);
 /* The convolution of x[n, group*inputs, in…] with w[outputs, inputs, kernel…]. */
 ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const dec_window *window);
-/* Ops from `first` to `end` (or NULL) read inside their operands, and have no negative extents: checked, or required (bounds.c). */
+/* Ops from `first` to `end` (or NULL) read inside their operands, and have no negative extents: checked, or required
+ * (bounds.c). */
 ds_status dec_check_made(dec *d, ds_op *first, const ds_op *end);
 /* Lowers the onnx ops of a block; used for the regions of control flow. */
 ds_status dec_block(dec *d, ds_block *block);

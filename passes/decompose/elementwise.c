@@ -7,16 +7,21 @@
 #define C(v) like(r, x, v)
 
 /* Attributes are floats, their defaults as well: 0.01 is not quite that. */
-static double attr(body *r, const char *name, double otherwise) { return ds_op_float(r->d->op, name, (double)(float)otherwise); }
+static double attr(body *r, const char *name, double otherwise) {
+    return ds_op_float(r->d->op, name, (double)(float)otherwise);
+}
 
 /* ---- one operand ---- */
 
 /* clang-format off */
-#define PLAIN(name, kind)                                                                                                                  \
+#define PLAIN(name, kind) \
     static ds_value *f_##name(body *r, ds_value *x) { return op1(r, DS_LOOP_##kind, x); }
-PLAIN(Abs, abs) PLAIN(Neg, neg) PLAIN(Exp, exp) PLAIN(Log, log) PLAIN(Sqrt, sqrt) PLAIN(Sin, sin) PLAIN(Cos, cos) PLAIN(Tan, tan)
-PLAIN(Asin, asin) PLAIN(Acos, acos) PLAIN(Atan, atan) PLAIN(Sinh, sinh) PLAIN(Cosh, cosh) PLAIN(Tanh, tanh) PLAIN(Asinh, asinh)
-PLAIN(Acosh, acosh) PLAIN(Atanh, atanh) PLAIN(Erf, erf) PLAIN(Floor, floor) PLAIN(Ceil, ceil) PLAIN(Round, round) PLAIN(BitwiseNot, not)
+PLAIN(Abs, abs) PLAIN(Neg, neg) PLAIN(Exp, exp) PLAIN(Log, log) PLAIN(Sqrt, sqrt) PLAIN(Sin, sin) PLAIN(Cos, cos)
+PLAIN(Tan, tan)
+PLAIN(Asin, asin) PLAIN(Acos, acos) PLAIN(Atan, atan) PLAIN(Sinh, sinh) PLAIN(Cosh, cosh) PLAIN(Tanh, tanh)
+PLAIN(Asinh, asinh)
+PLAIN(Acosh, acosh) PLAIN(Atanh, atanh) PLAIN(Erf, erf) PLAIN(Floor, floor) PLAIN(Ceil, ceil) PLAIN(Round, round)
+PLAIN(BitwiseNot, not)
 #undef PLAIN
     /* clang-format on */
 
@@ -52,7 +57,9 @@ static ds_value *f_Celu(body *r, ds_value *x) {
 static ds_value *f_HardSigmoid(body *r, ds_value *x) {
     return MAX(C(0), MIN(C(1), ADD(MUL(x, C(attr(r, "alpha", 0.2))), C(attr(r, "beta", 0.5)))));
 }
-static ds_value *f_HardSwish(body *r, ds_value *x) { return MUL(x, MAX(C(0), MIN(C(1), ADD(MUL(x, C(1.0 / 6)), C(0.5))))); }
+static ds_value *f_HardSwish(body *r, ds_value *x) {
+    return MUL(x, MAX(C(0), MIN(C(1), ADD(MUL(x, C(1.0 / 6)), C(0.5)))));
+}
 static ds_value *f_Mish(body *r, ds_value *x) { return MUL(x, op1(r, DS_LOOP_tanh, softplus(r, x))); }
 static ds_value *f_Swish(body *r, ds_value *x) { return MUL(x, sigmoid(r, MUL(x, C(attr(r, "alpha", 1))))); }
 static ds_value *f_ThresholdedRelu(body *r, ds_value *x) { return SELECT(LT(C(attr(r, "alpha", 1)), x), x, C(0)); }
@@ -64,7 +71,9 @@ static ds_value *f_Shrink(body *r, ds_value *x) {
     ds_value *v = SELECT(LT(x, C(-lambda)), ADD(x, C(bias)), SELECT(LT(C(lambda), x), SUB(x, C(bias)), C(0)));
     return cast_to(r, v, elem);
 }
-static ds_value *f_Sign(body *r, ds_value *x) { return SELECT(LT(C(0), x), C(1), SELECT(LT(x, C(0)), C(-1), MUL(x, C(0)))); }
+static ds_value *f_Sign(body *r, ds_value *x) {
+    return SELECT(LT(C(0), x), C(1), SELECT(LT(x, C(0)), C(-1), MUL(x, C(0))));
+}
 static ds_value *f_Gelu(body *r, ds_value *x) {
     if (!strcmp(ds_op_text(r->d->op, "approximate", "none"), "tanh")) {
         ds_value *inner = MUL(C(0.7978845608028654), ADD(x, MUL(C(0.044715), MUL(x, MUL(x, x)))));
@@ -74,19 +83,24 @@ static ds_value *f_Gelu(body *r, ds_value *x) {
 }
 static ds_value *f_IsNaN(body *r, ds_value *x) { return op2(r, DS_LOOP_ne, x, x); }
 static ds_value *f_IsInf(body *r, ds_value *x) {
-    ds_value *up = op2(r, DS_LOOP_eq, x, C((double)INFINITY)), *down = op2(r, DS_LOOP_eq, x, C(-(double)INFINITY)), *no = num(r, DS_b1, 0);
-    return op2(r, DS_LOOP_or, ds_op_int(r->d->op, "detect_positive", 1) ? up : no, ds_op_int(r->d->op, "detect_negative", 1) ? down : no);
+    ds_value *up = op2(r, DS_LOOP_eq, x, C((double)INFINITY)), *down = op2(r, DS_LOOP_eq, x, C(-(double)INFINITY)),
+             *no = num(r, DS_b1, 0);
+    return op2(r, DS_LOOP_or, ds_op_int(r->d->op, "detect_positive", 1) ? up : no,
+               ds_op_int(r->d->op, "detect_negative", 1) ? down : no);
 }
 
 /* ---- two operands ---- */
 
 /* clang-format off */
-#define BINARY(name, expression)                                                                                                           \
+#define BINARY(name, expression) \
     static ds_value *f_##name(body *r, ds_value *x, ds_value *y) { return expression; }
 BINARY(Add, ADD(x, y)) BINARY(Sub, SUB(x, y)) BINARY(Mul, MUL(x, y)) BINARY(Div, DIV(x, y))
-BINARY(Equal, op2(r, DS_LOOP_eq, x, y)) BINARY(Less, LT(x, y)) BINARY(Greater, LT(y, x)) BINARY(LessOrEqual, op2(r, DS_LOOP_le, x, y))
-BINARY(GreaterOrEqual, op2(r, DS_LOOP_le, y, x)) BINARY(And, op2(r, DS_LOOP_and, x, y)) BINARY(Or, op2(r, DS_LOOP_or, x, y))
-BINARY(Xor, op2(r, DS_LOOP_xor, x, y)) BINARY(BitwiseAnd, op2(r, DS_LOOP_and, x, y)) BINARY(BitwiseOr, op2(r, DS_LOOP_or, x, y))
+BINARY(Equal, op2(r, DS_LOOP_eq, x, y)) BINARY(Less, LT(x, y)) BINARY(Greater, LT(y, x))
+BINARY(LessOrEqual, op2(r, DS_LOOP_le, x, y))
+BINARY(GreaterOrEqual, op2(r, DS_LOOP_le, y, x)) BINARY(And, op2(r, DS_LOOP_and, x, y))
+BINARY(Or, op2(r, DS_LOOP_or, x, y))
+BINARY(Xor, op2(r, DS_LOOP_xor, x, y)) BINARY(BitwiseAnd, op2(r, DS_LOOP_and, x, y))
+BINARY(BitwiseOr, op2(r, DS_LOOP_or, x, y))
 BINARY(BitwiseXor, op2(r, DS_LOOP_xor, x, y)) BINARY(PRelu, SELECT(LT(x, C(0)), MUL(x, y), x))
 BINARY(Mod, op2(r, ds_op_int(r->d->op, "fmod", 0) ? DS_LOOP_rem : DS_LOOP_mod, x, y))
 BINARY(BitShift, op2(r, !strcmp(ds_op_text(r->d->op, "direction", ""), "LEFT") ? DS_LOOP_shl : DS_LOOP_shr, x, y))
@@ -104,7 +118,8 @@ BINARY(Max, MAX(x, y)) BINARY(Min, MIN(x, y)) BINARY(Sum, ADD(x, y)) BINARY(Mean
 /* Integers are multiplied; only exponents with a fraction go through floats. */
 static ds_value *integer_power(body *r, ds_value *x, ds_value *y) {
     ds_elem elem = x->type->elem;
-    if (!ds_elem_is_float(y->type->elem)) return cast_to(r, op2(r, DS_LOOP_pow, cast_to(r, x, DS_i64), cast_to(r, y, DS_i64)), elem);
+    if (!ds_elem_is_float(y->type->elem))
+        return cast_to(r, op2(r, DS_LOOP_pow, cast_to(r, x, DS_i64), cast_to(r, y, DS_i64)), elem);
     ds_value *exact = op2(r, DS_LOOP_pow, cast_to(r, x, DS_i64), cast_to(r, y, DS_i64)), *wide = cast_to(r, y, DS_f64);
     ds_value *rounded = cast_to(r, op2(r, DS_LOOP_pow, cast_to(r, x, DS_f64), wide), elem);
     return SELECT(EQ(op1(r, DS_LOOP_floor, wide), wide), cast_to(r, exact, elem), rounded);
@@ -114,7 +129,8 @@ static ds_value *integer_power(body *r, ds_value *x, ds_value *y) {
 static ds_value *f_Pow(body *r, ds_value *x, ds_value *y) {
     double e;
     bool is_float = ds_elem_is_float(x->type->elem);
-    if (dec_known_scalar(r->d, dec_in(r->d, 1), &e) && ds_type_count(r->d->cx, dec_in(r->d, 1)->type) == dec_const(r->d, 1)) {
+    if (dec_known_scalar(r->d, dec_in(r->d, 1), &e) &&
+        ds_type_count(r->d->cx, dec_in(r->d, 1)->type) == dec_const(r->d, 1)) {
         if (e == 2) return MUL(x, x);
         if (e == 1) return x;
         if (e == 3) return MUL(MUL(x, x), x);
@@ -130,8 +146,10 @@ typedef ds_value *binary_fn(body *r, ds_value *x, ds_value *y);
 /* clang-format off */
 static const struct { ds_op_kind kind; unary_fn *fn; } unary_ops[] = {
 #define U(name) {DS_ONNX_##name, f_##name},
-    U(Abs) U(Neg) U(Exp) U(Log) U(Sqrt) U(Sin) U(Cos) U(Tan) U(Asin) U(Acos) U(Atan) U(Sinh) U(Cosh) U(Tanh) U(Asinh) U(Acosh) U(Atanh) U(Erf)
-    U(Floor) U(Ceil) U(Round) U(BitwiseNot) U(Not) U(Identity) U(Reciprocal) U(Sigmoid) U(Softplus) U(Softsign) U(Relu) U(LeakyRelu) U(Elu) U(Selu)
+    U(Abs) U(Neg) U(Exp) U(Log) U(Sqrt) U(Sin) U(Cos) U(Tan) U(Asin) U(Acos) U(Atan) U(Sinh) U(Cosh) U(Tanh) U(Asinh)
+    U(Acosh) U(Atanh) U(Erf)
+    U(Floor) U(Ceil) U(Round) U(BitwiseNot) U(Not) U(Identity) U(Reciprocal) U(Sigmoid) U(Softplus) U(Softsign) U(Relu)
+    U(LeakyRelu) U(Elu) U(Selu)
     U(Celu) U(HardSigmoid) U(HardSwish) U(Mish) U(Swish) U(ThresholdedRelu) U(Shrink) U(Sign) U(Gelu) U(IsNaN) U(IsInf)
 #undef U
 };
@@ -140,15 +158,16 @@ static const struct { ds_op_kind kind; unary_fn *fn; } unary_ops[] = {
 /* clang-format off */
 static const struct { ds_op_kind kind; binary_fn *fn; } binary_ops[] = {
 #define B(name) {DS_ONNX_##name, f_##name},
-    B(Add) B(Sub) B(Mul) B(Div) B(Pow) B(Mod) B(Equal) B(Less) B(Greater) B(LessOrEqual) B(GreaterOrEqual) B(And) B(Or) B(Xor) B(BitwiseAnd)
+    B(Add) B(Sub) B(Mul) B(Div) B(Pow) B(Mod) B(Equal) B(Less) B(Greater) B(LessOrEqual) B(GreaterOrEqual) B(And) B(Or)
+    B(Xor) B(BitwiseAnd)
     B(BitwiseOr) B(BitwiseXor) B(BitShift) B(PRelu) B(Max) B(Min) B(Sum) B(Mean)
 #undef B
 };
 /* clang-format on */
 
 static bool is_predicate(ds_op_kind k) {
-    return k == DS_ONNX_Equal || k == DS_ONNX_Less || k == DS_ONNX_Greater || k == DS_ONNX_LessOrEqual || k == DS_ONNX_GreaterOrEqual ||
-           k == DS_ONNX_IsNaN || k == DS_ONNX_IsInf;
+    return k == DS_ONNX_Equal || k == DS_ONNX_Less || k == DS_ONNX_Greater || k == DS_ONNX_LessOrEqual ||
+           k == DS_ONNX_GreaterOrEqual || k == DS_ONNX_IsNaN || k == DS_ONNX_IsInf;
 }
 
 RULE(unary) {
@@ -173,9 +192,10 @@ static ds_status align(dec *d, const ds_type *first, int64_t axis, ds_value **se
     if (ds_expr_equals(ds_type_count(d->cx, (*second)->type), 1)) return DS_OK;
     DS_TRY(dec_axis(d, axis, first->rank, &at));
     if (at + rank > first->rank)
-        return dec_fail(d, DS_E_shape, "an operand of rank %zu from axis %zu on does not lie within one of rank %zu", rank, at,
-                        first->rank);
-    for (size_t i = at; i < first->rank; i++) shape[i - at] = i - at < rank ? (*second)->type->dims[i - at] : dec_const(d, 1);
+        return dec_fail(d, DS_E_shape, "an operand of rank %zu from axis %zu on does not lie within one of rank %zu",
+                        rank, at, first->rank);
+    for (size_t i = at; i < first->rank; i++)
+        shape[i - at] = i - at < rank ? (*second)->type->dims[i - at] : dec_const(d, 1);
     *second = dec_reshape(d, *second, first->rank - at, shape);
     return DS_OK;
 }
@@ -189,9 +209,10 @@ RULE(nary) {
         if (!(inputs[i] = dec_in(d, i))) return dec_fail(d, DS_E_arity, "operand %zu is missing", i);
     for (size_t i = 1; i < count; i++)
         if (inputs[i]->type->elem != inputs[0]->type->elem && op->kind != DS_ONNX_Pow)
-            return dec_fail(d, DS_E_type, "operands have element types %s and %s", ds_elem_facts(inputs[0]->type->elem)->text,
-                            ds_elem_facts(inputs[i]->type->elem)->text);
-    if (ds_op_attr(op, "ds.axis") && count == 2) DS_TRY(align(d, inputs[0]->type, ds_op_int(op, "ds.axis", 0), &inputs[1]));
+            return dec_fail(d, DS_E_type, "operands have element types %s and %s",
+                            ds_elem_facts(inputs[0]->type->elem)->text, ds_elem_facts(inputs[i]->type->elem)->text);
+    if (ds_op_attr(op, "ds.axis") && count == 2)
+        DS_TRY(align(d, inputs[0]->type, ds_op_int(op, "ds.axis", 0), &inputs[1]));
     if (op->kind == DS_ONNX_PRelu && inputs[1]->type->rank > inputs[0]->type->rank)
         return dec_fail(d, DS_E_shape, "the slope has a higher rank than the input");
     DS_TRY(dec_broadcast(d, inputs, count, dims, &rank));
@@ -228,7 +249,8 @@ RULE(clip) {
 
 static ds_status convert(dec *d, ds_op *op, ds_elem to) {
     ds_value *x = dec_in(d, 0);
-    if (x->type->elem == DS_string || to == DS_string || ds_elem_facts(to)->bits > 64 || ds_elem_facts(to)->class == DS_CLASS_COMPLEX)
+    if (x->type->elem == DS_string || to == DS_string || ds_elem_facts(to)->bits > 64 ||
+        ds_elem_facts(to)->class == DS_CLASS_COMPLEX)
         return dec_refuse(d, "conversion from %s to %s", ds_elem_facts(x->type->elem)->text, ds_elem_facts(to)->text);
     if (x->type->elem == to) {
         d->out[0] = x;
@@ -259,8 +281,8 @@ RULE(where) {
     size_t rank;
     (void)op;
     if (inputs[1]->type->elem != inputs[2]->type->elem)
-        return dec_fail(d, DS_E_type, "operands have element types %s and %s", ds_elem_facts(inputs[1]->type->elem)->text,
-                        ds_elem_facts(inputs[2]->type->elem)->text);
+        return dec_fail(d, DS_E_type, "operands have element types %s and %s",
+                        ds_elem_facts(inputs[1]->type->elem)->text, ds_elem_facts(inputs[2]->type->elem)->text);
     DS_TRY(dec_broadcast(d, inputs, 3, dims, &rank));
     body r = map_over(d, inputs[1]->type->elem, rank, dims, inputs, 3);
     d->out[0] = map_end(&r, op3(&r, DS_LOOP_select, r.x[0], r.x[1], r.x[2]));
@@ -269,7 +291,8 @@ RULE(where) {
 
 RULE(dropout) {
     double training = 0, ratio = 0.5;
-    if (dec_in(d, 2) && !dec_known_scalar(d, dec_in(d, 2), &training)) return dec_refuse(d, "training mode that is known only at run time");
+    if (dec_in(d, 2) && !dec_known_scalar(d, dec_in(d, 2), &training))
+        return dec_refuse(d, "training mode that is known only at run time");
     if (dec_in(d, 1)) dec_known_scalar(d, dec_in(d, 1), &ratio);
     if (training != 0 && ratio != 0) return dec_refuse(d, "training mode");
     d->out[0] = dec_in(d, 0);
@@ -287,7 +310,8 @@ RULE(bit_cast) {
     ds_value *x = dec_in(d, 0);
     ds_elem from = x->type->elem, to;
     DS_TRY(dec_elem(d, "to", from, &to));
-    if (ds_elem_facts(from)->bits != ds_elem_facts(to)->bits) return dec_fail(d, DS_E_type, "the element types differ in width");
+    if (ds_elem_facts(from)->bits != ds_elem_facts(to)->bits)
+        return dec_fail(d, DS_E_type, "the element types differ in width");
     if (from == DS_b1 || to == DS_b1 || ds_elem_facts(from)->bits > 64) return dec_refuse(d, "bits of this type");
     body r = map_same(d, to, x);
     ds_value *v = r.b.block->args[0]; /* as stored, not widened */

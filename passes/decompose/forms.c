@@ -69,7 +69,9 @@ static bool has_rank(const char *ranks, const ds_type *t) {
     if (*ranks == ' ' || !*ranks) return true;
     if (*ranks == 's') return t->rank <= 1 && (!ds_type_static_count(t, &count) || count == 1);
     char *end;
-    unsigned long least = strtoul(ranks, &end, 10), most = *end == '-' ? strtoul(end + 1, NULL, 10) : *end == '+' ? SIZE_MAX : least;
+    unsigned long least = strtoul(ranks, &end, 10), most = *end == '-'   ? strtoul(end + 1, NULL, 10)
+                                                           : *end == '+' ? SIZE_MAX
+                                                                         : least;
     return t->rank >= least && t->rank <= most;
 }
 
@@ -87,7 +89,8 @@ static ds_status check_operand(dec *d, size_t i, const char *entry) {
     }
     if (fits) return DS_OK;
     if (one) return dec_fail(d, DS_E_shape, "operand %zu does not have exactly one element", i);
-    return dec_fail(d, DS_E_shape, "operand %zu has rank %zu instead of %.*s", i, t->rank, (int)(length - classes), entry + classes);
+    return dec_fail(d, DS_E_shape, "operand %zu has rank %zu instead of %.*s", i, t->rank, (int)(length - classes),
+                    entry + classes);
 }
 
 /* ---- attributes ---- */
@@ -119,8 +122,11 @@ static bool has_word(const char *words, const char *word) {
 static ds_status check_choice(dec *d, const ds_named_attr *named) {
     const char *word = named->value->text;
     for (size_t i = 0; i < DS_COUNT(choices); i++) {
-        if (choices[i].kind != d->op->kind || strcmp(choices[i].name, named->name) != 0 || has_word(choices[i].words, word)) continue;
-        return dec_fail(d, DS_E_attribute, "attribute '%s' is '%s' instead of one of: %s", named->name, word, choices[i].words);
+        if (choices[i].kind != d->op->kind || strcmp(choices[i].name, named->name) != 0 ||
+            has_word(choices[i].words, word))
+            continue;
+        return dec_fail(d, DS_E_attribute, "attribute '%s' is '%s' instead of one of: %s", named->name, word,
+                        choices[i].words);
     }
     return DS_OK;
 }
@@ -178,14 +184,16 @@ ds_status dec_elem(dec *d, const char *name, ds_elem otherwise, ds_elem *out) {
     *out = code ? ds_elem_from_onnx((int)code) : otherwise;
     if (*out == DS_NO_ELEM) return dec_fail(d, DS_E_attribute, "attribute '%s' is not an element type", name);
     ds_elem_class class = ds_elem_facts(*out)->class;
-    if (class == DS_CLASS_STRING || class == DS_CLASS_COMPLEX) return dec_refuse(d, "element type %s", ds_elem_facts(*out)->text);
+    if (class == DS_CLASS_STRING || class == DS_CLASS_COMPLEX)
+        return dec_refuse(d, "element type %s", ds_elem_facts(*out)->text);
     return DS_OK;
 }
 
 /* ---- sizes ---- */
 
 static ds_status bad_size(dec *d, const ds_value *v, ds_error_code code, const char *what) {
-    const char *where = v->block ? ds_arena_printf(d->m->arena, "value '%s'", v->name ? v->name : "") : ds_op_where(d->m, d->op);
+    const char *where =
+        v->block ? ds_arena_printf(d->m->arena, "value '%s'", v->name ? v->name : "") : ds_op_where(d->m, d->op);
     ds_string shape = {0};
     ds_type_print(&shape, v->type);
     ds_status status = ds_report(d->cx->diag, DS_ERROR, code, where, "%s: %s", what, shape.data);

@@ -24,7 +24,8 @@ RULE(gather) {
     if (dec_known_ints(d, indices, &constant, 1, &n) && n == 1) { /* a slice */
         int64_t extent_of;
         if (ds_expr_is_const(x->type->dims[axis], &extent_of) && (constant < -extent_of || constant >= extent_of))
-            return dec_fail(d, DS_E_shape, "index %lld is outside an extent of %lld", (long long)constant, (long long)extent_of);
+            return dec_fail(d, DS_E_shape, "index %lld is outside an extent of %lld", (long long)constant,
+                            (long long)extent_of);
         start = dec_const(d, constant);
         if (constant < 0) start = ds_expr_add(d->cx, start, x->type->dims[axis]);
         DS_TRY(dec_require(d, DS_at_most, dec_const(d, constant < 0 ? -constant : constant + 1), x->type->dims[axis],
@@ -57,9 +58,12 @@ RULE(gather_elements) {
     if (indices->type->rank != x->type->rank)
         return dec_fail(d, DS_E_shape, "indices have rank %zu, the input %zu", indices->type->rank, x->type->rank);
     for (size_t i = 0; i < x->type->rank; i++)
-        if (i != axis) DS_TRY(dec_require(d, DS_at_most, indices->type->dims[i], x->type->dims[i], "indices are no longer than the input"));
+        if (i != axis)
+            DS_TRY(dec_require(d, DS_at_most, indices->type->dims[i], x->type->dims[i],
+                               "indices are no longer than the input"));
     body r = map_over(d, x->type->elem, x->type->rank, indices->type->dims, &indices, 1);
-    for (size_t i = 0; i < x->type->rank; i++) at[i] = i == axis ? safe_index(&r, r.x[0], x->type->dims[i]) : position(&r, i);
+    for (size_t i = 0; i < x->type->rank; i++)
+        at[i] = i == axis ? safe_index(&r, r.x[0], x->type->dims[i]) : position(&r, i);
     d->out[0] = map_end(&r, extract(&r, x, at, x->type->rank));
     return DS_OK;
 }
@@ -68,11 +72,13 @@ RULE(gather_nd) {
     ds_value *x = dec_in(d, 0), *indices = dec_in(d, 1), *at[DEC_MAX_RANK];
     size_t batch = (size_t)ds_op_int(op, "batch_dims", 0), q = indices->type->rank, rank = 0;
     int64_t depth;
-    if (q == 0 || !ds_expr_is_const(indices->type->dims[q - 1], &depth) || batch >= q || batch + (size_t)depth > x->type->rank)
+    if (q == 0 || !ds_expr_is_const(indices->type->dims[q - 1], &depth) || batch >= q ||
+        batch + (size_t)depth > x->type->rank)
         return dec_refuse(d, "indices whose last extent is not known, or more than there are dims behind the batch");
     const ds_expr *dims[DEC_MAX_RANK];
     for (size_t i = 0; i < batch; i++)
-        DS_TRY(dec_require(d, DS_at_most, indices->type->dims[i], x->type->dims[i], "indices and input have the same batch"));
+        DS_TRY(dec_require(d, DS_at_most, indices->type->dims[i], x->type->dims[i],
+                           "indices and input have the same batch"));
     for (size_t i = 0; i + 1 < q; i++) dims[rank++] = indices->type->dims[i];
     for (size_t i = batch + (size_t)depth; i < x->type->rank; i++) dims[rank++] = x->type->dims[i];
     if (rank > DEC_MAX_RANK) return dec_refuse(d, "more than %d dimensions", DEC_MAX_RANK);
@@ -92,7 +98,8 @@ RULE(gather_nd) {
 
 RULE(reverse_sequence) {
     ds_value *x = dec_in(d, 0), *lengths = dec_in(d, 1), *at[DEC_MAX_RANK];
-    size_t batch = (size_t)ds_op_int(op, "batch_axis", 1), time = (size_t)ds_op_int(op, "time_axis", 0), rank = x->type->rank;
+    size_t batch = (size_t)ds_op_int(op, "batch_axis", 1), time = (size_t)ds_op_int(op, "time_axis", 0),
+           rank = x->type->rank;
     if (batch >= rank || time >= rank) return dec_fail(d, DS_E_attribute, "an axis is out of range");
     const ds_expr *e = dec_dim(d, batch);
     const ds_attr *map = dec_map_of(d, rank, &e, 1);
@@ -125,8 +132,8 @@ RULE(range) {
         DS_TRY(dec_ints(d, inputs[0], &start, 1, &n));
         DS_TRY(dec_ints(d, inputs[1], &limit, 1, &n));
         DS_TRY(dec_ints(d, inputs[2], &delta, 1, &n));
-        DS_TRY(
-            dec_require(d, DS_at_most, dec_const(d, 1), ds_expr_max(d->cx, delta, ds_expr_scale(d->cx, delta, -1)), "the step is not 0"));
+        DS_TRY(dec_require(d, DS_at_most, dec_const(d, 1), ds_expr_max(d->cx, delta, ds_expr_scale(d->cx, delta, -1)),
+                           "the step is not 0"));
         count = ds_expr_max(d->cx, ds_expr_ceildiv(d->cx, ds_expr_sub(d->cx, limit, start), delta), zero);
     }
     ds_value *used[] = {inputs[0], inputs[2]};
@@ -166,7 +173,8 @@ RULE(one_hot) {
     size_t rank = indices->type->rank + 1, axis, n;
     double number;
     if (dec_known_scalar(d, depth_in, &number)) depth = dec_const(d, ds_float_to_int(number));
-    else if (ds_elem_is_float(depth_in->type->elem)) DS_TRY(dec_ints(d, dec_convert(d, depth_in, DS_i64), &depth, 1, &n));
+    else if (ds_elem_is_float(depth_in->type->elem))
+        DS_TRY(dec_ints(d, dec_convert(d, depth_in, DS_i64), &depth, 1, &n));
     else DS_TRY(dec_ints(d, depth_in, &depth, 1, &n));
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", -1), rank, &axis));
     for (size_t i = 0, from = 0; i < rank; i++) {
@@ -174,10 +182,12 @@ RULE(one_hot) {
         dims[i] = i == axis ? depth : indices->type->dims[from++];
     }
     ds_value *inputs[] = {indices, values, values};
-    const ds_attr *maps[] = {dec_map_of(d, rank, exprs, rank - 1), dec_map_of(d, rank, &zero, 1), dec_map_of(d, rank, &one, 1)};
+    const ds_attr *maps[] = {dec_map_of(d, rank, exprs, rank - 1), dec_map_of(d, rank, &zero, 1),
+                             dec_map_of(d, rank, &one, 1)};
     body r = map_begin(d, values->type->elem, rank, dims, inputs, maps, 3);
     ds_value *i = cast_to(&r, r.x[0], DS_index), *p = position(&r, axis), *n_of = extent(&r, depth);
-    ds_value *hit = op2(&r, DS_LOOP_or, op2(&r, DS_LOOP_eq, i, p), op2(&r, DS_LOOP_eq, op2(&r, DS_LOOP_add, i, n_of), p));
+    ds_value *hit =
+        op2(&r, DS_LOOP_or, op2(&r, DS_LOOP_eq, i, p), op2(&r, DS_LOOP_eq, op2(&r, DS_LOOP_add, i, n_of), p));
     d->out[0] = map_end(&r, op3(&r, DS_LOOP_select, hit, r.x[2], r.x[1]));
     return DS_OK;
 }
@@ -196,7 +206,8 @@ RULE(depth_to_space) {
         const ds_expr *dcr[] = {t[0], s, s, c, t[2], t[3]}, *crd_dims[] = {t[0], c, s, s, t[2], t[3]};
         static const size_t dcr_perm[] = {0, 3, 4, 1, 5, 2}, crd_perm[] = {0, 1, 4, 2, 5, 3};
         const ds_expr *last[] = {t[0], c, ds_expr_mul(d->cx, t[2], s), ds_expr_mul(d->cx, t[3], s)};
-        d->out[0] = dec_reshape(d, dec_transpose(d, dec_reshape(d, x, 6, crd ? crd_dims : dcr), crd ? crd_perm : dcr_perm), 4, last);
+        d->out[0] = dec_reshape(
+            d, dec_transpose(d, dec_reshape(d, x, 6, crd ? crd_dims : dcr), crd ? crd_perm : dcr_perm), 4, last);
     } else {
         const ds_expr *h = ds_expr_floordiv(d->cx, t[2], s), *w = ds_expr_floordiv(d->cx, t[3], s);
         DS_TRY(dec_require(d, DS_equal, t[2], ds_expr_mul(d->cx, h, s), "%s", whole_blocks));
@@ -217,9 +228,11 @@ RULE(cumulative) {
     bool known = dec_known_ints(d, dec_in(d, 1), &constant, 1, &n);
     if (known) DS_TRY(dec_axis(d, constant, rank, &axis));
     else DS_TRY(dec_run_time_axes(d, dec_in(d, 1), rank, is_axis, &n));
-    for (size_t i = 0; i < rank; i++) { /* along the axis the summed position is the reduced dim, elsewhere the result's own */
+    for (size_t i = 0; i < rank;
+         i++) { /* along the axis the summed position is the reduced dim, elsewhere the result's own */
         const ds_expr *on = known ? dec_const(d, i == axis) : is_axis[i];
-        exprs[i] = ds_expr_add(d->cx, dec_dim(d, i), ds_expr_mul(d->cx, on, ds_expr_sub(d->cx, dec_dim(d, rank), dec_dim(d, i))));
+        exprs[i] = ds_expr_add(d->cx, dec_dim(d, i),
+                               ds_expr_mul(d->cx, on, ds_expr_sub(d->cx, dec_dim(d, rank), dec_dim(d, i))));
         over = ds_expr_add(d->cx, over, ds_expr_mul(d->cx, on, x->type->dims[i]));
         at = ds_expr_add(d->cx, at, ds_expr_mul(d->cx, on, dec_dim(d, i)));
     }

@@ -1,11 +1,12 @@
-/* Irregular ops: they call C functions of kernels/. Where the number of results depends on values, a first step counts them, the count
- * is read into a symbol, and what follows has that extent. */
+/* Irregular ops: they call C functions of kernels/. Where the number of results depends on values, a first step counts
+ * them, the count is read into a symbol, and what follows has that extent. */
 #include <string.h>
 
 #include "passes/decompose/decompose.h"
 
-static ds_op *call_extern(dec *d, const char *callee, ds_value *const *inputs, size_t count, const ds_type *const *types, size_t results,
-                          const ds_expr *const *params, size_t param_count) {
+static ds_op *call_extern(dec *d, const char *callee, ds_value *const *inputs, size_t count,
+                          const ds_type *const *types, size_t results, const ds_expr *const *params,
+                          size_t param_count) {
     ds_op *op = ds_op_create(&d->b, DS_GRAPH_extern, inputs, count, types, results, 0);
     ds_op_set_attr(d->m, op, "callee", ds_attr_string(d->cx, callee));
     ds_op_set_attr(d->m, op, "params", ds_attr_exprs(d->cx, params, param_count));
@@ -24,7 +25,8 @@ RULE(top_k) {
     size_t axis, n;
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", -1), x->type->rank, &axis));
     DS_TRY(dec_ints(d, dec_in(d, 1), &k, 1, &n));
-    if (ds_elem_facts(x->type->elem)->bits < 8) return dec_refuse(d, "elements of %u bits", ds_elem_facts(x->type->elem)->bits);
+    if (ds_elem_facts(x->type->elem)->bits < 8)
+        return dec_refuse(d, "elements of %u bits", ds_elem_facts(x->type->elem)->bits);
     DS_TRY(dec_require(d, DS_at_most, dec_const(d, 0), k, "k is not negative"));
     DS_TRY(dec_require(d, DS_at_most, k, x->type->dims[axis], "k is at most the axis' extent"));
     if (ds_elem_is_float(x->type->elem) && ds_elem_facts(x->type->elem)->bits < 32) x = dec_convert(d, x, DS_f32);
@@ -36,8 +38,12 @@ RULE(top_k) {
     }
     const ds_type *types[] = {ds_type_tensor(d->cx, x->type->elem, x->type->rank, dims, NULL),
                               ds_type_tensor(d->cx, DS_i64, x->type->rank, dims, NULL)};
-    const ds_expr *params[] = {
-        outer, x->type->dims[axis], inner, k, dec_const(d, ds_op_int(op, "largest", 1)), dec_const(d, elem_code(x->type->elem))};
+    const ds_expr *params[] = {outer,
+                               x->type->dims[axis],
+                               inner,
+                               k,
+                               dec_const(d, ds_op_int(op, "largest", 1)),
+                               dec_const(d, elem_code(x->type->elem))};
     ds_op *call = call_extern(d, "top_k", &x, 1, types, 2, params, 6);
     d->out[0] = dec_convert(d, ds_op_result(call, 0), dec_type(d, 0)->elem);
     d->out[1] = ds_op_result(call, 1);
@@ -58,7 +64,8 @@ static ds_status scatter_operands(dec *d, ds_op *op, ds_value **out, int64_t *ou
     if (how < 0) return dec_refuse(d, "the reduction '%s'", ds_op_text(op, "reduction", "none"));
     if (ds_elem_facts(elem)->bits < 8) return dec_refuse(d, "elements of %u bits", ds_elem_facts(elem)->bits);
     if (how) elem = dec_compute_elem(elem);
-    out[0] = dec_convert(d, dec_in(d, 0), elem), out[1] = dec_convert(d, dec_in(d, 1), DS_i64), out[2] = dec_convert(d, dec_in(d, 2), elem);
+    out[0] = dec_convert(d, dec_in(d, 0), elem), out[1] = dec_convert(d, dec_in(d, 1), DS_i64),
+    out[2] = dec_convert(d, dec_in(d, 2), elem);
     *out_code = how * 256 + elem_code(elem);
     return DS_OK;
 }
@@ -69,8 +76,10 @@ RULE(scatter_elements) {
     int64_t code;
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), rank, &axis));
     DS_TRY(scatter_operands(d, op, in, &code));
-    if (in[1]->type->rank != rank) return dec_fail(d, DS_E_shape, "indices have rank %zu, the input %zu", in[1]->type->rank, rank);
-    const ds_expr *params[3 + 2 * DEC_MAX_RANK] = {dec_const(d, (int64_t)rank), dec_const(d, (int64_t)axis), dec_const(d, code)};
+    if (in[1]->type->rank != rank)
+        return dec_fail(d, DS_E_shape, "indices have rank %zu, the input %zu", in[1]->type->rank, rank);
+    const ds_expr *params[3 + 2 * DEC_MAX_RANK] = {dec_const(d, (int64_t)rank), dec_const(d, (int64_t)axis),
+                                                   dec_const(d, code)};
     DS_TRY(dec_has_shape(d, in[2]->type, rank, in[1]->type->dims, "updates have the indices' shape"));
     for (size_t i = 0; i < rank; i++) {
         const ds_expr *data = in[0]->type->dims[i], *index = in[1]->type->dims[i];
@@ -88,7 +97,8 @@ static ds_status index_depth(dec *d, const ds_type *t, const ds_type *indices, c
     const ds_expr *last = indices->dims[indices->rank - 1];
     if (!ds_expr_is_const(last, out)) {
         *out = (int64_t)(indices->rank - 1 + t->rank) - (int64_t)updates->rank;
-        DS_TRY(dec_require(d, DS_equal, last, dec_const(d, *out), "an index has as many elements as the ranks of input and updates say"));
+        DS_TRY(dec_require(d, DS_equal, last, dec_const(d, *out),
+                           "an index has as many elements as the ranks of input and updates say"));
     }
     if (*out < 0 || (size_t)*out > t->rank)
         return dec_fail(d, DS_E_shape, "an index of %lld elements for rank %zu", (long long)*out, t->rank);
@@ -116,14 +126,16 @@ RULE(scatter_nd) {
     return DS_OK;
 }
 
-/* A cache with `update` written along an axis from write_indices[batch] on; circular: past the end it goes on at the start. */
+/* A cache with `update` written along an axis from write_indices[batch] on; circular: past the end it goes on at the
+ * start. */
 RULE(tensor_scatter) {
     ds_value *in[] = {dec_in(d, 0), dec_in(d, 1), dec_in(d, 2) ? dec_convert(d, dec_in(d, 2), DS_i64) : NULL};
     const ds_type *t = in[0]->type, *ut = in[1]->type;
     const ds_expr *same, *outer = dec_const(d, 1), *inner = dec_const(d, 1);
     size_t axis;
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", -2), t->rank, &axis));
-    if (ut->rank != t->rank || axis == 0) return dec_fail(d, DS_E_shape, "cache and update have ranks %zu and %zu", t->rank, ut->rank);
+    if (ut->rank != t->rank || axis == 0)
+        return dec_fail(d, DS_E_shape, "cache and update have ranks %zu and %zu", t->rank, ut->rank);
     if (ds_elem_facts(t->elem)->bits < 8) /* bytes can be moved one by one */
         for (size_t i = 0; i < 2; i++) in[i] = dec_convert(d, in[i], dec_compute_elem(t->elem));
     t = in[0]->type;
@@ -145,8 +157,8 @@ RULE(tensor_scatter) {
     return DS_OK;
 }
 
-/* The shape that flat positions count through: that of the pooled image where a MaxPool of this graph made them, else what the attributes
- * undo. The two differ where windows do not fill the image. */
+/* The shape that flat positions count through: that of the pooled image where a MaxPool of this graph made them, else
+ * what the attributes undo. The two differ where windows do not fill the image. */
 static const ds_expr *unpooled_extents(dec *d, const ds_expr *const *undone, size_t rank, const ds_expr **out) {
     const ds_value *positions = dec_in(d, 1);
     const ds_attr *pooled = positions->op ? ds_op_attr(positions->op, "pooled") : NULL;
@@ -183,7 +195,8 @@ RULE(max_unpool) {
     const ds_expr *count = ds_type_count(d->cx, t), *column[] = {count, one};
     body r = map_over(d, t->elem, 1, &flat, NULL, 0);
     ds_value *zeros = map_end(&r, num(&r, dec_compute_elem(t->elem), 0));
-    ds_value *inputs[] = {zeros, dec_reshape(d, dec_convert(d, dec_in(d, 1), DS_i64), 2, column), dec_reshape(d, x, 1, &count)};
+    ds_value *inputs[] = {zeros, dec_reshape(d, dec_convert(d, dec_in(d, 1), DS_i64), 2, column),
+                          dec_reshape(d, x, 1, &count)};
     const ds_expr *params[] = {count, one, one, dec_const(d, elem_code(t->elem)), flat};
     ds_op *call = call_extern(d, "scatter_nd", inputs, 3, &zeros->type, 1, params, DS_COUNT(params));
     ds_value *filled = dec_reshape(d, ds_op_result(call, 0), rank, image);
@@ -275,14 +288,17 @@ RULE(unique) {
     size_t axis = 0;
     if (!ds_op_attr(op, "axis")) x = flattened(d, x);
     else DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), x->type->rank, &axis));
-    if (ds_elem_facts(x->type->elem)->bits < 8) return dec_refuse(d, "elements of %u bits", ds_elem_facts(x->type->elem)->bits);
-    ds_value *keys = ds_elem_is_float(x->type->elem) && ds_elem_facts(x->type->elem)->bits < 32 ? dec_convert(d, x, DS_f32) : x;
+    if (ds_elem_facts(x->type->elem)->bits < 8)
+        return dec_refuse(d, "elements of %u bits", ds_elem_facts(x->type->elem)->bits);
+    ds_value *keys =
+        ds_elem_is_float(x->type->elem) && ds_elem_facts(x->type->elem)->bits < 32 ? dec_convert(d, x, DS_f32) : x;
     const ds_expr *n = x->type->dims[axis], *one = dec_const(d, 1), *outer = one, *inner = one, *found;
     for (size_t i = 0; i < axis; i++) outer = ds_expr_mul(d->cx, outer, x->type->dims[i]);
     for (size_t i = axis + 1; i < x->type->rank; i++) inner = ds_expr_mul(d->cx, inner, x->type->dims[i]);
     const ds_type *list = ds_type_tensor(d->cx, DS_i64, 1, &n, NULL),
                   *types[] = {list, list, list, ds_type_tensor(d->cx, DS_i64, 1, &one, NULL), list};
-    const ds_expr *params[] = {outer, n, inner, dec_const(d, ds_op_int(op, "sorted", 1)), dec_const(d, elem_code(keys->type->elem))};
+    const ds_expr *params[] = {outer, n, inner, dec_const(d, ds_op_int(op, "sorted", 1)),
+                               dec_const(d, elem_code(keys->type->elem))};
     ds_op *call = call_extern(d, "unique", &keys, 1, types, 5, params, DS_COUNT(params));
     for (size_t i = 0; i < 5; i++) parts[i] = ds_op_result(call, i);
     DS_TRY(count_of(d, parts[3], &found));
@@ -297,22 +313,29 @@ RULE(non_max_suppression) {
     ds_value *boxes = dec_in(d, 0), *scores = dec_in(d, 1);
     const ds_expr *most = dec_const(d, 0), *one = dec_const(d, 1), *found;
     size_t n;
-    if (boxes->type->rank != 3 || scores->type->rank != 3) return dec_fail(d, DS_E_shape, "boxes or scores do not have rank 3");
+    if (boxes->type->rank != 3 || scores->type->rank != 3)
+        return dec_fail(d, DS_E_shape, "boxes or scores do not have rank 3");
     if (dec_in(d, 2)) DS_TRY(dec_ints(d, dec_in(d, 2), &most, 1, &n));
-    const ds_expr *batches = scores->type->dims[0], *classes = scores->type->dims[1], *count = scores->type->dims[2], *dims[2],
-                  *shape[] = {batches, count, dec_const(d, 4)};
+    const ds_expr *batches = scores->type->dims[0], *classes = scores->type->dims[1], *count = scores->type->dims[2],
+                  *dims[2], *shape[] = {batches, count, dec_const(d, 4)};
     DS_TRY(dec_has_shape(d, boxes->type, 3, shape, "there are four coordinates for each score"));
     for (size_t i = 2; i < 5; i++)
-        if (dec_in(d, i)) DS_TRY(dec_require(d, DS_at_most, one, ds_type_count(d->cx, dec_type(d, i)), "limits are not empty"));
+        if (dec_in(d, i))
+            DS_TRY(dec_require(d, DS_at_most, one, ds_type_count(d->cx, dec_type(d, i)), "limits are not empty"));
     most = ds_expr_max(d->cx, dec_const(d, 0), ds_expr_min(d->cx, most, count));
     ds_value *none = dec_scalar(d, DS_f32, 0),
              *inputs[] = {boxes, scores, dec_in(d, 3) ? dec_in(d, 3) : none, dec_in(d, 4) ? dec_in(d, 4) : none};
     for (size_t i = 0; i < DS_COUNT(inputs); i++) inputs[i] = dec_convert(d, inputs[i], DS_f32);
     dims[0] = ds_expr_mul(d->cx, ds_expr_mul(d->cx, batches, classes), most), dims[1] = dec_const(d, 3);
-    const ds_type *types[] = {ds_type_tensor(d->cx, DS_i64, 2, dims, NULL), ds_type_tensor(d->cx, DS_i64, 1, &one, NULL),
+    const ds_type *types[] = {ds_type_tensor(d->cx, DS_i64, 2, dims, NULL),
+                              ds_type_tensor(d->cx, DS_i64, 1, &one, NULL),
                               ds_type_tensor(d->cx, DS_i64, 1, &count, NULL)};
-    const ds_expr *params[] = {
-        batches, classes, count, most, dec_const(d, ds_op_int(op, "center_point_box", 0)), dec_const(d, dec_in(d, 4) != NULL)};
+    const ds_expr *params[] = {batches,
+                               classes,
+                               count,
+                               most,
+                               dec_const(d, ds_op_int(op, "center_point_box", 0)),
+                               dec_const(d, dec_in(d, 4) != NULL)};
     ds_op *call = call_extern(d, "non_max_suppression", inputs, 4, types, 3, params, DS_COUNT(params));
     DS_TRY(count_of(d, ds_op_result(call, 1), &found));
     d->out[0] = dec_slice(d, ds_op_result(call, 0), 0, dec_const(d, 0), found, 1);

@@ -1,4 +1,5 @@
-/* LinearAttention: a matrix of keys and values for each head, changed and asked at each step; a graph.loop over the steps. */
+/* LinearAttention: a matrix of keys and values for each head, changed and asked at each step; a graph.loop over the
+ * steps. */
 #include <math.h>
 #include <string.h>
 
@@ -7,14 +8,15 @@
 typedef struct {
     dec *d;
     const ds_expr *batch, *steps, *heads, *each, *keys, *values; /* each: query heads of a key head */
-    ds_value *q, *k, *v, *decay, *beta;                          /* [batch, step, head, …]; decay and beta may be NULL */
-    bool corrects;                                               /* the delta rule: what the keys recall already is taken off the values */
+    ds_value *q, *k, *v, *decay, *beta; /* [batch, step, head, …]; decay and beta may be NULL */
+    bool corrects;                      /* the delta rule: what the keys recall already is taken off the values */
     double scale;
     ds_elem wide;
 } linear_attention;
 
 /* [batch, steps, heads * size] -> [batch, steps, heads, size], in the element type of the computation */
-static ds_status by_head(linear_attention *n, ds_value *x, const char *what, const ds_expr *heads, const ds_expr **size, ds_value **out) {
+static ds_status by_head(linear_attention *n, ds_value *x, const char *what, const ds_expr *heads, const ds_expr **size,
+                         ds_value **out) {
     dec *d = n->d;
     const ds_type *t = x->type;
     const ds_expr *same;
@@ -56,7 +58,8 @@ static ds_value *decayed(linear_attention *n, ds_value *state, const ds_expr *t)
 /* recalled[b, h, j] = sum over i of state[b, h, i, j] * k[b, t, h, i] */
 static ds_value *recalled(linear_attention *n, ds_value *state, const ds_expr *t) {
     dec *d = n->d;
-    const ds_expr *dims[] = {n->batch, n->heads, n->values}, *e[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, 3), dec_dim(d, 2)};
+    const ds_expr *dims[] = {n->batch, n->heads, n->values},
+                  *e[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, 3), dec_dim(d, 2)};
     ds_value *inputs[] = {state, n->k};
     const ds_attr *maps[] = {dec_map_of(d, 4, e, 4), at_step(n, n->k, t, 4, 3)};
     body b = reduce_begin(d, n->wide, 3, dims, &n->keys, 1, inputs, maps, 2), *r = &b;
@@ -70,7 +73,8 @@ static ds_value *updated(linear_attention *n, ds_value *state, const ds_expr *t)
     const ds_attr *maps[5] = {ds_attr_identity_map(d->cx, 4), at_step(n, n->k, t, 4, 2), at_step(n, n->v, t, 4, 3)};
     const ds_expr *row[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, 3)};
     size_t count = 3, recalled_at = 0, beta_at = 0;
-    if (n->corrects) recalled_at = count, inputs[count] = recalled(n, state, t), maps[count++] = dec_map_of(d, 4, row, 3);
+    if (n->corrects)
+        recalled_at = count, inputs[count] = recalled(n, state, t), maps[count++] = dec_map_of(d, 4, row, 3);
     if (n->corrects && n->beta) {
         const ds_expr *e[] = {dec_dim(d, 0), t, stretched(n, n->beta->type->dims[2], n->heads, 1)};
         beta_at = count, inputs[count] = n->beta, maps[count++] = dec_map_of(d, 4, e, 3);
@@ -86,14 +90,16 @@ static ds_value *answer(linear_attention *n, ds_value *state, const ds_expr *t) 
     dec *d = n->d;
     const ds_expr *dims[] = {n->batch, n->heads, n->each, n->values};
     const ds_expr *head = ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 1), n->each), dec_dim(d, 2));
-    const ds_expr *qe[] = {dec_dim(d, 0), t, head, dec_dim(d, 4)}, *se[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, 4), dec_dim(d, 3)};
+    const ds_expr *qe[] = {dec_dim(d, 0), t, head, dec_dim(d, 4)},
+                  *se[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, 4), dec_dim(d, 3)};
     ds_value *inputs[] = {n->q, state};
     const ds_attr *maps[] = {dec_map_of(d, 5, qe, 4), dec_map_of(d, 5, se, 4)};
     body b = reduce_begin(d, n->wide, 4, dims, &n->keys, 1, inputs, maps, 2), *r = &b;
     ds_value *sum = reduce_end(r, MUL(r->x[0], r->x[1]), DS_LOOP_add);
     b = map_same(d, n->wide, sum);
-    ds_value *scale =
-        n->scale != 0 ? num(r, n->wide, n->scale) : DIV(num(r, n->wide, 1), op1(r, DS_LOOP_sqrt, cast_to(r, extent(r, n->keys), n->wide)));
+    ds_value *scale = n->scale != 0
+                          ? num(r, n->wide, n->scale)
+                          : DIV(num(r, n->wide, 1), op1(r, DS_LOOP_sqrt, cast_to(r, extent(r, n->keys), n->wide)));
     return map_end(r, MUL(r->x[0], scale));
 }
 
@@ -124,12 +130,15 @@ RULE(linear_attention) {
     bool gated = !strncmp(rule, "gated", 5);
     if (q->type->rank != 3) return dec_fail(d, DS_E_shape, "the query has rank %zu, not 3", q->type->rank);
     if (heads < 1 || query_heads < heads || query_heads % heads)
-        return dec_fail(d, DS_E_attribute, "%lld query heads share %lld key heads", (long long)query_heads, (long long)heads);
+        return dec_fail(d, DS_E_attribute, "%lld query heads share %lld key heads", (long long)query_heads,
+                        (long long)heads);
     linear_attention n = {.d = d, .batch = q->type->dims[0], .steps = q->type->dims[1], .heads = dec_const(d, heads)};
     n.each = dec_const(d, query_heads / heads), n.wide = dec_compute_elem(q->type->elem);
     n.corrects = !strcmp(rule, "delta") || !strcmp(rule, "gated_delta"), n.scale = ds_op_float(op, "scale", 0);
-    if (!gated && !n.corrects && strcmp(rule, "linear")) return dec_fail(d, DS_E_attribute, "there is no update rule '%s'", rule);
-    if ((gated && !decay) || (n.corrects && !beta)) return dec_fail(d, DS_E_arity, "update rule '%s' needs decay or beta", rule);
+    if (!gated && !n.corrects && strcmp(rule, "linear"))
+        return dec_fail(d, DS_E_attribute, "there is no update rule '%s'", rule);
+    if ((gated && !decay) || (n.corrects && !beta))
+        return dec_fail(d, DS_E_arity, "update rule '%s' needs decay or beta", rule);
     DS_TRY(by_head(&n, q, "the query", dec_const(d, query_heads), &n.keys, &n.q));
     DS_TRY(by_head(&n, dec_in(d, 1), "the key", n.heads, &n.keys, &n.k));
     DS_TRY(by_head(&n, dec_in(d, 2), "the value", n.heads, &n.values, &n.v));
@@ -145,7 +154,8 @@ RULE(linear_attention) {
         DS_TRY(dec_require(d, DS_stretch, beta->type->dims[2], n.heads, "beta has one number, or one for each head"));
         n.beta = dec_convert(d, beta, n.wide);
     }
-    if (past && past->type->rank != 4) return dec_fail(d, DS_E_shape, "the past state has rank %zu, not 4", past->type->rank);
+    if (past && past->type->rank != 4)
+        return dec_fail(d, DS_E_shape, "the past state has rank %zu, not 4", past->type->rank);
     for (size_t i = 0; past && i < 4; i++) DS_TRY(dec_same(d, past->type->dims[i], state[i], &same));
     body b = map_over(d, n.wide, 4, state, NULL, 0);
     ds_value *initial = map_end(&b, num(&b, n.wide, 0));

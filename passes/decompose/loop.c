@@ -1,7 +1,7 @@
 /* Loop and Scan: graph.loop, once the types of what turns carry are known.
  *
- * A body is decomposed for the types of the initial values. Where a turn gives a carried value another extent, that extent becomes a symbol
- * of the loop and the body is decomposed again, from a copy, until types stay as they are.
+ * A body is decomposed for the types of the initial values. Where a turn gives a carried value another extent, that
+ * extent becomes a symbol of the loop and the body is decomposed again, from a copy, until types stay as they are.
  */
 #include <string.h>
 
@@ -17,9 +17,9 @@ typedef struct {
     const char **symbols;  /* stb_ds array: extents that turns change */
     const char *counter;
     const ds_expr *extent;
-    ds_value *condition;                         /* before the first turn, or NULL */
-    size_t *appended;                            /* stb_ds array: operand (carried) of sequences that a turn appends to */
-    ds_value **lists;                            /* stb_ds array: what these were before */
+    ds_value *condition; /* before the first turn, or NULL */
+    size_t *appended;    /* stb_ds array: operand (carried) of sequences that a turn appends to */
+    ds_value **lists;    /* stb_ds array: what these were before */
     void (*begin)(void *user, ds_block *region); /* gives the region's other arguments their values */
     void *user;
     ds_op *copy; /* the onnx op whose region was decomposed */
@@ -35,7 +35,9 @@ static void count_op(void *user, ds_op *op) {
     ++*(size_t *)user;
 }
 
-static ds_builder start_of(turns *t, ds_block *region) { return (ds_builder){t->d->m, region, region->first, t->op->loc}; }
+static ds_builder start_of(turns *t, ds_block *region) {
+    return (ds_builder){t->d->m, region, region->first, t->op->loc};
+}
 
 /* Decomposes a copy of the region for the present types. */
 static ds_status decompose_copy(turns *t) {
@@ -82,7 +84,8 @@ static ds_status widen(turns *t, bool *out_changed) {
     for (size_t i = 0; i < t->carried; i++) {
         const ds_type *next = ds_op_operand(yield, t->first_yield + i)->type;
         if (next->kind != DS_TYPE_TENSOR) return dec_refuse(t->d, "a carried value that is not a tensor");
-        if (next->elem != t->types[i]->elem) return dec_fail(t->d, DS_E_type, "carried value %zu changes its element type", i);
+        if (next->elem != t->types[i]->elem)
+            return dec_fail(t->d, DS_E_type, "carried value %zu changes its element type", i);
         if (next->rank != t->types[i]->rank)
             return dec_refuse(t->d, "carried value %zu, whose rank is %zu, then %zu", i, t->types[i]->rank, next->rank);
         for (size_t k = 0; k < next->rank; k++)
@@ -92,7 +95,8 @@ static ds_status widen(turns *t, bool *out_changed) {
     return DS_OK;
 }
 
-/* Where the initial extents are too special for the body: those that the body does not declare as fixed become symbols. */
+/* Where the initial extents are too special for the body: those that the body does not declare as fixed become
+ * symbols. */
 static bool widen_as_declared(turns *t) {
     bool changed = false;
     for (size_t i = 0; i < t->carried; i++) {
@@ -133,8 +137,10 @@ static ds_status find_types(turns *t) {
 
 /* ---- building ---- */
 
-/* The type of what a turn's value is stacked to. Extents that are found out in the region become symbols; all turns must agree on them. */
-static ds_status stacked_type(turns *t, const ds_type *one, const ds_expr *count, const char *const *inner, const ds_type **out) {
+/* The type of what a turn's value is stacked to. Extents that are found out in the region become symbols; all turns
+ * must agree on them. */
+static ds_status stacked_type(turns *t, const ds_type *one, const ds_expr *count, const char *const *inner,
+                              const ds_type **out) {
     dec *d = t->d;
     const ds_expr *dims[DEC_MAX_RANK + 1] = {count};
     if (one->kind != DS_TYPE_TENSOR) return dec_refuse(d, "turns that give sequences or optionals");
@@ -156,12 +162,14 @@ static ds_status stacked_type(turns *t, const ds_type *one, const ds_expr *count
 
 /* Is the next condition the constant true, or false? */
 static bool condition_is(turns *t, double *out) {
-    return t->first_yield == 0 ? (*out = 1, true) : dec_known_scalar(t->d, ds_op_operand(ds_op_block(t->copy, 0)->last, 0), out);
+    return t->first_yield == 0 ? (*out = 1, true)
+                               : dec_known_scalar(t->d, ds_op_operand(ds_op_block(t->copy, 0)->last, 0), out);
 }
 
 static ds_status check_condition(turns *t, const ds_value *v) {
     uint64_t count;
-    if (v->type->kind != DS_TYPE_TENSOR || v->type->elem != DS_b1 || (ds_type_static_count(v->type, &count) && count != 1))
+    if (v->type->kind != DS_TYPE_TENSOR || v->type->elem != DS_b1 ||
+        (ds_type_static_count(v->type, &count) && count != 1))
         return dec_fail(t->d, DS_E_type, "the condition is not one bool");
     return DS_OK;
 }
@@ -178,7 +186,8 @@ static ds_status result_types(turns *t, const ds_expr *count, const ds_type ***t
     for (size_t i = 0; i < t->carried; i++) arrput(*types, t->types[i]);
     for (size_t i = 0; status == DS_OK && i < t->stacked; i++) {
         const ds_type *type = NULL;
-        status = stacked_type(t, ds_op_operand(region->last, t->first_yield + t->carried + i)->type, count, inner, &type);
+        status =
+            stacked_type(t, ds_op_operand(region->last, t->first_yield + t->carried + i)->type, count, inner, &type);
         arrput(*types, type);
     }
     d->b = outer;
@@ -215,7 +224,8 @@ static ds_status build_loop(turns *t) {
         ds_op_set_attr(d->m, t->loop, "extent", ds_attr_expr(d->cx, t->extent));
         if (conditional) ds_op_set_attr(d->m, t->loop, "conditional", ds_attr_unit(d->cx));
         if (conditional) ds_op_set_attr(d->m, t->loop, "turns", ds_attr_string(d->cx, count));
-        if (arrlenu(t->symbols)) ds_op_set_attr(d->m, t->loop, "symbols", ds_attr_strings(d->cx, t->symbols, arrlenu(t->symbols)));
+        if (arrlenu(t->symbols))
+            ds_op_set_attr(d->m, t->loop, "symbols", ds_attr_strings(d->cx, t->symbols, arrlenu(t->symbols)));
         ds_block *to = ds_op_block(t->loop, 0);
         ds_builder b = {d->m, to, NULL, t->op->loc};
         ds_op_create(&b, DS_GRAPH_yield, yields, arrlenu(yields), NULL, 0, 0);
@@ -231,7 +241,8 @@ static ds_status build_loop(turns *t) {
 static ds_status lower_turns(turns *t) {
     for (size_t i = 0; i < t->carried; i++) {
         const ds_type *type = t->initial[i]->type;
-        if (type->kind != DS_TYPE_TENSOR) return dec_refuse(t->d, "a loop that carries a sequence and does more than append to it");
+        if (type->kind != DS_TYPE_TENSOR)
+            return dec_refuse(t->d, "a loop that carries a sequence and does more than append to it");
         arrput(t->types, ds_type_with_encoding(t->d->cx, type, NULL));
     }
     DS_TRY(find_types(t));
@@ -257,7 +268,8 @@ static void begin_loop(void *user, ds_block *region) {
     turns *t = user;
     dec *d = t->d;
     bool scalar[2];
-    for (size_t i = 0; i < 2; i++) scalar[i] = region->args[i]->type->kind != DS_TYPE_TENSOR || region->args[i]->type->rank != 1;
+    for (size_t i = 0; i < 2; i++)
+        scalar[i] = region->args[i]->type->kind != DS_TYPE_TENSOR || region->args[i]->type->rank != 1;
     const ds_expr *turn = ds_expr_symbol(d->cx, t->counter);
     ds_value_replace_uses(region->args[0], dec_index_tensor(d, DS_i64, &turn, 1, scalar[0]));
     ds_value *yes = dec_scalar(d, DS_b1, 1);
@@ -269,8 +281,9 @@ static void begin_loop(void *user, ds_block *region) {
 static ds_op *appending(const ds_block *region, size_t carried) {
     const ds_value *arg = region->args[2 + carried], *next = ds_op_operand(region->last, 1 + carried);
     ds_op *insert = next->op;
-    bool good = insert && insert->kind == DS_ONNX_SequenceInsert && insert->block == region && insert->operand_count >= 2 &&
-                ds_op_operand(insert, 0) == arg && ds_value_has_one_use(arg) && ds_value_has_one_use(next) &&
+    bool good = insert && insert->kind == DS_ONNX_SequenceInsert && insert->block == region &&
+                insert->operand_count >= 2 && ds_op_operand(insert, 0) == arg && ds_value_has_one_use(arg) &&
+                ds_value_has_one_use(next) &&
                 (insert->operand_count == 2 || ds_value_is_none(ds_op_operand(insert, 2)));
     return good ? insert : NULL;
 }
@@ -351,8 +364,10 @@ static ds_status lower_loop(turns *t) {
     if (region->arg_count != declared + 2)
         return dec_fail(d, DS_E_arity, "its body has %zu inputs instead of %zu", region->arg_count, declared + 2);
     if (region->last->operand_count != op->result_count + 1)
-        return dec_fail(d, DS_E_arity, "its body gives %zu values instead of %zu", region->last->operand_count, op->result_count + 1);
-    if (op->result_count < declared) return dec_fail(d, DS_E_arity, "%zu results for %zu carried values", op->result_count, declared);
+        return dec_fail(d, DS_E_arity, "its body gives %zu values instead of %zu", region->last->operand_count,
+                        op->result_count + 1);
+    if (op->result_count < declared)
+        return dec_fail(d, DS_E_arity, "%zu results for %zu carried values", op->result_count, declared);
     DS_TRY(read_limits(t));
     DS_TRY(stack_sequences(t, declared));
     DS_TRY(lower_turns(t));
@@ -409,7 +424,8 @@ static ds_status listed(dec *d, const ds_op *op, const char *name, size_t i, siz
     *out = 0;
     if (!ds_op_attr(op, name)) return DS_OK;
     size_t n = ds_op_ints(op, name, values, DS_COUNT(values));
-    if (n != count || count > DS_COUNT(values)) return dec_fail(d, DS_E_attribute, "%s has %zu entries instead of %zu", name, n, count);
+    if (n != count || count > DS_COUNT(values))
+        return dec_fail(d, DS_E_attribute, "%s has %zu entries instead of %zu", name, n, count);
     *out = values[i];
     return DS_OK;
 }
@@ -432,7 +448,8 @@ static ds_status place_stack(scan *s, ds_op *op, size_t i, ds_value *stack, ds_v
     DS_TRY(listed_direction(d, op, "scan_output_directions", i, s->t.stacked, &backward));
     *out = stack;
     if (!axis && !backward) return DS_OK;
-    const ds_expr *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK], *last = ds_expr_sub(d->cx, stack->type->dims[0], dec_const(d, 1));
+    const ds_expr *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK],
+        *last = ds_expr_sub(d->cx, stack->type->dims[0], dec_const(d, 1));
     exprs[0] = backward ? ds_expr_sub(d->cx, last, dec_dim(d, axis)) : dec_dim(d, axis);
     dims[axis] = stack->type->dims[0];
     for (size_t k = 1; k < rank; k++) {
@@ -477,7 +494,8 @@ static ds_status read_operands(scan *s, ds_op *op, bool batched) {
         size_t k = i - s->t.carried;
         DS_TRY(listed(d, op, "scan_input_axes", k, sequences, &axis));
         DS_TRY(dec_axis(d, axis, v->type->rank, &s->axis[k]));
-        DS_TRY(listed_direction(d, op, batched ? "directions" : "scan_input_directions", k, sequences, &s->backward[k]));
+        DS_TRY(
+            listed_direction(d, op, batched ? "directions" : "scan_input_directions", k, sequences, &s->backward[k]));
         const ds_expr *extent = v->type->dims[s->axis[k]];
         if (k == 0) s->t.extent = extent;
         else DS_TRY(dec_same(d, s->t.extent, extent, &s->t.extent));
@@ -493,13 +511,15 @@ static ds_status lower_scan(scan *s, ds_op *op) {
     const ds_block *region = ds_op_block(op, 0);
     size_t count = op->operand_count - (batched && op->operand_count);
     if (sequences < 1 || (uint64_t)sequences > count || sequences > (int64_t)DS_COUNT(s->axis))
-        return dec_fail(d, DS_E_attribute, "num_scan_inputs is %lld, and there are %zu operands", (long long)sequences, count);
+        return dec_fail(d, DS_E_attribute, "num_scan_inputs is %lld, and there are %zu operands", (long long)sequences,
+                        count);
     if (batched && dec_in(d, 0)) return dec_refuse(d, "Scan of opset 8 over sequences of different length");
     DS_TRY(read_operands(s, op, batched));
-    if (region->arg_count != count) return dec_fail(d, DS_E_arity, "its body has %zu inputs instead of %zu", region->arg_count, count);
+    if (region->arg_count != count)
+        return dec_fail(d, DS_E_arity, "its body has %zu inputs instead of %zu", region->arg_count, count);
     if (region->last->operand_count != op->result_count || op->result_count < s->t.carried)
-        return dec_fail(d, DS_E_arity, "its body gives %zu values, and there are %zu results", region->last->operand_count,
-                        op->result_count);
+        return dec_fail(d, DS_E_arity, "its body gives %zu values, and there are %zu results",
+                        region->last->operand_count, op->result_count);
     s->t.stacked = op->result_count - s->t.carried;
     DS_TRY(lower_turns(&s->t));
     for (size_t i = 0; i < op->result_count; i++) {

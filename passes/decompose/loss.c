@@ -4,7 +4,8 @@
 
 #include "passes/decompose/decompose.h"
 
-/* What a target picks: the weighted value -x[n, t, …] * w[t] (or w[t] alone), zero where the target is to be ignored. */
+/* What a target picks: the weighted value -x[n, t, …] * w[t] (or w[t] alone), zero where the target is to be
+ * ignored. */
 static ds_value *picked(dec *d, ds_op *op, ds_value *x, ds_value *target, ds_value *weight, bool weight_only) {
     const ds_type *t = target->type;
     body b = map_over(d, x->type->elem, t->rank, t->dims, &target, 1), *r = &b;
@@ -35,7 +36,8 @@ static ds_status likelihood(dec *d, ds_op *op, ds_value *x, ds_value *target, ds
     ds_value *loss = picked(d, op, x, target, weight, false);
     if (strcmp(reduction, "none")) {
         ds_value *total = sum_all(d, loss);
-        if (!strcmp(reduction, "mean")) total = dec_binary(d, DS_LOOP_div, total, sum_all(d, picked(d, op, x, target, weight, true)));
+        if (!strcmp(reduction, "mean"))
+            total = dec_binary(d, DS_LOOP_div, total, sum_all(d, picked(d, op, x, target, weight, true)));
         loss = dec_convert(d, total, x->type->elem);
     }
     *out = loss;
@@ -58,7 +60,8 @@ static ds_value *log_probabilities(dec *d, ds_value *x) {
     body r = reduce_begin(d, wide, rank, kept, &x->type->dims[1], 1, &x, maps, 1);
     ds_value *max = reduce_end(&r, r.x[0], DS_LOOP_max), *both[] = {x, max};
     r = reduce_begin(d, wide, rank, kept, &x->type->dims[1], 1, both, maps, 2);
-    ds_value *sum = reduce_end(&r, op1(&r, DS_LOOP_exp, op2(&r, DS_LOOP_sub, r.x[0], r.x[1])), DS_LOOP_add), *three[] = {x, max, sum};
+    ds_value *sum = reduce_end(&r, op1(&r, DS_LOOP_exp, op2(&r, DS_LOOP_sub, r.x[0], r.x[1])), DS_LOOP_add),
+             *three[] = {x, max, sum};
     r = map_over(d, x->type->elem, rank, x->type->dims, three, 3);
     return map_end(&r, op2(&r, DS_LOOP_sub, op2(&r, DS_LOOP_sub, r.x[0], r.x[1]), op1(&r, DS_LOOP_log, r.x[2])));
 }

@@ -1,4 +1,5 @@
-/* Ops that move or make elements: views, slices, gathers. Each is a map whose access maps or extracted positions say where from. */
+/* Ops that move or make elements: views, slices, gathers. Each is a map whose access maps or extracted positions say
+ * where from. */
 #include <math.h>
 #include <string.h>
 
@@ -25,7 +26,8 @@ RULE(constant) {
     } else if (ds_op_attr(op, "value_ints")) {
         const ds_attr *a = ds_op_attr(op, "value_ints");
         size_t n = a->kind == DS_ATTR_ARRAY ? a->count : 0;
-        int64_t *values = ds_arena_alloc(d->cx->arena, n * sizeof *values), count = (int64_t)ds_op_ints(op, "value_ints", values, n);
+        int64_t *values = ds_arena_alloc(d->cx->arena, n * sizeof *values),
+                count = (int64_t)ds_op_ints(op, "value_ints", values, n);
         d->out[0] = dec_constant(d, DS_i64, 1, &count, values, (size_t)count * sizeof *values);
     } else if (ds_op_attr(op, "value_floats")) {
         const ds_attr *a = ds_op_attr(op, "value_floats");
@@ -65,7 +67,8 @@ static void run_time_shape(dec *d, const ds_type *input, const ds_expr **dims, s
     }
     const ds_expr *known = ds_expr_max(d->cx, product, ds_expr_scale(d->cx, product, -1)),
                   *rest = ds_expr_floordiv(d->cx, ds_type_count(d->cx, input), ds_expr_max(d->cx, known, one));
-    for (size_t i = 0; i < rank; i++) dims[i] = ds_expr_add(d->cx, dims[i], ds_expr_mul(d->cx, inferred[i], ds_expr_add(d->cx, rest, one)));
+    for (size_t i = 0; i < rank; i++)
+        dims[i] = ds_expr_add(d->cx, dims[i], ds_expr_mul(d->cx, inferred[i], ds_expr_add(d->cx, rest, one)));
 }
 
 RULE(reshape) {
@@ -86,7 +89,8 @@ RULE(reshape) {
     for (size_t i = 0; i < rank; i++) {
         if (ds_expr_equals(dims[i], 0) && !ds_op_int(op, "allowzero", 0)) {
             if (i >= x->type->rank)
-                return dec_fail(d, DS_E_shape, "dimension %zu is to be copied, but the input has only %zu", i, x->type->rank);
+                return dec_fail(d, DS_E_shape, "dimension %zu is to be copied, but the input has only %zu", i,
+                                x->type->rank);
             dims[i] = x->type->dims[i];
         }
         if (ds_expr_equals(dims[i], -1)) {
@@ -111,7 +115,8 @@ RULE(flatten) {
     if (axis < 0) axis += (int64_t)t->rank;
     if (axis < 0 || axis > (int64_t)t->rank) return dec_fail(d, DS_E_attribute, "axis is out of range");
     const ds_expr *dims[2] = {dec_const(d, 1), dec_const(d, 1)};
-    for (size_t i = 0; i < t->rank; i++) dims[(int64_t)i >= axis] = ds_expr_mul(d->cx, dims[(int64_t)i >= axis], t->dims[i]);
+    for (size_t i = 0; i < t->rank; i++)
+        dims[(int64_t)i >= axis] = ds_expr_mul(d->cx, dims[(int64_t)i >= axis], t->dims[i]);
     d->out[0] = dec_reshape(d, dec_in(d, 0), 2, dims);
     return DS_OK;
 }
@@ -120,7 +125,8 @@ static ds_status axes_of(dec *d, size_t operand, size_t rank, bool *out_is_axis)
     int64_t axes[DEC_MAX_RANK];
     size_t count;
     memset(out_is_axis, 0, DEC_MAX_RANK);
-    if (!dec_known_ints(d, dec_in(d, operand), axes, DEC_MAX_RANK, &count)) return dec_refuse(d, "axes that are known only at run time");
+    if (!dec_known_ints(d, dec_in(d, operand), axes, DEC_MAX_RANK, &count))
+        return dec_refuse(d, "axes that are known only at run time");
     for (size_t i = 0; i < count; i++) {
         size_t axis;
         DS_TRY(dec_axis(d, axes[i], rank, &axis));
@@ -129,7 +135,8 @@ static ds_status axes_of(dec *d, size_t operand, size_t rank, bool *out_is_axis)
     return DS_OK;
 }
 
-/* Unsqueeze with axes read at run time. Each result extent is a choice between the input's, so it gets a symbol of its own. */
+/* Unsqueeze with axes read at run time. Each result extent is a choice between the input's, so it gets a symbol of its
+ * own. */
 static ds_status unsqueeze_at_run_time(dec *d, const ds_type *t, size_t rank) {
     const ds_expr *is_new[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *seen = dec_const(d, 0), *one = dec_const(d, 1);
     size_t count;
@@ -138,15 +145,17 @@ static ds_status unsqueeze_at_run_time(dec *d, const ds_type *t, size_t rank) {
         const ds_expr *old = ds_expr_sub(d->cx, one, is_new[j]), *sum = is_new[j];
         seen = ds_expr_add(d->cx, seen, old);
         for (size_t i = 0; i < t->rank; i++)
-            sum = ds_expr_add(d->cx, sum, ds_expr_mul(d->cx, ds_expr_mul(d->cx, old, dec_equals(d, seen, (int64_t)i + 1)), t->dims[i]));
+            sum = ds_expr_add(
+                d->cx, sum,
+                ds_expr_mul(d->cx, ds_expr_mul(d->cx, old, dec_equals(d, seen, (int64_t)i + 1)), t->dims[i]));
         dims[j] = dec_named(d, sum);
     }
     d->out[0] = dec_reshape(d, dec_in(d, 0), rank, dims);
     return DS_OK;
 }
 
-/* Without axes every extent of 1 goes: the result's rank depends on extents. Symbols of inputs must be fixed for that; of extents that are
- * computed while running it is recorded that they are not 1. */
+/* Without axes every extent of 1 goes: the result's rank depends on extents. Symbols of inputs must be fixed for that;
+ * of extents that are computed while running it is recorded that they are not 1. */
 static ds_status squeezable(dec *d, const ds_type *t) {
     for (size_t i = 0; i < t->rank; i++) {
         const ds_expr *e = t->dims[i], *same;
@@ -173,7 +182,8 @@ RULE(squeeze) {
     if (dec_in(d, 1) && !dec_known_ints(d, dec_in(d, 1), known, DEC_MAX_RANK, &known_count)) {
         const ds_expr *is_axis[DEC_MAX_RANK];
         DS_TRY(dec_run_time_axes(d, dec_in(d, 1), t->rank, is_axis, &known_count));
-        if (known_count > t->rank) return dec_fail(d, DS_E_attribute, "%zu axes for a tensor of rank %zu", known_count, t->rank);
+        if (known_count > t->rank)
+            return dec_fail(d, DS_E_attribute, "%zu axes for a tensor of rank %zu", known_count, t->rank);
         d->out[0] = dec_drop_axes(d, dec_in(d, 0), t, is_axis, known_count);
         return DS_OK;
     }
@@ -199,7 +209,8 @@ RULE(unsqueeze) {
     bool is_new[DEC_MAX_RANK];
     int64_t known[DEC_MAX_RANK];
     size_t known_count;
-    if (!dec_known_ints(d, dec_in(d, 1), known, DEC_MAX_RANK, &known_count)) return unsqueeze_at_run_time(d, t, t->rank + (size_t)count);
+    if (!dec_known_ints(d, dec_in(d, 1), known, DEC_MAX_RANK, &known_count))
+        return unsqueeze_at_run_time(d, t, t->rank + (size_t)count);
     DS_TRY(axes_of(d, 1, t->rank + count, is_new));
     const ds_expr *dims[DEC_MAX_RANK];
     for (size_t i = 0, from = 0; i < t->rank + count; i++) {
@@ -256,7 +267,8 @@ RULE(constant_of_shape) {
     DS_TRY(dec_not_negative(d, dims, rank, "the extents"));
     ds_value *x = dec_scalar(d, DS_f32, 0);
     uint64_t one;
-    if (v && (v->kind != DS_ATTR_ELEMENTS || !ds_type_static_count(v->type, &one) || one != 1 || ds_elem_facts(v->type->elem)->bits > 64))
+    if (v && (v->kind != DS_ATTR_ELEMENTS || !ds_type_static_count(v->type, &one) || one != 1 ||
+              ds_elem_facts(v->type->elem)->bits > 64))
         return dec_fail(d, DS_E_attribute, "attribute 'value' is not a tensor of one number");
     if (v) x = dec_constant(d, v->type->elem, 0, NULL, v->bytes, v->count);
     body r = map_over(d, x->type->elem, rank, dims, NULL, 0);
@@ -328,7 +340,8 @@ RULE(split) {
         for (size_t i = 0; i < n && i < DEC_MAX_RESULTS; i++)
             sizes[i] = i + 1 < n ? each : ds_expr_sub(d->cx, total, ds_expr_scale(d->cx, each, (int64_t)n - 1));
     }
-    if (n != op->result_count || n > DEC_MAX_RESULTS) return dec_fail(d, DS_E_shape, "%zu parts for %zu results", n, op->result_count);
+    if (n != op->result_count || n > DEC_MAX_RESULTS)
+        return dec_fail(d, DS_E_shape, "%zu parts for %zu results", n, op->result_count);
     const ds_expr *sum = dec_const(d, 0);
     for (size_t i = 0; i < n; i++) sum = ds_expr_add(d->cx, sum, sizes[i]);
     DS_TRY(dec_not_negative(d, sizes, n, "the sizes of the parts"));
@@ -342,14 +355,15 @@ RULE(split) {
 
 #define FURTHEST (INT64_MAX / 2) /* a step beyond the length of any axis; sums with it stay within int64 */
 
-/* 1 where e is negative, else 0. Without -e, which the smallest integer has none of: it may stand for "the end" of a step downwards. */
+/* 1 where e is negative, else 0. Without -e, which the smallest integer has none of: it may stand for "the end" of a
+ * step downwards. */
 static const ds_expr *is_negative(dec *d, const ds_expr *e) {
     const ds_expr *sign = ds_expr_max(d->cx, ds_expr_min(d->cx, e, dec_const(d, 0)), dec_const(d, -1));
     return ds_expr_scale(d->cx, sign, -1);
 }
 
-/* A Slice bound as ONNX defines it: negative ones count from the end, then it is clamped: starts to the elements, ends also to the place
- * behind them (downwards: before them). */
+/* A Slice bound as ONNX defines it: negative ones count from the end, then it is clamped: starts to the elements, ends
+ * also to the place behind them (downwards: before them). */
 static const ds_expr *slice_bound(dec *d, const ds_expr *bound, const ds_expr *extent_of, bool down, bool is_start) {
     int64_t c;
     bool is_const = ds_expr_is_const(bound, &c), first = down && is_start;
@@ -380,11 +394,12 @@ static const ds_expr *slice_distance(dec *d, const ds_expr *from, const ds_expr 
     return ds_expr_sub(d->cx, to, from);
 }
 
-/* Slice where axes or steps are read at run time. For a step s, down = 1 where it is negative: then starts clamp to [0, n-1], ends to
- * [-1, n-1]; else both to [0, n]. A dim that no axis names keeps start 0, end n, step 1. */
-static ds_status slice_at_run_time(dec *d, ds_value *x, const ds_expr *const *starts, const ds_expr *const *ends, size_t n) {
-    const ds_expr *axes[DEC_MAX_RANK], *steps[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK], *zero = dec_const(d, 0),
-                                                                                                        *one = dec_const(d, 1);
+/* Slice where axes or steps are read at run time. For a step s, down = 1 where it is negative: then starts clamp to [0,
+ * n-1], ends to [-1, n-1]; else both to [0, n]. A dim that no axis names keeps start 0, end n, step 1. */
+static ds_status slice_at_run_time(dec *d, ds_value *x, const ds_expr *const *starts, const ds_expr *const *ends,
+                                   size_t n) {
+    const ds_expr *axes[DEC_MAX_RANK], *steps[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK],
+        *zero = dec_const(d, 0), *one = dec_const(d, 1);
     size_t rank = x->type->rank, count = n, step_count = n;
     for (size_t k = 0; k < n; k++) axes[k] = dec_const(d, (int64_t)k), steps[k] = one;
     if (dec_in(d, 3)) DS_TRY(dec_ints(d, dec_in(d, 3), axes, DEC_MAX_RANK, &count));
@@ -405,7 +420,8 @@ static ds_status slice_at_run_time(dec *d, ds_value *x, const ds_expr *const *st
                               *low = b ? ds_expr_scale(d->cx, down, -1) : zero;
                 v = ds_expr_min(d->cx, ds_expr_max(d->cx, v, low), top);
                 const ds_expr **to_set = b ? &to : &from;
-                *to_set = ds_expr_add(d->cx, *to_set, ds_expr_mul(d->cx, is_it, ds_expr_sub(d->cx, v, b ? size : zero)));
+                *to_set =
+                    ds_expr_add(d->cx, *to_set, ds_expr_mul(d->cx, is_it, ds_expr_sub(d->cx, v, b ? size : zero)));
             }
             step = ds_expr_add(d->cx, step, ds_expr_mul(d->cx, is_it, ds_expr_sub(d->cx, steps[k], one)));
         }
@@ -418,22 +434,24 @@ static ds_status slice_at_run_time(dec *d, ds_value *x, const ds_expr *const *st
     return DS_OK;
 }
 
-/* A list that holds a number for each of the axes, of which neither is known how many there are, as one of `rank` numbers: `otherwise` for
- * a dim that is not among the axes. Without axes the list is for the first dims. */
+/* A list that holds a number for each of the axes, of which neither is known how many there are, as one of `rank`
+ * numbers: `otherwise` for a dim that is not among the axes. Without axes the list is for the first dims. */
 static ds_value *number_of_each_dim(dec *d, ds_value *list, ds_value *axes, size_t rank, double otherwise) {
     const ds_expr *all = dec_const(d, (int64_t)rank), *at = dec_dim(d, 1);
     const ds_attr *map = dec_map_of(d, 2, &at, 1), *maps[] = {map, map};
     ds_value *inputs[] = {list, axes};
     body b = reduce_begin(d, DS_i64, 1, &all, list->type->dims, 1, inputs, maps, axes ? 2 : 1), *r = &b;
     ds_value *dim = cast_to(r, position(r, 0), DS_i64), *axis = cast_to(r, axes ? r->x[1] : position(r, 1), DS_i64);
-    ds_value *from_end = SUB(dim, cast_to(r, extent(r, all), DS_i64)), *hit = op2(r, DS_LOOP_or, EQ(axis, dim), EQ(axis, from_end));
+    ds_value *from_end = SUB(dim, cast_to(r, extent(r, all), DS_i64)),
+             *hit = op2(r, DS_LOOP_or, EQ(axis, dim), EQ(axis, from_end));
     ds_value *change = SUB(cast_to(r, r->x[0], DS_i64), num(r, DS_i64, otherwise));
     ds_value *sum = reduce_end(r, SELECT(hit, change, num(r, DS_i64, 0)), DS_LOOP_add);
     b = map_same(d, DS_i64, sum);
     return map_end(r, ADD(r->x[0], num(r, DS_i64, otherwise)));
 }
 
-/* Starts, ends, axes and steps are equally long; where nothing says how long, they become lists of a number for each dim. */
+/* Starts, ends, axes and steps are equally long; where nothing says how long, they become lists of a number for each
+ * dim. */
 static ds_status slice_lists(dec *d, size_t rank) {
     uint64_t count = UINT64_MAX, known;
     static const double otherwise[] = {0, 0, 4611686018427387904.0 /* 2^62: the end */, 0, 1};
@@ -451,7 +469,8 @@ static ds_status slice_lists(dec *d, size_t rank) {
         if (list) DS_TRY(dec_same(d, list->type->dims[0], dec_type(d, 1)->dims[0], &same));
     }
     for (size_t i = 1; i < 5; i++)
-        if (i != 3 && dec_in(d, i)) ds_op_set_operand(d->op, i, number_of_each_dim(d, dec_in(d, i), axes, rank, otherwise[i]));
+        if (i != 3 && dec_in(d, i))
+            ds_op_set_operand(d->op, i, number_of_each_dim(d, dec_in(d, i), axes, rank, otherwise[i]));
     if (axes) {
         int64_t every[DEC_MAX_RANK], extent_of = (int64_t)rank;
         for (size_t i = 0; i < rank; i++) every[i] = (int64_t)i;
@@ -473,7 +492,8 @@ RULE(slice) {
     if (n != m || n > rank) return dec_fail(d, DS_E_shape, "starts and ends do not fit the input");
     for (size_t i = 3; i < 5; i++) {
         if (!dec_in(d, i)) continue;
-        if (!dec_known_ints(d, dec_in(d, i), i == 3 ? axes : steps, DEC_MAX_RANK, &count)) return slice_at_run_time(d, x, starts, ends, n);
+        if (!dec_known_ints(d, dec_in(d, i), i == 3 ? axes : steps, DEC_MAX_RANK, &count))
+            return slice_at_run_time(d, x, starts, ends, n);
         if (count != n) return dec_fail(d, DS_E_shape, "%zu starts, but %zu axes or steps", n, count);
     }
     for (size_t i = 0; i < rank; i++) dims[i] = x->type->dims[i], exprs[i] = dec_dim(d, i);
@@ -501,9 +521,11 @@ RULE(slice) {
 /* ---- padding ---- */
 
 /* The pad of a dim, by axes that are read at run time; a symbol of its own, as extents are multiplied. */
-static const ds_expr *pad_of_dim(dec *d, const ds_expr *const *axes, const ds_expr *const *pads, size_t count, size_t dim, size_t rank) {
+static const ds_expr *pad_of_dim(dec *d, const ds_expr *const *axes, const ds_expr *const *pads, size_t count,
+                                 size_t dim, size_t rank) {
     const ds_expr *sum = dec_const(d, 0);
-    for (size_t k = 0; k < count; k++) sum = ds_expr_add(d->cx, sum, ds_expr_mul(d->cx, dec_is_axis(d, axes[k], dim, rank), pads[k]));
+    for (size_t k = 0; k < count; k++)
+        sum = ds_expr_add(d->cx, sum, ds_expr_mul(d->cx, dec_is_axis(d, axes[k], dim, rank), pads[k]));
     return dec_named(d, sum);
 }
 
@@ -527,7 +549,8 @@ static ds_status pads_of_each_dim(dec *d, size_t rank) {
 }
 
 /* Mode constant. A fill that only the run knows is chosen beside a read that yields zero outside x. */
-static ds_status pad_with_one(dec *d, ds_value *x, ds_value *fill, const ds_expr *const *before, size_t rank, const ds_expr *const *dims) {
+static ds_status pad_with_one(dec *d, ds_value *x, ds_value *fill, const ds_expr *const *before, size_t rank,
+                              const ds_expr *const *dims) {
     const ds_expr *exprs[DEC_MAX_RANK];
     double value;
     bool known = !fill || dec_known_scalar(d, fill, &value);
@@ -538,7 +561,8 @@ static ds_status pad_with_one(dec *d, ds_value *x, ds_value *fill, const ds_expr
     body r = map_begin(d, x->type->elem, rank, dims, inputs, maps, known ? 1 : 2);
     if (!known || !fill || !map_pad_known(&r, 0, fill)) map_pad(&r, 0, 0);
     for (size_t i = 0; i < rank && !known; i++) {
-        ds_value *p = op2(&r, DS_LOOP_sub, position(&r, i), extent(&r, before[i])), *size = extent(&r, x->type->dims[i]);
+        ds_value *p = op2(&r, DS_LOOP_sub, position(&r, i), extent(&r, before[i])),
+                 *size = extent(&r, x->type->dims[i]);
         ds_value *in = op2(&r, DS_LOOP_and, op2(&r, DS_LOOP_le, like(&r, p, 0), p), op2(&r, DS_LOOP_lt, p, size));
         inside = inside ? op2(&r, DS_LOOP_and, inside, in) : in;
     }
@@ -554,7 +578,8 @@ RULE(pad) {
     const char *mode = ds_op_text(op, "mode", "constant");
     uint64_t listed = rank;
     DS_TRY(pads_of_each_dim(d, rank));
-    if (dec_in(d, 3) && !ds_type_static_count(dec_type(d, 3), &listed) && ds_type_static_count(dec_type(d, 1), &listed)) listed /= 2;
+    if (dec_in(d, 3) && !ds_type_static_count(dec_type(d, 3), &listed) && ds_type_static_count(dec_type(d, 1), &listed))
+        listed /= 2;
     DS_TRY(dec_list(d, 3, (size_t)listed));
     DS_TRY(dec_list(d, 1, 2 * (size_t)listed));
     DS_TRY(dec_ints(d, dec_in(d, 1), pads, 2 * DEC_MAX_RANK, &n));
@@ -579,11 +604,12 @@ RULE(pad) {
     body r = map_over(d, x->type->elem, rank, dims, NULL, 0);
     ds_value *at[DEC_MAX_RANK];
     for (size_t i = 0; i < rank; i++) {
-        ds_value *p = op2(&r, DS_LOOP_sub, position(&r, i), extent(&r, before[i])), *size = extent(&r, x->type->dims[i]),
-                 *zero = like(&r, p, 0), *one = like(&r, p, 1);
+        ds_value *p = op2(&r, DS_LOOP_sub, position(&r, i), extent(&r, before[i])),
+                 *size = extent(&r, x->type->dims[i]), *zero = like(&r, p, 0), *one = like(&r, p, 1);
         ds_value *last = op2(&r, DS_LOOP_sub, size, one);
         if (!strcmp(mode, "reflect")) { /* distance to the nearest multiple of 2*(size-1) */
-            ds_value *period = op2(&r, DS_LOOP_max, op2(&r, DS_LOOP_mul, last, like(&r, p, 2)), one), *m = op2(&r, DS_LOOP_mod, p, period);
+            ds_value *period = op2(&r, DS_LOOP_max, op2(&r, DS_LOOP_mul, last, like(&r, p, 2)), one),
+                     *m = op2(&r, DS_LOOP_mod, p, period);
             p = op2(&r, DS_LOOP_min, m, op2(&r, DS_LOOP_sub, period, m));
         } else if (!strcmp(mode, "wrap")) p = op2(&r, DS_LOOP_mod, p, size);
         at[i] = op2(&r, DS_LOOP_max, zero, op2(&r, DS_LOOP_min, p, last));

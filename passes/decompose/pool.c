@@ -14,7 +14,9 @@ ds_status dec_window_size(dec *d, ds_op *op, const ds_type *weight, int64_t *out
             return dec_refuse(d, "a window whose size is known only at run time, without the attribute kernel_shape");
         if (!is_fixed) out[i] = named[i];
         if (out[i] > INT32_MAX) return dec_refuse(d, "a window of %lld elements", (long long)out[i]);
-        if (is_named) DS_TRY(dec_require(d, DS_equal, weight->dims[i + 2], dec_const(d, named[i]), "the weight's window is kernel_shape"));
+        if (is_named)
+            DS_TRY(dec_require(d, DS_equal, weight->dims[i + 2], dec_const(d, named[i]),
+                               "the weight's window is kernel_shape"));
     }
     return DS_OK;
 }
@@ -29,7 +31,8 @@ ds_status dec_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *
     w->spatial = spatial;
     for (size_t i = 0; i < spatial; i++) {
         const ds_expr *in = input->dims[i + 2], *one = dec_const(d, 1);
-        if (w->stride[i] < 1 || w->dilation[i] < 1 || kernel[i] < 1 || kernel[i] > INT32_MAX || w->dilation[i] > INT32_MAX)
+        if (w->stride[i] < 1 || w->dilation[i] < 1 || kernel[i] < 1 || kernel[i] > INT32_MAX ||
+            w->dilation[i] > INT32_MAX)
             return dec_fail(d, DS_E_attribute, "strides, dilations and kernel sizes must be positive");
         int64_t reach = (kernel[i] - 1) * w->dilation[i] + 1;
         const ds_expr *stride = dec_const(d, w->stride[i]);
@@ -37,8 +40,8 @@ ds_status dec_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *
         if (!strncmp(pad, "SAME", 4)) {
             w->out[i] = ds_expr_ceildiv(d->cx, in, stride);
             const ds_expr *last = ds_expr_mul(d->cx, ds_expr_sub(d->cx, w->out[i], one), stride);
-            const ds_expr *total =
-                ds_expr_max(d->cx, ds_expr_sub(d->cx, ds_expr_add(d->cx, last, dec_const(d, reach)), in), dec_const(d, 0));
+            const ds_expr *total = ds_expr_max(
+                d->cx, ds_expr_sub(d->cx, ds_expr_add(d->cx, last, dec_const(d, reach)), in), dec_const(d, 0));
             const ds_expr *half = ds_expr_floordiv(d->cx, total, dec_const(d, 2));
             w->before[i] = !strcmp(pad, "SAME_LOWER") ? ds_expr_sub(d->cx, total, half) : half;
             w->after[i] = ds_expr_sub(d->cx, total, w->before[i]);
@@ -53,7 +56,8 @@ ds_status dec_window_of(dec *d, ds_op *op, const ds_type *input, const int64_t *
             const ds_expr *limit = ds_expr_ceildiv(d->cx, ds_expr_add(d->cx, in, w->before[i]), stride);
             w->out[i] = ds_expr_min(d->cx, w->out[i], limit);
         } else w->out[i] = ds_expr_add(d->cx, ds_expr_floordiv(d->cx, room, stride), one);
-        DS_TRY(dec_require(d, DS_at_most, dec_const(d, 0), w->out[i], "the window is not larger than the padded input"));
+        DS_TRY(
+            dec_require(d, DS_at_most, dec_const(d, 0), w->out[i], "the window is not larger than the padded input"));
     }
     return DS_OK;
 }
@@ -70,7 +74,8 @@ typedef struct {
     ds_value *x;
     dec_window w;
     size_t rank, spatial;
-    const ds_expr *dims[DEC_MAX_RANK], *over[DEC_MAX_RANK], *read[DEC_MAX_RANK]; /* read: the input's index for each of its dims */
+    const ds_expr *dims[DEC_MAX_RANK], *over[DEC_MAX_RANK],
+        *read[DEC_MAX_RANK]; /* read: the input's index for each of its dims */
     const ds_attr *map;
 } pooling;
 
@@ -90,7 +95,8 @@ static ds_status open_pool(dec *d, ds_op *op, pooling *p) {
     return DS_OK;
 }
 
-static body pool_begin(dec *d, const pooling *p, ds_elem elem, ds_value *const *inputs, const ds_attr *const *maps, size_t count) {
+static body pool_begin(dec *d, const pooling *p, ds_elem elem, ds_value *const *inputs, const ds_attr *const *maps,
+                       size_t count) {
     return reduce_begin(d, elem, p->rank, p->dims, p->over, p->spatial, inputs, maps, count);
 }
 
@@ -99,7 +105,8 @@ static ds_value *in_image(body *r, const pooling *p) {
     ds_value *inside = NULL;
     for (size_t i = 0; i < p->spatial; i++) {
         dec *d = r->d;
-        if (ds_expr_equals(p->w.before[i], 0) && ds_expr_equals(p->w.after[i], 0) && !ds_op_int(d->op, "ceil_mode", 0)) continue;
+        if (ds_expr_equals(p->w.before[i], 0) && ds_expr_equals(p->w.after[i], 0) && !ds_op_int(d->op, "ceil_mode", 0))
+            continue;
         ds_value *at = at_point(r, p->rank + p->spatial, p->read[i + 2]);
         ds_value *here = AND(LE(num(r, DS_index, 0), at), LT(at, extent(r, p->x->type->dims[i + 2])));
         inside = inside ? AND(inside, here) : here;
@@ -148,7 +155,9 @@ RULE(max_pool) {
     if (op->result_count < 2 || !op->results[1].uses) return DS_OK;
     d->out[1] = position_of_max(d, &p, best);
     if (ds_op_int(op, "storage_order", 0)) d->out[1] = column_major(d, &p, d->out[1]);
-    else ds_op_set_attr(d->m, d->out[1]->op, "pooled", ds_attr_exprs(d->cx, p.x->type->dims, p.rank)); /* for MaxUnpool */
+    else
+        ds_op_set_attr(d->m, d->out[1]->op, "pooled",
+                       ds_attr_exprs(d->cx, p.x->type->dims, p.rank)); /* for MaxUnpool */
     return DS_OK;
 }
 

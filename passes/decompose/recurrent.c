@@ -1,7 +1,8 @@
 /* LSTM, GRU and RNN as graph.loop over time.
  *
- * Products with the input are done for all steps at once, before the loop. Both directions of a bidirectional network take their steps in
- * the same turn of one loop, as dim 0 of states, weights and gates: in turn t one is at step t, the other at step extent - 1 - t.
+ * Products with the input are done for all steps at once, before the loop. Both directions of a bidirectional network
+ * take their steps in the same turn of one loop, as dim 0 of states, weights and gates: in turn t one is at step t, the
+ * other at step extent - 1 - t.
  */
 #include <string.h>
 #include <strings.h>
@@ -44,15 +45,18 @@ static ds_value *activate(body *r, const activation *a, ds_value *x) {
     if (!strcmp(a->name, "ThresholdedRelu")) return SELECT(LT(x, alpha), zero, x);
     if (!strcmp(a->name, "Elu")) return SELECT(LT(x, zero), MUL(alpha, SUB(EXP(x), one)), x);
     if (!strcmp(a->name, "ScaledTanh")) return MUL(alpha, op1(r, DS_LOOP_tanh, MUL(beta, x)));
-    if (!strcmp(a->name, "Sigmoid")) return op2(r, DS_LOOP_div, one, op2(r, DS_LOOP_add, one, op1(r, DS_LOOP_exp, op1(r, DS_LOOP_neg, x))));
+    if (!strcmp(a->name, "Sigmoid"))
+        return op2(r, DS_LOOP_div, one, op2(r, DS_LOOP_add, one, op1(r, DS_LOOP_exp, op1(r, DS_LOOP_neg, x))));
     if (!strcmp(a->name, "Tanh")) return op1(r, DS_LOOP_tanh, x);
     if (!strcmp(a->name, "Relu")) return op2(r, DS_LOOP_max, x, zero);
-    if (!strcmp(a->name, "Affine")) return op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, like(r, x, a->alpha), x), like(r, x, a->beta));
+    if (!strcmp(a->name, "Affine"))
+        return op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, like(r, x, a->alpha), x), like(r, x, a->beta));
     if (!strcmp(a->name, "LeakyRelu"))
         return op3(r, DS_LOOP_select, op2(r, DS_LOOP_lt, x, zero), op2(r, DS_LOOP_mul, like(r, x, a->alpha), x), x);
     if (!strcmp(a->name, "HardSigmoid"))
         return op2(r, DS_LOOP_max, zero,
-                   op2(r, DS_LOOP_min, one, op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, like(r, x, a->alpha), x), like(r, x, a->beta))));
+                   op2(r, DS_LOOP_min, one,
+                       op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, like(r, x, a->alpha), x), like(r, x, a->beta))));
     return NULL;
 }
 
@@ -103,9 +107,12 @@ static ds_value *biased(dec *d, ds_value *v, ds_value *bias) {
 /* y[direction, batch, rows] = h[direction, batch, k] * w[direction, rows, k]^T (+ bias) */
 static ds_value *linear(dec *d, ds_value *h, ds_value *w, ds_value *bias) {
     const ds_expr *dims[] = {h->type->dims[0], h->type->dims[1], w->type->dims[1]}, *k = w->type->dims[2];
-    const ds_expr *am[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, 3)}, *bm[] = {dec_dim(d, 0), dec_dim(d, 2), dec_dim(d, 3)};
-    return biased(
-        d, dec_contract(d, DS_GRAPH_matmul, h->type->elem, 3, dims, &k, 1, h, dec_map_of(d, 4, am, 3), w, dec_map_of(d, 4, bm, 3)), bias);
+    const ds_expr *am[] = {dec_dim(d, 0), dec_dim(d, 1), dec_dim(d, 3)},
+                  *bm[] = {dec_dim(d, 0), dec_dim(d, 2), dec_dim(d, 3)};
+    return biased(d,
+                  dec_contract(d, DS_GRAPH_matmul, h->type->elem, 3, dims, &k, 1, h, dec_map_of(d, 4, am, 3), w,
+                               dec_map_of(d, 4, bm, 3)),
+                  bias);
 }
 
 /* All steps at once: xw[seq, batch, direction and rows] = x * W^T + bias */
@@ -116,12 +123,13 @@ static ds_value *all_steps(recurrence *n, ds_value *x, ds_value *w, ds_value *bi
                   *xm[] = {dec_dim(d, n->batch_at ? 0 : 1), dec_dim(d, n->batch_at ? 1 : 0), dec_dim(d, 3)},
                   *wm[] = {dec_dim(d, 2), dec_dim(d, 3)};
     w = dec_reshape(d, w, 2, flat);
-    ds_value *xw =
-        dec_contract(d, DS_GRAPH_matmul, x->type->elem, 3, dims, &flat[1], 1, x, dec_map_of(d, 4, xm, 3), w, dec_map_of(d, 4, wm, 2));
+    ds_value *xw = dec_contract(d, DS_GRAPH_matmul, x->type->elem, 3, dims, &flat[1], 1, x, dec_map_of(d, 4, xm, 3), w,
+                                dec_map_of(d, 4, wm, 2));
     return bias ? dec_binary(d, DS_LOOP_add, xw, dec_reshape(d, bias, 1, &rows)) : xw;
 }
 
-/* The map of gate `g` of all steps' values at step t, or (t NULL) of this step's, read at [direction, batch, hidden]. */
+/* The map of gate `g` of all steps' values at step t, or (t NULL) of this step's, read at [direction, batch,
+ * hidden]. */
 static const ds_attr *gate_map(recurrence *n, const ds_expr *t, size_t g) {
     dec *d = n->d;
     const ds_expr *at = ds_expr_add(d->cx, dec_dim(d, 2), dec_const(d, (int64_t)g * n->hidden));
@@ -160,10 +168,10 @@ static void lstm_step(recurrence *n, const step *s, ds_value **out) {
         z[0] = op2(r, DS_LOOP_add, z[0], op2(r, DS_LOOP_mul, r->x[9], old)),
         z[2] = op2(r, DS_LOOP_add, z[2], op2(r, DS_LOOP_mul, r->x[11], old));
     ds_value *i = activate(r, &n->act[0], clipped(r, n->op, z[0]));
-    ds_value *f =
-        ds_op_int(n->op, "input_forget", 0) ? op2(r, DS_LOOP_sub, like(r, i, 1), i) : activate(r, &n->act[0], clipped(r, n->op, z[2]));
-    ds_value *next =
-        op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, f, old), op2(r, DS_LOOP_mul, i, activate(r, &n->act[1], clipped(r, n->op, z[3]))));
+    ds_value *f = ds_op_int(n->op, "input_forget", 0) ? op2(r, DS_LOOP_sub, like(r, i, 1), i)
+                                                      : activate(r, &n->act[0], clipped(r, n->op, z[2]));
+    ds_value *next = op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, f, old),
+                         op2(r, DS_LOOP_mul, i, activate(r, &n->act[1], clipped(r, n->op, z[3]))));
     if (s->peephole) z[1] = op2(r, DS_LOOP_add, z[1], op2(r, DS_LOOP_mul, r->x[10], next));
     ds_value *h = op2(r, DS_LOOP_mul, activate(r, &n->act[0], clipped(r, n->op, z[1])), activate(r, &n->act[2], next));
     map_end_many(r, (ds_value *[]){h, next}, 2, out);
@@ -195,10 +203,12 @@ static ds_value *gru_step(recurrence *n, const step *s, ds_value *r_weight) {
     body b = map_begin(n->d, s->h->type->elem, 3, s->h->type->dims, in, maps, 7), *r = &b;
     ds_value *z = activate(r, &n->act[0], clipped(r, n->op, op2(r, DS_LOOP_add, r->x[0], r->x[3])));
     ds_value *inner =
-        before ? op2(r, DS_LOOP_mul, activate(r, &n->act[0], clipped(r, n->op, op2(r, DS_LOOP_add, r->x[1], r->x[4]))), r->x[5]) : r->x[5];
+        before ? op2(r, DS_LOOP_mul, activate(r, &n->act[0], clipped(r, n->op, op2(r, DS_LOOP_add, r->x[1], r->x[4]))),
+                     r->x[5])
+               : r->x[5];
     ds_value *candidate = activate(r, &n->act[1], clipped(r, n->op, op2(r, DS_LOOP_add, r->x[2], inner)));
-    return map_end(
-        r, op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, op2(r, DS_LOOP_sub, like(r, z, 1), z), candidate), op2(r, DS_LOOP_mul, z, r->x[6])));
+    return map_end(r, op2(r, DS_LOOP_add, op2(r, DS_LOOP_mul, op2(r, DS_LOOP_sub, like(r, z, 1), z), candidate),
+                          op2(r, DS_LOOP_mul, z, r->x[6])));
 }
 
 static ds_value *rnn_step(recurrence *n, const step *s) {
@@ -229,7 +239,8 @@ static ds_value *initial_state(recurrence *n, ds_value *initial, ds_elem elem) {
         return map_end(&r, num(&r, dec_compute_elem(elem), 0));
     }
     const ds_expr *direction = ds_expr_add(d->cx, dec_dim(d, 0), dec_const(d, (int64_t)n->direction));
-    const ds_expr *exprs[] = {n->batch_at ? direction : dec_dim(d, 1), n->batch_at ? dec_dim(d, 1) : direction, dec_dim(d, 2)};
+    const ds_expr *exprs[] = {n->batch_at ? direction : dec_dim(d, 1), n->batch_at ? dec_dim(d, 1) : direction,
+                              dec_dim(d, 2)};
     const ds_attr *map = dec_map_of(d, 3, exprs, 3);
     body r = map_begin(d, elem, 3, dims, &initial, &map, 1);
     return map_end(&r, r.x[0]);
@@ -249,7 +260,8 @@ static ds_value *in_order(recurrence *n, ds_value *stacked) {
     body b = map_begin(d, stacked->type->elem, 4, stacked->type->dims, both, maps, 2), *r = &b;
     if (n->count == 1) return map_end(r, r->x[1]);
     ds_value *direction = position(r, 1);
-    return map_end(r, op3(r, DS_LOOP_select, op2(r, DS_LOOP_eq, direction, extent(r, dec_const(d, 0))), r->x[0], r->x[1]));
+    return map_end(r,
+                   op3(r, DS_LOOP_select, op2(r, DS_LOOP_eq, direction, extent(r, dec_const(d, 0))), r->x[0], r->x[1]));
 }
 
 /* One loop: out[0] all steps [seq, direction, batch, hidden], out[1] last h, out[2] last c. */
@@ -286,12 +298,14 @@ static void one_loop(recurrence *n, ds_value *x, ds_value **out) {
     yields[carried] = hold(n, fresh[0], NULL, s.t);
     ds_op_create(&d->b, DS_GRAPH_yield, yields, carried + 1, NULL, 0, 0);
     d->b = outer;
-    out[0] = in_order(n, ds_op_result(loop, carried)), out[1] = ds_op_result(loop, 0), out[2] = lstm ? ds_op_result(loop, 1) : NULL;
+    out[0] = in_order(n, ds_op_result(loop, carried)), out[1] = ds_op_result(loop, 0),
+    out[2] = lstm ? ds_op_result(loop, 1) : NULL;
 }
 
 /* The next element of a list of floats that activations consume in their order, or `otherwise`. */
 static double next_of(const ds_attr *list, size_t *at, double otherwise) {
-    if (!list || list->kind != DS_ATTR_ARRAY || *at >= list->count || list->items[*at]->kind != DS_ATTR_FLOAT) return otherwise;
+    if (!list || list->kind != DS_ATTR_ARRAY || *at >= list->count || list->items[*at]->kind != DS_ATTR_FLOAT)
+        return otherwise;
     return list->items[(*at)++]->number;
 }
 
@@ -325,7 +339,8 @@ static bool same_activations(recurrence *n, size_t per_direction) {
     n->direction = 1;
     read_activations(n, per_direction);
     for (size_t i = 0; i < per_direction; i++)
-        same = same && !strcmp(first[i].name, n->act[i].name) && first[i].alpha == n->act[i].alpha && first[i].beta == n->act[i].beta;
+        same = same && !strcmp(first[i].name, n->act[i].name) && first[i].alpha == n->act[i].alpha &&
+               first[i].beta == n->act[i].beta;
     return same;
 }
 
@@ -340,8 +355,8 @@ static ds_status fits(recurrence *n, size_t operand, const char *name, size_t ra
     if (!t) return DS_OK;
     if (t->rank != rank) return dec_fail(n->d, DS_E_shape, "'%s' has rank %zu, not %zu", name, t->rank, rank);
     for (size_t i = 0; i < rank; i++)
-        DS_TRY(dec_require(n->d, DS_equal, t->dims[i], dims[i], "dimension %zu of '%s' fits the input, the direction and hidden_size", i,
-                           name));
+        DS_TRY(dec_require(n->d, DS_equal, t->dims[i], dims[i],
+                           "dimension %zu of '%s' fits the input, the direction and hidden_size", i, name));
     return DS_OK;
 }
 
@@ -349,10 +364,13 @@ static ds_status fits(recurrence *n, size_t operand, const char *name, size_t ra
 static ds_status check_operands(recurrence *n, int64_t directions) {
     dec *d = n->d;
     const ds_type *x = dec_type(d, 0), *w = dec_type(d, 1), *r = dec_type(d, 2);
-    if (x->rank != 3 || w->rank != 3 || r->rank != 3) return dec_fail(d, DS_E_shape, "input or weights do not have rank 3");
+    if (x->rank != 3 || w->rank != 3 || r->rank != 3)
+        return dec_fail(d, DS_E_shape, "input or weights do not have rank 3");
     n->hidden = ds_op_int(n->op, "hidden_size", 0);
-    if (!n->hidden && !ds_expr_is_const(r->dims[2], &n->hidden)) return dec_refuse(d, "a hidden size that is known only at run time");
-    if (n->hidden < 1 || n->hidden > INT32_MAX) return dec_fail(d, DS_E_attribute, "a hidden size of %lld", (long long)n->hidden);
+    if (!n->hidden && !ds_expr_is_const(r->dims[2], &n->hidden))
+        return dec_refuse(d, "a hidden size that is known only at run time");
+    if (n->hidden < 1 || n->hidden > INT32_MAX)
+        return dec_fail(d, DS_E_attribute, "a hidden size of %lld", (long long)n->hidden);
     n->batch_at = ds_op_int(n->op, "layout", 0) ? 0 : 1;
     n->seq = x->dims[n->batch_at ? 0 : 1], n->batch = x->dims[n->batch_at];
     const ds_expr *each = dec_const(d, directions), *rows = dec_const(d, rows_of(n)), *hidden = dec_const(d, n->hidden);
@@ -371,8 +389,18 @@ RULE(recurrent) {
     ds_value *x = dec_in(d, 0), *all[2], *last[2], *cell[2], *out[3];
     bool lstm = op->kind == DS_ONNX_LSTM;
     const char *direction = ds_op_text(op, "direction", "forward");
-    size_t directions = strcmp(direction, "bidirectional") ? 1 : 2, per = lstm ? 3 : op->kind == DS_ONNX_GRU ? 2 : 1, loops = 0;
-    recurrence n = {.d = d, .op = op, .gates = lstm ? 4 : op->kind == DS_ONNX_GRU ? 3 : 1, .lengths = dec_in(d, 4), .count = 1};
+    size_t directions = strcmp(direction, "bidirectional") ? 1 : 2,
+           per = lstm                      ? 3
+                 : op->kind == DS_ONNX_GRU ? 2
+                                           : 1,
+           loops = 0;
+    recurrence n = {.d = d,
+                    .op = op,
+                    .gates = lstm                      ? 4
+                             : op->kind == DS_ONNX_GRU ? 3
+                                                       : 1,
+                    .lengths = dec_in(d, 4),
+                    .count = 1};
     DS_TRY(check_operands(&n, (int64_t)directions));
     if (n.lengths) {
         int64_t lengths[64], seq;
@@ -387,12 +415,14 @@ RULE(recurrent) {
         read_activations(&n, per);
         body probe = map_over(d, DS_f32, 0, NULL, NULL, 0); /* every activation must be one that activate() knows */
         for (size_t i = 0; i < per; i++)
-            if (!activate(&probe, &n.act[i], num(&probe, DS_f32, 0))) return dec_refuse(d, "activation %s", n.act[i].name);
+            if (!activate(&probe, &n.act[i], num(&probe, DS_f32, 0)))
+                return dec_refuse(d, "activation %s", n.act[i].name);
         ds_op_erase(probe.op);
         one_loop(&n, x, out);
         all[loops] = out[0], last[loops] = out[1], cell[loops] = out[2];
     }
-    /* Y [seq, directions, batch, hidden]; with layout 1 [batch, seq, directions, hidden], the states [batch, directions, hidden] */
+    /* Y [seq, directions, batch, hidden]; with layout 1 [batch, seq, directions, hidden], the states [batch,
+     * directions, hidden] */
     static const size_t batch_first[] = {2, 0, 1, 3}, batch_swapped[] = {1, 0, 2};
     d->out[0] = join_loops(d, all, loops, 1);
     if (op->result_count > 1) d->out[1] = join_loops(d, last, loops, 0);

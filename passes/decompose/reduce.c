@@ -4,8 +4,8 @@
 
 #include "passes/decompose/decompose.h"
 
-/* Which dimensions a reduction keeps, and how an operand of the full shape is read in the reduction's iteration space (kept dims first,
- * as 1 where they were reduced, then the reduced ones). */
+/* Which dimensions a reduction keeps, and how an operand of the full shape is read in the reduction's iteration space
+ * (kept dims first, as 1 where they were reduced, then the reduced ones). */
 typedef struct {
     size_t rank, over_count;
     const ds_expr *kept[DEC_MAX_RANK], *over[DEC_MAX_RANK];
@@ -57,12 +57,14 @@ static ds_value *mean_over(dec *d, ds_value *x, const reduction *n) {
     return scaled_by_count(d, reduce_value(d, x, n, DS_LOOP_add), count_over(d, n));
 }
 
-/* Every dim is walked twice: kept (1 where it is reduced) and over (1 where it is kept); their sum is the input's position. */
+/* Every dim is walked twice: kept (1 where it is reduced) and over (1 where it is kept); their sum is the input's
+ * position. */
 static reduction run_time_reduction(dec *d, ds_value *x, const ds_expr *const *is_axis) {
     reduction n = {.rank = x->type->rank, .over_count = x->type->rank};
     const ds_expr *exprs[DEC_MAX_RANK], *one = dec_const(d, 1);
     for (size_t i = 0; i < n.rank; i++) {
-        const ds_expr *extent = x->type->dims[i], *less = ds_expr_mul(d->cx, is_axis[i], ds_expr_sub(d->cx, extent, one));
+        const ds_expr *extent = x->type->dims[i],
+                      *less = ds_expr_mul(d->cx, is_axis[i], ds_expr_sub(d->cx, extent, one));
         bool fixed = ds_expr_is_const(extent, NULL);
         n.kept[i] = ds_expr_sub(d->cx, extent, less);
         n.over[i] = ds_expr_add(d->cx, one, less);
@@ -75,18 +77,22 @@ static reduction run_time_reduction(dec *d, ds_value *x, const ds_expr *const *i
 
 static ds_value *reduced_value(dec *d, ds_op *op, ds_value *x, reduction n);
 
-/* Reductions whose number of axes is known only at run time: which dims are among them is computed; their rank must stay. */
+/* Reductions whose number of axes is known only at run time: which dims are among them is computed; their rank must
+ * stay. */
 static ds_status reduce_unknown_count(dec *d, ds_op *op, ds_value *x) {
     ds_value *axes = dec_in(d, 1);
-    const ds_expr *rank = dec_const(d, (int64_t)x->type->rank), *zero = dec_const(d, 0), *one = dec_const(d, 1), *at = dec_dim(d, 1);
+    const ds_expr *rank = dec_const(d, (int64_t)x->type->rank), *zero = dec_const(d, 0), *one = dec_const(d, 1),
+                  *at = dec_dim(d, 1);
     const ds_expr *is_axis[DEC_MAX_RANK], *length = axes->type->dims[0];
     size_t count;
     if (!ds_op_int(op, "keepdims", 1))
-        return dec_refuse(d, "a rank that is known only at run time: keepdims is 0 and the number of axes is not known");
+        return dec_refuse(d,
+                          "a rank that is known only at run time: keepdims is 0 and the number of axes is not known");
     const ds_attr *map = dec_map_of(d, 2, &at, 1);
     body b = reduce_begin(d, DS_i64, 1, &rank, &length, 1, &axes, &map, 1), *r = &b;
     ds_value *axis = cast_to(r, r->x[0], DS_i64), *dim = cast_to(r, position(r, 0), DS_i64);
-    ds_value *from_end = SUB(dim, cast_to(r, extent(r, rank), DS_i64)), *hit = op2(r, DS_LOOP_or, EQ(axis, dim), EQ(axis, from_end));
+    ds_value *from_end = SUB(dim, cast_to(r, extent(r, rank), DS_i64)),
+             *hit = op2(r, DS_LOOP_or, EQ(axis, dim), EQ(axis, from_end));
     ds_value *found = reduce_end(r, cast_to(r, hit, DS_i64), DS_LOOP_max);
     DS_TRY(dec_ints(d, found, is_axis, DEC_MAX_RANK, &count));
     bool keep = ds_op_int(op, "noop_with_empty_axes", 0);
@@ -102,10 +108,12 @@ static ds_status reduce_unknown_count(dec *d, ds_op *op, ds_value *x) {
 static ds_status reduce_at_run_time(dec *d, ds_op *op, ds_value *x) {
     const ds_expr *is_axis[DEC_MAX_RANK];
     size_t count;
-    if (x->type->rank > DEC_MAX_RANK / 2) return dec_refuse(d, "axes that are known only at run time, for this many dimensions");
+    if (x->type->rank > DEC_MAX_RANK / 2)
+        return dec_refuse(d, "axes that are known only at run time, for this many dimensions");
     if (!ds_expr_is_const(ds_type_count(d->cx, dec_type(d, 1)), NULL)) return reduce_unknown_count(d, op, x);
     DS_TRY(dec_run_time_axes(d, dec_in(d, 1), x->type->rank, is_axis, &count));
-    if (count > x->type->rank) return dec_fail(d, DS_E_attribute, "%zu axes for a tensor of rank %zu", count, x->type->rank);
+    if (count > x->type->rank)
+        return dec_fail(d, DS_E_attribute, "%zu axes for a tensor of rank %zu", count, x->type->rank);
     ds_value *v = reduced_value(d, op, x, run_time_reduction(d, x, is_axis));
     d->out[0] = ds_op_int(op, "keepdims", 1) ? v : dec_drop_axes(d, v, x->type, is_axis, count);
     return DS_OK;
@@ -142,7 +150,8 @@ static ds_value *reduced_value(dec *d, ds_op *op, ds_value *x, reduction n) {
     case DS_ONNX_ReduceLogSum:
         v = reduce_value(d, x, &n, DS_LOOP_add);
         r = map_same(d, wide, v);
-        v = map_end(&r, cast_to(&r, op1(&r, DS_LOOP_log, cast_to(&r, r.x[0], ds_elem_is_float(wide) ? wide : DS_f64)), wide));
+        v = map_end(
+            &r, cast_to(&r, op1(&r, DS_LOOP_log, cast_to(&r, r.x[0], ds_elem_is_float(wide) ? wide : DS_f64)), wide));
         break;
     default: { /* ReduceLogSumExp = m + log(sum(exp(x - m))) with m = max(x), taken as 0 where it is not finite */
         ds_elem fe = ds_elem_is_float(wide) ? wide : DS_f64;
@@ -171,7 +180,8 @@ RULE(reduce) {
     size_t rank = x->type->rank, count = 0;
     int64_t axes[DEC_MAX_RANK];
     bool reduced[DEC_MAX_RANK] = {false};
-    if (dec_in(d, 1) && !dec_known_ints(d, dec_in(d, 1), axes, DEC_MAX_RANK, &count)) return reduce_at_run_time(d, op, x);
+    if (dec_in(d, 1) && !dec_known_ints(d, dec_in(d, 1), axes, DEC_MAX_RANK, &count))
+        return reduce_at_run_time(d, op, x);
     if (count == 0 && ds_op_int(op, "noop_with_empty_axes", 0)) {
         if (op->kind == DS_ONNX_ReduceSum || op->kind == DS_ONNX_ReduceMean || op->kind == DS_ONNX_ReduceMax ||
             op->kind == DS_ONNX_ReduceMin || op->kind == DS_ONNX_ReduceProd) {
@@ -199,7 +209,8 @@ static ds_value *is_extreme(body *r, ds_value *x, ds_value *extreme) {
 RULE(arg_extreme) {
     ds_value *x = dec_in(d, 0);
     size_t axis, rank = x->type->rank;
-    bool reduced[DEC_MAX_RANK] = {false}, largest = op->kind == DS_ONNX_ArgMax, last = ds_op_int(op, "select_last_index", 0);
+    bool reduced[DEC_MAX_RANK] = {false}, largest = op->kind == DS_ONNX_ArgMax,
+         last = ds_op_int(op, "select_last_index", 0);
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), rank, &axis));
     reduced[axis] = true;
     if (rank) DS_TRY(dec_require(d, DS_at_most, dec_const(d, 1), x->type->dims[axis], "the axis has an element"));
@@ -248,25 +259,31 @@ RULE(softmax) {
     ds_value *inputs[] = {x, max};
     body r = map_over(d, wide, rank, x->type->dims, inputs, 2);
     bool log = op->kind == DS_ONNX_LogSoftmax;
-    ds_value *e = map_end(&r, log ? op2(&r, DS_LOOP_sub, r.x[0], r.x[1]) : op1(&r, DS_LOOP_decay, op2(&r, DS_LOOP_sub, r.x[1], r.x[0])));
+    ds_value *e = map_end(&r, log ? op2(&r, DS_LOOP_sub, r.x[0], r.x[1])
+                                  : op1(&r, DS_LOOP_decay, op2(&r, DS_LOOP_sub, r.x[1], r.x[0])));
     r = begin_over(d, &n, wide, e);
     ds_value *sum = reduce_end(&r, log ? op1(&r, DS_LOOP_exp, r.x[0]) : r.x[0], DS_LOOP_add);
     r = map_same(d, wide, sum); /* once a row, where the elements would each take a logarithm or a division */
-    ds_value *both[] = {e, map_end(&r, log ? op1(&r, DS_LOOP_log, r.x[0]) : op2(&r, DS_LOOP_div, like(&r, r.x[0], 1), r.x[0]))};
+    ds_value *both[] = {
+        e, map_end(&r, log ? op1(&r, DS_LOOP_log, r.x[0]) : op2(&r, DS_LOOP_div, like(&r, r.x[0], 1), r.x[0]))};
     r = map_over(d, elem, rank, x->type->dims, both, 2);
     d->out[0] = map_end(&r, op2(&r, log ? DS_LOOP_sub : DS_LOOP_mul, r.x[0], r.x[1]));
     return DS_OK;
 }
 
-/* The position among the reduced dims, counted through; `over` is where they stand: behind the others (SIZE_MAX: each in its place). */
+/* The position among the reduced dims, counted through; `over` is where they stand: behind the others (SIZE_MAX: each
+ * in its place). */
 static const ds_expr *position_within(dec *d, ds_value *x, const bool *reduced, size_t over) {
     const ds_expr *at = dec_const(d, 0);
     for (size_t i = 0; i < x->type->rank; i++)
-        if (reduced[i]) at = ds_expr_add(d->cx, ds_expr_mul(d->cx, at, x->type->dims[i]), dec_dim(d, over == SIZE_MAX ? i : over++));
+        if (reduced[i])
+            at =
+                ds_expr_add(d->cx, ds_expr_mul(d->cx, at, x->type->dims[i]), dec_dim(d, over == SIZE_MAX ? i : over++));
     return at;
 }
 
-/* one where the element is the first of the largest along the axis (before opset 13: in everything from there on), else zero */
+/* one where the element is the first of the largest along the axis (before opset 13: in everything from there on), else
+ * zero */
 RULE(hardmax) {
     ds_value *x = dec_in(d, 0);
     bool reduced[DEC_MAX_RANK];
@@ -286,7 +303,8 @@ RULE(hardmax) {
 }
 
 /* mean and 1/sqrt(variance + epsilon) over the reduced axes, in `wide` */
-static void moments(dec *d, ds_value *x, const bool *reduced, double epsilon, bool centre, ds_value **out_mean, ds_value **out_inverse) {
+static void moments(dec *d, ds_value *x, const bool *reduced, double epsilon, bool centre, ds_value **out_mean,
+                    ds_value **out_inverse) {
     reduction n = reduction_of(d, x, reduced);
     ds_elem wide = dec_compute_elem(x->type->elem);
     ds_value *mean = centre ? mean_over(d, x, &n) : NULL, *inputs[] = {x, mean};
@@ -320,8 +338,8 @@ static ds_value *normalise(dec *d, ds_value *x, ds_value *mean, ds_value *invers
 }
 
 RULE(layer_norm) {
-    ds_value *x = dec_in(d, 0), *scale = dec_in(d, 1), *bias = op->kind == DS_ONNX_LayerNormalization ? dec_in(d, 2) : NULL, *mean,
-             *inverse;
+    ds_value *x = dec_in(d, 0), *scale = dec_in(d, 1),
+             *bias = op->kind == DS_ONNX_LayerNormalization ? dec_in(d, 2) : NULL, *mean, *inverse;
     bool reduced[DEC_MAX_RANK] = {false}, rms = op->kind == DS_ONNX_RMSNormalization;
     size_t axis, rank = x->type->rank;
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", -1), rank, &axis));
@@ -334,8 +352,10 @@ RULE(layer_norm) {
         maps[i] = dec_broadcast_map(d, parameters[i], rank, x->type->dims);
     }
     moments(d, x, reduced, ds_op_float(op, "epsilon", 1e-5), !rms, &mean, &inverse);
-    d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, rank, 0), scale, maps[0], bias, maps[1], x->type->elem);
-    ds_elem stash = ds_elem_from_onnx((int)ds_op_int(op, "stash_type", 1)); /* of mean and deviation as results, whatever x is */
+    d->out[0] =
+        normalise(d, x, mean, inverse, kept_map(d, reduced, rank, 0), scale, maps[0], bias, maps[1], x->type->elem);
+    ds_elem stash =
+        ds_elem_from_onnx((int)ds_op_int(op, "stash_type", 1)); /* of mean and deviation as results, whatever x is */
     if (stash == DS_NO_ELEM) return dec_fail(d, DS_E_attribute, "attribute 'stash_type' is not an element type");
     if (op->result_count > 1 && mean) d->out[1] = dec_convert(d, mean, stash);
     if (op->result_count > 2) d->out[2] = dec_convert(d, inverse, stash);
@@ -345,7 +365,8 @@ RULE(layer_norm) {
 /* Requires that operands `first` … `last` have one element for each of `channels`. */
 static ds_status check_parameters(dec *d, size_t first, size_t last, const ds_expr *channels) {
     for (size_t i = first; i <= last; i++)
-        if (dec_in(d, i)) DS_TRY(dec_per_channel(d, dec_in(d, i), channels, "a norm's parameter has an element for each channel"));
+        if (dec_in(d, i))
+            DS_TRY(dec_per_channel(d, dec_in(d, i), channels, "a norm's parameter has an element for each channel"));
     return DS_OK;
 }
 
@@ -362,8 +383,8 @@ RULE(instance_norm) {
     DS_TRY(check_parameters(d, 1, 2, x->type->dims[1]));
     for (size_t i = 2; i < rank; i++) reduced[i] = true;
     moments(d, x, reduced, ds_op_float(op, "epsilon", 1e-5), true, &mean, &inverse);
-    d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, rank, 0), dec_in(d, 1), channel_map(d, rank, 1), dec_in(d, 2),
-                          channel_map(d, rank, 1), x->type->elem);
+    d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, rank, 0), dec_in(d, 1), channel_map(d, rank, 1),
+                          dec_in(d, 2), channel_map(d, rank, 1), x->type->elem);
     return DS_OK;
 }
 
@@ -374,7 +395,8 @@ RULE(group_norm) {
     const ds_expr *dims[DEC_MAX_RANK], *g = dec_const(d, groups), *channel;
     if (rank + 1 > DEC_MAX_RANK || rank < 2 || groups < 1) return dec_fail(d, DS_E_shape, "the input has no channels");
     dims[0] = x->type->dims[0], dims[1] = g, dims[2] = ds_expr_floordiv(d->cx, x->type->dims[1], g);
-    DS_TRY(dec_require(d, DS_equal, ds_expr_mul(d->cx, g, dims[2]), x->type->dims[1], "the groups divide the channels"));
+    DS_TRY(
+        dec_require(d, DS_equal, ds_expr_mul(d->cx, g, dims[2]), x->type->dims[1], "the groups divide the channels"));
     DS_TRY(check_parameters(d, 1, 2, ds_op_int(op, "ds.per_group", 0) ? g : x->type->dims[1]));
     for (size_t i = 2; i < rank; i++) dims[i + 1] = x->type->dims[i];
     bool reduced[DEC_MAX_RANK] = {false};
@@ -384,10 +406,12 @@ RULE(group_norm) {
                              "scale and bias have an element for each channel or group"));
     ds_value *v = dec_reshape(d, x, rank + 1, dims);
     moments(d, v, reduced, ds_op_float(op, "epsilon", 1e-5), true, &mean, &inverse);
-    channel =
-        ds_op_int(op, "ds.per_group", 0) ? dec_dim(d, 1) : ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 1), dims[2]), dec_dim(d, 2));
+    channel = ds_op_int(op, "ds.per_group", 0)
+                  ? dec_dim(d, 1)
+                  : ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 1), dims[2]), dec_dim(d, 2));
     const ds_attr *map = dec_map_of(d, rank + 1, &channel, 1);
-    v = normalise(d, v, mean, inverse, kept_map(d, reduced, rank + 1, 0), dec_in(d, 1), map, dec_in(d, 2), map, x->type->elem);
+    v = normalise(d, v, mean, inverse, kept_map(d, reduced, rank + 1, 0), dec_in(d, 1), map, dec_in(d, 2), map,
+                  x->type->elem);
     d->out[0] = dec_reshape(d, v, rank, x->type->dims);
     return DS_OK;
 }
@@ -404,11 +428,13 @@ static void batch_norm_training(dec *d, ds_op *op) {
     ds_value *mean = mean_over(d, x, &n), *inputs[] = {x, mean};
     const ds_attr *kept = kept_map(d, reduced, rank, 0), *maps[] = {n.map, kept_map(d, reduced, rank, n.over_count)};
     body b = reduce_begin(d, wide, rank, n.kept, n.over, n.over_count, inputs, maps, 2), *r = &b;
-    ds_value *c = SUB(r->x[0], r->x[1]), *variance = scaled_by_count(d, reduce_end(r, MUL(c, c), DS_LOOP_add), count_over(d, &n));
+    ds_value *c = SUB(r->x[0], r->x[1]),
+             *variance = scaled_by_count(d, reduce_end(r, MUL(c, c), DS_LOOP_add), count_over(d, &n));
     b = map_same(d, wide, variance);
-    ds_value *inverse =
-        map_end(r, DIV(num(r, wide, 1), op1(r, DS_LOOP_sqrt, ADD(r->x[0], num(r, wide, ds_op_float(op, "epsilon", 1e-5))))));
-    d->out[0] = normalise(d, x, mean, inverse, kept, scale, channel_map(d, rank, true), bias, channel_map(d, rank, true), x->type->elem);
+    ds_value *inverse = map_end(
+        r, DIV(num(r, wide, 1), op1(r, DS_LOOP_sqrt, ADD(r->x[0], num(r, wide, ds_op_float(op, "epsilon", 1e-5))))));
+    d->out[0] = normalise(d, x, mean, inverse, kept, scale, channel_map(d, rank, true), bias,
+                          channel_map(d, rank, true), x->type->elem);
     double momentum = ds_op_float(op, "momentum", 0.9);
     moving[0] = drop_axes(d, mean, reduced), moving[1] = drop_axes(d, variance, reduced);
     for (size_t i = 0; i < 2; i++) {
@@ -420,7 +446,8 @@ static void batch_norm_training(dec *d, ds_op *op) {
     }
 }
 
-/* What reads a parameter of the norm: one element a channel, or (before opset 9, with spatial = 0) one for each place in an image. */
+/* What reads a parameter of the norm: one element a channel, or (before opset 9, with spatial = 0) one for each place
+ * in an image. */
 static ds_status batch_norm_map(dec *d, ds_op *op, const ds_attr **out_map) {
     const ds_type *x = dec_type(d, 0);
     bool elementwise = ds_op_int(op, "ds.elementwise", 0) && x->rank > 1;
@@ -430,7 +457,8 @@ static ds_status batch_norm_map(dec *d, ds_op *op, const ds_attr **out_map) {
         const ds_type *t = dec_type(d, i);
         if (t->rank != want) return dec_fail(d, DS_E_shape, "operand %zu has rank %zu, not %zu", i, t->rank, want);
         for (size_t k = 0; k < want; k++)
-            DS_TRY(dec_require(d, DS_equal, t->dims[k], x->dims[k + (x->rank > 1)], "a norm's parameters have the input's extents"));
+            DS_TRY(dec_require(d, DS_equal, t->dims[k], x->dims[k + (x->rank > 1)],
+                               "a norm's parameters have the input's extents"));
     }
     for (size_t i = 0; i < want; i++) exprs[i] = dec_dim(d, i + (x->rank > 1));
     *out_map = dec_map_of(d, x->rank, exprs, want);
@@ -449,10 +477,13 @@ RULE(batch_norm) {
     ds_elem wide = dec_compute_elem(parameters[0]->type->elem);
     const ds_type *shape = parameters[0]->type;
     body r = map_over(d, wide, shape->rank, shape->dims, parameters, 2);
-    ds_value *root = op1(&r, DS_LOOP_sqrt, op2(&r, DS_LOOP_add, r.x[1], like(&r, r.x[1], ds_op_float(op, "epsilon", 1e-5))));
-    ds_value *scale = map_end(&r, op2(&r, DS_LOOP_div, r.x[0], root)), *shift_of[] = {dec_in(d, 2), dec_in(d, 3), scale};
+    ds_value *root =
+        op1(&r, DS_LOOP_sqrt, op2(&r, DS_LOOP_add, r.x[1], like(&r, r.x[1], ds_op_float(op, "epsilon", 1e-5))));
+    ds_value *scale = map_end(&r, op2(&r, DS_LOOP_div, r.x[0], root)),
+             *shift_of[] = {dec_in(d, 2), dec_in(d, 3), scale};
     r = map_over(d, wide, shape->rank, shape->dims, shift_of, 3);
-    ds_value *shift = map_end(&r, op2(&r, DS_LOOP_sub, r.x[0], op2(&r, DS_LOOP_mul, r.x[1], r.x[2]))), *inputs[] = {x, scale, shift};
+    ds_value *shift = map_end(&r, op2(&r, DS_LOOP_sub, r.x[0], op2(&r, DS_LOOP_mul, r.x[1], r.x[2]))),
+             *inputs[] = {x, scale, shift};
     size_t rank = x->type->rank;
     const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), map, map};
     r = map_begin(d, x->type->elem, rank, x->type->dims, inputs, maps, 3);
@@ -471,7 +502,8 @@ RULE(mean_variance_norm) {
         reduced[axis] = true;
     }
     moments(d, x, reduced, 1e-9, true, &mean, &inverse);
-    d->out[0] = normalise(d, x, mean, inverse, kept_map(d, reduced, x->type->rank, 0), NULL, NULL, NULL, NULL, x->type->elem);
+    d->out[0] =
+        normalise(d, x, mean, inverse, kept_map(d, reduced, x->type->rank, 0), NULL, NULL, NULL, NULL, x->type->elem);
     return DS_OK;
 }
 
@@ -484,11 +516,13 @@ RULE(lp_norm) {
     reduced[axis] = true;
     reduction n = reduction_of(d, x, reduced);
     body r = begin_over(d, &n, dec_compute_elem(x->type->elem), x);
-    ds_value *sum = reduce_end(&r, p == 1 ? op1(&r, DS_LOOP_abs, r.x[0]) : op2(&r, DS_LOOP_mul, r.x[0], r.x[0]), DS_LOOP_add),
+    ds_value *sum = reduce_end(&r, p == 1 ? op1(&r, DS_LOOP_abs, r.x[0]) : op2(&r, DS_LOOP_mul, r.x[0], r.x[0]),
+                               DS_LOOP_add),
              *both[] = {x, sum};
     r = map_over(d, x->type->elem, x->type->rank, x->type->dims, both, 2);
     ds_value *norm = p == 1 ? r.x[1] : op1(&r, DS_LOOP_sqrt, r.x[1]), *zero = like(&r, norm, 0);
-    d->out[0] = map_end(&r, op3(&r, DS_LOOP_select, op2(&r, DS_LOOP_eq, norm, zero), zero, op2(&r, DS_LOOP_div, r.x[0], norm)));
+    d->out[0] =
+        map_end(&r, op3(&r, DS_LOOP_select, op2(&r, DS_LOOP_eq, norm, zero), zero, op2(&r, DS_LOOP_div, r.x[0], norm)));
     return DS_OK;
 }
 
@@ -507,7 +541,8 @@ RULE(lrn) {
     r = map_over(d, x->type->elem, rank, x->type->dims, both, 2);
     ds_value *base = op2(&r, DS_LOOP_add, like(&r, r.x[1], ds_op_float(op, "bias", 1)),
                          op2(&r, DS_LOOP_mul, r.x[1], like(&r, r.x[1], ds_op_float(op, "alpha", 1e-4) / (double)size)));
-    d->out[0] = map_end(&r, op2(&r, DS_LOOP_div, r.x[0], op2(&r, DS_LOOP_pow, base, like(&r, base, ds_op_float(op, "beta", 0.75)))));
+    d->out[0] = map_end(
+        &r, op2(&r, DS_LOOP_div, r.x[0], op2(&r, DS_LOOP_pow, base, like(&r, base, ds_op_float(op, "beta", 0.75)))));
     return DS_OK;
 }
 
@@ -521,11 +556,12 @@ RULE(global_pool) {
     if (op->kind == DS_ONNX_GlobalLpPool) { /* (sum |x|^p)^(1/p) */
         double p = (double)ds_op_int(op, "p", 2);
         body r = begin_over(d, &n, dec_compute_elem(x->type->elem), x);
-        ds_value *a = op1(&r, DS_LOOP_abs, r.x[0]), *sum = reduce_end(&r,
-                                                                      p == 1   ? a
-                                                                      : p == 2 ? op2(&r, DS_LOOP_mul, a, a)
-                                                                               : op2(&r, DS_LOOP_pow, a, like(&r, a, p)),
-                                                                      DS_LOOP_add);
+        ds_value *a = op1(&r, DS_LOOP_abs, r.x[0]),
+                 *sum = reduce_end(&r,
+                                   p == 1   ? a
+                                   : p == 2 ? op2(&r, DS_LOOP_mul, a, a)
+                                            : op2(&r, DS_LOOP_pow, a, like(&r, a, p)),
+                                   DS_LOOP_add);
         r = map_same(d, x->type->elem, sum);
         d->out[0] = map_end(&r, p == 1   ? r.x[0]
                                 : p == 2 ? op1(&r, DS_LOOP_sqrt, r.x[0])

@@ -31,37 +31,45 @@ static ds_value *element(body *r, ds_value *list, size_t i) {
 }
 
 static ds_value *scale_of(body *r, const resize_axis *a) {
-    return a->scales ? element(r, a->scales, a->at) : DIV(cast_to(r, extent(r, a->out), DS_f32), cast_to(r, extent(r, a->in), DS_f32));
+    return a->scales ? element(r, a->scales, a->at)
+                     : DIV(cast_to(r, extent(r, a->out), DS_f32), cast_to(r, extent(r, a->in), DS_f32));
 }
 
-/* Coordinates are f32, like the scales, unless sizes are given and the products of positions and extents need more than its 24 bits. */
+/* Coordinates are f32, like the scales, unless sizes are given and the products of positions and extents need more than
+ * its 24 bits. */
 static ds_elem coordinate_elem(const resize_axis *a) {
     int64_t in, out;
-    if (a->scales || !ds_expr_is_const(a->in, &in) || !ds_expr_is_const(a->out, &out) || in < 1 || out < 1) return DS_f32;
+    if (a->scales || !ds_expr_is_const(a->in, &in) || !ds_expr_is_const(a->out, &out) || in < 1 || out < 1)
+        return DS_f32;
     return in > (1 << 23) / out ? DS_f64 : DS_f32;
 }
 
 /* The crop's part of the input: its first coordinate plus the position's share of its length. */
-static ds_value *crop_coordinate(body *r, const resize_axis *a, ds_value *x, ds_value *last, ds_value *steps, ds_value *is_many) {
+static ds_value *crop_coordinate(body *r, const resize_axis *a, ds_value *x, ds_value *last, ds_value *steps,
+                                 ds_value *is_many) {
     ds_value *zero = like(r, x, 0), *one = like(r, x, 1);
     ds_value *from = a->roi ? cast_to(r, element(r, a->roi, a->at), x->type->elem) : zero,
-             *to = a->roi ? cast_to(r, element(r, a->roi, a->at + a->roi_count), x->type->elem) : one, *length = SUB(to, from);
+             *to = a->roi ? cast_to(r, element(r, a->roi, a->at + a->roi_count), x->type->elem) : one,
+             *length = SUB(to, from);
     ds_value *share = DIV(MUL(MUL(x, length), last), steps), *middle = MUL(MUL(length, last), like(r, x, 0.5));
     return ADD(MUL(from, last), SELECT(is_many, share, middle));
 }
 
-/* The input coordinate of output position `p` along an axis. Of given sizes, position times input / output is rounded once, by the
- * division, so that ties come out as ties. */
+/* The input coordinate of output position `p` along an axis. Of given sizes, position times input / output is rounded
+ * once, by the division, so that ties come out as ties. */
 static ds_value *resize_coordinate(body *r, const char *mode, const resize_axis *a, ds_value *p) {
     ds_elem elem = coordinate_elem(a);
-    ds_value *x = cast_to(r, p, elem), *in = cast_to(r, extent(r, a->in), elem), *out = cast_to(r, extent(r, a->out), elem);
-    ds_value *scale = a->scales ? scale_of(r, a) : NULL, *half = num(r, elem, 0.5), *one = num(r, elem, 1), *zero = num(r, elem, 0);
+    ds_value *x = cast_to(r, p, elem), *in = cast_to(r, extent(r, a->in), elem),
+             *out = cast_to(r, extent(r, a->out), elem);
+    ds_value *scale = a->scales ? scale_of(r, a) : NULL, *half = num(r, elem, 0.5), *one = num(r, elem, 1),
+             *zero = num(r, elem, 0);
     ds_value *exact = scale ? MUL(in, scale) : out, *last = SUB(in, one),
              *steps = SUB(exact, one); /* exact: the output's length before rounding */
     if (!strcmp(mode, "asymmetric")) return scale ? DIV(x, scale) : DIV(MUL(x, in), out);
     if (!strcmp(mode, "align_corners")) return SELECT(LT(one, out), DIV(MUL(x, last), steps), zero);
     if (!strcmp(mode, "tf_crop_and_resize")) return crop_coordinate(r, a, x, last, steps, LT(one, out));
-    ds_value *middle = ADD(x, half), *share = scale ? DIV(middle, scale) : DIV(MUL(middle, in), out), *v = SUB(share, half);
+    ds_value *middle = ADD(x, half), *share = scale ? DIV(middle, scale) : DIV(MUL(middle, in), out),
+             *v = SUB(share, half);
     if (!strcmp(mode, "tf_half_pixel_for_nn")) return share;
     if (!strcmp(mode, "pytorch_half_pixel")) return SELECT(LT(one, out), v, zero);
     if (scale && !strcmp(mode, "half_pixel_symmetric")) /* the middle goes to the middle, exactly */
@@ -75,14 +83,16 @@ static ds_value *nearest_index(body *r, const char *mode, const resize_axis *a, 
     if (!strcmp(mode, "floor")) return FLOOR(x);
     if (!strcmp(mode, "ceil")) return op1(r, DS_LOOP_ceil, x);
     if (!strcmp(mode, "round_prefer_ceil")) return FLOOR(ADD(a->scales ? ADD(x, like(r, x, 1e-6)) : x, half));
-    if (!strcmp(mode, "ds.simple")) return SELECT(LT(scale_of(r, a), num(r, DS_f32, 1)), op1(r, DS_LOOP_ceil, x), FLOOR(x));
+    if (!strcmp(mode, "ds.simple"))
+        return SELECT(LT(scale_of(r, a), num(r, DS_f32, 1)), op1(r, DS_LOOP_ceil, x), FLOOR(x));
     return op1(r, DS_LOOP_ceil, SUB(x, half));
 }
 
 /* Taps outside the input get no weight; the others' weights sum to 1 again. */
 static void exclude_outside(body *r, taps *t, const ds_expr *size) {
     ds_elem elem = t->at[0]->type->elem;
-    ds_value *sum = NULL, *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, size, dec_const(r->d, 1))), elem), *zero = num(r, elem, 0);
+    ds_value *sum = NULL, *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, size, dec_const(r->d, 1))), elem),
+             *zero = num(r, elem, 0);
     for (size_t i = 0; i < t->count; i++) {
         t->weight[i] = SELECT(AND(LE(zero, t->at[i]), LE(t->at[i], last)), t->weight[i], zero);
         sum = sum ? ADD(sum, t->weight[i]) : t->weight[i];
@@ -91,7 +101,9 @@ static void exclude_outside(body *r, taps *t, const ds_expr *size) {
 }
 
 static taps resize_taps(body *r, const resize_form *f, const resize_axis *a, ds_value *x) {
-    taps t = f->nearest ? taps_one(nearest_index(r, f->nearest_mode, a, x)) : f->cubic ? taps_cubic(r, f->a, x) : taps_linear(r, x);
+    taps t = f->nearest ? taps_one(nearest_index(r, f->nearest_mode, a, x))
+             : f->cubic ? taps_cubic(r, f->a, x)
+                        : taps_linear(r, x);
     if (f->exclude_outside && !f->nearest) exclude_outside(r, &t, a->in);
     taps_clamp(r, &t, a->in);
     return t;
@@ -157,12 +169,14 @@ static double known_element(dec *d, ds_value *list, size_t at, double otherwise)
 /* A scale that is known at compile time, or 0. */
 static double known_scale(dec *d, const resize_axis *a) { return known_element(d, a->scales, a->at, 0); }
 
-/* Nearest elements of an image made larger by whole numbers, in the modes where output p reads input p / scale: NULL in others. */
+/* Nearest elements of an image made larger by whole numbers, in the modes where output p reads input p / scale: NULL in
+ * others. */
 static ds_value *resize_repeat(dec *d, const resize_form *f, ds_value *x, const resize_axis *axis) {
     size_t rank = x->type->rank;
     const ds_expr *dims[DEC_MAX_RANK], *at[DEC_MAX_RANK];
     bool halves = !strcmp(f->transform, "half_pixel") && !strncmp(f->nearest_mode, "round", 5);
-    bool down = !strcmp(f->transform, "asymmetric") && (!strcmp(f->nearest_mode, "floor") || !strcmp(f->nearest_mode, "ds.simple"));
+    bool down = !strcmp(f->transform, "asymmetric") &&
+                (!strcmp(f->nearest_mode, "floor") || !strcmp(f->nearest_mode, "ds.simple"));
     if (!f->nearest || f->crop || !(halves || down)) return NULL;
     for (size_t i = 0; i < rank; i++) {
         const resize_axis *a = &axis[i];
@@ -177,7 +191,8 @@ static ds_value *resize_repeat(dec *d, const resize_form *f, ds_value *x, const 
     return map_end(&r, r.x[0]);
 }
 
-/* An antialiasing filter is the interpolation kernel stretched by 1/scale where that is above 1: tap t of the window around x. */
+/* An antialiasing filter is the interpolation kernel stretched by 1/scale where that is above 1: tap t of the window
+ * around x. */
 static ds_value *filter_weight(body *r, const resize_form *f, const resize_axis *a, ds_value *x, ds_value *p) {
     ds_value *one = num(r, DS_f32, 1), *zero = num(r, DS_f32, 0),
              *s = op1(r, DS_LOOP_abs, MUL(cast_to(r, SUB(p, x), DS_f32), MIN(scale_of(r, a), one)));
@@ -202,7 +217,8 @@ static ds_status resize_filtered(dec *d, const resize_form *f, ds_value **x, con
     size_t rank = t->rank, n;
     body b = map_over(d, DS_i64, 0, NULL, NULL, 0), *r = &b;
     ds_value *start = filter_start(r, f, a);
-    DS_TRY(dec_ints(d, map_end(r, cast_to(r, SUB(num(r, DS_f32, 2), MUL(start, num(r, DS_f32, 2))), DS_i64)), &window, 1, &n));
+    DS_TRY(dec_ints(d, map_end(r, cast_to(r, SUB(num(r, DS_f32, 2), MUL(start, num(r, DS_f32, 2))), DS_i64)), &window,
+                    1, &n));
     for (size_t i = 0; i < rank; i++) dims[i] = i == along ? a->out : t->dims[i];
     ds_value *sums[2]; /* of weighted elements, of weights */
     for (size_t pass = 0; pass < 2; pass++) {
@@ -234,7 +250,8 @@ static ds_value *common_scale(dec *d, resize_axis *axis, const size_t *axes, siz
     return map_end(r, best);
 }
 
-/* The extent floor(in * scale + offset), in f32 as shape inference has it. A whole scale, or one over a whole number, keeps symbols. */
+/* The extent floor(in * scale + offset), in f32 as shape inference has it. A whole scale, or one over a whole number,
+ * keeps symbols. */
 static ds_status scaled_extent(dec *d, resize_axis *a, double offset) {
     double scale = known_scale(d, a), parts = scale > 0 ? 1 / scale : 0;
     size_t n;
@@ -244,7 +261,8 @@ static ds_status scaled_extent(dec *d, resize_axis *a, double offset) {
         a->out = ds_expr_floordiv(d->cx, a->in, dec_const(d, (int64_t)parts));
     else {
         body b = map_over(d, DS_i64, 0, NULL, NULL, 0), *r = &b;
-        ds_value *length = ADD(MUL(cast_to(r, extent(r, a->in), DS_f32), element(r, a->scales, a->at)), num(r, DS_f32, offset));
+        ds_value *length =
+            ADD(MUL(cast_to(r, extent(r, a->in), DS_f32), element(r, a->scales, a->at)), num(r, DS_f32, offset));
         return dec_ints(d, map_end(r, cast_to(r, FLOOR(length), DS_i64)), &a->out, 1, &n);
     }
     return DS_OK;
@@ -268,7 +286,8 @@ static ds_status resize_axes(dec *d, ds_op *op, resize_axis *axis) {
     else n = (size_t)have;
     if (n != count || n > rank) return dec_fail(d, DS_E_shape, "%zu sizes or scales for %zu axes", n, count);
     if (roi && (!ds_type_static_count(roi->type, &have) || have != 2 * count)) roi = NULL;
-    for (size_t i = 0; i < rank && i < DEC_MAX_RANK; i++) axis[i] = (resize_axis){.in = x->type->dims[i], .out = x->type->dims[i]};
+    for (size_t i = 0; i < rank && i < DEC_MAX_RANK; i++)
+        axis[i] = (resize_axis){.in = x->type->dims[i], .out = x->type->dims[i]};
     for (size_t i = 0; i < count; i++) {
         DS_TRY(dec_axis(d, numbers[i], rank, &axes[i]));
         resize_axis *a = &axis[axes[i]];
@@ -293,8 +312,10 @@ RULE(resize) {
     const char *mode = ds_op_text(op, "mode", "nearest");
     resize_form f = {.transform = ds_op_text(op, "coordinate_transformation_mode", "half_pixel"),
                      .nearest_mode = ds_op_text(op, "nearest_mode", "round_prefer_floor")};
-    f.nearest = !strcmp(mode, "nearest"), f.cubic = !strcmp(mode, "cubic"), f.a = ds_op_float(op, "cubic_coeff_a", -0.75);
-    f.antialias = ds_op_int(op, "antialias", 0) && !f.nearest, f.exclude_outside = ds_op_int(op, "exclude_outside", 0) != 0;
+    f.nearest = !strcmp(mode, "nearest"), f.cubic = !strcmp(mode, "cubic"),
+    f.a = ds_op_float(op, "cubic_coeff_a", -0.75);
+    f.antialias = ds_op_int(op, "antialias", 0) && !f.nearest,
+    f.exclude_outside = ds_op_int(op, "exclude_outside", 0) != 0;
     f.crop = !strcmp(f.transform, "tf_crop_and_resize"), f.extrapolation = ds_op_float(op, "extrapolation_value", 0);
     DS_TRY(resize_axes(d, op, axis));
     if ((d->out[0] = resize_repeat(d, &f, x, axis))) return DS_OK;

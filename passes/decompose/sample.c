@@ -14,7 +14,8 @@ taps taps_linear(body *r, ds_value *x) {
 
 ds_value *cubic_weight(body *r, double a, ds_value *s, bool near) {
     if (near) return ADD(MUL(MUL(SUB(MUL(like(r, s, a + 2), s), like(r, s, a + 3)), s), s), like(r, s, 1));
-    return SUB(MUL(ADD(MUL(SUB(MUL(like(r, s, a), s), like(r, s, 5 * a)), s), like(r, s, 8 * a)), s), like(r, s, 4 * a));
+    return SUB(MUL(ADD(MUL(SUB(MUL(like(r, s, a), s), like(r, s, 5 * a)), s), like(r, s, 8 * a)), s),
+               like(r, s, 4 * a));
 }
 
 taps taps_cubic(body *r, double a, ds_value *x) {
@@ -65,7 +66,8 @@ ds_value *interpolate(body *r, ds_value *x, const taps *axis) {
 
 /* Folds x at the borders until it lies between them. */
 static ds_value *reflected(body *r, ds_value *x, ds_value *low, ds_value *high) {
-    ds_value *length = MAX(SUB(high, low), like(r, x, 1e-6)), *period = ADD(length, length), *m = op2(r, DS_LOOP_mod, SUB(x, low), period);
+    ds_value *length = MAX(SUB(high, low), like(r, x, 1e-6)), *period = ADD(length, length),
+             *m = op2(r, DS_LOOP_mod, SUB(x, low), period);
     return ADD(low, MIN(m, SUB(period, m)));
 }
 
@@ -75,11 +77,13 @@ typedef struct {
 
 /* The taps along one axis of `size` elements for a coordinate in [-1, 1]. */
 static taps grid_taps(body *r, const grid_mode *m, ds_value *c, const ds_expr *size) {
-    ds_value *n = cast_to(r, extent(r, size), DS_f32), *one = like(r, c, 1), *half = like(r, c, 0.5), *last = SUB(n, one);
+    ds_value *n = cast_to(r, extent(r, size), DS_f32), *one = like(r, c, 1), *half = like(r, c, 0.5),
+             *last = SUB(n, one);
     ds_value *x = MUL(m->corners ? MUL(ADD(c, one), last) : SUB(MUL(ADD(c, one), n), one), half);
     ds_value *low = like(r, c, m->corners ? 0 : -0.5), *high = SUB(last, low);
     if (m->nearest) x = op1(r, DS_LOOP_round, x);
-    if (m->border && !m->cubic) x = MAX(like(r, c, 0), MIN(x, last)); /* cubic ones lean on elements at the border, from outside as well */
+    if (m->border && !m->cubic)
+        x = MAX(like(r, c, 0), MIN(x, last)); /* cubic ones lean on elements at the border, from outside as well */
     if (m->reflection) x = SELECT(AND(LE(low, x), LE(x, high)), x, reflected(r, x, low, high));
     taps t = m->nearest ? taps_one(x) : m->cubic ? taps_cubic(r, -0.75, x) : taps_linear(r, x);
     if (m->reflection)
@@ -97,7 +101,8 @@ RULE(grid_sample) {
                    .cubic = !strcmp(mode, "cubic") || !strcmp(mode, "bicubic"),
                    .corners = ds_op_int(op, "align_corners", 0) != 0};
     m.border = !strcmp(padding, "border"), m.reflection = !strcmp(padding, "reflection");
-    if (rank < 3 || rank > 5 || grid->type->rank != rank) return dec_fail(d, DS_E_shape, "input and grid do not fit together");
+    if (rank < 3 || rank > 5 || grid->type->rank != rank)
+        return dec_fail(d, DS_E_shape, "input and grid do not fit together");
     const ds_expr *dims[DEC_MAX_RANK] = {x->type->dims[0], x->type->dims[1]}, *same;
     DS_TRY(dec_same(d, x->type->dims[0], grid->type->dims[0], &dims[0]));
     DS_TRY(dec_same(d, grid->type->dims[rank - 1], dec_const(d, (int64_t)spatial), &same));
@@ -125,7 +130,8 @@ RULE(affine_grid) {
     if (theta->type->rank == 3 && ds_expr_is_const(theta->type->dims[1], &rows) && (rows == 2 || rows == 3))
         DS_TRY(dec_list(d, 1, (size_t)rows + 2));
     DS_TRY(dec_ints(d, dec_in(d, 1), size, DEC_MAX_RANK, &n));
-    if (theta->type->rank != 3 || (n != 4 && n != 5)) return dec_fail(d, DS_E_shape, "theta or size does not describe images or volumes");
+    if (theta->type->rank != 3 || (n != 4 && n != 5))
+        return dec_fail(d, DS_E_shape, "theta or size does not describe images or volumes");
     size_t spatial = n - 2;
     DS_TRY(dec_same(d, theta->type->dims[0], size[0], &dims[0]));
     DS_TRY(dec_same(d, theta->type->dims[1], dec_const(d, (int64_t)spatial), &same));
@@ -140,10 +146,12 @@ RULE(affine_grid) {
         at[2] = num(r, DS_index, (double)j);
         ds_value *v = extract(r, theta, at, 3);
         if (j < spatial) {
-            ds_value *p = cast_to(r, position(r, spatial - j), wide), *count = cast_to(r, extent(r, dims[spatial - j]), wide),
-                     *one = num(r, wide, 1), *two = num(r, wide, 2);
+            ds_value *p = cast_to(r, position(r, spatial - j), wide),
+                     *count = cast_to(r, extent(r, dims[spatial - j]), wide), *one = num(r, wide, 1),
+                     *two = num(r, wide, 2);
             /* of one point between the corners, ONNX Runtime takes the last corner */
-            ds_value *steps = MAX(SUB(count, one), one), *corners = SELECT(LT(one, count), DIV(MUL(two, p), steps), two);
+            ds_value *steps = MAX(SUB(count, one), one),
+                     *corners = SELECT(LT(one, count), DIV(MUL(two, p), steps), two);
             ds_value *c = ds_op_int(op, "align_corners", 0) ? corners : DIV(ADD(MUL(two, p), one), count);
             v = MUL(v, SUB(c, one));
         }
@@ -162,12 +170,14 @@ typedef struct {
     bool half_pixel;
 } roi_form;
 
-/* Start and size of a bin along an axis (0: rows, 1: columns) of region `which`, and how many samples it takes, as f32. */
+/* Start and size of a bin along an axis (0: rows, 1: columns) of region `which`, and how many samples it takes, as
+ * f32. */
 static ds_value *roi_bin(body *r, const roi_form *f, ds_value *which, size_t axis, int64_t bins, ds_value **out_start,
                          ds_value **out_samples) {
     ds_value *edge[2];
     for (size_t i = 0; i < 2; i++) { /* a region is x1, y1, x2, y2 */
-        ds_value *at[] = {which, num(r, DS_index, (double)(2 * i + 1 - axis))}, *v = cast_to(r, extract(r, f->rois, at, 2), DS_f32);
+        ds_value *at[] = {which, num(r, DS_index, (double)(2 * i + 1 - axis))},
+                 *v = cast_to(r, extract(r, f->rois, at, 2), DS_f32);
         edge[i] = SUB(MUL(v, like(r, v, f->scale)), like(r, v, f->offset));
     }
     ds_value *length = SUB(edge[1], edge[0]);
@@ -178,7 +188,9 @@ static ds_value *roi_bin(body *r, const roi_form *f, ds_value *which, size_t axi
     return bin;
 }
 
-enum { MOST_SAMPLES = 1 << 14 }; /* along an axis: a region far larger than any image is a mistake, and would take for ever */
+enum {
+    MOST_SAMPLES = 1 << 14
+}; /* along an axis: a region far larger than any image is a mistake, and would take for ever */
 
 /* The largest number of samples that any bin takes along an axis. */
 static ds_status most_samples(dec *d, const roi_form *f, size_t axis, int64_t bins, const ds_expr **out) {
@@ -192,17 +204,19 @@ static ds_status most_samples(dec *d, const roi_form *f, size_t axis, int64_t bi
     roi_bin(r, f, position(r, 0), axis, bins, &start, &samples);
     DS_TRY(dec_ints(d, reduce_end(r, cast_to(r, samples, DS_i64), DS_LOOP_max), out, 1, &n));
     *out = ds_expr_max(d->cx, *out, dec_const(d, 1));
-    return dec_require(d, DS_at_most, *out, dec_const(d, MOST_SAMPLES), "a bin of a region takes at most %d samples along an axis",
-                       MOST_SAMPLES);
+    return dec_require(d, DS_at_most, *out, dec_const(d, MOST_SAMPLES),
+                       "a bin of a region takes at most %d samples along an axis", MOST_SAMPLES);
 }
 
 /* The mean or the largest of bilinear samples spread evenly over each bin. */
 RULE(roi_align) {
     ds_value *x = dec_in(d, 0), *rois = dec_in(d, 1), *batch = dec_in(d, 2);
-    roi_form f = {.rois = rois, .scale = ds_op_float(op, "spatial_scale", 1), .sampling = ds_op_int(op, "sampling_ratio", 0)};
+    roi_form f = {
+        .rois = rois, .scale = ds_op_float(op, "spatial_scale", 1), .sampling = ds_op_int(op, "sampling_ratio", 0)};
     int64_t bins[2] = {ds_op_int(op, "output_height", 1), ds_op_int(op, "output_width", 1)};
     bool largest = !strcmp(ds_op_text(op, "mode", "avg"), "max");
-    if (x->type->rank != 4 || rois->type->rank != 2 || batch->type->rank != 1 || bins[0] < 1 || bins[1] < 1 || f.sampling < 0)
+    if (x->type->rank != 4 || rois->type->rank != 2 || batch->type->rank != 1 || bins[0] < 1 || bins[1] < 1 ||
+        f.sampling < 0)
         return dec_fail(d, DS_E_shape, "input and regions do not fit together");
     f.half_pixel = !strcmp(ds_op_text(op, "coordinate_transformation_mode", "half_pixel"), "half_pixel");
     f.offset = f.half_pixel ? 0.5 : 0;
@@ -214,7 +228,8 @@ RULE(roi_align) {
     ds_value *which = position(r, 0), *used = NULL, *count = NULL, *at[4], *parts[4];
     taps axis[2];
     for (size_t i = 0; i < 2; i++) {
-        ds_value *start, *samples, *bin = roi_bin(r, &f, which, i, bins[i], &start, &samples), *p = cast_to(r, position(r, 2 + i), DS_f32),
+        ds_value *start, *samples, *bin = roi_bin(r, &f, which, i, bins[i], &start, &samples),
+                                   *p = cast_to(r, position(r, 2 + i), DS_f32),
                                    *s = cast_to(r, position(r, 4 + i), DS_f32);
         ds_value *n = cast_to(r, extent(r, x->type->dims[2 + i]), DS_f32), *zero = like(r, n, 0), *one = like(r, n, 1);
         ds_value *c = ADD(ADD(start, MUL(p, bin)), DIV(MUL(ADD(s, like(r, s, 0.5)), bin), samples));
@@ -230,9 +245,11 @@ RULE(roi_align) {
         ds_value *v = extract(r, x, at, 4);
         parts[k] = MUL(v, cast_to(r, MUL(axis[0].weight[k / 2], axis[1].weight[k % 2]), v->type->elem));
     }
-    ds_value *v = largest ? MAX(MAX(parts[0], parts[1]), MAX(parts[2], parts[3])) : ADD(ADD(parts[0], parts[1]), ADD(parts[2], parts[3]));
+    ds_value *v = largest ? MAX(MAX(parts[0], parts[1]), MAX(parts[2], parts[3]))
+                          : ADD(ADD(parts[0], parts[1]), ADD(parts[2], parts[3]));
     if (!largest) v = DIV(v, cast_to(r, MAX(count, like(r, count, 1)), v->type->elem));
-    d->out[0] = dec_convert(d, reduce_end(r, SELECT(used, v, like(r, v, 0)), largest ? DS_LOOP_max : DS_LOOP_add), x->type->elem);
+    d->out[0] = dec_convert(d, reduce_end(r, SELECT(used, v, like(r, v, 0)), largest ? DS_LOOP_max : DS_LOOP_add),
+                            x->type->elem);
     return DS_OK;
 }
 
@@ -240,7 +257,8 @@ RULE(roi_align) {
 
 typedef struct {
     size_t spatial;
-    int64_t kernel[DEC_MAX_RANK], stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK], pads[2 * DEC_MAX_RANK], groups, offset_groups;
+    int64_t kernel[DEC_MAX_RANK], stride[DEC_MAX_RANK], dilation[DEC_MAX_RANK], pads[2 * DEC_MAX_RANK], groups,
+        offset_groups;
 } deform_form;
 
 /* columns[n, c, window…, out…]: the input between its elements, at each window position moved by its own offset */
@@ -276,13 +294,15 @@ static ds_value *deformed_columns(dec *d, const deform_form *f, ds_value *x, ds_
 RULE(deform_conv) {
     ds_value *x = dec_in(d, 0), *w = dec_in(d, 1), *offset = dec_in(d, 2);
     size_t rank = x->type->rank, s = rank - 2;
-    deform_form f = {.spatial = s, .groups = ds_op_int(op, "group", 1), .offset_groups = ds_op_int(op, "offset_group", 1)};
-    if (rank < 3 || rank > 5 || w->type->rank != rank || offset->type->rank != rank || (dec_in(d, 4) && dec_type(d, 4)->rank != rank) ||
-        f.groups < 1 || f.offset_groups < 1)
+    deform_form f = {
+        .spatial = s, .groups = ds_op_int(op, "group", 1), .offset_groups = ds_op_int(op, "offset_group", 1)};
+    if (rank < 3 || rank > 5 || w->type->rank != rank || offset->type->rank != rank ||
+        (dec_in(d, 4) && dec_type(d, 4)->rank != rank) || f.groups < 1 || f.offset_groups < 1)
         return dec_fail(d, DS_E_shape, "input, weight and offset do not fit together");
     const ds_expr *groups = dec_const(d, f.groups), *channels = w->type->dims[1], *all_outputs = w->type->dims[0];
     DS_TRY(dec_window_size(d, op, w->type, f.kernel));
-    DS_TRY(dec_require(d, DS_equal, ds_expr_mod(d->cx, all_outputs, groups), dec_const(d, 0), "the groups divide the output channels"));
+    DS_TRY(dec_require(d, DS_equal, ds_expr_mod(d->cx, all_outputs, groups), dec_const(d, 0),
+                       "the groups divide the output channels"));
     DS_TRY(dec_require(d, DS_equal, x->type->dims[1], ds_expr_mul(d->cx, channels, groups),
                        "the input has the channels of the weight, for each group"));
     for (size_t i = 0; i < s; i++) f.stride[i] = f.dilation[i] = 1;
@@ -294,13 +314,14 @@ RULE(deform_conv) {
         shape[1] = ds_expr_scale(d->cx, shape[1], f.kernel[i]);
         shape[2 + i] = offset->type->dims[2 + i];
     }
-    if (dec_in(d, 4)) DS_TRY(dec_has_shape(d, dec_type(d, 4), rank, shape, "there is a factor for each place of the window"));
+    if (dec_in(d, 4))
+        DS_TRY(dec_has_shape(d, dec_type(d, 4), rank, shape, "there is a factor for each place of the window"));
     shape[1] = ds_expr_scale(d->cx, shape[1], (int64_t)s);
     DS_TRY(dec_has_shape(d, offset->type, rank, shape, "there are offsets for each place of the window"));
     ds_value *columns = deformed_columns(d, &f, x, offset, dec_in(d, 4));
     /* y[n, g, co, out…] = sum over ci, window… of columns[n, g, ci, window…, out…] * w[g, co, ci, window…] */
-    const ds_expr *split[DEC_MAX_RANK], *ws[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *over[DEC_MAX_RANK], *cm[DEC_MAX_RANK], *wm[DEC_MAX_RANK],
-        *out[DEC_MAX_RANK];
+    const ds_expr *split[DEC_MAX_RANK], *ws[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *over[DEC_MAX_RANK], *cm[DEC_MAX_RANK],
+        *wm[DEC_MAX_RANK], *out[DEC_MAX_RANK];
     size_t y = 3 + s;
     dims[0] = split[0] = x->type->dims[0], dims[1] = split[1] = ws[0] = groups;
     dims[2] = ws[1] = ds_expr_floordiv(d->cx, all_outputs, groups);
@@ -314,18 +335,20 @@ RULE(deform_conv) {
     }
     columns = dec_reshape(d, columns, 3 + 2 * s, split), w = dec_reshape(d, w, 3 + s, ws);
     size_t all = y + 1 + s;
-    ds_value *v = dec_contract(d, DS_GRAPH_matmul, x->type->elem, y, dims, over, 1 + s, columns, dec_map_of(d, all, cm, 3 + 2 * s), w,
-                               dec_map_of(d, all, wm, 3 + s));
+    ds_value *v = dec_contract(d, DS_GRAPH_matmul, x->type->elem, y, dims, over, 1 + s, columns,
+                               dec_map_of(d, all, cm, 3 + 2 * s), w, dec_map_of(d, all, wm, 3 + s));
     d->out[0] = dec_reshape(d, v, rank, out);
     return dec_in(d, 3) ? dec_channel_bias(d, d->out[0], dec_in(d, 3), &d->out[0]) : DS_OK;
 }
 
 /* ---- crops and windows of a tensor ---- */
 
-/* The middle of the input, or the input in the middle of zeros; an odd difference leaves the extra element at the end. */
+/* The middle of the input, or the input in the middle of zeros; an odd difference leaves the extra element at the
+ * end. */
 RULE(center_crop_pad) {
     ds_value *x = dec_in(d, 0);
-    const ds_expr *shape[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK], *two = dec_const(d, 2), *zero = dec_const(d, 0);
+    const ds_expr *shape[DEC_MAX_RANK], *dims[DEC_MAX_RANK], *exprs[DEC_MAX_RANK], *two = dec_const(d, 2),
+                                                                                   *zero = dec_const(d, 0);
     size_t rank = x->type->rank, n, count = rank;
     int64_t axes[DEC_MAX_RANK];
     for (size_t i = 0; i < rank; i++) axes[i] = (int64_t)i, dims[i] = x->type->dims[i], exprs[i] = dec_dim(d, i);

@@ -1,4 +1,5 @@
-/* Sequences and optionals, as far as they are known while compiling: a list is a graph.sequence op, and what reads it gets its elements.
+/* Sequences and optionals, as far as they are known while compiling: a list is a graph.sequence op, and what reads it
+ * gets its elements.
  *
  *   before   %s = "onnx.SplitToSequence"(%x, %half)   %a = "onnx.SequenceAt"(%s, %one)
  *   after    %a = the second half of %x
@@ -48,14 +49,17 @@ static const ds_expr *length_of(dec *d, const list *l) {
     return l->stack ? ds_expr_add(d->cx, count, l->stack->type->dims[0]) : count;
 }
 
-/* The constant position that operand `at` gives in a list of `length`; it is at most `last`, which it is when left out. */
+/* The constant position that operand `at` gives in a list of `length`; it is at most `last`, which it is when left
+ * out. */
 static ds_status known_position(dec *d, size_t at, size_t length, int64_t last, int64_t *out) {
     size_t count;
     *out = last;
     if (!dec_in(d, at)) return DS_OK;
-    if (!dec_known_ints(d, dec_in(d, at), out, 1, &count) || count != 1) return dec_refuse(d, "a position that is known only at run time");
+    if (!dec_known_ints(d, dec_in(d, at), out, 1, &count) || count != 1)
+        return dec_refuse(d, "a position that is known only at run time");
     if (*out < 0) *out += (int64_t)length;
-    return *out < 0 || *out > last ? dec_fail(d, DS_E_shape, "position %lld is outside the sequence", (long long)*out) : DS_OK;
+    return *out < 0 || *out > last ? dec_fail(d, DS_E_shape, "position %lld is outside the sequence", (long long)*out)
+                                   : DS_OK;
 }
 
 /* Element `at` of stack, without the first dim. */
@@ -107,7 +111,8 @@ static ds_status element_at(dec *d, const list *l, ds_value **out) {
         position = ds_expr_add(d->cx, position, ds_expr_mul(d->cx, is_negative, length));
     }
     DS_TRY(dec_require(d, DS_at_most, zero, position, "the position is in the sequence"));
-    DS_TRY(dec_require(d, DS_at_most, position, ds_expr_sub(d->cx, length, dec_const(d, 1)), "the position is in the sequence"));
+    DS_TRY(dec_require(d, DS_at_most, position, ds_expr_sub(d->cx, length, dec_const(d, 1)),
+                       "the position is in the sequence"));
     DS_TRY(stack_all(d, l, &stack));
     *out = unstack(d, stack, position);
     return DS_OK;
@@ -140,7 +145,8 @@ RULE(sequence_construct) {
     for (size_t i = 0; status == DS_OK && i < op->operand_count; i++) {
         ds_value *v = dec_in(d, i);
         if (!v || v->type->kind != DS_TYPE_TENSOR) status = dec_fail(d, DS_E_arity, "operand %zu is not a tensor", i);
-        else if (v->type->elem != dec_type(d, 0)->elem) status = dec_fail(d, DS_E_type, "its elements have different types");
+        else if (v->type->elem != dec_type(d, 0)->elem)
+            status = dec_fail(d, DS_E_type, "its elements have different types");
         arrput(values, v);
     }
     if (status == DS_OK && !arrlenu(values)) status = dec_fail(d, DS_E_arity, "there are no operands");
@@ -151,7 +157,8 @@ RULE(sequence_construct) {
 
 RULE(sequence_empty) {
     ds_elem elem = ds_elem_from_onnx((int)ds_op_int(op, "dtype", 1));
-    if (elem == DS_NO_ELEM) return dec_fail(d, DS_E_attribute, "dtype %lld is unknown", (long long)ds_op_int(op, "dtype", 1));
+    if (elem == DS_NO_ELEM)
+        return dec_fail(d, DS_E_attribute, "dtype %lld is unknown", (long long)ds_op_int(op, "dtype", 1));
     const ds_type *inner = ds_type_unranked(d->cx, elem);
     d->out[0] = dec_sequence(d, NULL, 0, false, ds_type_nested(d->cx, DS_TYPE_SEQUENCE, &inner, 1));
     return DS_OK;
@@ -170,7 +177,8 @@ static ds_status insert(dec *d, const list *l, ds_value *x, ds_value **out) {
     DS_TRY(known_position(d, 2, l->count, (int64_t)l->count, &at));
     if (l->stack && !dec_in(d, 2)) { /* behind what is stacked */
         ds_value *both[] = {l->stack, as_row(d, x)};
-        if (l->stack->type->rank != x->type->rank + 1) return dec_refuse(d, "elements of different rank behind those of a loop");
+        if (l->stack->type->rank != x->type->rank + 1)
+            return dec_refuse(d, "elements of different rank behind those of a loop");
         DS_TRY(dec_concat(d, both, 2, 0, &joined));
         for (size_t i = 0; i < l->count; i++) arrput(values, l->values[i]);
         arrput(values, joined);
@@ -259,7 +267,8 @@ RULE(split_to_sequence) {
     uint64_t given = 1;
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), x->type->rank, &axis));
     bool is_const = ds_expr_is_const(x->type->dims[axis], &extent), listed = split && split->type->rank == 1;
-    if (split && !ds_type_static_count(split->type, &given)) return dec_refuse(d, "a list of parts whose length is known only at run time");
+    if (split && !ds_type_static_count(split->type, &given))
+        return dec_refuse(d, "a list of parts whose length is known only at run time");
     if (listed && given > MOST_PARTS) return dec_refuse(d, "%llu parts", (unsigned long long)given);
     if (listed) {
         arrsetlen(sizes, given);
@@ -283,14 +292,16 @@ RULE(split_to_sequence) {
         split_all(d, x, axis, !split && !ds_op_int(op, "keepdims", 1));
         return DS_OK;
     }
-    if ((extent + each - 1) / each > MOST_PARTS) return dec_refuse(d, "%lld parts", (long long)((extent + each - 1) / each));
+    if ((extent + each - 1) / each > MOST_PARTS)
+        return dec_refuse(d, "%lld parts", (long long)((extent + each - 1) / each));
     for (int64_t at = 0; at < extent; at += each) arrput(sizes, dec_const(d, extent - at < each ? extent - at : each));
     split_parts(d, x, axis, sizes, arrlenu(sizes), !split && !ds_op_int(op, "keepdims", 1));
     arrfree(sizes);
     return DS_OK;
 }
 
-/* A stack [n, …] as what its elements are side by side along an axis, which is a new one (n) or one of theirs (n times as long). */
+/* A stack [n, …] as what its elements are side by side along an axis, which is a new one (n) or one of theirs (n times
+ * as long). */
 static ds_value *join_stack(dec *d, ds_value *stack, size_t axis, bool new_axis) {
     size_t rank = stack->type->rank, order[DEC_MAX_RANK], n = 0;
     const ds_expr *dims[DEC_MAX_RANK];

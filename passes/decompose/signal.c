@@ -1,4 +1,5 @@
-/* Signal ops: Fourier transforms as contractions with a matrix of unit roots (a constant where the length is known), windows, mel weights.
+/* Signal ops: Fourier transforms as contractions with a matrix of unit roots (a constant where the length is known),
+ * windows, mel weights.
  */
 #include <math.h>
 #include <string.h>
@@ -19,11 +20,14 @@ typedef struct {
 static ds_value *unit_roots(dec *d, const transform *f, ds_elem elem) {
     const ds_expr *dims[] = {f->in, f->in_parts, f->out, f->out_parts};
     body b = map_over(d, elem, 4, dims, NULL, 0), *r = &b;
-    ds_value *t = position(r, 0), *c = position(r, 1), *k = position(r, 2), *o = position(r, 3), *n = extent(r, f->length);
-    ds_value *zero = num(r, DS_index, 0), *length = cast_to(r, n, DS_f64), *turn = cast_to(r, op2(r, DS_LOOP_mod, MUL(t, k), n), DS_f64);
+    ds_value *t = position(r, 0), *c = position(r, 1), *k = position(r, 2), *o = position(r, 3),
+             *n = extent(r, f->length);
+    ds_value *zero = num(r, DS_index, 0), *length = cast_to(r, n, DS_f64),
+             *turn = cast_to(r, op2(r, DS_LOOP_mod, MUL(t, k), n), DS_f64);
     ds_value *angle = DIV(MUL(num(r, DS_f64, f->inverse ? 2 * pi : -2 * pi), turn), length);
     ds_value *cosine = op1(r, DS_LOOP_cos, angle), *sine = op1(r, DS_LOOP_sin, angle);
-    ds_value *from_real = SELECT(EQ(o, zero), cosine, sine), *from_imaginary = SELECT(EQ(o, zero), op1(r, DS_LOOP_neg, sine), cosine);
+    ds_value *from_real = SELECT(EQ(o, zero), cosine, sine),
+             *from_imaginary = SELECT(EQ(o, zero), op1(r, DS_LOOP_neg, sine), cosine);
     ds_value *w = SELECT(EQ(c, zero), from_real, from_imaginary);
     if (f->inverse) w = DIV(w, length);
     if (f->real_result) { /* the negative frequencies are mirrored, but for 0 and the middle one */
@@ -79,9 +83,11 @@ RULE(dft) {
     int64_t at = -2;
     size_t axis, n;
     bool inverse = ds_op_int(op, "inverse", 0), one_sided = ds_op_int(op, "onesided", 0);
-    if (dec_in(d, 2) && !dec_known_ints(d, dec_in(d, 2), &at, 1, &n)) return dec_refuse(d, "an axis that is known only at run time");
+    if (dec_in(d, 2) && !dec_known_ints(d, dec_in(d, 2), &at, 1, &n))
+        return dec_refuse(d, "an axis that is known only at run time");
     DS_TRY(dec_axis(d, at, t->rank, &axis));
-    if (t->rank < 2 || axis + 1 == t->rank) return dec_fail(d, DS_E_shape, "the last dimension holds real and imaginary parts");
+    if (t->rank < 2 || axis + 1 == t->rank)
+        return dec_fail(d, DS_E_shape, "the last dimension holds real and imaginary parts");
     const ds_expr *length = t->dims[axis];
     if (inverse && one_sided) length = ds_expr_scale(d->cx, ds_expr_sub(d->cx, length, dec_const(d, 1)), 2);
     if (dec_in(d, 1)) DS_TRY(dec_ints(d, dec_in(d, 1), &length, 1, &n));
@@ -105,7 +111,8 @@ RULE(stft) {
     if (dec_in(d, 3)) DS_TRY(dec_ints(d, dec_in(d, 3), &length, 1, &n));
     else if (window) length = window->type->dims[0];
     else return dec_fail(d, DS_E_arity, "there is neither a window nor a frame length");
-    const ds_expr *count = ds_expr_add(d->cx, ds_expr_floordiv(d->cx, ds_expr_sub(d->cx, x->type->dims[1], length), step), one);
+    const ds_expr *count =
+        ds_expr_add(d->cx, ds_expr_floordiv(d->cx, ds_expr_sub(d->cx, x->type->dims[1], length), step), one);
     const ds_expr *dims[] = {x->type->dims[0], count, length, x->type->dims[2]},
                   *at = ds_expr_add(d->cx, ds_expr_mul(d->cx, dec_dim(d, 1), step), dec_dim(d, 2));
     const ds_expr *xm[] = {dec_dim(d, 0), at, dec_dim(d, 3)}, *wm[] = {dec_dim(d, 2)};
@@ -141,7 +148,8 @@ RULE(window) {
 
 /* The spectrogram bin at which edge `i` of the mel bands lies: floor((dft_length + 1) * hertz / sample_rate). */
 static ds_value *mel_edge(body *r, ds_value *i, ds_value *low, ds_value *step, ds_value *length, ds_value *rate) {
-    ds_value *one = num(r, DS_f64, 1), *mel = ADD(low, MUL(i, step)), *ratio = EXP(MUL(mel, num(r, DS_f64, log(10) / 2595)));
+    ds_value *one = num(r, DS_f64, 1), *mel = ADD(low, MUL(i, step)),
+             *ratio = EXP(MUL(mel, num(r, DS_f64, log(10) / 2595)));
     ds_value *hertz = MUL(num(r, DS_f64, 700), SUB(ratio, one));
     return FLOOR(DIV(MUL(ADD(length, one), hertz), rate));
 }
@@ -166,8 +174,8 @@ RULE(mel_weights) {
     body b = map_over(d, elem, 2, dims, inputs, 5), *r = &b;
     for (size_t i = 0; i < 5; i++) x[i] = cast_to(r, r->x[i], DS_f64);
     ds_value *low = mel_of(r, x[3]), *step = DIV(SUB(mel_of(r, x[4]), low), ADD(x[0], num(r, DS_f64, 2)));
-    ds_value *at = cast_to(r, position(r, 0), DS_f64), *band = cast_to(r, position(r, 1), DS_f64), *edge[3], *zero = num(r, DS_f64, 0),
-             *one = num(r, DS_f64, 1);
+    ds_value *at = cast_to(r, position(r, 0), DS_f64), *band = cast_to(r, position(r, 1), DS_f64), *edge[3],
+             *zero = num(r, DS_f64, 0), *one = num(r, DS_f64, 1);
     for (size_t i = 0; i < 3; i++) edge[i] = mel_edge(r, ADD(band, num(r, DS_f64, (double)i)), low, step, x[1], x[2]);
     ds_value *rise = SUB(edge[1], edge[0]), *fall = SUB(edge[2], edge[1]);
     ds_value *up = SELECT(EQ(rise, zero), SELECT(EQ(at, edge[1]), one, zero), DIV(SUB(at, edge[0]), rise)),

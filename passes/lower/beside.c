@@ -3,14 +3,18 @@
  *   before   %q = kernel(%x, %wq)    %k = kernel(%x, %wk)            %v = kernel(%x, %wv)
  *   after    %q = kernel(%x, %wq)    %k = kernel(%x, %wk) {beside}    %v = kernel(%x, %wv) {beside}
  *
- * Lanes go from one to the next without waiting for each other: the projections for queries, keys and values, the branches of a block.
- * Products that read the same left-hand side move up to each other.
- * Only in functions of nothing but kernels, whose steps lanes share (codegen/cpu/plan.c); what is live for one of a group stays live for
- * all of it, so nothing is written over memory that another one reads.
+ * Lanes go from one to the next without waiting for each other: the projections for queries, keys and values, the
+ * branches of a block. Products that read the same left-hand side move up to each other.
+ * Only in functions of nothing but kernels, whose steps lanes share (codegen/cpu/plan.c); what is live for one of a
+ * group stays live for all of it, so nothing is written over memory that another one reads.
  */
 #include "passes/lower/lower.h"
 
-enum { MOST_BESIDE = 8, LOOK_AHEAD = 6, SMALL = 1 << 15 }; /* kernels of a group; looked at behind it; elements of a result */
+enum {
+    MOST_BESIDE = 8,
+    LOOK_AHEAD = 6,
+    SMALL = 1 << 15
+}; /* kernels of a group; looked at behind it; elements of a result */
 
 ds_value *lower_root_of(ds_value *v) {
     while (v->op && v->op->kind == DS_GRAPH_reshape) v = ds_op_operand(v->op, 0);
@@ -35,7 +39,8 @@ static bool needs_any(const ds_op *op, ds_op *const *kernels, size_t count) {
 
 /* Nothing but kernels; requirements that entry checks do not count, and others stand behind a graph.item. */
 static bool is_of_kernels(const ds_block *body) {
-    static const ds_op_kind kinds[] = {DS_GRAPH_kernel, DS_GRAPH_constant, DS_GRAPH_reshape, DS_GRAPH_require, DS_GRAPH_join, DS_RETURN};
+    static const ds_op_kind kinds[] = {DS_GRAPH_kernel,  DS_GRAPH_constant, DS_GRAPH_reshape,
+                                       DS_GRAPH_require, DS_GRAPH_join,     DS_RETURN};
     for (const ds_op *op = body->first; op; op = op->next) {
         size_t i = 0;
         while (i < DS_COUNT(kinds) && kinds[i] != op->kind) i++;
@@ -46,8 +51,8 @@ static bool is_of_kernels(const ds_block *body) {
 
 static ds_value *left_of(const ds_op *kernel) {
     const ds_op *first = ds_op_block(kernel, 0)->first;
-    bool product =
-        kernel->kind == DS_GRAPH_kernel && kernel->operand_count && (first->kind == DS_GRAPH_matmul || first->kind == DS_GRAPH_conv);
+    bool product = kernel->kind == DS_GRAPH_kernel && kernel->operand_count &&
+                   (first->kind == DS_GRAPH_matmul || first->kind == DS_GRAPH_conv);
     return product ? lower_root_of(ds_op_operand(kernel, 0)) : NULL;
 }
 
@@ -97,7 +102,8 @@ void lower_mark_beside(ds_module *m, ds_block *body) {
             group[count++] = op;
             continue;
         }
-        for (ds_op *sibling; count && count < MOST_BESIDE && (sibling = find_sibling(group, count, op)); group[count++] = sibling) {
+        for (ds_op *sibling; count && count < MOST_BESIDE && (sibling = find_sibling(group, count, op));
+             group[count++] = sibling) {
             ds_op_move(sibling, body, op);
             ds_op_set_attr(m, sibling, "beside", ds_attr_unit(m->cx));
         }

@@ -8,7 +8,9 @@ ds_value *lw_op(lowering *l, ds_op_kind kind, ds_value *const *operands, size_t 
     return ds_op_result(ds_op_create(&l->b, kind, operands, count, &type, 1, 0), 0);
 }
 
-ds_value *lw_buffer(const lowering *l, const ds_value *tensor) { return ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)tensor); }
+ds_value *lw_buffer(const lowering *l, const ds_value *tensor) {
+    return ds_mapping_get(&l->buffers, (ds_value *)(uintptr_t)tensor);
+}
 
 static const ds_type *index_type(lowering *l) { return ds_type_scalar(l->cx, DS_index); }
 static bool is_vector(const ds_value *v) { return v->type->kind == DS_TYPE_VECTOR; }
@@ -34,7 +36,8 @@ static const ds_expr *renumber_dim(void *user, const ds_expr *atom) {
 }
 
 /* Keeps only the dims that occur, so that equal accesses are equal ops. */
-static const ds_expr *compact(lowering *l, const ds_expr *e, ds_value *const *dims, size_t count, ds_value **out, size_t *out_count) {
+static const ds_expr *compact(lowering *l, const ds_expr *e, ds_value *const *dims, size_t count, ds_value **out,
+                              size_t *out_count) {
     size_t used[SCHEDULE_MOST_DIMS];
     for (size_t i = 0; i < SCHEDULE_MOST_DIMS; i++) used[i] = SIZE_MAX;
     renumber r = {l->cx, used, 0};
@@ -97,7 +100,8 @@ ds_value *lw_digit(lowering *l, ds_value **number, const ds_expr *size) {
     return value;
 }
 
-ds_op *lw_for(lowering *l, ds_value *low, ds_value *high, ds_value *step, ds_value *const *carried, size_t count, ds_value **inside) {
+ds_op *lw_for(lowering *l, ds_value *low, ds_value *high, ds_value *step, ds_value *const *carried, size_t count,
+              ds_value **inside) {
     ds_value *operands[3 + LOWER_MAX_CARRIED] = {low, high, step};
     const ds_type *types[LOWER_MAX_CARRIED] = {NULL};
     assert(count <= LOWER_MAX_CARRIED);
@@ -126,7 +130,8 @@ void lw_end(lowering *l, ds_op *loop, ds_value *const *next, size_t count) {
 
 ds_value *lower_parallel(lowering *l, const ds_expr *extent, int64_t chunk, bool ranges, ds_op **out_loop) {
     ds_op *loop = ds_op_create(&l->b, DS_LOOP_parallel, NULL, 0, NULL, 0, 1);
-    ds_op_set_attr(l->m, loop, "pieces", ds_attr_expr(l->cx, ds_expr_ceildiv(l->cx, extent, ds_expr_const(l->cx, chunk))));
+    ds_op_set_attr(l->m, loop, "pieces",
+                   ds_attr_expr(l->cx, ds_expr_ceildiv(l->cx, extent, ds_expr_const(l->cx, chunk))));
     ds_op_set_attr(l->m, loop, "chunk", ds_attr_int(l->cx, chunk));
     ds_value *piece = ds_block_add_arg(l->m, ds_op_block(loop, 0), index_type(l), NULL);
     l->b.block = ds_op_block(loop, 0);
@@ -134,7 +139,8 @@ ds_value *lower_parallel(lowering *l, const ds_expr *extent, int64_t chunk, bool
     if (chunk == 1) return piece;
     ds_value *start = lw_binary(l, DS_LOOP_mul, piece, lw_index(l, chunk));
     if (ranges) return start;
-    ds_value *end = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, start, lw_index(l, chunk)), lw_extent(l, extent));
+    ds_value *end =
+        lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, start, lw_index(l, chunk)), lw_extent(l, extent));
     ds_op *inner = lw_for(l, start, end, lw_index(l, 1), NULL, 0, NULL);
     ds_op_set_attr(l->m, loop, "inner", ds_attr_unit(l->cx));
     return lw_for_position(inner);
@@ -151,7 +157,12 @@ void lower_parallel_end(lowering *l, ds_op *loop) {
 
 /* ---- loads and stores ---- */
 
-typedef enum { SAME_FOR_ALL, CONSECUTIVE, EITHER, SCATTERED } lane_pattern; /* EITHER of the first two, which one is known at run time */
+typedef enum {
+    SAME_FOR_ALL,
+    CONSECUTIVE,
+    EITHER,
+    SCATTERED
+} lane_pattern; /* EITHER of the first two, which one is known at run time */
 
 static lane_pattern pattern_of(lowering *l, const ds_expr *offset, const lane_point *p) {
     const ds_expr *coefficient, *rest;
@@ -162,8 +173,8 @@ static lane_pattern pattern_of(lowering *l, const ds_expr *offset, const lane_po
     return ds_expr_is_flag(coefficient) && !coefficient->has_dim ? EITHER : SCATTERED;
 }
 
-static ds_value *access(lowering *l, ds_op_kind kind, ds_value *value, ds_value *buffer, const ds_expr *offset, ds_value *const *dims,
-                        size_t rank, ds_value *mask, const ds_type *type) {
+static ds_value *access(lowering *l, ds_op_kind kind, ds_value *value, ds_value *buffer, const ds_expr *offset,
+                        ds_value *const *dims, size_t rank, ds_value *mask, const ds_type *type) {
     ds_value *at[SCHEDULE_MOST_DIMS], *operands[SCHEDULE_MOST_DIMS + 3];
     size_t n, count = 0;
     offset = compact(l, offset, dims, rank, at, &n);
@@ -177,14 +188,18 @@ static ds_value *access(lowering *l, ds_op_kind kind, ds_value *value, ds_value 
     return type ? ds_op_result(op, 0) : NULL;
 }
 
-/* What may be broadcast along the lanes: the first element for all, or as many as there are lanes, which are read only then. */
-static ds_value *load_either(lowering *l, ds_value *buffer, const ds_expr *offset, const lane_point *p, const ds_type *vector) {
+/* What may be broadcast along the lanes: the first element for all, or as many as there are lanes, which are read only
+ * then. */
+static ds_value *load_either(lowering *l, ds_value *buffer, const ds_expr *offset, const lane_point *p,
+                             const ds_type *vector) {
     const ds_expr *flag, *rest, *lane = ds_expr_dim(l->cx, (size_t)p->vector);
     ds_expr_linear(l->cx, offset, (size_t)p->vector, &flag, &rest);
     ds_value *moves = lw_splat(l, lw_binary(l, DS_LOOP_lt, lw_index(l, 0), lw_extent(l, flag)));
     ds_value *mask = p->mask ? lw_binary(l, DS_LOOP_and, moves, p->mask) : moves;
-    ds_value *each = access(l, DS_LOOP_load, NULL, buffer, ds_expr_add(l->cx, rest, lane), p->at, p->rank, mask, vector);
-    ds_value *first = access(l, DS_LOOP_load, NULL, buffer, rest, p->at, p->rank, NULL, ds_type_scalar(l->cx, vector->elem));
+    ds_value *each =
+        access(l, DS_LOOP_load, NULL, buffer, ds_expr_add(l->cx, rest, lane), p->at, p->rank, mask, vector);
+    ds_value *first =
+        access(l, DS_LOOP_load, NULL, buffer, rest, p->at, p->rank, NULL, ds_type_scalar(l->cx, vector->elem));
     ds_value *choice[] = {moves, each, lw_splat(l, first)};
     return lw_op(l, DS_LOOP_select, choice, 3, vector);
 }
@@ -194,8 +209,10 @@ ds_value *lw_load(lowering *l, ds_value *buffer, const ds_expr *offset, const la
     lane_pattern pattern = pattern_of(l, offset, p);
     const ds_type *vector = ds_type_vector(l->cx, elem, l->lanes);
     if (pattern == EITHER && !mask) return load_either(l, buffer, offset, p, vector);
-    if (mask && is_vector(mask) && pattern == SAME_FOR_ALL) pattern = SCATTERED; /* one element that only some lanes may read */
-    if (pattern == SAME_FOR_ALL) return access(l, DS_LOOP_load, NULL, buffer, offset, p->at, p->rank, mask, ds_type_scalar(l->cx, elem));
+    if (mask && is_vector(mask) && pattern == SAME_FOR_ALL)
+        pattern = SCATTERED; /* one element that only some lanes may read */
+    if (pattern == SAME_FOR_ALL)
+        return access(l, DS_LOOP_load, NULL, buffer, offset, p->at, p->rank, mask, ds_type_scalar(l->cx, elem));
     if (p->mask) mask = mask ? lw_binary(l, DS_LOOP_and, mask, p->mask) : p->mask;
     if (mask) mask = lw_splat(l, mask);
     if (pattern == CONSECUTIVE) return access(l, DS_LOOP_load, NULL, buffer, offset, p->at, p->rank, mask, vector);
@@ -216,7 +233,8 @@ void lw_store(lowering *l, ds_value *value, ds_value *buffer, const ds_expr *off
     }
     value = lw_splat(l, value);
     ds_value *at[SCHEDULE_MOST_DIMS];
-    for (size_t i = 0; i < p->rank; i++) at[i] = pattern >= EITHER && (int)i == p->vector ? lw_lanes(l, p->at[i]) : p->at[i];
+    for (size_t i = 0; i < p->rank; i++)
+        at[i] = pattern >= EITHER && (int)i == p->vector ? lw_lanes(l, p->at[i]) : p->at[i];
     access(l, DS_LOOP_store, value, buffer, offset, at, p->rank, p->mask, NULL);
 }
 
@@ -256,9 +274,11 @@ static lane_value lower_extract(lowering *l, const ds_op *op, const lane_point *
     }
     const ds_expr *offset = ds_layout_offset(l->cx, tensor->type, dims);
     lane_value last = moving == 1 ? value_of(l, ds_op_operand(op, which + 1)) : (lane_value){0};
-    bool consecutive = last.base && ds_expr_linear(l->cx, offset, which, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
+    bool consecutive =
+        last.base && ds_expr_linear(l->cx, offset, which, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
     if (consecutive) at[which] = last.base;
-    const ds_type *type = moving ? ds_type_vector(l->cx, tensor->type->elem, l->lanes) : ds_type_scalar(l->cx, tensor->type->elem);
+    const ds_type *type =
+        moving ? ds_type_vector(l->cx, tensor->type->elem, l->lanes) : ds_type_scalar(l->cx, tensor->type->elem);
     return (lane_value){access(l, DS_LOOP_load, NULL, buffer, offset, at, rank, moving ? p->mask : NULL, type), NULL};
 }
 
@@ -267,24 +287,27 @@ static lane_value lower_scalar(lowering *l, const ds_op *op) {
     bool vector = false;
     for (size_t i = 0; i < op->operand_count; i++)
         operands[i] = value_of(l, ds_op_operand(op, i)).v, vector = vector || is_vector(operands[i]);
-    if (op->kind == DS_LOOP_apply) return (lane_value){lw_apply(l, ds_op_attr(op, "map")->exprs[0], operands, op->operand_count), NULL};
+    if (op->kind == DS_LOOP_apply)
+        return (lane_value){lw_apply(l, ds_op_attr(op, "map")->exprs[0], operands, op->operand_count), NULL};
     for (size_t i = 0; vector && i < op->operand_count; i++) operands[i] = lw_splat(l, operands[i]);
     ds_elem elem = op->results[0].type->elem;
-    ds_value *v =
-        lw_op(l, op->kind, operands, op->operand_count, vector ? ds_type_vector(l->cx, elem, l->lanes) : ds_type_scalar(l->cx, elem));
+    ds_value *v = lw_op(l, op->kind, operands, op->operand_count,
+                        vector ? ds_type_vector(l->cx, elem, l->lanes) : ds_type_scalar(l->cx, elem));
     for (size_t i = 0; i < op->attr_count; i++) ds_op_set_attr(l->m, v->op, op->attrs[i].name, op->attrs[i].value);
     return (lane_value){v, NULL};
 }
 
-void lw_region(lowering *l, const ds_block *block, const lane_value *args, const ds_expr *const *position, const lane_point *p,
-               lane_value *out_yields) {
+void lw_region(lowering *l, const ds_block *block, const lane_value *args, const ds_expr *const *position,
+               const lane_point *p, lane_value *out_yields) {
     for (size_t i = 0; i < block->arg_count; i++) set_value(l, block->args[i], args[i]);
     for (const ds_op *op = block->first; op; op = op->next) {
         switch (op->kind) {
         case DS_GRAPH_yield:
             for (size_t i = 0; i < op->operand_count; i++) out_yields[i] = value_of(l, ds_op_operand(op, i));
             return;
-        case DS_LOOP_position: set_value(l, &op->results[0], lower_position(l, position[ds_op_int(op, "dim", 0)], p)); break;
+        case DS_LOOP_position:
+            set_value(l, &op->results[0], lower_position(l, position[ds_op_int(op, "dim", 0)], p));
+            break;
         case DS_GRAPH_extract: set_value(l, &op->results[0], lower_extract(l, op, p)); break;
         default: set_value(l, &op->results[0], lower_scalar(l, op)); break;
         }

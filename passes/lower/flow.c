@@ -1,7 +1,8 @@
 /* Branches and loops of the graph -> regions of the plan.
  *
- * Results whose extents differ between branches, or change from turn to turn, lie in cells: memory from the caller's allocator that has the
- * size of the day. A carried one has two, of which a turn reads one and fills the other; then they change places.
+ * Results whose extents differ between branches, or change from turn to turn, lie in cells: memory from the caller's
+ * allocator that has the size of the day. A carried one has two, of which a turn reads one and fills the other; then
+ * they change places.
  */
 #include <string.h>
 
@@ -86,7 +87,9 @@ static void fill_cell(planner *p, ds_value *cell, ds_value *from) {
     plan_emit_copy(p, plan_buffer_of(p, from), emit_grow(p, cell, bytes, ds_expr_const(p->cx, 0)), bytes);
 }
 
-static ds_value *current(planner *p, ds_value *cell) { return ds_op_result(plan_emit(p, DS_PLAN_current, &cell, 1, cell->type), 0); }
+static ds_value *current(planner *p, ds_value *cell) {
+    return ds_op_result(plan_emit(p, DS_PLAN_current, &cell, 1, cell->type), 0);
+}
 
 static ds_value **cells_of_results(planner *p, const ds_op *op) {
     ds_value **cells = NULL;
@@ -123,7 +126,9 @@ ds_status plan_if(planner *p, ds_op *op) {
             ds_value *v = ds_op_operand(yield, i);
             assign_extents(&known, op, op->results[i].type, 0, v->type);
             if (cells[i]) fill_cell(p, cells[i], v);
-            else plan_emit_copy(p, plan_buffer_of(p, v), ds_mapping_get(&p->buffers, &op->results[i]), plan_bytes_of(p, v->type));
+            else
+                plan_emit_copy(p, plan_buffer_of(p, v), ds_mapping_get(&p->buffers, &op->results[i]),
+                               plan_bytes_of(p, v->type));
         }
         emit_assignment(p, &known);
         close_region(p, outer);
@@ -213,7 +218,9 @@ static void end_turn(turns *t) {
         if (is_unchanged(t, i)) continue;
         assign_extents(&t->known, t->op, t->op->results[i].type, 0, v->type);
         if (t->cells[i]) fill_cell(p, t->others[i], v);
-        else plan_emit_copy(p, plan_buffer_of(p, v), ds_mapping_get(&p->buffers, &t->op->results[i]), plan_bytes_of(p, v->type));
+        else
+            plan_emit_copy(p, plan_buffer_of(p, v), ds_mapping_get(&p->buffers, &t->op->results[i]),
+                           plan_bytes_of(p, v->type));
     }
     emit_assignment(p, &t->known);
     for (size_t i = 0; i < t->carried; i++) {

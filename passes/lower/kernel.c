@@ -1,7 +1,8 @@
 /* graph.kernel -> function of loop ops, by its schedule.
  *
- * Arguments: a buffer for every operand, every result, and every value that flows between the kernel's ops (scratch of one thread,
- * attribute `scratch`: bytes of each). Attribute `pieces`: how many independent pieces the function's loop.parallel has.
+ * Arguments: a buffer for every operand, every result, and every value that flows between the kernel's ops (scratch of
+ * one thread, attribute `scratch`: bytes of each). Attribute `pieces`: how many independent pieces the function's
+ * loop.parallel has.
  */
 #include <string.h>
 
@@ -14,7 +15,8 @@ void lower_bind_operands(lowering *l, const ds_op *kernel) {
     ds_block *body = ds_op_block(kernel, 0), *out = ds_op_block(l->b.block->region->op, 0);
     ds_op *yield = body->last;
     for (size_t i = 0; i < body->arg_count; i++)
-        ds_mapping_set(&l->buffers, body->args[i], ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, body->args[i]->type->elem), NULL));
+        ds_mapping_set(&l->buffers, body->args[i],
+                       ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, body->args[i]->type->elem), NULL));
     for (size_t i = 0; i < yield->operand_count; i++)
         ds_mapping_set(&l->buffers, ds_op_operand(yield, i),
                        ds_block_add_arg(l->m, out, ds_type_buffer(l->cx, ds_op_operand(yield, i)->type->elem), NULL));
@@ -109,12 +111,14 @@ static void fill_border(lowering *l, ds_value *buffer, const ds_type *t) {
     ds_layout_extents(l->cx, t, extent); /* image, row, column, channel */
     for (size_t i = 2; i < 4; i++) row = ds_expr_mul(l->cx, row, extent[i]);
     int64_t above = ds_layout_border(t, 2, false);
-    ds_value *height = lw_extent(l, extent[1]), *length = lw_extent(l, row), *zero = lw_index(l, 0), *one = lw_index(l, 1);
+    ds_value *height = lw_extent(l, extent[1]), *length = lw_extent(l, row), *zero = lw_index(l, 0),
+             *one = lw_index(l, 1);
     ds_op *rows = lw_for(l, zero, lw_extent(l, ds_expr_mul(l->cx, extent[0], extent[1])), one, NULL, 0, NULL);
     ds_value *y = lw_binary(l, DS_LOOP_rem, lw_for_position(rows), height),
              *start = lw_binary(l, DS_LOOP_mul, lw_for_position(rows), length);
     ds_value *below = lw_extent(l, ds_expr_add(l->cx, t->dims[2], ds_expr_const(l->cx, above)));
-    ds_value *outside = lw_binary(l, DS_LOOP_or, lw_binary(l, DS_LOOP_lt, y, lw_index(l, above)), lw_binary(l, DS_LOOP_le, below, y));
+    ds_value *outside =
+        lw_binary(l, DS_LOOP_or, lw_binary(l, DS_LOOP_lt, y, lw_index(l, above)), lw_binary(l, DS_LOOP_le, below, y));
     ds_value *left = lw_extent(l, ds_expr_scale(l->cx, extent[3], ds_layout_border(t, 3, false)));
     ds_value *right = lw_extent(l, ds_expr_scale(l->cx, extent[3], ds_layout_border(t, 3, true)));
     ds_value *whole[] = {outside, length, left};
@@ -123,7 +127,8 @@ static void fill_border(lowering *l, ds_value *buffer, const ds_type *t) {
     lw_end(l, rows, NULL, 0);
 }
 
-/* The first piece also writes the borders of images that the kernel makes. (Weights get theirs when they are packed.) */
+/* The first piece also writes the borders of images that the kernel makes. (Weights get theirs when they are
+ * packed.) */
 static void fill_borders(lowering *l, ds_op *kernel, ds_op *parallel) {
     const ds_op *yield = ds_op_block(kernel, 0)->last;
     ds_block *block = ds_op_block(parallel, 0), *args = ds_op_block(parallel->block->region->op, 0);
@@ -196,7 +201,8 @@ static void forget_location(void *user, ds_op *op) {
     op->loc = NULL;
 }
 
-ds_op *lower_kernel(ds_module *m, const ds_core *core, const ds_schedule *schedule, const ds_op *original, const char *name) {
+ds_op *lower_kernel(ds_module *m, const ds_core *core, const ds_schedule *schedule, const ds_op *original,
+                    const char *name) {
     lowering l = {.m = m, .cx = m->cx, .core = core, .schedule = schedule, .lanes = core->lanes};
     ds_op *kernel = copy_kernel(m, original), *func = ds_func_create(m, name);
     func->loc = kernel->loc;

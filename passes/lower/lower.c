@@ -4,8 +4,10 @@
  *   after    func.func @k0(%arg0: memref<?xf32>, %arg1: memref<?xf32>) { "loop.parallel"() ({ … }) {pieces = "4"} }
  *            func.func @main(…) { … "plan.call"(%in, %out) {kernel = @k0, pieces = "4"} … }
  *
- * Equal kernels of equal schedules (ir/schedule.h) become one function; a schedule that cannot be obeyed is an error that says why.
- * Needs:  kernels with schedules.   Keeps: values, bit for bit at any thread count.   Breaks: graph ops.   Cost: linear.
+ * Equal kernels of equal schedules (ir/schedule.h) become one function; a schedule that cannot be obeyed is an error
+ * that says why.
+ * Needs:  kernels with schedules.   Keeps: values, bit for bit at any thread count.   Breaks: graph ops.
+ * Cost: linear.
  */
 #include <string.h>
 #include <stdlib.h>
@@ -35,13 +37,16 @@ static ds_status lower_new(lowerer *w, const ds_op *kernel, const ds_attr *attr,
         ds_schedule_free(&s);
     }
     if (!why) return DS_OK;
-    return ds_report(w->m->cx->diag, DS_ERROR, DS_E_schedule, ds_op_where(w->m, kernel), "the kernel cannot be computed so: %s", why);
+    return ds_report(w->m->cx->diag, DS_ERROR, DS_E_schedule, ds_op_where(w->m, kernel),
+                     "the kernel cannot be computed so: %s", why);
 }
 
 /* Equal kernels of equal schedules are one function. */
 static ds_status lower_one(lowerer *w, ds_op *kernel) {
     const ds_attr *attr = ds_op_attr(kernel, "schedule");
-    if (!attr) return ds_report(w->m->cx->diag, DS_ERROR, DS_E_schedule, ds_op_where(w->m, kernel), "the kernel has no schedule");
+    if (!attr)
+        return ds_report(w->m->cx->diag, DS_ERROR, DS_E_schedule, ds_op_where(w->m, kernel),
+                         "the kernel has no schedule");
     char *text = ds_kernel_text(kernel);
     ds_string key = {0};
     ds_string_printf(&key, "%s", text);

@@ -1,5 +1,5 @@
-/* Loop nests of maps, encodes and concats, and what reductions share with them: the dims of the space (schedule/nest.h) in loops, the
- * innermost one by vectors where the schedule says so, its remainder by one masked vector. */
+/* Loop nests of maps, encodes and concats, and what reductions share with them: the dims of the space (schedule/nest.h)
+ * in loops, the innermost one by vectors where the schedule says so, its remainder by one masked vector. */
 #include <assert.h>
 #include <string.h>
 
@@ -14,7 +14,9 @@ static const ds_expr *check_index(lowering *l, const nest *n, const ds_attr *map
     return ds_expr_replace_dims(l->cx, map->exprs[k], n->old, n->old_rank);
 }
 
-ds_value *nest_conjunction(lowering *l, ds_value *a, ds_value *b) { return !a ? b : !b ? a : lw_binary(l, DS_LOOP_and, a, b); }
+ds_value *nest_conjunction(lowering *l, ds_value *a, ds_value *b) {
+    return !a ? b : !b ? a : lw_binary(l, DS_LOOP_and, a, b);
+}
 
 /* A dim's index expression as scalar, or as vector where it moves with the lanes. */
 static ds_value *index_value(lowering *l, const ds_expr *e, const lane_point *p) {
@@ -35,7 +37,8 @@ static ds_value *inside(lowering *l, const nest *n, const ds_op *op, size_t i, c
         const ds_expr *e = check_index(l, n, map, k);
         if (!nest_needs_check(map->exprs[k], type, k, n->old_extent) || ds_expr_equals(e, 0)) continue;
         ds_value *v = index_value(l, e, p), *zero = lw_index(l, 0), *end = lw_extent(l, type->dims[k]);
-        all = nest_conjunction(l, all, nest_conjunction(l, lw_binary(l, DS_LOOP_le, zero, v), lw_binary(l, DS_LOOP_lt, v, end)));
+        all = nest_conjunction(
+            l, all, nest_conjunction(l, lw_binary(l, DS_LOOP_le, zero, v), lw_binary(l, DS_LOOP_lt, v, end)));
     }
     return all;
 }
@@ -43,7 +46,8 @@ static ds_value *inside(lowering *l, const nest *n, const ds_op *op, size_t i, c
 ds_value *nest_pad_constant(lowering *l, const ds_attr *pad, ds_elem elem) {
     ds_value *v = lw_op(l, DS_LOOP_constant, NULL, 0, ds_type_scalar(l->cx, elem));
     ds_op_set_attr(l->m, v->op, "value",
-                   ds_elem_is_float(elem) ? ds_attr_float(l->cx, pad ? pad->number : 0) : ds_attr_int(l->cx, pad ? pad->integer : 0));
+                   ds_elem_is_float(elem) ? ds_attr_float(l->cx, pad ? pad->number : 0)
+                                          : ds_attr_int(l->cx, pad ? pad->integer : 0));
     return v;
 }
 
@@ -57,8 +61,9 @@ ds_value *nest_or_pad(lowering *l, ds_value *valid, ds_value *v, const ds_attr *
 
 static bool is_zero(const ds_attr *pad) { return !pad || (pad->number == 0 && pad->integer == 0); }
 
-/* What flows between ops that share rows lies in scratch memory with room for a whole vector behind a row, so nothing of it is masked: a
- * masked store would hold up the loads that follow. (What is written past a row is written again by the next one.) */
+/* What flows between ops that share rows lies in scratch memory with room for a whole vector behind a row, so nothing
+ * of it is masked: a masked store would hold up the loads that follow. (What is written past a row is written again by
+ * the next one.) */
 static bool is_temporary(const lowering *l, const ds_value *v) {
     if (v == l->in_result || !v->op || !v->uses || v->op->block->region->op->kind != DS_GRAPH_kernel) return false;
     for (const ds_use *use = v->uses; use; use = use->next)
@@ -79,7 +84,8 @@ static int64_t divisor_along(lowering *l, const ds_expr *e, size_t dim) {
     return by;
 }
 
-/* An operand that the lanes read in turns from `count` places, at each of them element by element (a channel shuffle). */
+/* An operand that the lanes read in turns from `count` places, at each of them element by element (a channel
+ * shuffle). */
 typedef struct {
     int64_t count;
     const ds_expr *offset[MOST_LANES]; /* of each, over the position divided by `count` */
@@ -95,7 +101,8 @@ static bool find_streams(lowering *l, const nest *n, size_t access, size_t dim, 
         for (size_t i = 0; i < n->rank; i++) to[i] = ds_expr_dim(l->cx, i);
         to[dim] = ds_expr_add(l->cx, ds_expr_scale(l->cx, to[dim], count), ds_expr_const(l->cx, k));
         out->offset[k] = ds_expr_replace_dims(l->cx, n->offset[access], to, n->rank);
-        if (!ds_expr_linear(l->cx, out->offset[k], dim, &coefficient, &rest) || !ds_expr_equals(coefficient, 1)) return false;
+        if (!ds_expr_linear(l->cx, out->offset[k], dim, &coefficient, &rest) || !ds_expr_equals(coefficient, 1))
+            return false;
     }
     return true;
 }
@@ -140,8 +147,8 @@ size_t nest_fix_rows(const lower_rows_at *rows, lane_point *p) {
 }
 
 /* Whole vectors, then one masked rest. */
-static void lane_groups(walk *w, lane_point *p, size_t dim, ds_value *low, ds_value *high, const ds_expr *extent, lane_body *body,
-                        void *user) {
+static void lane_groups(walk *w, lane_point *p, size_t dim, ds_value *low, ds_value *high, const ds_expr *extent,
+                        lane_body *body, void *user) {
     lowering *l = w->l;
     int64_t fixed, lanes = (int64_t)l->lanes;
     bool known = extent && ds_expr_is_const(extent, &fixed);
@@ -167,7 +174,8 @@ static void lane_groups(walk *w, lane_point *p, size_t dim, ds_value *low, ds_va
     p->mask = NULL, p->vector = -1;
 }
 
-/* The nest as it is where no operand is broadcast along `dim`, of those that may be; returns 1 where that is so, else 0, as an expression.
+/* The nest as it is where no operand is broadcast along `dim`, of those that may be; returns 1 where that is so, else
+ * 0, as an expression.
  */
 static const ds_expr *without_broadcasts(lowering *l, const nest *n, size_t dim, nest *out) {
     const ds_expr *none = ds_expr_const(l->cx, 1), *flag, *rest;
@@ -180,9 +188,10 @@ static const ds_expr *without_broadcasts(lowering *l, const nest *n, size_t dim,
     return none;
 }
 
-/* Runs `body` for every lane group of the innermost dim: where operands may be broadcast along it, in one of two loops. */
-static void vector_loop(walk *w, lane_point *p, size_t dim, ds_value *low, ds_value *high, const ds_expr *extent, lane_body *body,
-                        void *user) {
+/* Runs `body` for every lane group of the innermost dim: where operands may be broadcast along it, in one of two
+ * loops. */
+static void vector_loop(walk *w, lane_point *p, size_t dim, ds_value *low, ds_value *high, const ds_expr *extent,
+                        lane_body *body, void *user) {
     lowering *l = w->l;
     nest plain;
     walk plainly = *w;
@@ -225,14 +234,17 @@ static ds_value *end_of_chunk(lowering *l, const nest_choice *c, ds_value *start
     return lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, start, chunk), end);
 }
 
-void nest_must_read(lowering *l, const nest *n, const ds_op *op, int index, const lower_rows_at *rows, nest_choice *out) {
+void nest_must_read(lowering *l, const nest *n, const ds_op *op, int index, const lower_rows_at *rows,
+                    nest_choice *out) {
     const char *wrong = nest_read(l->core, n, op, rows ? rows->shared : 0, !rows, l->schedule, index, out);
     assert(!wrong);
     (void)wrong;
 }
 
-/* Loops over kept dims; in pieces where the op is alone. (Dims are in the order of the loops: the one across is the last.) */
-void nest_kept_loops(walk *w, lane_point *p, const lower_rows_at *rows, const nest_choice *c, lane_body *body, void *user) {
+/* Loops over kept dims; in pieces where the op is alone. (Dims are in the order of the loops: the one across is the
+ * last.) */
+void nest_kept_loops(walk *w, lane_point *p, const lower_rows_at *rows, const nest_choice *c, lane_body *body,
+                     void *user) {
     lowering *l = w->l;
     const nest *n = w->n;
     bool vector = c->lane < n->kept;
@@ -274,7 +286,8 @@ static void map_values(walk *w, lane_point *p, const lane_value *args) {
     for (size_t r = 0; r < w->op->result_count; r++) {
         lane_point whole = *p;
         if (is_temporary(w->l, &w->op->results[r])) whole.mask = NULL;
-        lw_store(w->l, yields[r].v, lw_buffer(w->l, &w->op->results[r]), w->n->offset[w->op->operand_count + r], &whole);
+        lw_store(w->l, yields[r].v, lw_buffer(w->l, &w->op->results[r]), w->n->offset[w->op->operand_count + r],
+                 &whole);
     }
 }
 
@@ -289,7 +302,8 @@ static void map_point(walk *w, lane_point *p, void *user) {
 
 enum { CROSSED = 4 };
 
-/* Is operand i contiguous along `dim` and read far apart by the lanes, so that squares of it can be turned over in registers? */
+/* Is operand i contiguous along `dim` and read far apart by the lanes, so that squares of it can be turned over in
+ * registers? */
 static bool is_crossed(lowering *l, const nest *n, const ds_op *op, size_t i, size_t dim, size_t lanes_dim) {
     bool fits = ds_elem_facts(ds_op_operand(op, i)->type->elem)->bits == 32 && !nest_has_pad(op, i);
     return fits && nest_is_contiguous(l->core, n, dim, i) && nest_is_spread(l->core, n, lanes_dim, i);
@@ -307,7 +321,8 @@ static size_t crossed_operands(const walk *w, size_t dim, size_t lanes_dim, size
     return count;
 }
 
-/* A square of points from `start` of `dim` on, as long as the lanes: what lies across is loaded along `dim` and turned over. */
+/* A square of points from `start` of `dim` on, as long as the lanes: what lies across is loaded along `dim` and turned
+ * over. */
 static void map_square(walk *w, lane_point *p, size_t dim, ds_value *start, const size_t *crossed, size_t count) {
     lowering *l = w->l;
     size_t lanes = l->lanes;
@@ -320,7 +335,8 @@ static void map_square(walk *w, lane_point *p, size_t dim, ds_value *start, cons
         along.vector = (int)dim, along.at[dim] = start;
         for (size_t j = 0; j < lanes; j++) {
             along.at[p->vector] = lw_binary(l, DS_LOOP_add, base, lw_index(l, (int64_t)j));
-            rows[j] = lw_load(l, lw_buffer(l, tensor), w->n->offset[crossed[k]], &along, NULL), types[j] = rows[j]->type;
+            rows[j] = lw_load(l, lw_buffer(l, tensor), w->n->offset[crossed[k]], &along, NULL),
+            types[j] = rows[j]->type;
         }
         turned[k] = ds_op_create(&l->b, DS_LOOP_transpose, rows, lanes, types, lanes, 0);
     }
@@ -334,16 +350,18 @@ static void map_square(walk *w, lane_point *p, size_t dim, ds_value *start, cons
     }
 }
 
-/* Lanes that read far apart: a loop over the dim along which the operand is contiguous, so that lines are read while they are in the
- * cache; by squares where all lanes count. */
+/* Lanes that read far apart: a loop over the dim along which the operand is contiguous, so that lines are read while
+ * they are in the cache; by squares where all lanes count. */
 static void map_column(walk *w, lane_point *p, void *user) {
     lowering *l = w->l;
-    size_t dim = w->n->kept - 1, crossed[CROSSED], count = p->mask ? 0 : crossed_operands(w, dim, (size_t)p->vector, crossed);
+    size_t dim = w->n->kept - 1, crossed[CROSSED],
+           count = p->mask ? 0 : crossed_operands(w, dim, (size_t)p->vector, crossed);
     ds_value *low = w->low ? w->low : lw_index(l, 0), *high = w->high ? w->high : lw_extent(l, w->n->extent[dim]);
     int64_t lanes = (int64_t)l->lanes, extent;
     bool known = ds_expr_is_const(w->n->extent[dim], &extent);
     if (count && (!known || extent >= lanes)) {
-        ds_value *step = lw_index(l, lanes), *whole = lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, high, low), step);
+        ds_value *step = lw_index(l, lanes),
+                 *whole = lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, high, low), step);
         whole = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, whole, step));
         ds_op *loop = lw_for(l, low, whole, step, NULL, 0, NULL);
         map_square(w, p, dim, lw_for_position(loop), crossed, count);
@@ -370,7 +388,9 @@ static void map_by_levels(lowering *l, const ds_op *op, const ds_op *scheduled, 
     nest_kept_loops(&w, &p, rows, &c, w.transposes ? map_column : map_point, NULL);
 }
 
-void lower_map(lowering *l, const ds_op *op, int index, const lower_rows_at *rows) { map_by_levels(l, op, op, index, rows); }
+void lower_map(lowering *l, const ds_op *op, int index, const lower_rows_at *rows) {
+    map_by_levels(l, op, op, index, rows);
+}
 
 /* ---- encode, concat, index ---- */
 
@@ -444,8 +464,10 @@ void lower_concat(lowering *l, const ds_op *op) {
         ds_value *mine = lw_binary(l, DS_LOOP_and, lw_binary(l, DS_LOOP_le, lw_extent(l, before), piece),
                                    lw_binary(l, DS_LOOP_lt, piece, lw_extent(l, after)));
         ds_op *once = lw_when(l, mine);
-        ds_value *low = lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_sub, piece, lw_extent(l, before)), lw_index(l, chunk)),
-                 *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, lw_index(l, chunk)), lw_extent(l, extent));
+        ds_value *low = lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_sub, piece, lw_extent(l, before)),
+                                  lw_index(l, chunk)),
+                 *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, lw_index(l, chunk)),
+                                   lw_extent(l, extent));
         ds_builder b = {l->m, op->block, (ds_op *)(uintptr_t)op, op->loc};
         ds_op *copy = ds_copy_map(&b, input, to, ds_attr_identity_map(l->cx, to->rank), false);
         ds_mapping_set(&l->buffers, &copy->results[0], lw_buffer(l, &op->results[0]));

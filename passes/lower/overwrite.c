@@ -1,5 +1,5 @@
-/* Which ops write a result over an operand: irregular ones that kernels.def says so of, and kernels where each point of the result is
- * written once, by the lane that has read the operand there, and nothing of the operand is read later. */
+/* Which ops write a result over an operand: irregular ones that kernels.def says so of, and kernels where each point of
+ * the result is written once, by the lane that has read the operand there, and nothing of the operand is read later. */
 #include <string.h>
 
 #include "passes/lower/lower.h"
@@ -42,7 +42,8 @@ static bool reads_no_more(const ds_value *v, const ds_op *last, size_t shared) {
     return true;
 }
 
-/* Vectors fill a contraction's rows: a masked store holds up loads of what lies behind its lanes, which would be the next row's. */
+/* Vectors fill a contraction's rows: a masked store holds up loads of what lies behind its lanes, which would be the
+ * next row's. */
 static bool has_whole_vectors(ds_ir_context *cx, const ds_type *type) {
     const ds_expr *extents[DS_CONTRACTION_MAX];
     int64_t last;
@@ -50,7 +51,8 @@ static bool has_whole_vectors(ds_ir_context *cx, const ds_type *type) {
     return count && ds_expr_is_const(extents[count - 1], &last) && last % DS_PANEL == 0;
 }
 
-/* Steps that overlap, or repeat positions past an end, write some points twice; blocks and strips read what others write. */
+/* Steps that overlap, or repeat positions past an end, write some points twice; blocks and strips read what others
+ * write. */
 static bool writes_once(ds_ir_context *cx, const ds_op *kernel, const ds_schedule *s) {
     const ds_op *first = ds_op_block(kernel, 0)->first;
     bool product = !strcmp(s->program, "tile") || !strcmp(s->program, "winograd");
@@ -61,8 +63,8 @@ static bool writes_once(ds_ir_context *cx, const ds_op *kernel, const ds_schedul
     return first->kind == DS_GRAPH_map || first->kind == DS_GRAPH_reduce;
 }
 
-/* What took part in products is written as fast as anything; a map's time is that of memory, and lines that another kernel has read may be
- * in other cores' caches, too. */
+/* What took part in products is written as fast as anything; a map's time is that of memory, and lines that another
+ * kernel has read may be in other cores' caches, too. */
 static bool is_worth_it(const ds_op *kernel, const ds_value *operand) {
     ds_op_kind kind = ds_op_block(kernel, 0)->first->kind;
     return kind != DS_GRAPH_map || ds_value_has_one_use(operand);
@@ -72,10 +74,14 @@ bool lower_may_overwrite(ds_ir_context *cx, const ds_op *kernel, size_t operand)
     const ds_block *body = ds_op_block(kernel, 0);
     const ds_value *v = body->args[operand], *outside = ds_op_operand(kernel, operand);
     const ds_op *yield = body->last, *last = yield->prev;
-    if (yield->operand_count != 1 || !last || last->kind != DS_GRAPH_map || ds_op_operand(yield, 0) != &last->results[0]) return false;
-    if (last->result_count != 1 || v->type != last->results[0].type || ds_layout_within(v->type, DS_WITHIN_ID) >= 0) return false;
+    if (yield->operand_count != 1 || !last || last->kind != DS_GRAPH_map ||
+        ds_op_operand(yield, 0) != &last->results[0])
+        return false;
+    if (last->result_count != 1 || v->type != last->results[0].type || ds_layout_within(v->type, DS_WITHIN_ID) >= 0)
+        return false;
     ds_schedule s;
-    if (!v->uses || !reads_same_point(last, v) || ds_schedule_read(cx, ds_op_attr(kernel, "schedule"), &s)) return false;
+    if (!v->uses || !reads_same_point(last, v) || ds_schedule_read(cx, ds_op_attr(kernel, "schedule"), &s))
+        return false;
     bool may = reads_no_more(v, last, rows_shared(&s)) && writes_once(cx, kernel, &s) && is_worth_it(kernel, outside);
     ds_schedule_free(&s);
     return may;

@@ -1,16 +1,21 @@
-/* Dense concats whose parts follow each other in memory: what makes a part writes it to its place, and nothing is copied.
+/* Dense concats whose parts follow each other in memory: what makes a part writes it to its place, and nothing is
+ * copied.
  *
- *   before   %a = kernel(…)    %b = kernel(…)                                   %c = kernel(%a, %b) { concat }
- *   after    %a = kernel(…) {part = 0, at = "0"}    %b = kernel(…) {part = 0, at = "64"}    %c = "graph.join"(%a, %b) {id = 0}
+ *   before   %a = kernel(…)
+ *            %b = kernel(…)                                   %c = kernel(%a, %b) { concat }
+ *   after    %a = kernel(…) {part = 0, at = "0"}    %b = kernel(…) {part = 0, at = "64"}
+ *            %c = "graph.join"(%a, %b) {id = 0}
  *
- * (Images in channels-last layout: passes/join.c, before kernels are made.) `part` is the buffer's number, `at` the part's first byte and
- * `whole` the bytes of all.
+ * (Images in channels-last layout: passes/join.c, before kernels are made.) `part` is the buffer's number, `at` the
+ * part's first byte and `whole` the bytes of all.
  */
 #include "passes/lower/lower.h"
 
 static bool is_returned(const ds_value *v) {
     for (const ds_use *use = v->uses; use; use = use->next)
-        if (use->owner->kind == DS_RETURN || (use->owner->kind == DS_GRAPH_reshape && is_returned(&use->owner->results[0]))) return true;
+        if (use->owner->kind == DS_RETURN ||
+            (use->owner->kind == DS_GRAPH_reshape && is_returned(&use->owner->results[0])))
+            return true;
     return false;
 }
 
@@ -23,19 +28,25 @@ static bool can_move(ds_value *v, const ds_block *block) {
 
 static bool has_bytes(const ds_type *t) { return ds_elem_facts(t->elem)->bits >= 8; }
 
-static const ds_expr *bytes_of(ds_ir_context *cx, const ds_type *t) { return ds_elem_bytes_of(cx, t->elem, ds_type_count(cx, t)); }
+static const ds_expr *bytes_of(ds_ir_context *cx, const ds_type *t) {
+    return ds_elem_bytes_of(cx, t->elem, ds_type_count(cx, t));
+}
 
 /* A kernel of a concat whose parts can all be made in place. */
 static bool is_placeable(ds_ir_context *cx, ds_op *kernel) {
     const ds_op *concat = kernel->kind == DS_GRAPH_kernel ? ds_op_block(kernel, 0)->first : NULL;
-    if (!concat || concat->kind != DS_GRAPH_concat || kernel->operand_count != concat->operand_count || concat->operand_count < 2)
+    if (!concat || concat->kind != DS_GRAPH_concat || kernel->operand_count != concat->operand_count ||
+        concat->operand_count < 2)
         return false;
     const ds_type *t = kernel->results[0].type;
-    if (t->encoding || !has_bytes(t) || bytes_of(cx, t)->is_late) return false; /* late: known when the first part is made already */
+    if (t->encoding || !has_bytes(t) || bytes_of(cx, t)->is_late)
+        return false; /* late: known when the first part is made already */
     for (int64_t d = 0; d < ds_op_int(concat, "axis", 0); d++)
         if (!ds_expr_equals(t->dims[d], 1)) return false;
     for (size_t i = 0; i < kernel->operand_count; i++) {
-        if (ds_op_operand(concat, i) != ds_op_block(kernel, 0)->args[i] || !can_move(ds_op_operand(kernel, i), kernel->block)) return false;
+        if (ds_op_operand(concat, i) != ds_op_block(kernel, 0)->args[i] ||
+            !can_move(ds_op_operand(kernel, i), kernel->block))
+            return false;
         for (size_t k = 0; k < i; k++)
             if (lower_root_of(ds_op_operand(kernel, k)) == lower_root_of(ds_op_operand(kernel, i))) return false;
     }

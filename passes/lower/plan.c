@@ -1,14 +1,16 @@
 /* Functions of kernels -> plans: which buffer holds which tensor when, and the calls in order.
  *
- * Views share their operand's buffer. Tensors whose size is known on entry lie in one arena, by lifetime; others come from the caller's
- * allocator. Results are written where the caller wants them wherever a kernel computes them.
+ * Views share their operand's buffer. Tensors whose size is known on entry lie in one arena, by lifetime; others come
+ * from the caller's allocator. Results are written where the caller wants them wherever a kernel computes them.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "passes/lower/plan.h"
 
-const ds_expr *plan_bytes_of(planner *p, const ds_type *t) { return ds_elem_bytes_of(p->cx, t->elem, ds_layout_count(p->cx, t)); }
+const ds_expr *plan_bytes_of(planner *p, const ds_type *t) {
+    return ds_elem_bytes_of(p->cx, t->elem, ds_layout_count(p->cx, t));
+}
 
 /* ---- lifetimes ---- */
 
@@ -34,8 +36,10 @@ static void add_store(planner *p, ds_value *v) {
     const ds_attr *whole = ds_op_attr(v->op, "whole"); /* of a dense part: see parts.c */
     if (whole) id = ds_op_int(v->op, "part", 0);
     if (id >= 0 && join_store(p, v, id)) return;
-    storage s = {
-        .bytes = whole ? ds_attr_to_expr(whole) : plan_bytes_of(p, v->type), .first = p->position, .last = p->position, .output = -1};
+    storage s = {.bytes = whole ? ds_attr_to_expr(whole) : plan_bytes_of(p, v->type),
+                 .first = p->position,
+                 .last = p->position,
+                 .output = -1};
     int64_t bytes;
     s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = s.bytes->is_late, s.is_cell = plan_is_cell(p->cx, v);
     set_store(p, v, (int)arrlen(p->stores));
@@ -144,7 +148,8 @@ static bool is_read_after(const ds_op *op, const ds_value *root) {
     return r.found;
 }
 
-/* The input whose memory this result may take: it is that input with changes, and nothing reads the input after them. */
+/* The input whose memory this result may take: it is that input with changes, and nothing reads the input after
+ * them. */
 static int64_t tied_input(planner *p, ds_value *const *inputs, ds_value *output) {
     const ds_value *result = lower_root_of(output);
     if (!result->op || !lower_is_tied(result->op)) return -1;
@@ -183,7 +188,8 @@ static int older_first(const void *a, const void *b) {
 /* Those that much of the memory holds for long. */
 static int longer_first(const void *a, const void *b) {
     const storage *x = *(const storage *const *)a, *y = *(const storage *const *)b;
-    double p = (double)x->bytes->value * (double)(x->last - x->first + 1), q = (double)y->bytes->value * (double)(y->last - y->first + 1);
+    double p = (double)x->bytes->value * (double)(x->last - x->first + 1),
+           q = (double)y->bytes->value * (double)(y->last - y->first + 1);
     return p != q ? (p > q ? -1 : 1) : larger_first(a, b);
 }
 
@@ -221,7 +227,8 @@ static int64_t largest_live_set(storage *const *stores) {
     for (size_t i = 0; i < arrlenu(stores); i++) {
         int64_t sum = 0;
         for (size_t k = 0; k < arrlenu(stores); k++)
-            if (stores[k]->first <= stores[i]->first && stores[i]->first <= stores[k]->last) sum += stores[k]->bytes->value;
+            if (stores[k]->first <= stores[i]->first && stores[i]->first <= stores[k]->last)
+                sum += stores[k]->bytes->value;
         if (sum > most) most = sum;
     }
     return most;
@@ -246,7 +253,8 @@ static int64_t place_static(planner *p, int64_t *out_least) {
     return best;
 }
 
-/* Storages of symbolic size share a slot with others of the same size whose lives do not overlap. Returns the arena's end. */
+/* Storages of symbolic size share a slot with others of the same size whose lives do not overlap. Returns the arena's
+ * end. */
 static const ds_expr *place_symbolic(planner *p, const ds_expr *end) {
     storage **owners = NULL; /* newest user of each slot */
     const ds_expr *align = ds_expr_const(p->cx, ALIGN);
@@ -274,7 +282,9 @@ ds_op *plan_emit(planner *p, ds_op_kind kind, ds_value *const *operands, size_t 
     return ds_op_create(&p->b, kind, operands, count, &type, type ? 1 : 0, 0);
 }
 
-void plan_set_expr(planner *p, ds_op *op, const char *name, const ds_expr *e) { ds_op_set_attr(p->m, op, name, ds_attr_expr(p->cx, e)); }
+void plan_set_expr(planner *p, ds_op *op, const char *name, const ds_expr *e) {
+    ds_op_set_attr(p->m, op, name, ds_attr_expr(p->cx, e));
+}
 
 static ds_value *emit_storage(planner *p, storage *s, ds_elem elem) {
     const ds_type *type = ds_type_buffer(p->cx, elem);
@@ -287,7 +297,8 @@ static ds_value *emit_storage(planner *p, storage *s, ds_elem elem) {
 
 void plan_open_results(planner *p, ds_op *op) {
     for (size_t i = 0; i < op->result_count; i++) {
-        if (p->stores[store_index(p, &op->results[i])].is_cell) continue; /* its memory comes and goes with the op's regions */
+        if (p->stores[store_index(p, &op->results[i])].is_cell)
+            continue; /* its memory comes and goes with the op's regions */
         ds_value *buffer = emit_storage(p, &p->stores[store_index(p, &op->results[i])], op->results[i].type->elem);
         const ds_attr *at = ds_op_attr(op, "at");
         if (ds_op_attr(op, "part") && !ds_expr_equals(ds_attr_to_expr(at), 0)) {
@@ -318,7 +329,8 @@ static void collect_from_op(void *user, ds_op *op) {
     if (ds_op_attr(op, "counter")) arrput(s->counters, ds_op_text(op, "counter", ""));
 }
 
-/* The symbols that a kernel function mentions, in order of first mention. Recorded on the function, for code generation. */
+/* The symbols that a kernel function mentions, in order of first mention. Recorded on the function, for code
+ * generation. */
 static const ds_attr *kernel_symbols(planner *p, ds_op *func) {
     const ds_attr *known = ds_op_attr(func, "symbols");
     if (known) return known;
@@ -351,7 +363,8 @@ static void plan_kernel(planner *p, ds_op *op) {
     const ds_expr *total = ds_expr_const(p->cx, 0), *align = ds_expr_const(p->cx, ALIGN), **offsets = NULL;
     for (size_t i = 0; i < scratch->count; i++) {
         arrput(offsets, total);
-        total = ds_expr_add(p->cx, total, ds_expr_mul(p->cx, ds_expr_ceildiv(p->cx, ds_attr_to_expr(scratch->items[i]), align), align));
+        total = ds_expr_add(
+            p->cx, total, ds_expr_mul(p->cx, ds_expr_ceildiv(p->cx, ds_attr_to_expr(scratch->items[i]), align), align));
     }
     ds_op_set_attr(p->m, call, "scratch", ds_attr_exprs(p->cx, offsets, arrlenu(offsets)));
     arrfree(offsets);
@@ -369,7 +382,8 @@ static void plan_extern(planner *p, ds_op *op) {
     bool tied = lower_is_tied(op);
     plan_open_results(p, op);
     if (tied && !share_memory(p, ds_op_operand(op, 0), result))
-        plan_emit_copy(p, plan_buffer_of(p, ds_op_operand(op, 0)), plan_buffer_of(p, result), plan_bytes_of(p, result->type));
+        plan_emit_copy(p, plan_buffer_of(p, ds_op_operand(op, 0)), plan_buffer_of(p, result),
+                       plan_bytes_of(p, result->type));
     for (size_t i = tied; i < op->operand_count; i++) arrput(buffers, plan_buffer_of(p, ds_op_operand(op, i)));
     for (size_t i = 0; i < op->result_count; i++) arrput(buffers, ds_mapping_get(&p->buffers, &op->results[i]));
     ds_op *call = plan_emit(p, DS_PLAN_extern, buffers, arrlenu(buffers), NULL);
@@ -406,7 +420,9 @@ ds_status plan_block(planner *p, ds_block *block) {
         case DS_GRAPH_reshape:
         case DS_GRAPH_yield:
         case DS_RETURN: break;
-        case DS_GRAPH_join: ds_mapping_set(&p->buffers, &op->results[0], plan_buffer_of(p, ds_op_operand(op, 0))); break;
+        case DS_GRAPH_join:
+            ds_mapping_set(&p->buffers, &op->results[0], plan_buffer_of(p, ds_op_operand(op, 0)));
+            break;
         case DS_GRAPH_kernel: plan_kernel(p, op); break;
         case DS_GRAPH_if: DS_TRY(plan_if(p, op)); break;
         case DS_GRAPH_loop: DS_TRY(plan_loop(p, op)); break;
@@ -441,7 +457,8 @@ static void check_known(void *user, const char *name) {
     s->all = s->all && found;
 }
 
-/* Whether the extents of a result are known when its memory is written: what makes it may stand before what reads a symbol. */
+/* Whether the extents of a result are known when its memory is written: what makes it may stand before what reads a
+ * symbol. */
 static bool is_sized_by(const ds_type *result, const ds_type *made) {
     symbol_check s = {NULL, true};
     for (size_t i = 0; i < made->rank; i++) ds_expr_each_symbol(made->dims[i], collect_symbol, &s.known);
@@ -468,12 +485,14 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     /* arguments: what the caller gives, then where results go; constants come from the weight section */
     const ds_attr **kept_attrs = NULL;
     for (size_t i = 0; i < body->arg_count; i++) {
-        const ds_attr *recipe = arg_attrs && i < arg_attrs->count ? ds_attr_find(arg_attrs->items[i], "ds.recipe") : NULL;
+        const ds_attr *recipe =
+            arg_attrs && i < arg_attrs->count ? ds_attr_find(arg_attrs->items[i], "ds.recipe") : NULL;
         if (recipe) continue;
         arrput(inputs, body->args[i]);
         arrput(kept_attrs, arg_attrs && i < arg_attrs->count ? arg_attrs->items[i] : ds_attr_dict(p.cx, NULL, 0));
-        ds_mapping_set(&p.buffers, body->args[i],
-                       ds_block_add_arg(m, block, ds_type_buffer(p.cx, body->args[i]->type->elem), body->args[i]->name));
+        ds_mapping_set(
+            &p.buffers, body->args[i],
+            ds_block_add_arg(m, block, ds_type_buffer(p.cx, body->args[i]->type->elem), body->args[i]->name));
     }
     ds_value **output_buffers = NULL;
     for (size_t i = 0; i < arrlenu(outputs); i++)
@@ -485,7 +504,8 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     if (ds_op_attr(func, "res_attrs")) ds_op_set_attr(m, plan, "result_attrs", ds_op_attr(func, "res_attrs"));
     arrfree(kept_attrs);
     for (size_t i = 0; i < body->arg_count; i++) {
-        const ds_attr *recipe = arg_attrs && i < arg_attrs->count ? ds_attr_find(arg_attrs->items[i], "ds.recipe") : NULL;
+        const ds_attr *recipe =
+            arg_attrs && i < arg_attrs->count ? ds_attr_find(arg_attrs->items[i], "ds.recipe") : NULL;
         if (!recipe) continue;
         ds_op *weight = plan_emit(&p, DS_PLAN_weight, NULL, 0, ds_type_buffer(p.cx, body->args[i]->type->elem));
         ds_op_set_attr(m, weight, "constant", recipe);
@@ -497,8 +517,9 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     bool *direct = ds_xmalloc(arrlenu(outputs) + 1);
     for (size_t i = 0; i < arrlenu(outputs); i++) {
         int s = store_index(&p, lower_root_of(outputs[i]));
-        direct[i] = s >= 0 && is_sized_by(outputs[i]->type, lower_root_of(outputs[i])->type) && i < DS_COUNT(p.output_args) &&
-                    p.stores[s].output < 0 && !p.stores[s].is_cell && lower_root_of(outputs[i])->op->block == body &&
+        direct[i] = s >= 0 && is_sized_by(outputs[i]->type, lower_root_of(outputs[i])->type) &&
+                    i < DS_COUNT(p.output_args) && p.stores[s].output < 0 && !p.stores[s].is_cell &&
+                    lower_root_of(outputs[i])->op->block == body &&
                     ds_expr_equals(ds_expr_sub(p.cx, p.stores[s].bytes, plan_bytes_of(&p, outputs[i]->type)), 0);
         if (direct[i]) p.stores[s].output = (int)i;
     }
@@ -508,13 +529,15 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     const ds_expr *arena = place_symbolic(&p, ds_expr_const(p.cx, place_static(&p, &least)));
     ds_status status = plan_block(&p, body);
     for (size_t i = 0; status == DS_OK && i < arrlenu(outputs); i++)
-        if (!direct[i]) plan_emit_copy(&p, plan_buffer_of(&p, outputs[i]), output_buffers[i], plan_bytes_of(&p, outputs[i]->type));
+        if (!direct[i])
+            plan_emit_copy(&p, plan_buffer_of(&p, outputs[i]), output_buffers[i], plan_bytes_of(&p, outputs[i]->type));
     free(direct);
     ds_op_create(&p.b, DS_RETURN, NULL, 0, NULL, 0, 0);
     ds_op_set_attr(m, plan, "arena", ds_attr_expr(p.cx, arena));
     ds_op_set_attr(m, plan, "arena_least", ds_attr_int(p.cx, least)); /* of the static part, for reports */
     ds_op_set_attr(m, plan, "lane_bytes", ds_attr_expr(p.cx, p.lane_bytes));
-    arrfree(inputs), arrfree(outputs), arrfree(output_buffers), arrfree(p.stores), arrfree(p.store_of), arrfree(p.shared);
+    arrfree(inputs), arrfree(outputs), arrfree(output_buffers), arrfree(p.stores), arrfree(p.store_of),
+        arrfree(p.shared);
     ds_mapping_free(&p.buffers);
     ds_op_erase(func);
     return status;

@@ -1,5 +1,5 @@
-/* Loop nests of reductions: the lanes walk the result's last dim, or the last reduced one, whose lanes are then combined by a fixed tree.
- * Long sums of floats are sums of blocks. */
+/* Loop nests of reductions: the lanes walk the result's last dim, or the last reduced one, whose lanes are then
+ * combined by a fixed tree. Long sums of floats are sums of blocks. */
 #include <string.h>
 
 #include "passes/lower/nest.h"
@@ -17,7 +17,8 @@ static ds_value *initial(lowering *l, const ds_op *op, size_t r, bool vector) {
     return vector ? lw_splat(l, v) : v;
 }
 
-static void combine(lowering *l, const ds_op *op, const lane_point *p, ds_value *const *acc, const lane_value *fresh, ds_value **out) {
+static void combine(lowering *l, const ds_op *op, const lane_point *p, ds_value *const *acc, const lane_value *fresh,
+                    ds_value **out) {
     lane_value args[2 * LOWER_MAX_RESULTS], yields[LOWER_MAX_RESULTS];
     size_t n = op->result_count;
     for (size_t r = 0; r < n; r++) args[r] = (lane_value){acc[r], NULL}, args[n + r] = fresh[r];
@@ -51,19 +52,24 @@ static bool is_float_sum(const ds_op *op) {
     return true;
 }
 
-enum { BLOCK = 128 }; /* steps whose sum is formed on its own: the error of a long sum grows with the number of blocks, not of elements */
+enum {
+    BLOCK = 128
+}; /* steps whose sum is formed on its own: the error of a long sum grows with the number of blocks, not of elements */
 
 /* for (at = low; at < high; at += step) accumulate */
-static void step_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, size_t chains,
-                      ds_value *const *acc, ds_value **out) {
+static void step_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high,
+                      ds_value *step, size_t chains, ds_value *const *acc, ds_value **out) {
     lowering *l = w->l;
     size_t count = w->op->result_count;
     ds_value *inner[LOWER_MAX_RESULTS], *next[LOWER_MAX_RESULTS];
-    ds_op *loop = lw_for(l, low, high, lw_binary(l, DS_LOOP_mul, step, lw_index(l, (int64_t)chains)), acc, chains * count, inner);
+    ds_op *loop =
+        lw_for(l, low, high, lw_binary(l, DS_LOOP_mul, step, lw_index(l, (int64_t)chains)), acc, chains * count, inner);
     p->vector = lanes_here ? (int)dim : p->vector;
     for (size_t c = 0; c < chains; c++) {
         p->at[dim] = lw_for_position(loop);
-        if (c) p->at[dim] = lw_binary(l, DS_LOOP_add, p->at[dim], lw_binary(l, DS_LOOP_mul, step, lw_index(l, (int64_t)c)));
+        if (c)
+            p->at[dim] =
+                lw_binary(l, DS_LOOP_add, p->at[dim], lw_binary(l, DS_LOOP_mul, step, lw_index(l, (int64_t)c)));
         accumulate(w, p, false, inner + c * count, next + c * count);
     }
     if (lanes_here) p->vector = -1;
@@ -72,8 +78,8 @@ static void step_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_va
 }
 
 /* The same with some chains of steps, combined in pairs. */
-static void chained_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step,
-                         ds_value *const *acc, ds_value **out) {
+static void chained_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high,
+                         ds_value *step, ds_value *const *acc, ds_value **out) {
     lowering *l = w->l;
     size_t count = w->op->result_count;
     size_t chains = (size_t)w->chains;
@@ -83,7 +89,8 @@ static void chained_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds
     }
     ds_value *all[LOWER_MAX_RESULTS], *wide = lw_binary(l, DS_LOOP_mul, step, lw_index(l, w->chains)),
                                       *span = lw_binary(l, DS_LOOP_sub, high, low);
-    ds_value *whole = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, span, wide), wide));
+    ds_value *whole =
+        lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, span, wide), wide));
     for (size_t r = 0; r < chains * count; r++) all[r] = r < count ? acc[r] : initial(l, w->op, r % count, true);
     step_loop(w, p, dim, lanes_here, low, whole, step, chains, all, all);
     for (size_t half = chains / 2; half; half /= 2)
@@ -96,15 +103,16 @@ static void chained_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds
 }
 
 /* A loop of accumulations along `dim`; sums of very many in blocks. */
-static void sum_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step, bool in_blocks,
-                     ds_value *const *acc, ds_value **out) {
+static void sum_loop(walk *w, lane_point *p, size_t dim, bool lanes_here, ds_value *low, ds_value *high, ds_value *step,
+                     bool in_blocks, ds_value *const *acc, ds_value **out) {
     lowering *l = w->l;
     size_t count = w->op->result_count;
     if (!in_blocks) {
         chained_loop(w, p, dim, lanes_here, low, high, step, acc, out);
         return;
     }
-    ds_value *next[LOWER_MAX_RESULTS], *outer_acc[LOWER_MAX_RESULTS], *span = lw_binary(l, DS_LOOP_mul, step, lw_index(l, BLOCK));
+    ds_value *next[LOWER_MAX_RESULTS], *outer_acc[LOWER_MAX_RESULTS],
+        *span = lw_binary(l, DS_LOOP_mul, step, lw_index(l, BLOCK));
     ds_op *blocks = lw_for(l, low, high, span, acc, count, outer_acc);
     low = lw_for_position(blocks);
     high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, span), high);
@@ -124,7 +132,8 @@ static void over_loops(walk *w, lane_point *p, size_t dim, bool over_vector, ds_
     const ds_expr *extent = w->n->extent[dim];
     ds_value *inner[LOWER_MAX_RESULTS], *next[LOWER_MAX_RESULTS];
     bool innermost = dim + 1 == w->n->rank, lanes_here = over_vector && innermost;
-    ds_value *low = lw_index(l, 0), *high = lw_extent(l, extent), *step = lw_index(l, lanes_here ? (int64_t)l->lanes : 1), *whole = high;
+    ds_value *low = lw_index(l, 0), *high = lw_extent(l, extent),
+             *step = lw_index(l, lanes_here ? (int64_t)l->lanes : 1), *whole = high;
     int64_t fixed, lanes = (int64_t)l->lanes;
     bool known = ds_expr_is_const(extent, &fixed), rest = lanes_here && !(known && fixed % lanes == 0);
     if (rest) whole = lw_binary(l, DS_LOOP_mul, lw_binary(l, DS_LOOP_div, high, step), step);

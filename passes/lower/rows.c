@@ -1,4 +1,5 @@
-/* rows, blocks, turns: ops that go through the same leading dims together; what flows between them lies in one thread's scratch memory. */
+/* rows, blocks, turns: ops that go through the same leading dims together; what flows between them lies in one thread's
+ * scratch memory. */
 #include <string.h>
 
 #include "passes/lower/lower.h"
@@ -25,7 +26,8 @@ static void forget_rows(lowering *l, ds_op *op, size_t operand, size_t shared) {
     arrfree(maps);
 }
 
-/* Room for a value that flows between ops, for one point of the first `shared` dims and `rows` of the next one (0: one point, too). */
+/* Room for a value that flows between ops, for one point of the first `shared` dims and `rows` of the next one (0: one
+ * point, too). */
 static void bind_temporary(lowering *l, ds_value *v, size_t shared, int64_t rows, const ds_expr ***scratch) {
     ds_block *out = ds_op_block(l->b.block->region->op, 0);
     const ds_type *t = row_type(l, v->type, shared);
@@ -84,21 +86,25 @@ void lower_rows(lowering *l, ds_op *kernel) {
 
 /* ---- blocks ---- */
 
-/* What flows between the ops has room for one block, and is shifted so that it is read and written at the rows' own places. */
+/* What flows between the ops has room for one block, and is shifted so that it is read and written at the rows' own
+ * places. */
 static void shift_buffers(lowering *l, const ds_op *kernel, size_t shared, ds_value *low) {
     const ds_block *body = ds_op_block(kernel, 0);
     for (const ds_op *op = body->first; op != body->last; op = op->next) {
         ds_value *buffer = lw_buffer(l, &op->results[0]);
-        if (buffer == &op->results[0] || rows_is_result(kernel, &op->results[0])) continue; /* in registers, or a result */
+        if (buffer == &op->results[0] || rows_is_result(kernel, &op->results[0]))
+            continue; /* in registers, or a result */
         const ds_expr *row = ds_expr_const(l->cx, 1);
-        for (size_t i = shared; i < op->results[0].type->rank; i++) row = ds_expr_mul(l->cx, row, op->results[0].type->dims[i]);
+        for (size_t i = shared; i < op->results[0].type->rank; i++)
+            row = ds_expr_mul(l->cx, row, op->results[0].type->dims[i]);
         ds_value *shift[] = {buffer, lw_binary(l, DS_LOOP_mul, low, lw_extent(l, row))};
         ds_mapping_set(&l->buffers, &op->results[0], lw_op(l, DS_LOOP_shift, shift, 2, buffer->type));
     }
 }
 
 /* One product after the other; what lies between them goes row by row, while the row is in the L1 cache. */
-static void block_ops(lowering *l, const ds_block *body, lower_rows_at *rows, ds_value *low, ds_value *high, int64_t block) {
+static void block_ops(lowering *l, const ds_block *body, lower_rows_at *rows, ds_value *low, ds_value *high,
+                      int64_t block) {
     int index = 0;
     for (ds_op *op = body->first; op != body->last; op = op->next, index++) {
         if (op->kind == DS_GRAPH_matmul) {
@@ -123,7 +129,8 @@ void lower_blocks(lowering *l, ds_op *kernel) {
     const ds_type *type = kernel->results[0].type;
     size_t shared = rows_shared(l->schedule);
     int64_t block = l->schedule->levels[0].step;
-    const ds_expr *extent = type->dims[shared - 1], *count = ds_expr_ceildiv(l->cx, extent, ds_expr_const(l->cx, block)), *total = count;
+    const ds_expr *extent = type->dims[shared - 1],
+                  *count = ds_expr_ceildiv(l->cx, extent, ds_expr_const(l->cx, block)), *total = count;
     bind_buffers(l, kernel, shared, block);
     for (size_t i = 0; i + 1 < shared; i++) total = ds_expr_mul(l->cx, total, type->dims[i]);
     ds_op *pieces;
@@ -151,7 +158,8 @@ static void bind_turns(lowering *l, const ds_op *kernel) {
 }
 
 /* Copies `count` elements; where each begins is in elements, NULL: at its beginning. */
-static void copy_row(lowering *l, ds_value *from, ds_value *from_at, ds_value *to, ds_value *to_at, const ds_expr *count) {
+static void copy_row(lowering *l, ds_value *from, ds_value *from_at, ds_value *to, ds_value *to_at,
+                     const ds_expr *count) {
     const ds_expr *at = ds_expr_add(l->cx, ds_expr_dim(l->cx, 0), ds_expr_dim(l->cx, 1));
     ds_value *end = lw_extent(l, count), *zero = lw_index(l, 0);
     ds_op *loop = lw_for(l, zero, end, lw_index(l, (int64_t)l->lanes), NULL, 0, NULL);
@@ -172,11 +180,12 @@ static void turn_op(lowering *l, ds_op *op, int index, const lower_rows_at *rows
     lower_rows_at inner = *rows;
     inner.shared++;
     l->b.loc = op->loc;
-    lower_tile_rows(l, op, NULL, index, &inner, lw_index(l, 0), lw_extent(l, op->results[0].type->dims[rows->shared]), 0);
+    lower_tile_rows(l, op, NULL, index, &inner, lw_index(l, 0), lw_extent(l, op->results[0].type->dims[rows->shared]),
+                    0);
 }
 
-/* A loop whose first dim goes through all turns by itself, one point of it in a piece. States lie in scratch memory; the new ones replace
- * them at the end of a turn, and are copied to what stacks them. */
+/* A loop whose first dim goes through all turns by itself, one point of it in a piece. States lie in scratch memory;
+ * the new ones replace them at the end of a turn, and are copied to what stacks them. */
 void lower_turns(lowering *l, ds_op *kernel) {
     const ds_op *loop = ds_op_block(kernel, 0)->first, *yield = ds_op_block(loop, 0)->last;
     ds_block *body = ds_op_block(loop, 0);
@@ -201,7 +210,8 @@ void lower_turns(lowering *l, ds_op *kernel) {
         ds_value *v = lw_buffer(l, ds_op_operand(yield, i)), *stack = lw_buffer(l, &loop->results[i]);
         if (i < carried) copy_row(l, v, NULL, lw_buffer(l, body->args[i]), NULL, row[i]);
         else if (stack != &loop->results[i]) {
-            ds_value *behind = lw_binary(l, DS_LOOP_mul, lw_for_position(turn), lw_extent(l, ds_expr_mul(l->cx, first, row[i])));
+            ds_value *behind =
+                lw_binary(l, DS_LOOP_mul, lw_for_position(turn), lw_extent(l, ds_expr_mul(l->cx, first, row[i])));
             copy_row(l, v, NULL, stack, lw_binary(l, DS_LOOP_add, behind, at[i]), row[i]);
         }
     }

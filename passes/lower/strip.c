@@ -1,9 +1,10 @@
-/* Chains of convolutions around a depthwise one or a pool, in strips of rows: a strip of the last result is made from what the chain's
- * other results need for it, which stays in the L2 cache of one lane.
+/* Chains of convolutions around a depthwise one or a pool, in strips of rows: a strip of the last result is made from
+ * what the chain's other results need for it, which stays in the L2 cache of one lane.
  *
- * A piece is a band of rows; it walks its strips from the top. Windows of the depthwise convolution or pool overlap: of the rows that it
- * read for one strip, those that the next one needs as well are moved to the front of their buffer. The first strip of a band makes them
- * itself, so bands are independent. Buffers are shifted so that rows are read and written at their own places.
+ * A piece is a band of rows; it walks its strips from the top. Windows of the depthwise convolution or pool overlap: of
+ * the rows that it read for one strip, those that the next one needs as well are moved to the front of their buffer.
+ * The first strip of a band makes them itself, so bands are independent. Buffers are shifted so that rows are read and
+ * written at their own places.
  */
 #include <string.h>
 
@@ -18,10 +19,18 @@ typedef struct {
     ds_value *image, *low, *from, *to; /* the band's first row; the strip's rows of the last result */
 } strips;
 
-static ds_value *times(lowering *l, ds_value *v, int64_t factor) { return lw_binary(l, DS_LOOP_mul, v, lw_index(l, factor)); }
-static ds_value *plus(lowering *l, ds_value *v, int64_t term) { return lw_binary(l, DS_LOOP_add, v, lw_index(l, term)); }
-static ds_value *at_least(lowering *l, ds_value *v, int64_t low) { return lw_binary(l, DS_LOOP_max, v, lw_index(l, low)); }
-static ds_value *at_most(lowering *l, ds_value *v, int64_t high) { return lw_binary(l, DS_LOOP_min, v, lw_index(l, high)); }
+static ds_value *times(lowering *l, ds_value *v, int64_t factor) {
+    return lw_binary(l, DS_LOOP_mul, v, lw_index(l, factor));
+}
+static ds_value *plus(lowering *l, ds_value *v, int64_t term) {
+    return lw_binary(l, DS_LOOP_add, v, lw_index(l, term));
+}
+static ds_value *at_least(lowering *l, ds_value *v, int64_t low) {
+    return lw_binary(l, DS_LOOP_max, v, lw_index(l, low));
+}
+static ds_value *at_most(lowering *l, ds_value *v, int64_t high) {
+    return lw_binary(l, DS_LOOP_min, v, lw_index(l, high));
+}
 
 static int64_t strip_bytes(lowering *l, const ds_value *v, int64_t strip) {
     int64_t rows, length;
@@ -29,8 +38,11 @@ static int64_t strip_bytes(lowering *l, const ds_value *v, int64_t strip) {
     return strips_buffer_rows(l->cx, v, strip) * length * (int64_t)(ds_elem_facts(v->type->elem)->bits / 8);
 }
 
-/* The value of the chain that the window reads: the one with rows that are kept, and borders if it has any. NULL: it comes from outside. */
-static const ds_value *kept_value(const strips *s) { return ds_op_operand(s->window, 0)->op ? ds_op_operand(s->window, 0) : NULL; }
+/* The value of the chain that the window reads: the one with rows that are kept, and borders if it has any. NULL: it
+ * comes from outside. */
+static const ds_value *kept_value(const strips *s) {
+    return ds_op_operand(s->window, 0)->op ? ds_op_operand(s->window, 0) : NULL;
+}
 
 static void zero_rows(strips *s, ds_value *buffer, ds_value *first, ds_value *count, int64_t length) {
     lower_zeros(s->l, buffer, times(s->l, first, length), times(s->l, count, length));
@@ -43,7 +55,8 @@ static void zero_columns(strips *s, ds_value *buffer) {
     int64_t rows, length, channels = v->type->dims[1]->value, left = ds_layout_border(v->type, 3, false) * channels,
                           right = ds_layout_border(v->type, 3, true) * channels;
     strips_rows_in_memory(l->cx, v->type, &rows, &length);
-    ds_op *loop = lw_for(l, lw_index(l, 0), lw_index(l, strips_buffer_rows(l->cx, v, s->strip)), lw_index(l, 1), NULL, 0, NULL);
+    ds_op *loop =
+        lw_for(l, lw_index(l, 0), lw_index(l, strips_buffer_rows(l->cx, v, s->strip)), lw_index(l, 1), NULL, 0, NULL);
     ds_value *start = times(l, lw_for_position(loop), length);
     if (left) lower_zeros(l, buffer, start, lw_index(l, left));
     if (right) lower_zeros(l, buffer, plus(l, start, length - right), lw_index(l, right));
@@ -73,7 +86,8 @@ static void zero_border_rows(strips *s, ds_value *buffer, ds_value *top, ds_valu
     ds_op *once = lw_when(l, is_first);
     zero_rows(s, buffer, zero, at_least(l, lw_binary(l, DS_LOOP_sub, zero, top), 0), length);
     lw_end(l, once, NULL, 0);
-    zero_rows(s, buffer, lw_binary(l, DS_LOOP_sub, lw_index(l, height), top), at_least(l, plus(l, end, -height), 0), length);
+    zero_rows(s, buffer, lw_binary(l, DS_LOOP_sub, lw_index(l, height), top), at_least(l, plus(l, end, -height), 0),
+              length);
 }
 
 /* Fills the kept buffer but for what the first convolution makes, and says which rows those are. */
@@ -82,7 +96,8 @@ static void prepare_window(strips *s, ds_value *buffer, ds_value **out_from, ds_
     const ds_type *t = kept_value(s)->type;
     int64_t rows, length, height = t->dims[2]->value;
     strips_rows_in_memory(l->cx, t, &rows, &length);
-    ds_value *top = plus(l, times(l, s->from, s->reads.stride), -s->reads.before), /* the first row that is read; negative: border */
+    ds_value *top = plus(l, times(l, s->from, s->reads.stride),
+                         -s->reads.before), /* the first row that is read; negative: border */
         *end = plus(l, times(l, plus(l, s->to, -1), s->reads.stride), s->reads.reach - s->reads.before),
              *first = lw_binary(l, DS_LOOP_eq, s->from, s->low), *later = lw_binary(l, DS_LOOP_ne, s->from, s->low);
     ds_op *once = lw_when(l, later);
@@ -94,12 +109,14 @@ static void prepare_window(strips *s, ds_value *buffer, ds_value **out_from, ds_
     *out_to = at_most(l, end, height);
 }
 
-/* A result inside the chain is written and read at its rows' own places: row `first` (as it lies in memory) is the buffer's first. */
+/* A result inside the chain is written and read at its rows' own places: row `first` (as it lies in memory) is the
+ * buffer's first. */
 static void shift_to(strips *s, const ds_value *v, ds_value *buffer, ds_value *first) {
     lowering *l = s->l;
     int64_t rows, length;
     strips_rows_in_memory(l->cx, v->type, &rows, &length);
-    ds_value *row = lw_binary(l, DS_LOOP_add, times(l, s->image, rows), first), *operands[] = {buffer, times(l, row, length)};
+    ds_value *row = lw_binary(l, DS_LOOP_add, times(l, s->image, rows), first),
+             *operands[] = {buffer, times(l, row, length)};
     ds_mapping_set(&l->buffers, (ds_value *)(uintptr_t)v, lw_op(l, DS_LOOP_shift, operands, 2, buffer->type));
 }
 

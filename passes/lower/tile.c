@@ -1,7 +1,8 @@
-/* tile: products as register tiles, rows x columns vectors of sums, walked over blocks of m and n; the epilogue runs on the tile.
+/* tile: products as register tiles, rows x columns vectors of sums, walked over blocks of m and n; the epilogue runs on
+ * the tile.
  *
- * Extents that are not multiples of the tile get one edge: a tile of the rows that are left, or (tail `repeat`) rows past the end that
- * repeat the last one and store it again, with the same value; columns past the end are masked.
+ * Extents that are not multiples of the tile get one edge: a tile of the rows that are left, or (tail `repeat`) rows
+ * past the end that repeat the last one and store it again, with the same value; columns past the end are masked.
  */
 #include <assert.h>
 #include <string.h>
@@ -16,7 +17,8 @@ typedef struct {
     size_t rows, columns; /* of the register tile, columns in vectors */
     tile_grid grid;
     tile_ahead ahead;
-    ds_value *low, *turn, *group; /* first row of the piece; tiles that went over its columns before it (NULL: none); its group */
+    ds_value *low, *turn,
+        *group; /* first row of the piece; tiles that went over its columns before it (NULL: none); its group */
     lane_point p;
 } tiling;
 
@@ -31,14 +33,16 @@ static ds_value *index_at(tiling *t, size_t access, ds_value *m, ds_value *n) {
     return lw_apply(t->l, t->s.offset[access], p.at, t->s.rank);
 }
 
-/* The packed offset of column block q*width + j: resolved while q is a dim, so that floordiv and mod of the panel disappear. */
+/* The packed offset of column block q*width + j: resolved while q is a dim, so that floordiv and mod of the panel
+ * disappear. */
 static ds_value *packed_column(tiling *t, ds_value *q, size_t j) {
     lowering *l = t->l;
     const ds_expr *to[SCHEDULE_MOST_DIMS];
     int64_t width = (int64_t)(t->columns * l->lanes);
     for (size_t i = 0; i < t->s.rank; i++) to[i] = ds_expr_dim(l->cx, i);
     for (size_t i = t->s.kept; i < t->s.rank; i++) to[i] = ds_expr_const(l->cx, 0);
-    to[t->s.n] = ds_expr_add(l->cx, ds_expr_scale(l->cx, to[t->s.n], width), ds_expr_const(l->cx, (int64_t)(j * l->lanes)));
+    to[t->s.n] =
+        ds_expr_add(l->cx, ds_expr_scale(l->cx, to[t->s.n], width), ds_expr_const(l->cx, (int64_t)(j * l->lanes)));
     lane_point p = t->p;
     p.at[t->s.n] = q;
     if (t->s.m != SIZE_MAX) p.at[t->s.m] = lw_index(l, 0);
@@ -52,9 +56,10 @@ static const ds_attr *window_attr(tiling *t, int access) {
     return ds_attr_exprs(t->l->cx, e, t->s.rank - t->s.kept);
 }
 
-/* Where what this tile fetches into the L2 cache begins, in elements of B. Constant weights come from afar: while some columns are at work,
- * the first tiles fetch a part each of the next ones, which follow them in memory. The others fetch what lies behind B: the weights of the
- * kernels that come next, some of which have no time to fetch their own. */
+/* Where what this tile fetches into the L2 cache begins, in elements of B. Constant weights come from afar: while some
+ * columns are at work, the first tiles fetch a part each of the next ones, which follow them in memory. The others
+ * fetch what lies behind B: the weights of the kernels that come next, some of which have no time to fetch their
+ * own. */
 static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *first) {
     lowering *l = t->l;
     int64_t k = (int64_t)tile_sum_length(&t->s), width = (int64_t)(t->columns * l->lanes),
@@ -62,7 +67,8 @@ static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *firs
     ds_value *turn = t->turn ? t->turn : lw_index(l, 0), *own = lw_index(l, (int64_t)t->ahead.own_turns);
     if (t->s.m != SIZE_MAX)
         turn =
-            lw_binary(l, DS_LOOP_add, turn, lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, m, t->low), lw_index(l, (int64_t)t->rows)));
+            lw_binary(l, DS_LOOP_add, turn,
+                      lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, m, t->low), lw_index(l, (int64_t)t->rows)));
     ds_value *part = lw_binary(l, DS_LOOP_min, turn, lw_index(l, (int64_t)t->ahead.own_turns - 1)),
              *next = lw_binary(l, DS_LOOP_add, first, lw_index(l, k * width));
     next = lw_binary(l, DS_LOOP_add, next, lw_binary(l, DS_LOOP_mul, part, lw_index(l, share)));
@@ -74,7 +80,8 @@ static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *firs
         group = lw_binary(l, DS_LOOP_div, group, two);
     } else turn = lw_binary(l, DS_LOOP_sub, turn, own);
     ds_value *tile =
-        lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, group, lw_extent(l, tile_blocks(&t->s, t->s.extent[t->s.n], width))), q);
+        lw_binary(l, DS_LOOP_add,
+                  lw_binary(l, DS_LOOP_mul, group, lw_extent(l, tile_blocks(&t->s, t->s.extent[t->s.n], width))), q);
     tile = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, tile, lw_index(l, (int64_t)others)), turn);
     int64_t count = ds_layout_count(l->cx, ds_op_operand(t->s.op, 1)->type)->value, line = line_of(t);
     ds_value *behind = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, tile, lw_index(l, t->ahead.behind)),
@@ -105,9 +112,9 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
         operands[count++] = t->s.packed ? packed_column(t, q, j) : index_at(t, TILE_B, m, column[j]);
         if (t->s.packed && masked && j &&
             !ds_expr_is_const(t->s.extent[t->s.n], NULL)) { /* a panel that may not exist: read the first one instead */
-            ds_value *exists =
-                lw_op(l, DS_LOOP_cast, (ds_value *[]){lw_binary(l, DS_LOOP_lt, column[j], lw_extent(l, t->s.extent[t->s.n]))}, 1,
-                      ds_type_scalar(l->cx, DS_index));
+            ds_value *exists = lw_op(
+                l, DS_LOOP_cast, (ds_value *[]){lw_binary(l, DS_LOOP_lt, column[j], lw_extent(l, t->s.extent[t->s.n]))},
+                1, ds_type_scalar(l->cx, DS_index));
             ds_value *base = operands[count - 1 - j], *distance = lw_binary(l, DS_LOOP_sub, operands[count - 1], base);
             operands[count - 1] = lw_binary(l, DS_LOOP_add, base, lw_binary(l, DS_LOOP_mul, distance, exists));
         }
@@ -140,7 +147,8 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
                     ds_value *operand = ds_op_operand(t->s.epilogue, i);
                     args[i] = operand == &t->s.op->results[0]
                                   ? result
-                                  : (lane_value){lw_load(l, lw_buffer(l, operand), t->s.offset[TILE_EXTRA + i], &p, NULL), NULL};
+                                  : (lane_value){
+                                        lw_load(l, lw_buffer(l, operand), t->s.offset[TILE_EXTRA + i], &p, NULL), NULL};
                 }
                 lw_region(l, ds_op_block(t->s.epilogue, 0), args, t->s.old, &p, &result);
             }
@@ -161,7 +169,8 @@ static void emit_rows(tiling *t, ds_value *low, ds_value *high, ds_value *q, siz
     ds_value *step = lw_index(l, rows), *whole = high;
     if (edge) {
         const ds_expr *full =
-            ds_expr_mul(l->cx, ds_expr_floordiv(l->cx, t->s.extent[t->s.m], ds_expr_const(l->cx, rows)), ds_expr_const(l->cx, rows));
+            ds_expr_mul(l->cx, ds_expr_floordiv(l->cx, t->s.extent[t->s.m], ds_expr_const(l->cx, rows)),
+                        ds_expr_const(l->cx, rows));
         whole = lw_binary(l, DS_LOOP_max, low, lw_binary(l, DS_LOOP_min, high, lw_extent(l, full)));
     }
     if (!known || extent >= rows) {
@@ -199,10 +208,12 @@ static void emit_columns(tiling *t, ds_value *low, ds_value *high, ds_value *fro
     }
 }
 
-/* Takes the number of a piece apart: groups of units, then columns, then units of the group, these fastest. Leaves where the piece is in
- * the point; the chunk of columns is returned, and whether there is such a unit: the last group may have fewer (NULL: surely). */
-static ds_value *find_piece(tiling *t, ds_value *number, const ds_expr *units, const ds_expr *group, const ds_expr *n_chunks,
-                            const ds_expr *m_chunks, double m_chunk, ds_value **out_m, ds_value **out_exists) {
+/* Takes the number of a piece apart: groups of units, then columns, then units of the group, these fastest. Leaves
+ * where the piece is in the point; the chunk of columns is returned, and whether there is such a unit: the last group
+ * may have fewer (NULL: surely). */
+static ds_value *find_piece(tiling *t, ds_value *number, const ds_expr *units, const ds_expr *group,
+                            const ds_expr *n_chunks, const ds_expr *m_chunks, double m_chunk, ds_value **out_m,
+                            ds_value **out_exists) {
     lowering *l = t->l;
     int64_t known, size;
     ds_value *inside = lw_digit(l, &number, group), *n = lw_digit(l, &number, n_chunks);
@@ -232,7 +243,8 @@ static void emit_piece(tiling *t, ds_value *m_part, ds_value *n_part, ds_value *
              *to = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, from, n_step), lw_extent(l, blocks));
     if (exists) to = lw_binary(l, DS_LOOP_mul, to, exists); /* else no columns */
     ds_value *low = lw_binary(l, DS_LOOP_mul, m_part, m_step),
-             *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, m_step), lw_extent(l, tile_rows_extent(&t->s)));
+             *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, m_step),
+                               lw_extent(l, tile_rows_extent(&t->s)));
     t->low = low;
     emit_columns(t, low, high, from, to);
 }
@@ -243,7 +255,8 @@ static void emit_pieces(tiling *t) {
     const ds_expr *m_chunks = tile_blocks(&t->s, tile_rows_extent(&t->s), t->choice.rows * t->grid.rows),
                   *n_chunks = tile_blocks(&t->s, t->s.extent[t->s.n], tile_width(&t->s, &t->choice) * t->grid.columns);
     const ds_expr *units = tile_units(&t->s, &t->choice, &t->grid), *group = tile_group(&t->s, &t->choice, &t->grid);
-    const ds_expr *total = ds_expr_mul(l->cx, ds_expr_mul(l->cx, ds_expr_ceildiv(l->cx, units, group), group), n_chunks);
+    const ds_expr *total =
+        ds_expr_mul(l->cx, ds_expr_mul(l->cx, ds_expr_ceildiv(l->cx, units, group), group), n_chunks);
     ds_op *pieces;
     ds_value *m_part, *exists, *number = lower_parallel(l, total, t->grid.chunk, false, &pieces);
     ds_value *n_part = find_piece(t, number, units, group, n_chunks, m_chunks, (double)t->grid.rows, &m_part, &exists);
@@ -276,8 +289,8 @@ void lower_tile(lowering *l, ds_op *kernel) {
     emit_pieces(&t);
 }
 
-void lower_tile_rows(lowering *l, const ds_op *op, const ds_op *epilogue, int index, const lower_rows_at *rows, ds_value *low,
-                     ds_value *high, int64_t block) {
+void lower_tile_rows(lowering *l, const ds_op *op, const ds_op *epilogue, int index, const lower_rows_at *rows,
+                     ds_value *low, ds_value *high, int64_t block) {
     tiling t = {.l = l, .p = {.vector = -1}, .low = low};
     bool opened = tile_open_rows(&t.s, l->core, op, epilogue, rows->shared, block);
     assert(opened);
@@ -288,8 +301,8 @@ void lower_tile_rows(lowering *l, const ds_op *op, const ds_op *epilogue, int in
     emit_columns(&t, low, high, lw_index(l, 0), lw_extent(l, blocks));
 }
 
-void lower_tile_image(lowering *l, const ds_op *op, const ds_op *epilogue, int index, ds_value *image, ds_value *low, ds_value *high,
-                      int64_t unit) {
+void lower_tile_image(lowering *l, const ds_op *op, const ds_op *epilogue, int index, ds_value *image, ds_value *low,
+                      ds_value *high, int64_t unit) {
     tiling t = {.l = l, .p = {.vector = -1}};
     bool opened = tile_open_image(&t.s, l->core, op, epilogue, unit);
     assert(opened);

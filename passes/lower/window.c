@@ -1,12 +1,13 @@
-/* window: depthwise convolutions and pools. Lanes walk the channels, some results lie in registers, and each input element that they need
- * is read once for all of them.
+/* window: depthwise convolutions and pools. Lanes walk the channels, some results lie in registers, and each input
+ * element that they need is read once for all of them.
  *
- * A tile is `count` results along the last spatial dim, of one row or of two whose windows share input rows. Where the extent is static,
- * the last tile overlaps the one before (and stores the same values again), so there are no edges; elsewhere positions past the end repeat
- * the last one. Sums go along the window in order, one accumulator each, so the result does not depend on the tile.
+ * A tile is `count` results along the last spatial dim, of one row or of two whose windows share input rows. Where the
+ * extent is static, the last tile overlaps the one before (and stores the same values again), so there are no edges;
+ * elsewhere positions past the end repeat the last one. Sums go along the window in order, one accumulator each, so the
+ * result does not depend on the tile.
  *
- * A pool's window may reach past the image: there it has the pool's padding. Only the first and the last tile of a row look after their
- * columns.
+ * A pool's window may reach past the image: there it has the pool's padding. Only the first and the last tile of a row
+ * look after their columns.
  */
 #include <assert.h>
 #include <string.h>
@@ -23,7 +24,8 @@ typedef struct {
     size_t count, rows, tall;            /* results of a tile along the row; its rows now, and at most */
     bool leaves[SCHEDULE_MOST_DIMS];     /* the image, along this dim of the window: maybe, in what is emitted now */
     ds_value *valid[SCHEDULE_MOST_DIMS]; /* does the place along this dim lie in the image? NULL: yes */
-    ds_value **column, **column_valid;   /* stb_ds arrays: places of the columns of a tile at such an end, and their `valid` */
+    ds_value **column,
+        **column_valid; /* stb_ds arrays: places of the columns of a tile at such an end, and their `valid` */
     lane_point p;
     ds_value *at[WINDOW_MOST_RESULTS]; /* positions along the row */
     ds_value *low, *high;              /* channels: low is a multiple of the lanes */
@@ -62,7 +64,8 @@ static ds_value *read_input(windows *d, const ds_expr *where, const lane_point *
     return result.v;
 }
 
-/* Place `at` along dim `w` of the window; where that may lie outside the image, the nearest one inside, which is read in vain. */
+/* Place `at` along dim `w` of the window; where that may lie outside the image, the nearest one inside, which is read
+ * in vain. */
 static ds_value *place(windows *d, const lane_point *p, size_t w, ds_value *at) {
     lowering *l = d->l;
     size_t dim = w - d->s.first + 2;
@@ -72,18 +75,21 @@ static ds_value *place(windows *d, const lane_point *p, size_t w, ds_value *at) 
     q.at[w] = at;
     ds_value *y = lw_apply(l, ds_op_map(d->s.op, 0)->exprs[dim], q.at, q.rank),
              *last = lw_extent(l, ds_op_operand(d->s.op, 0)->type->dims[dim]);
-    ds_value *nearest =
-        lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_max, y, lw_index(l, 0)), lw_binary(l, DS_LOOP_sub, last, lw_index(l, 1)));
+    ds_value *nearest = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_max, y, lw_index(l, 0)),
+                                  lw_binary(l, DS_LOOP_sub, last, lw_index(l, 1)));
     d->valid[w] = lw_binary(l, DS_LOOP_eq, y, nearest);
     return lw_binary(l, DS_LOOP_add, at, lw_binary(l, DS_LOOP_sub, nearest, y));
 }
 
-/* An input row, `rows` rows below the point: for each row of results the row of the filter that meets it there (or NULL). */
-static void input_row(windows *d, lane_point *p, int64_t rows, ds_value *(*const *filter)[DS_WINDOW_MOST], ds_value **acc) {
+/* An input row, `rows` rows below the point: for each row of results the row of the filter that meets it there (or
+ * NULL). */
+static void input_row(windows *d, lane_point *p, int64_t rows, ds_value *(*const *filter)[DS_WINDOW_MOST],
+                      ds_value **acc) {
     lowering *l = d->l;
     const ds_expr *row = rows ? ds_expr_add(l->cx, d->s.a, ds_expr_scale(l->cx, d->s.pitch, rows)) : d->s.a;
     p->at[d->s.along] = d->at[0];
-    for (int64_t column = 0; column < window_reach((int64_t)d->count, d->s.stride, d->s.width, d->s.dilation); column++) {
+    for (int64_t column = 0; column < window_reach((int64_t)d->count, d->s.stride, d->s.width, d->s.dilation);
+         column++) {
         ds_value *x = NULL;
         bool leaves = d->leaves[d->s.window];
         const ds_expr *where = leaves ? row : ds_expr_add(l->cx, row, ds_expr_scale(l->cx, d->s.unit, column));
@@ -178,12 +184,15 @@ static void emit_channels(windows *d) {
         lane_point p = d->p;
         lane_value args[WINDOW_MOST_EPILOGUE], result = {acc[i], NULL};
         p.rank = d->s.rank;
-        if (i >= d->count) p.at[d->s.along - 1] = lw_binary(l, DS_LOOP_add, p.at[d->s.along - 1], lw_index(l, (int64_t)(i / d->count)));
+        if (i >= d->count)
+            p.at[d->s.along - 1] =
+                lw_binary(l, DS_LOOP_add, p.at[d->s.along - 1], lw_index(l, (int64_t)(i / d->count)));
         p.at[d->s.along] = d->s.overlaps && r ? lw_binary(l, DS_LOOP_add, d->at[0], lw_index(l, (int64_t)r)) : d->at[r];
         for (size_t k = 0; d->s.epilogue && k < d->s.epilogue->operand_count; k++) {
             ds_value *operand = ds_op_operand(d->s.epilogue, k);
-            args[k] =
-                operand == &d->s.op->results[0] ? result : (lane_value){lw_load(l, lw_buffer(l, operand), d->s.extra[k], &p, NULL), NULL};
+            args[k] = operand == &d->s.op->results[0]
+                          ? result
+                          : (lane_value){lw_load(l, lw_buffer(l, operand), d->s.extra[k], &p, NULL), NULL};
         }
         if (d->s.epilogue) lw_region(l, ds_op_block(d->s.epilogue, 0), args, d->s.position, &p, &result);
         lw_store(l, result.v, out, d->s.out, &p);
@@ -214,7 +223,8 @@ static void emit_tile(windows *d) {
 static void place_columns(windows *d) {
     lane_point p = d->p;
     p.at[d->s.along] = d->at[0];
-    for (int64_t column = 0; column < window_reach((int64_t)d->count, d->s.stride, d->s.width, d->s.dilation); column++) {
+    for (int64_t column = 0; column < window_reach((int64_t)d->count, d->s.stride, d->s.width, d->s.dilation);
+         column++) {
         arrput(d->column, place(d, &p, d->s.window, lw_index(d->l, column)));
         arrput(d->column_valid, d->valid[d->s.window]);
     }
@@ -223,7 +233,8 @@ static void place_columns(windows *d) {
 /* Tiles from `low` to `high` along the row. */
 static void emit_tiles(windows *d, ds_value *low, ds_value *high, ds_value *step) {
     lowering *l = d->l;
-    const ds_expr *last = ds_expr_sub(l->cx, d->s.extent[d->s.along], ds_expr_const(l->cx, d->s.overlaps ? (int64_t)d->count : 1));
+    const ds_expr *last =
+        ds_expr_sub(l->cx, d->s.extent[d->s.along], ds_expr_const(l->cx, d->s.overlaps ? (int64_t)d->count : 1));
     ds_op *loop = lw_for(l, low, high, step, NULL, 0, NULL);
     for (size_t r = 0; r < d->count; r++) {
         ds_value *at = lw_for_position(loop);
@@ -240,7 +251,8 @@ static void emit_tiles(windows *d, ds_value *low, ds_value *high, ds_value *step
 /* The tiles of one row, or of two; a piece has whole rows, so tiles that overlap are never written at the same time. */
 static void emit_row(windows *d, size_t rows) {
     lowering *l = d->l;
-    ds_value *low = lw_index(l, 0), *high = lw_extent(l, d->s.extent[d->s.along]), *count = lw_index(l, (int64_t)d->count);
+    ds_value *low = lw_index(l, 0), *high = lw_extent(l, d->s.extent[d->s.along]),
+             *count = lw_index(l, (int64_t)d->count);
     d->rows = rows;
     if (d->s.leaves_before > 0 || d->s.leaves_after > 0) {
         int64_t extent = d->s.extent[d->s.along]->value, n = (int64_t)d->count, ends = (extent - 1) / n * n;
@@ -258,7 +270,8 @@ static void emit_row(windows *d, size_t rows) {
 static void emit_rows(windows *d, ds_value *low, ds_value *high, bool whole) {
     lowering *l = d->l;
     if (d->tall > 1) {
-        ds_value *step = lw_index(l, (int64_t)d->tall), *count = lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, high, low), step),
+        ds_value *step = lw_index(l, (int64_t)d->tall),
+                 *count = lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, high, low), step),
                  *end = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, count, step));
         ds_op *loop = lw_for(l, low, end, step, NULL, 0, NULL);
         d->p.at[d->s.along - 1] = lw_for_position(loop);
@@ -314,9 +327,11 @@ static void emit_unit(windows *d, ds_value *rest) {
 /* Pieces of channels, each with all rows. */
 static void emit_channel_pieces(windows *d) {
     lowering *l = d->l;
-    int64_t channels = d->s.extent[WINDOW_CHANNEL]->value, count = window_units(&d->s, &d->choice)->value, chunk = d->choice.channels;
+    int64_t channels = d->s.extent[WINDOW_CHANNEL]->value, count = window_units(&d->s, &d->choice)->value,
+            chunk = d->choice.channels;
     ds_op *pieces;
-    ds_value *piece = lower_parallel(l, ds_expr_const(l->cx, (channels + chunk - 1) / chunk), d->choice.chunk, false, &pieces),
+    ds_value *piece = lower_parallel(l, ds_expr_const(l->cx, (channels + chunk - 1) / chunk), d->choice.chunk, false,
+                                     &pieces),
              *size = lw_index(l, chunk);
     d->low = lw_binary(l, DS_LOOP_mul, piece, size);
     d->high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, d->low, size), lw_index(l, channels));
@@ -345,7 +360,8 @@ void lower_window(lowering *l, ds_op *kernel) {
     lower_parallel_end(l, pieces);
 }
 
-void lower_window_rows(lowering *l, const ds_op *op, const ds_op *epilogue, int index, ds_value *image, ds_value *low, ds_value *high) {
+void lower_window_rows(lowering *l, const ds_op *op, const ds_op *epilogue, int index, ds_value *image, ds_value *low,
+                       ds_value *high) {
     windows d = {.l = l, .p = {.vector = WINDOW_CHANNEL}};
     begin(&d, op, epilogue, index);
     d.p.at[0] = image;

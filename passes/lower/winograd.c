@@ -65,7 +65,9 @@ static ds_value *number(lowering *l, double v) {
 }
 
 /* a * k + b */
-static ds_value *scaled(lowering *l, ds_value *a, double k, ds_value *b) { return lw_multiply_add(l, a, number(l, k), b); }
+static ds_value *scaled(lowering *l, ds_value *a, double k, ds_value *b) {
+    return lw_multiply_add(l, a, number(l, k), b);
+}
 
 static ds_value *add(lowering *l, ds_value *a, ds_value *b) { return lw_binary(l, DS_LOOP_add, a, b); }
 static ds_value *sub(lowering *l, ds_value *a, ds_value *b) { return lw_binary(l, DS_LOOP_sub, a, b); }
@@ -117,7 +119,9 @@ static tile_place place_of(winograd *w, ds_value *t) {
 }
 
 /* Where an image's first element lies. */
-static ds_value *origin_of(winograd *w, ds_value *image) { return plus_number(w->l, times(w->l, image, w->image_step), w->origin); }
+static ds_value *origin_of(winograd *w, ds_value *image) {
+    return plus_number(w->l, times(w->l, image, w->image_step), w->origin);
+}
 
 /* Loops over the channels of one tile. `d` fills the 6x6 vectors at a channel. */
 typedef void read_tile(winograd *w, ds_value *channel, const void *user, ds_value **d);
@@ -144,7 +148,8 @@ static void read_inside(winograd *w, ds_value *channel, const void *user, ds_val
     ds_value *mask = channel_mask(w->l, channel, w->ci, (int64_t)w->l->lanes);
     ds_value *base = plus(w->l, (ds_value *)(uintptr_t)user, channel);
     for (int64_t i = 0; i < w->wide; i++)
-        for (int64_t j = 0; j < w->wide; j++) d[i * w->wide + j] = load_at(w->l, w->x, base, i * w->row_step + j * w->column_step, mask);
+        for (int64_t j = 0; j < w->wide; j++)
+            d[i * w->wide + j] = load_at(w->l, w->x, base, i * w->row_step + j * w->column_step, mask);
 }
 
 /* Where each row and column of a border tile reads, clamped, and whether it lies in the image. */
@@ -172,7 +177,8 @@ static void open_border(winograd *w, ds_value *image, ds_value *const *first, bo
         for (int64_t i = 0; i < w->wide; i++) {
             ds_value *at = plus_number(l, first[dim], i), *last = lw_index(l, w->in[dim] - 1),
                      *clamped = lw_binary(l, DS_LOOP_max, zero, lw_binary(l, DS_LOOP_min, at, last));
-            ds_value *ok = lw_binary(l, DS_LOOP_and, lw_binary(l, DS_LOOP_le, zero, at), lw_binary(l, DS_LOOP_le, at, last));
+            ds_value *ok =
+                lw_binary(l, DS_LOOP_and, lw_binary(l, DS_LOOP_le, zero, at), lw_binary(l, DS_LOOP_le, at, last));
             if (dim) b->column[i] = times(l, clamped, w->column_step), b->column_ok[i] = ok;
             else b->row[i] = plus(l, origin_of(w, image), times(l, clamped, w->row_step)), b->row_ok[i] = ok;
         }
@@ -191,7 +197,8 @@ static void transform_input(winograd *w) {
                                  lw_binary(l, DS_LOOP_le, first[dim], lw_index(l, w->in[dim] - w->wide)));
         inside = inside ? lw_binary(l, DS_LOOP_and, inside, ok) : ok;
     }
-    ds_value *base = plus(l, origin_of(w, at.image), plus(l, times(l, first[0], w->row_step), times(l, first[1], w->column_step)));
+    ds_value *base =
+        plus(l, origin_of(w, at.image), plus(l, times(l, first[0], w->row_step), times(l, first[1], w->column_step)));
     ds_op *whole = lw_when(l, inside);
     transform_tile(w, t, read_inside, base);
     lw_end(l, whole, NULL, 0);
@@ -235,10 +242,12 @@ static void multiply_tile(winograd *w, ds_value *point, ds_value *t, ds_value *q
     ds_op_set_attr(l->m, tile, "window", numbers(l, w->ci));
     ds_op_set_attr(l->m, tile, "lhs", numbers(l, 1));
     ds_op_set_attr(l->m, tile, "rhs", numbers(l, DS_PANEL));
-    if (!ds_schedule_find(l->schedule, DS_OWN, "k", DS_LEVEL_unroll)) ds_op_set_attr(l->m, tile, "unroll", ds_attr_int(l->cx, 1));
+    if (!ds_schedule_find(l->schedule, DS_OWN, "k", DS_LEVEL_unroll))
+        ds_op_set_attr(l->m, tile, "unroll", ds_attr_int(l->cx, 1));
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < w->columns; j++)
-            store_at(l, ds_op_result(tile, r * w->columns + j), w->m, to, (int64_t)r * width_of(w) + (int64_t)(j * l->lanes));
+            store_at(l, ds_op_result(tile, r * w->columns + j), w->m, to,
+                     (int64_t)r * width_of(w) + (int64_t)(j * l->lanes));
 }
 
 static void multiply(winograd *w, ds_value *q) {
@@ -260,30 +269,38 @@ static ds_value *finish_point(winograd *w, lane_point *p, ds_value *sum) {
     for (size_t i = 0; i < w->epilogue->operand_count; i++) {
         ds_value *operand = ds_op_operand(w->epilogue, i);
         const ds_expr *offset = ds_layout_offset(l->cx, operand->type, ds_op_map(w->epilogue, i)->exprs);
-        args[i] = operand == &w->op->results[0] ? result : (lane_value){lw_load(l, lw_buffer(l, operand), offset, p, NULL), NULL};
+        args[i] = operand == &w->op->results[0]
+                      ? result
+                      : (lane_value){lw_load(l, lw_buffer(l, operand), offset, p, NULL), NULL};
     }
     lw_region(l, ds_op_block(w->epilogue, 0), args, w->dims, p, &result);
     return result.v;
 }
 
-/* Point i, j of `step` x `step` points of a tile: where it is in an image of so many rows and columns, and whether, where tiles go past it.
+/* Point i, j of `step` x `step` points of a tile: where it is in an image of so many rows and columns, and whether,
+ * where tiles go past it.
  */
-static ds_value *find_point(winograd *w, const tile_place *at, ds_value *channel, int64_t step, const int64_t *extent, int64_t i, int64_t j,
-                            lane_point *out) {
+static ds_value *find_point(winograd *w, const tile_place *at, ds_value *channel, int64_t step, const int64_t *extent,
+                            int64_t i, int64_t j, lane_point *out) {
     lowering *l = w->l;
     int64_t each = w->side / step;
-    ds_value *row = plus_number(l, times(l, at->row, each), i), *column = plus_number(l, times(l, at->column, each), j), *ok = NULL;
+    ds_value *row = plus_number(l, times(l, at->row, each), i), *column = plus_number(l, times(l, at->column, each), j),
+             *ok = NULL;
     if (extent[0] < (w->tiles[0] - 1) * each + i + 1) ok = lw_binary(l, DS_LOOP_lt, row, lw_index(l, extent[0]));
     if (extent[1] < (w->tiles[1] - 1) * each + j + 1) {
         ds_value *fits = lw_binary(l, DS_LOOP_lt, column, lw_index(l, extent[1]));
         ok = ok ? lw_binary(l, DS_LOOP_and, ok, fits) : fits;
     }
-    *out = (lane_point){.rank = 4, .at = {at->image, channel, row, column}, .vector = 1, .mask = channel_mask(l, channel, w->co, DS_PANEL)};
+    *out = (lane_point){.rank = 4,
+                        .at = {at->image, channel, row, column},
+                        .vector = 1,
+                        .mask = channel_mask(l, channel, w->co, DS_PANEL)};
     return ok;
 }
 
 /* The points of a tile that a window of the pool has, into one. */
-static ds_value *pool_points(winograd *w, const tile_place *at, ds_value *channel, ds_value *const *s, int64_t top, int64_t left) {
+static ds_value *pool_points(winograd *w, const tile_place *at, ds_value *channel, ds_value *const *s, int64_t top,
+                             int64_t left) {
     lowering *l = w->l;
     const ds_attr *init = ds_op_attr(w->pool, "init");
     lane_value acc = {number(l, init ? init->items[0]->number : 0), NULL};
@@ -307,7 +324,8 @@ static void store_tile(winograd *w, const tile_place *at, ds_value *channel, ds_
             lane_point p;
             ds_value *ok = find_point(w, at, channel, w->window, extent, i, j, &p);
             ds_op *when = ok ? lw_when(l, ok) : NULL;
-            ds_value *v = w->pool ? pool_points(w, at, channel, s, i * w->window, j * w->window) : finish_point(w, &p, s[i * w->side + j]);
+            ds_value *v = w->pool ? pool_points(w, at, channel, s, i * w->window, j * w->window)
+                                  : finish_point(w, &p, s[i * w->side + j]);
             lw_store(l, v, w->y, ds_layout_offset(l->cx, type, w->dims), &p);
             if (when) lw_end(l, when, NULL, 0);
         }
@@ -410,11 +428,14 @@ void lower_winograd(lowering *l, ds_op *kernel) {
     lower_bind_alone(l, kernel);
     open_winograd(&w, kernel);
     open_buffers(&w);
-    ds_value *piece = lower_parallel(l, ds_expr_ceildiv(l->cx, w.total, ds_expr_const(l->cx, w.block)), w.choice.chunk, false, &pieces);
+    ds_value *piece = lower_parallel(l, ds_expr_ceildiv(l->cx, w.total, ds_expr_const(l->cx, w.block)), w.choice.chunk,
+                                     false, &pieces);
     w.start = times(l, piece, w.block);
-    w.count = lw_binary(l, DS_LOOP_min, lw_index(l, w.block), lw_binary(l, DS_LOOP_sub, lw_extent(l, w.total), w.start));
+    w.count =
+        lw_binary(l, DS_LOOP_min, lw_index(l, w.block), lw_binary(l, DS_LOOP_sub, lw_extent(l, w.total), w.start));
     transform_input(&w);
-    ds_op *blocks = lw_for(l, lw_index(l, 0), lw_index(l, w.panels * DS_PANEL / width_of(&w)), lw_index(l, 1), NULL, 0, NULL);
+    ds_op *blocks =
+        lw_for(l, lw_index(l, 0), lw_index(l, w.panels * DS_PANEL / width_of(&w)), lw_index(l, 1), NULL, 0, NULL);
     multiply(&w, lw_for_position(blocks));
     transform_result(&w, lw_for_position(blocks));
     lw_end(l, blocks, NULL, 0);

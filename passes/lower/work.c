@@ -1,4 +1,5 @@
-/* What a kernel does, for reports and profiles: its ops, multiply-adds and additions, and the bytes of its operands and results. */
+/* What a kernel does, for reports and profiles: its ops, multiply-adds and additions, and the bytes of its operands and
+ * results. */
 #include <string.h>
 
 #include "passes/lower/lower.h"
@@ -14,7 +15,8 @@ static int64_t region_flops(const ds_op *op) {
     int64_t count = 0;
     for (size_t r = 0; r < op->region_count; r++)
         for (const ds_op *in = ds_op_block(op, r)->first; in; in = in->next)
-            count += in->operand_count && in->kind != DS_GRAPH_yield && in->kind != DS_GRAPH_extract && in->kind != DS_LOOP_cast;
+            count += in->operand_count && in->kind != DS_GRAPH_yield && in->kind != DS_GRAPH_extract &&
+                     in->kind != DS_LOOP_cast;
     return count;
 }
 
@@ -32,7 +34,8 @@ static const ds_expr *turns_of(const ds_op *loop) { return ds_attr_to_expr(ds_op
 static const ds_expr *loop_flops(ds_ir_context *cx, const ds_op *loop) {
     const ds_expr *total = ds_expr_const(cx, 0);
     const ds_block *body = ds_op_block(loop, 0);
-    for (const ds_op *op = body->first; op != body->last; op = op->next) total = ds_expr_add(cx, total, op_flops(cx, op));
+    for (const ds_op *op = body->first; op != body->last; op = op->next)
+        total = ds_expr_add(cx, total, op_flops(cx, op));
     return ds_expr_mul(cx, total, turns_of(loop));
 }
 
@@ -68,7 +71,8 @@ static void describe_op(ds_ir_context *cx, ds_string *text, const ds_op *op, boo
     }
 }
 
-/* "conv 1x64x56x56 channels-last over 64x3x3 + map": ops in order; extents and layout of the first one's result. "30 turns of …" */
+/* "conv 1x64x56x56 channels-last over 64x3x3 + map": ops in order; extents and layout of the first one's result. "30
+ * turns of …" */
 static const ds_attr *describe(ds_ir_context *cx, const ds_op *kernel) {
     ds_string text = {0};
     const ds_op *first = ds_op_block(kernel, 0)->first, *loop = first->kind == DS_GRAPH_loop ? first : NULL;
@@ -112,7 +116,8 @@ void lower_describe(ds_module *m, ds_op *kernel) {
         if (op->kind == DS_GRAPH_loop) bytes = ds_expr_add(cx, bytes, bytes_again(cx, op));
     }
     for (size_t i = 0; i < kernel->operand_count + kernel->result_count; i++) {
-        const ds_type *t = i < kernel->operand_count ? ds_op_operand(kernel, i)->type : kernel->results[i - kernel->operand_count].type;
+        const ds_type *t = i < kernel->operand_count ? ds_op_operand(kernel, i)->type
+                                                     : kernel->results[i - kernel->operand_count].type;
         if (t->kind == DS_TYPE_TENSOR) bytes = ds_expr_add(cx, bytes, value_bytes(cx, t));
     }
     ds_op_set_attr(m, kernel, "what", describe(cx, kernel));
@@ -127,15 +132,20 @@ typedef struct {
 
 static void add_work(void *user, ds_op *op) {
     work_sum *sum = user;
-    if (op->result_count == 0 || op->results[0].type->kind != DS_TYPE_TENSOR || strncmp(ds_op_facts(op->kind)->name, "graph.", 6)) return;
-    if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_reshape || op->kind == DS_GRAPH_join || op->kind == DS_GRAPH_extract) return;
+    if (op->result_count == 0 || op->results[0].type->kind != DS_TYPE_TENSOR ||
+        strncmp(ds_op_facts(op->kind)->name, "graph.", 6))
+        return;
+    if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_reshape || op->kind == DS_GRAPH_join ||
+        op->kind == DS_GRAPH_extract)
+        return;
     if (op->kind == DS_GRAPH_loop) return; /* its body's ops are counted */
     sum->total.ops++;
     const ds_expr *flops = op_flops(sum->cx, op);
     if (!ds_expr_equals(flops, 0)) sum->total.flops += schedule_estimate(flops);
     for (size_t i = 0; i < op->operand_count + op->result_count; i++) {
         const ds_type *t = i < op->operand_count ? ds_op_operand(op, i)->type : op->results[i - op->operand_count].type;
-        if (t->kind == DS_TYPE_TENSOR) sum->total.bytes += schedule_estimate(ds_type_count(sum->cx, t)) * ds_elem_facts(t->elem)->bits / 8;
+        if (t->kind == DS_TYPE_TENSOR)
+            sum->total.bytes += schedule_estimate(ds_type_count(sum->cx, t)) * ds_elem_facts(t->elem)->bits / 8;
     }
 }
 

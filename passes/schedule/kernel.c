@@ -1,4 +1,5 @@
-/* What a kernel may be made of, whoever made it: what no program could compute is found here, so that none has to look. */
+/* What a kernel may be made of, whoever made it: what no program could compute is found here, so that none has to
+ * look. */
 #include "passes/schedule/programs.h"
 
 /* ---- epilogues ---- */
@@ -24,7 +25,8 @@ const ds_op *schedule_epilogue(const ds_op *op) {
 
 bool schedule_yields(const ds_op *kernel, const ds_op *op) {
     const ds_op *yield = ds_op_block(kernel, 0)->last;
-    return op->result_count == 1 && op->next == yield && yield->operand_count == 1 && ds_op_operand(yield, 0) == &op->results[0];
+    return op->result_count == 1 && op->next == yield && yield->operand_count == 1 &&
+           ds_op_operand(yield, 0) == &op->results[0];
 }
 
 /* ---- kernels ---- */
@@ -34,8 +36,10 @@ static const char *type_misfit(const ds_core *core, const ds_type *t) {
     const ds_attr *map = ds_attr_find(t->encoding, "map");
     const ds_expr *extents[SCHEDULE_MOST_DIMS];
     if (t->kind != DS_TYPE_TENSOR) return "a kernel has values that are no tensors";
-    if (t->rank > SCHEDULE_MOST_DIMS || (map && map->count > SCHEDULE_MOST_DIMS)) return "a kernel has tensors of too many dimensions";
-    if (map && map->count && !ds_layout_extents(core->cx, t, extents)) return "a kernel has a tensor in an order that is not known";
+    if (t->rank > SCHEDULE_MOST_DIMS || (map && map->count > SCHEDULE_MOST_DIMS))
+        return "a kernel has tensors of too many dimensions";
+    if (map && map->count && !ds_layout_extents(core->cx, t, extents))
+        return "a kernel has a tensor in an order that is not known";
     return NULL;
 }
 
@@ -79,11 +83,13 @@ const char *schedule_op_misfit(const ds_core *core, const ds_op *kernel) {
     const ds_block *body = ds_op_block(kernel, 0);
     const char *wrong = NULL;
     for (const ds_op *op = body->first; op != body->last && !wrong; op = op->next) {
-        if (!may_stand(kernel, op)) return schedule_refuse(core, "'%s' cannot stand in a kernel", ds_op_facts(op->kind)->name);
+        if (!may_stand(kernel, op))
+            return schedule_refuse(core, "'%s' cannot stand in a kernel", ds_op_facts(op->kind)->name);
         wrong = op_misfit(core, op);
         if (op->kind != DS_GRAPH_loop) continue;
         const ds_block *turn = ds_op_block(op, 0);
-        for (const ds_op *inner = turn->first; inner != turn->last && !wrong; inner = inner->next) wrong = op_misfit(core, inner);
+        for (const ds_op *inner = turn->first; inner != turn->last && !wrong; inner = inner->next)
+            wrong = op_misfit(core, inner);
     }
     return wrong;
 }

@@ -1,6 +1,6 @@
-/* Schedules that differ from a given one by one choice: what a search goes to next. Each step of a level is made larger or smaller, with
- * the other levels of its axis kept whole; levels are left out, added and exchanged. Whatever the kernel's program refuses is dropped, so
- * nothing is known here about any of them.
+/* Schedules that differ from a given one by one choice: what a search goes to next. Each step of a level is made larger
+ * or smaller, with the other levels of its axis kept whole; levels are left out, added and exchanged. Whatever the
+ * kernel's program refuses is dropped, so nothing is known here about any of them.
  */
 #include <string.h>
 
@@ -38,7 +38,8 @@ static bool offer_tails(search *s, const ds_schedule *made, const bool *changed,
     while (at < arrlenu(made->levels) && !changed[at]) at++;
     ds_schedule next = copy_of(made);
     if (at == arrlenu(made->levels)) return offer(s, &next);
-    size_t count = next.levels[at].kind == DS_LEVEL_tile || next.levels[at].kind == DS_LEVEL_lane ? DS_COUNT(others) : 2;
+    size_t count =
+        next.levels[at].kind == DS_LEVEL_tile || next.levels[at].kind == DS_LEVEL_lane ? DS_COUNT(others) : 2;
     bool good = offer_tails(s, &next, changed, at + 1);
     for (size_t i = 0; !good && i < count; i++) {
         if (others[i] == made->levels[at].tail) continue;
@@ -59,7 +60,8 @@ static void change_step(search *s, size_t at, int64_t step) {
     changed[at] = true;
     for (size_t i = 0; i < arrlenu(made.levels); i++) {
         ds_level *other = &made.levels[i];
-        bool around = i < at && other->op == DS_OWN && l->op == DS_OWN && !strcmp(other->axis, l->axis) && other->step % l->step == 0;
+        bool around = i < at && other->op == DS_OWN && l->op == DS_OWN && !strcmp(other->axis, l->axis) &&
+                      other->step % l->step == 0;
         if (!around) continue;
         int64_t turns = (other->step + step / 2) / step;
         other->step = (turns < 1 ? 1 : turns) * step;
@@ -72,12 +74,14 @@ static void change_step(search *s, size_t at, int64_t step) {
 /* The step of the next level of the same axis inside, of which this one's is a multiple. */
 static int64_t unit_of(const ds_schedule *s, size_t at) {
     for (size_t i = at + 1; i < arrlenu(s->levels); i++)
-        if (s->levels[i].op == s->levels[at].op && !strcmp(s->levels[i].axis, s->levels[at].axis)) return s->levels[i].step;
+        if (s->levels[i].op == s->levels[at].op && !strcmp(s->levels[i].axis, s->levels[at].axis))
+            return s->levels[i].step;
     return 1;
 }
 
 static void change_tile(search *s, size_t at) {
-    int64_t step = s->from->levels[at].step, unit = step % DS_PANEL == 0 && !strcmp(s->from->levels[at].axis, "n") ? DS_PANEL : 1;
+    int64_t step = s->from->levels[at].step,
+            unit = step % DS_PANEL == 0 && !strcmp(s->from->levels[at].axis, "n") ? DS_PANEL : 1;
     for (int64_t by = 1; by <= 2; by++) {
         change_step(s, at, step + by * unit);
         change_step(s, at, step - by * unit);

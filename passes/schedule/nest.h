@@ -1,5 +1,6 @@
-/* The iteration space of a map, a reduction or a copy, and what a schedule says of its loops. Used alone (program `points`) and for the ops
- * of kernels of several (rows, blocks, turns), whose first dims are walked by the kernel's own loops. */
+/* The iteration space of a map, a reduction or a copy, and what a schedule says of its loops. Used alone (program
+ * `points`) and for the ops of kernels of several (rows, blocks, turns), whose first dims are walked by the kernel's
+ * own loops. */
 #ifndef DS_SCHEDULE_NEST_H
 #define DS_SCHEDULE_NEST_H
 
@@ -23,11 +24,12 @@ enum {
     NEST_COLUMNS = 16 /* or columns, which fill a line */
 };
 
-/* Opens and arranges the space of an op: a map, a reduction, an encode, or a product that is computed as a reduction. The first `shared`
- * dims stay as they are. */
+/* Opens and arranges the space of an op: a map, a reduction, an encode, or a product that is computed as a reduction.
+ * The first `shared` dims stay as they are. */
 void nest_open(const ds_core *core, nest *n, const ds_op *op, size_t shared);
 /* The space that copies one input of a concat to its place. */
-void nest_open_part(const ds_core *core, nest *n, const ds_type *from, const ds_type *to, size_t axis, const ds_expr *start);
+void nest_open_part(const ds_core *core, nest *n, const ds_type *from, const ds_type *to, size_t axis,
+                    const ds_expr *start);
 /* Dim `across` becomes the last kept one. */
 void nest_move_last(const ds_core *core, nest *n, size_t across);
 /* Do the lanes, walking `dim`, touch consecutive elements in this access, or (known at run time) all the same one? */
@@ -45,8 +47,9 @@ typedef enum {
 } nest_pieces;
 
 typedef struct {
-    size_t lane;    /* the dim that lanes walk: the last kept one or the last reduced one; SIZE_MAX: none */
-    size_t across;  /* a kept dim that is walked inside the lanes' loop, as an operand is contiguous along it; SIZE_MAX: none */
+    size_t lane; /* the dim that lanes walk: the last kept one or the last reduced one; SIZE_MAX: none */
+    /* A kept dim that is walked inside the lanes' loop, as an operand is contiguous along it; SIZE_MAX: none. */
+    size_t across;
     int64_t chains; /* sums side by side */
     nest_pieces pieces;
     size_t end;    /* by dims: those before this one, but the one across */
@@ -56,8 +59,8 @@ typedef struct {
 /* How an op's loops are walked; with pieces where `shared` is 0 and the op is alone. */
 nest_choice nest_choose(const ds_core *core, const nest *n, const ds_op *op, size_t shared, bool alone);
 void nest_add_levels(const ds_core *core, const nest *n, const nest_choice *c, int op, ds_schedule *s);
-const char *nest_read(const ds_core *core, const nest *n, const ds_op *op, size_t shared, bool alone, const ds_schedule *s, int index,
-                      nest_choice *out); /* what is wrong, or NULL */
+const char *nest_read(const ds_core *core, const nest *n, const ds_op *op, size_t shared, bool alone,
+                      const ds_schedule *s, int index, nest_choice *out); /* what is wrong, or NULL */
 
 int64_t concat_piece(const ds_schedule *s); /* scalar copies of a piece of a concat, about */
 

@@ -1,5 +1,5 @@
-/* The iteration spaces of maps, reductions and copies: dims are put into the result's memory order and collapsed where all accesses allow
- * it. */
+/* The iteration spaces of maps, reductions and copies: dims are put into the result's memory order and collapsed where
+ * all accesses allow it. */
 #include "passes/schedule/nest.h"
 
 #include <string.h>
@@ -37,19 +37,22 @@ static void nest_remove(const ds_core *core, nest *n, size_t dim, const ds_expr 
     if (dim < n->kept) n->kept--;
 }
 
-/* Dims `dim` and `dim + 1` walk memory as one in every access: coefficient(dim) = coefficient(dim + 1) * extent(dim + 1). */
+/* Dims `dim` and `dim + 1` walk memory as one in every access: coefficient(dim) = coefficient(dim + 1) * extent(dim +
+ * 1). */
 static bool nest_can_collapse(const ds_core *core, const nest *n, size_t dim) {
     if (n->pinned[dim] || n->pinned[dim + 1] || (dim < n->kept) != (dim + 1 < n->kept)) return false;
     for (size_t i = 0; i < n->accesses; i++) {
         const ds_expr *outer, *inner, *rest;
-        if (!ds_expr_linear(core->cx, n->offset[i], dim, &outer, &rest) || !ds_expr_linear(core->cx, n->offset[i], dim + 1, &inner, &rest))
+        if (!ds_expr_linear(core->cx, n->offset[i], dim, &outer, &rest) ||
+            !ds_expr_linear(core->cx, n->offset[i], dim + 1, &inner, &rest))
             return false;
         if (outer->has_dim || inner->has_dim || outer != ds_expr_mul(core->cx, inner, n->extent[dim + 1])) return false;
     }
     return true;
 }
 
-/* dim * extent(dim+1) + dim+1 becomes the new dim. Pinned dims are never collapsed, so old positions of these two are not needed. */
+/* dim * extent(dim+1) + dim+1 becomes the new dim. Pinned dims are never collapsed, so old positions of these two are
+ * not needed. */
 static void nest_collapse(const ds_core *core, nest *n, size_t dim) {
     const ds_expr *to[SCHEDULE_MOST_DIMS], *zero = ds_expr_const(core->cx, 0),
                                            *extent = ds_expr_mul(core->cx, n->extent[dim], n->extent[dim + 1]);
@@ -87,7 +90,8 @@ static void pin_positions(nest *n, const ds_block *block) {
 
 bool nest_has_pad(const ds_op *op, size_t i) {
     const ds_attr *pads = ds_op_attr(op, "pads"), *padding = ds_op_attr(op, "padding");
-    return (pads && pads->items[i]->kind != DS_ATTR_UNIT) || (op->kind == DS_GRAPH_conv && i == 0 && padding && padding->count);
+    return (pads && pads->items[i]->kind != DS_ATTR_UNIT) ||
+           (op->kind == DS_GRAPH_conv && i == 0 && padding && padding->count);
 }
 
 bool nest_needs_check(const ds_expr *e, const ds_type *type, size_t k, const ds_expr *const *extents) {
@@ -107,12 +111,14 @@ static void open_op(const ds_core *core, nest *n, const ds_op *op, const ds_expr
         n->offset[n->accesses++] = ds_layout_offset(core->cx, ds_op_operand(op, i)->type, map->exprs);
         if (nest_has_pad(op, i))
             for (size_t k = 0; k < map->count; k++)
-                if (nest_needs_check(map->exprs[k], ds_op_operand(op, i)->type, k, n->extent)) pin_mentioned(n, map->exprs[k]);
+                if (nest_needs_check(map->exprs[k], ds_op_operand(op, i)->type, k, n->extent))
+                    pin_mentioned(n, map->exprs[k]);
     }
     for (size_t r = 0; r < op->result_count; r++) {
         const ds_type *type = op->results[r].type;
         const ds_expr *where[SCHEDULE_MOST_DIMS];
-        for (size_t i = 0; i < type->rank; i++) where[i] = ds_expr_equals(type->dims[i], 1) ? ds_expr_const(core->cx, 0) : n->old[i];
+        for (size_t i = 0; i < type->rank; i++)
+            where[i] = ds_expr_equals(type->dims[i], 1) ? ds_expr_const(core->cx, 0) : n->old[i];
         n->offset[n->accesses++] = ds_layout_offset(core->cx, type, where);
     }
     for (size_t r = 0; r < op->region_count; r++) pin_positions(n, ds_op_block(op, r));
@@ -188,7 +194,8 @@ void nest_move_last(const ds_core *core, nest *n, size_t across) {
     nest_reorder(core, n, order);
 }
 
-void nest_open_part(const ds_core *core, nest *n, const ds_type *from, const ds_type *to, size_t axis, const ds_expr *start) {
+void nest_open_part(const ds_core *core, nest *n, const ds_type *from, const ds_type *to, size_t axis,
+                    const ds_expr *start) {
     const ds_expr *where[SCHEDULE_MOST_DIMS];
     size_t order[SCHEDULE_MOST_DIMS];
     *n = (nest){.rank = to->rank, .kept = to->rank, .old_rank = to->rank, .accesses = 2};
@@ -218,6 +225,7 @@ bool nest_is_spread(const ds_core *core, const nest *n, size_t dim, size_t acces
 
 double nest_region_work(const ds_block *block) {
     double work = 1;
-    for (const ds_op *op = block->first; op; op = op->next) work += op->kind >= DS_LOOP_exp && op->kind <= DS_LOOP_gelu ? 10 : 1;
+    for (const ds_op *op = block->first; op; op = op->next)
+        work += op->kind >= DS_LOOP_exp && op->kind <= DS_LOOP_gelu ? 10 : 1;
     return work;
 }

@@ -1,11 +1,13 @@
-/* points: one op, in loops over its result. What is proposed, and what can be obeyed; also of the ops of kernels that share loops.
+/* points: one op, in loops over its result. What is proposed, and what can be obeyed; also of the ops of kernels that
+ * share loops.
  *
- *   {program = "points", levels = [d1 grid 12, d2 lane 8]}                  pieces are points of the dims up to d1, taken as one
- *   {program = "points", levels = [d0 grid 8192, d0 lane 8]}                one dim: pieces are ranges of it
- *   {program = "points", levels = [d0 grid 64, d1 lane 8, d0 serial 1]}     an operand is contiguous along d0, the result along d1
- *   {program = "points", levels = [d0 grid 4, k0 lane 8, k0 unroll 4]}      a reduction by lanes along what is reduced, in four sums
+ *   {program = "points", levels = [d1 grid 12, d2 lane 8]}               pieces: points of d0 and d1, as one dim
+ *   {program = "points", levels = [d0 grid 8192, d0 lane 8]}             one dim: pieces are ranges of it
+ *   {program = "points", levels = [d0 grid 64, d1 lane 8, d0 serial 1]}  an operand runs along d0, the result along d1
+ *   {program = "points", levels = [d0 grid 4, k0 lane 8, k0 unroll 4]}   lanes go along what is reduced, in four sums
  *
- * Without a lane level points are computed one by one. A concat has one level, `copies grid`: how many copies a piece is.
+ * Without a lane level points are computed one by one. A concat has one level, `copies grid`: how many copies a piece
+ * is.
  */
 #include "passes/schedule/nest.h"
 
@@ -13,7 +15,9 @@
 
 enum { FEW_PIECES = 16, LONG_ENOUGH = 4 /* a dim across */, MOST_SUMS = 16 };
 
-static bool reduces(const ds_op *op) { return op->kind == DS_GRAPH_reduce || op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv; }
+static bool reduces(const ds_op *op) {
+    return op->kind == DS_GRAPH_reduce || op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv;
+}
 
 /* ---- which dim the lanes walk ---- */
 
@@ -33,7 +37,8 @@ static bool prefers_reduced(const ds_core *core, const nest *n, const ds_op *op,
     return !kept_works || over > kept;
 }
 
-/* The dim along which an operand is contiguous, where the lanes' dim (the last) reads it far apart; SIZE_MAX when there is none. */
+/* The dim along which an operand is contiguous, where the lanes' dim (the last) reads it far apart; SIZE_MAX when there
+ * is none. */
 static size_t transposed_dim(const ds_core *core, const nest *n, const ds_op *op) {
     for (size_t i = 0; n->rank > 1 && i < op->operand_count; i++) {
         if (!nest_is_spread(core, n, n->rank - 1, i)) continue;
@@ -66,8 +71,8 @@ static double work_of(const ds_op *op) {
 /* The dim of the space in the order in which its loops are: the one across comes last. */
 static size_t nth_dim(const nest_choice *c, size_t i) { return i < c->across ? i : i + 1; }
 
-/* Points of the first dims, taken as one until there are enough; of a transposed map's columns where those dims are short; of whole
- * vectors where there is one dim. */
+/* Points of the first dims, taken as one until there are enough; of a transposed map's columns where those dims are
+ * short; of whole vectors where there is one dim. */
 static void choose_pieces(const ds_core *core, const nest *n, const ds_op *op, nest_choice *c) {
     size_t end = n->kept - (c->across != SIZE_MAX), whole = end - (c->lane < n->kept && end > 0), dim = 0;
     const ds_expr *total = ds_expr_const(core->cx, 1);
@@ -116,7 +121,9 @@ static const char *axis_of(const ds_core *core, const nest *n, size_t dim) {
 
 static void add_pieces(const ds_core *core, const nest *n, const nest_choice *c, ds_schedule *s) {
     if (c->pieces == NEST_BY_DIMS && c->end == 0) return; /* one point */
-    size_t dim = c->pieces == NEST_BY_LANES ? c->lane : c->pieces == NEST_BY_COLUMNS ? c->across : nth_dim(c, c->end - 1);
+    size_t dim = c->pieces == NEST_BY_LANES     ? c->lane
+                 : c->pieces == NEST_BY_COLUMNS ? c->across
+                                                : nth_dim(c, c->end - 1);
     ds_schedule_add(s, DS_OWN, axis_of(core, n, dim), DS_LEVEL_grid, c->chunk, DS_TAIL_guard);
 }
 
@@ -138,12 +145,13 @@ static const ds_level *level_of(const ds_schedule *s, int op, ds_level_kind kind
 
 /* The dim of the space that an axis names; SIZE_MAX: none. */
 static size_t dim_of(const nest *n, const char *axis) {
-    size_t kept = schedule_axis_number(axis, 'd', n->kept), reduced = schedule_axis_number(axis, 'k', n->rank - n->kept);
+    size_t kept = schedule_axis_number(axis, 'd', n->kept),
+           reduced = schedule_axis_number(axis, 'k', n->rank - n->kept);
     return kept != SIZE_MAX ? kept : reduced != SIZE_MAX ? n->kept + reduced : SIZE_MAX;
 }
 
-static const char *read_lanes(const ds_core *core, const nest *n, const ds_op *op, size_t shared, const ds_schedule *s, int index,
-                              nest_choice *out) {
+static const char *read_lanes(const ds_core *core, const nest *n, const ds_op *op, size_t shared, const ds_schedule *s,
+                              int index, nest_choice *out) {
     const ds_level *lane = level_of(s, index, DS_LEVEL_lane), *chains = level_of(s, index, DS_LEVEL_unroll);
     if (chains) out->chains = chains->step;
     if (!lane) return chains ? "sums side by side need lanes" : NULL;
@@ -154,7 +162,8 @@ static const char *read_lanes(const ds_core *core, const nest *n, const ds_op *o
     if (!reduced && !can_walk_kept(core, n, op, shared)) return "the result does not follow the lanes in memory";
     if (!chains) return NULL;
     if (!reduced) return "sums side by side need lanes along what is reduced";
-    if (chains->step > NEST_CHAINS || (chains->step & (chains->step - 1)) || (size_t)chains->step * op->result_count > MOST_SUMS)
+    if (chains->step > NEST_CHAINS || (chains->step & (chains->step - 1)) ||
+        (size_t)chains->step * op->result_count > MOST_SUMS)
         return schedule_refuse(core, "%d sums side by side at most, a power of two", NEST_CHAINS);
     return NULL;
 }
@@ -184,8 +193,8 @@ static const char *read_pieces(const ds_core *core, const nest *n, const ds_sche
     return NULL;
 }
 
-const char *nest_read(const ds_core *core, const nest *n, const ds_op *op, size_t shared, bool alone, const ds_schedule *s, int index,
-                      nest_choice *out) {
+const char *nest_read(const ds_core *core, const nest *n, const ds_op *op, size_t shared, bool alone,
+                      const ds_schedule *s, int index, nest_choice *out) {
     *out = (nest_choice){.lane = SIZE_MAX, .across = SIZE_MAX, .chains = 1, .chunk = 1};
     const char *wrong = read_lanes(core, n, op, shared, s, index, out);
     if (!wrong && alone) wrong = read_across(n, op, s, index, out);
@@ -224,7 +233,8 @@ void propose_points(const ds_core *core, const ds_op *kernel, ds_schedule **out)
     nest n;
     if (!op || op->kind == DS_GRAPH_winograd || op->kind == DS_GRAPH_loop) return;
     if (op->kind == DS_GRAPH_index || op->kind == DS_GRAPH_concat) {
-        ds_schedule s = op->kind == DS_GRAPH_concat ? make_copies(SCHEDULE_PIECE_WORK) : (ds_schedule){.program = "points"};
+        ds_schedule s =
+            op->kind == DS_GRAPH_concat ? make_copies(SCHEDULE_PIECE_WORK) : (ds_schedule){.program = "points"};
         arrput(*out, s);
         return;
     }
@@ -237,7 +247,8 @@ const char *check_points(const ds_core *core, const ds_op *kernel, const ds_sche
     const ds_op *op = only_op(kernel);
     nest n;
     nest_choice c;
-    if (!op || op->kind == DS_GRAPH_winograd || op->kind == DS_GRAPH_loop) return "the kernel is not one op over its points";
+    if (!op || op->kind == DS_GRAPH_winograd || op->kind == DS_GRAPH_loop)
+        return "the kernel is not one op over its points";
     ds_schedule same = {.program = "points"};
     if (op->kind == DS_GRAPH_index) return schedule_compare(core, s, &same);
     if (op->kind == DS_GRAPH_concat) {

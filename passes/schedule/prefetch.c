@@ -1,4 +1,5 @@
-/* What a kernel should fetch for those that come next: the one thing about a kernel's schedule that depends on its neighbours. */
+/* What a kernel should fetch for those that come next: the one thing about a kernel's schedule that depends on its
+ * neighbours. */
 #include "passes/schedule/tile.h"
 
 /* The weights of a contraction: the argument of main that a kernel's first op takes as its right-hand side, or NULL. */
@@ -6,7 +7,8 @@ static const ds_value *weights_of(const ds_op *kernel) {
     const ds_block *body = ds_op_block(kernel, 0);
     if (body->first->kind != DS_GRAPH_matmul && body->first->kind != DS_GRAPH_conv) return NULL;
     for (size_t i = 0; i < body->arg_count; i++)
-        if (body->args[i] == ds_op_operand(body->first, 1) && !ds_op_operand(kernel, i)->op) return ds_op_operand(kernel, i);
+        if (body->args[i] == ds_op_operand(body->first, 1) && !ds_op_operand(kernel, i)->op)
+            return ds_op_operand(kernel, i);
     return NULL;
 }
 
@@ -21,8 +23,9 @@ static bool fetches_its_own(ds_ir_context *cx, const ds_op *kernel, const ds_val
 
 enum { FIRST_COLUMNS = 1 << 16 };
 
-/* Weights lie in the order of their first use. How many bytes of those behind this kernel's should be in the cache when it is through: all
- * up to the next contraction of many rows, which fetches its own but for the first columns. At most three quarters of the L2 cache. */
+/* Weights lie in the order of their first use. How many bytes of those behind this kernel's should be in the cache when
+ * it is through: all up to the next contraction of many rows, which fetches its own but for the first columns. At most
+ * three quarters of the L2 cache. */
 int64_t schedule_weights_behind(const ds_core *core, const ds_op *kernel) {
     const ds_value *own = weights_of(kernel);
     const ds_block *body = kernel->block;

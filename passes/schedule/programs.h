@@ -28,8 +28,8 @@ typedef void ds_program_propose(const ds_core *core, const ds_op *kernel, ds_sch
 /* NULL when lowering can obey; else one sentence in the context's arena. */
 typedef const char *ds_program_check(const ds_core *core, const ds_op *kernel, const ds_schedule *s);
 
-#define PROGRAM(name, doc)                                                                                                                 \
-    ds_program_propose propose_##name;                                                                                                     \
+#define PROGRAM(name, doc)                                                                                             \
+    ds_program_propose propose_##name;                                                                                 \
     ds_program_check check_##name;
 #include "passes/schedule/programs.def"
 #undef PROGRAM
@@ -37,26 +37,31 @@ typedef const char *ds_program_check(const ds_core *core, const ds_op *kernel, c
 /* ---- what they share ---- */
 
 double schedule_estimate(const ds_expr *e); /* of an extent: its value with a guess for symbols, at least 1 */
-/* Iterations of a piece, a multiple of `multiple`, where one is about `work` scalar operations: a piece takes a microsecond or more. */
+/* Iterations of a piece, a multiple of `multiple`, where one is about `work` scalar operations: a piece takes a
+ * microsecond or more. */
 int64_t schedule_chunk(const ds_expr *extent, double work, int64_t multiple);
-int64_t schedule_chunk_of(const ds_expr *extent, double work, int64_t multiple, double piece); /* a piece does at least so much */
-ds_tail schedule_tail(const ds_expr *extent, int64_t step, ds_tail otherwise); /* exact where the step divides a known extent */
-const char *schedule_axis(const ds_core *core, char letter, size_t number);    /* "d0" */
+int64_t schedule_chunk_of(const ds_expr *extent, double work, int64_t multiple,
+                          double piece); /* a piece does at least so much */
+ds_tail schedule_tail(const ds_expr *extent, int64_t step,
+                      ds_tail otherwise); /* exact where the step divides a known extent */
+const char *schedule_axis(const ds_core *core, char letter, size_t number); /* "d0" */
 /* The number behind the letter; SIZE_MAX when the axis is no such letter and a number below `end`. */
 size_t schedule_axis_number(const char *axis, char letter, size_t end);
 /* Does the map finish this value: it alone reads it, at its own points, and has a result like it? */
 bool schedule_is_epilogue(const ds_value *v, const ds_op *map);
-bool schedule_computes(const ds_op *op);                    /* may be an op of a kernel (a loop may, too, alone) */
-const ds_op *schedule_epilogue(const ds_op *op);            /* the op behind this one, where that finishes its result; or NULL */
+bool schedule_computes(const ds_op *op);         /* may be an op of a kernel (a loop may, too, alone) */
+const ds_op *schedule_epilogue(const ds_op *op); /* the op behind this one, where that finishes its result; or NULL */
 bool schedule_yields(const ds_op *kernel, const ds_op *op); /* the last op's one result, and nothing else */
-/* Why no program computes a kernel of these ops; or (schedule_misfit) of what it gives: then it may be taken apart. NULL: no reason. */
+/* Why no program computes a kernel of these ops; or (schedule_misfit) of what it gives: then it may be taken apart.
+ * NULL: no reason. */
 const char *schedule_op_misfit(const ds_core *core, const ds_op *kernel);
 const char *schedule_misfit(const ds_core *core, const ds_op *kernel);
 size_t schedule_op_count(const ds_op *kernel); /* without the yield */
 const ds_op *schedule_op(const ds_op *kernel, size_t index);
 /* What `given` says that `same`, made of the choices read from it, does not; NULL when they are one. Frees `same`. */
 const char *schedule_compare(const ds_core *core, const ds_schedule *given, ds_schedule *same);
-void schedule_offer(ds_schedule s, const char *wrong, ds_schedule **out); /* appends it, or frees it where something is wrong */
+void schedule_offer(ds_schedule s, const char *wrong,
+                    ds_schedule **out); /* appends it, or frees it where something is wrong */
 const char *schedule_refuse(const ds_core *core, const char *format, ...) DS_PRINTF(2, 3);
 
 #endif

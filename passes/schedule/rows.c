@@ -1,11 +1,12 @@
 /* rows, blocks and turns: what is proposed, and what can be obeyed.
  *
- *   {program = "rows", levels = [d1 grid 4, op 0: k0 lane 8, op 1: d2 lane 8, …], place = [{op = 0, level = 0, space = "scratch"}, …]}
+ *   {program = "rows", levels = [d1 grid 4, op 0: k0 lane 8, op 1: d2 lane 8, …],
+ *    place = [{op = 0, level = 0, space = "scratch"}, …]}
  *   {program = "blocks", levels = [d2 grid 48, op 0: m tile 6, n tile 16, k unroll 4, op 1: …], place = […]}
  *   {program = "turns", levels = [d0 grid 1, turn serial 1, op 0: …], place = […]}
  *
- * The grid's axis is the last dim that all ops share. What flows between them has room for one row, or a block of rows; a row may lie in
- * the result's place, and a product's sums stay in registers where a map finishes them.
+ * The grid's axis is the last dim that all ops share. What flows between them has room for one row, or a block of rows;
+ * a row may lie in the result's place, and a product's sums stay in registers where a map finishes them.
  */
 #include "passes/schedule/rows.h"
 
@@ -52,7 +53,8 @@ bool rows_is_plain(const ds_op *op) {
 bool rows_is_product(ds_ir_context *cx, const ds_op *op, size_t *out_rows) {
     ds_contraction c;
     const ds_type *t = op->results[0].type;
-    if (op->kind != DS_GRAPH_matmul || t->elem != DS_f32 || t->encoding || !ds_type_is_static(t) || t->rank < 2) return false;
+    if (op->kind != DS_GRAPH_matmul || t->elem != DS_f32 || t->encoding || !ds_type_is_static(t) || t->rank < 2)
+        return false;
     if (!ds_contraction_of(cx, op, &c) || c.over_count != 1 || c.role[t->rank - 1] != DS_DIM_N) return false;
     for (size_t i = 0; i + 2 < t->rank; i++)
         if (c.role[i] != DS_DIM_BATCH && c.role[i] != DS_DIM_M && !ds_expr_equals(t->dims[i], 1)) return false;
@@ -74,7 +76,8 @@ static bool shares_rows(const ds_op *kernel, size_t shared) {
     for (const ds_op *op = body->first; op != body->last; op = op->next) {
         if (!op->result_count || (op->kind != DS_GRAPH_matmul && !rows_is_plain(op))) return false;
         for (size_t r = 0; r < op->result_count; r++)
-            if (!rows_same(first, op->results[r].type, shared) || op->results[r].type->rank > SCHEDULE_MOST_DIMS) return false;
+            if (!rows_same(first, op->results[r].type, shared) || op->results[r].type->rank > SCHEDULE_MOST_DIMS)
+                return false;
         for (size_t i = 0; i < op->operand_count; i++) {
             const ds_value *v = ds_op_operand(op, i);
             if (v->op && v->op->block == body && !rows_read(ds_op_map(op, i), v->type, shared)) return false;
@@ -88,7 +91,8 @@ static bool shares_rows(const ds_op *kernel, size_t shared) {
 size_t rows_shared(const ds_schedule *s) {
     bool shares = !strcmp(s->program, "rows") || !strcmp(s->program, "blocks");
     for (size_t i = 0; shares && i < arrlenu(s->levels); i++)
-        if (s->levels[i].kind == DS_LEVEL_grid) return schedule_axis_number(s->levels[i].axis, 'd', SCHEDULE_MOST_DIMS) + 1;
+        if (s->levels[i].kind == DS_LEVEL_grid)
+            return schedule_axis_number(s->levels[i].axis, 'd', SCHEDULE_MOST_DIMS) + 1;
     return 0;
 }
 
@@ -106,8 +110,9 @@ static bool reads_own_points(const ds_op *op, const ds_type *type) {
     return true;
 }
 
-/* A row that the last map reads at its own points needs no room of its own: it may lie in the result's, whose lines then come to the cache
- * while there is much to compute. Nothing like the result is read after it but itself, as the result may lie over an operand. */
+/* A row that the last map reads at its own points needs no room of its own: it may lie in the result's, whose lines
+ * then come to the cache while there is much to compute. Nothing like the result is read after it but itself, as the
+ * result may lie over an operand. */
 static const ds_value *row_for_result(const ds_op *kernel) {
     const ds_block *body = ds_op_block(kernel, 0);
     const ds_op *yield = body->last, *last = yield->prev;
@@ -189,7 +194,9 @@ static void make_places(rows_maker *w, const ds_value *in_result) {
         for (size_t r = 0; r < op->result_count; r++) {
             const ds_value *v = &op->results[r];
             if (rows_is_result(w->kernel, v)) continue;
-            ds_space space = v == in_result ? DS_SPACE_result : w->block && has_epilogue(op) ? DS_SPACE_registers : DS_SPACE_scratch;
+            ds_space space = v == in_result                 ? DS_SPACE_result
+                             : w->block && has_epilogue(op) ? DS_SPACE_registers
+                                                            : DS_SPACE_scratch;
             if (r == 0 || !rows_place(&w->made, index)) ds_schedule_place(&w->made, index, 0, space, 0);
         }
 }
@@ -272,7 +279,10 @@ const char *check_rows(const ds_core *core, const ds_op *kernel, const ds_schedu
 
 /* ---- blocks ---- */
 
-enum { ROW_UNIT = 24, BLOCKS = 16 }; /* rows come in multiples that any tile divides; blocks wanted, where rows are many */
+enum {
+    ROW_UNIT = 24,
+    BLOCKS = 16
+}; /* rows come in multiples that any tile divides; blocks wanted, where rows are many */
 
 /* How many rows of the first product's result are at work at a time: they fit a quarter of the L2 cache. */
 static int64_t choose_block(const ds_core *core, const ds_type *t) {
@@ -289,7 +299,8 @@ static int64_t choose_block(const ds_core *core, const ds_type *t) {
 static size_t rows_of_blocks(const ds_core *core, const ds_op *kernel) {
     const ds_block *body = ds_op_block(kernel, 0);
     size_t rows, own, products = 0;
-    if (!rows_is_product(core->cx, body->first, &rows) || body->last->operand_count != 1 || !shares_rows(kernel, rows)) return 0;
+    if (!rows_is_product(core->cx, body->first, &rows) || body->last->operand_count != 1 || !shares_rows(kernel, rows))
+        return 0;
     for (const ds_op *op = body->first; op != body->last; op = op->next) {
         if (op->result_count != 1) return 0; /* blocks of one value an op are shifted to their places */
         if (op->kind != DS_GRAPH_matmul) continue;
@@ -302,7 +313,8 @@ static size_t rows_of_blocks(const ds_core *core, const ds_op *kernel) {
 
 static ds_schedule make_blocks(rows_maker *w) {
     w->made = (ds_schedule){.program = "blocks"};
-    ds_schedule_add(&w->made, DS_OWN, schedule_axis(w->core, 'd', w->shared - 1), DS_LEVEL_grid, w->block, DS_TAIL_guard);
+    ds_schedule_add(&w->made, DS_OWN, schedule_axis(w->core, 'd', w->shared - 1), DS_LEVEL_grid, w->block,
+                    DS_TAIL_guard);
     make_levels(w, ds_op_block(w->kernel, 0));
     make_places(w, NULL);
     return w->made;
@@ -322,7 +334,8 @@ void propose_blocks(const ds_core *core, const ds_op *kernel, ds_schedule **out)
     int64_t best = choose_block(core, type);
     propose_block(&w, best, out);
     for (size_t i = 0; core->exhausts && i < DS_COUNT(others); i++)
-        if (others[i] != best && others[i] < type->dims[w.shared - 1]->value + ROW_UNIT) propose_block(&w, others[i], out);
+        if (others[i] != best && others[i] < type->dims[w.shared - 1]->value + ROW_UNIT)
+            propose_block(&w, others[i], out);
 }
 
 const char *check_blocks(const ds_core *core, const ds_op *kernel, const ds_schedule *s) {
@@ -350,7 +363,8 @@ static bool keeps_first_dim(const ds_block *body, const ds_op *op, const ds_expr
     for (size_t i = 0; i < op->operand_count; i++) {
         const ds_value *v = ds_op_operand(op, i);
         bool inside = v->op ? v->op->block == body : v->block == body;
-        if (inside && (v->type->rank < 2 || v->type->dims[0] != first || !rows_read(ds_op_map(op, i), v->type, 1))) return false;
+        if (inside && (v->type->rank < 2 || v->type->dims[0] != first || !rows_read(ds_op_map(op, i), v->type, 1)))
+            return false;
     }
     return true;
 }
@@ -360,7 +374,9 @@ enum { MOST_TURN_OPS = 80 }; /* each has three levels at most */
 bool rows_are_turns(const ds_op *loop) {
     const ds_block *body = ds_op_block(loop, 0);
     size_t count = 0;
-    if (loop->kind != DS_GRAPH_loop || !loop->operand_count || ds_op_attr(loop, "conditional") || ds_op_attr(loop, "symbols")) return false;
+    if (loop->kind != DS_GRAPH_loop || !loop->operand_count || ds_op_attr(loop, "conditional") ||
+        ds_op_attr(loop, "symbols"))
+        return false;
     const ds_type *state = loop->results[0].type;
     if (state->rank < 2 || !ds_expr_is_const(state->dims[0], NULL)) return false;
     for (size_t i = 0; i < body->arg_count; i++) {
@@ -383,7 +399,8 @@ static const ds_op *loop_of(const ds_op *kernel) {
 
 static void make_turn(rows_maker *w, const ds_op *op, int index) {
     tile_space t;
-    if (op->kind == DS_GRAPH_matmul && tile_open_rows(&t, w->core, op, NULL, w->shared + 1, 0)) make_product(w, op, NULL, index);
+    if (op->kind == DS_GRAPH_matmul && tile_open_rows(&t, w->core, op, NULL, w->shared + 1, 0))
+        make_product(w, op, NULL, index);
     else make_nest(w, op, index);
 }
 

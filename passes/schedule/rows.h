@@ -1,5 +1,6 @@
-/* The programs `rows`, `blocks` and `turns`: ops that go through the same leading dims ("rows") together. What kernels of theirs are made
- * of (asked by the pass group, which makes them, and by the checks), and what a schedule says of them. */
+/* The programs `rows`, `blocks` and `turns`: ops that go through the same leading dims ("rows") together. What kernels
+ * of theirs are made of (asked by the pass group, which makes them, and by the checks), and what a schedule says of
+ * them. */
 #ifndef DS_SCHEDULE_ROWS_H
 #define DS_SCHEDULE_ROWS_H
 
@@ -8,7 +9,8 @@
 
 /* ---- what may go together ---- */
 
-size_t rows_of_reduce(const ds_op *op); /* leading dims of a reduction that are kept as they are: rows that a group may share */
+size_t rows_of_reduce(
+    const ds_op *op); /* leading dims of a reduction that are kept as they are: rows that a group may share */
 bool rows_read(const ds_attr *map, const ds_type *type, size_t rows); /* does this map read the row of its own point? */
 bool rows_same(const ds_type *a, const ds_type *b, size_t rows);
 /* A map or a reduction without padding and positions read elsewhere. */

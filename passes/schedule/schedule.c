@@ -1,10 +1,13 @@
 /* schedule: decides how every kernel is computed, and writes it down.
  *
  *   before   %2 = "graph.kernel"(%x, %w, %bias) ({ matmul, map, yield })
- *   after    %2 = "graph.kernel"(%x, %w, %bias) ({ matmul, map, yield }) {schedule = {program = "tile", levels = […], …}}
+ *   after    %2 = "graph.kernel"(%x, %w, %bias) ({ matmul, map, yield })
+ *              {schedule = {program = "tile", levels = […], …}}
  *
- * The first program (programs.def) that has a proposal computes a kernel, by its best one; a schedule that was measured (--schedules) comes
- * before it, and one that a kernel has already stays. A kernel that no program computes as a whole is taken apart. `lower` obeys.
+ * The first program (programs.def) that has a proposal computes a kernel, by its best one; a schedule that was measured
+ * (--schedules) comes
+ * before it, and one that a kernel has already stays. A kernel that no program computes as a whole is taken apart.
+ * `lower` obeys.
  * Needs:  grouped kernels.   Keeps: values.   Breaks: nothing.   Cost: linear; equal kernels are decided once.
  */
 #include <stdarg.h>
@@ -57,7 +60,8 @@ const char *ds_schedule_check(const ds_core *core, const ds_op *kernel, const ds
 }
 
 void ds_programs_list(ds_string *out) {
-    for (size_t i = 0; i < DS_COUNT(programs); i++) ds_string_printf(out, "  %-12s %s\n", programs[i].name, programs[i].doc);
+    for (size_t i = 0; i < DS_COUNT(programs); i++)
+        ds_string_printf(out, "  %-12s %s\n", programs[i].name, programs[i].doc);
 }
 
 /* ---- what programs share ---- */
@@ -68,7 +72,8 @@ static int64_t guess_symbol(void *user, const ds_expr *atom) {
     return 64;
 }
 
-/* At least 1: pieces are made of what is guessed, and extents that come out as 0 or less for guessed symbols may be any number. */
+/* At least 1: pieces are made of what is guessed, and extents that come out as 0 or less for guessed symbols may be any
+ * number. */
 double schedule_estimate(const ds_expr *e) {
     double value = (double)ds_expr_evaluate(e, guess_symbol, NULL);
     return value < 1 ? 1 : value;
@@ -153,7 +158,8 @@ const char *schedule_compare(const ds_core *core, const ds_schedule *given, ds_s
     if (a == b) return NULL;
     const char *why = first_difference(core, a, b, "levels");
     if (!why) why = first_difference(core, a, b, "place");
-    if (!why && ds_attr_find(a, "mma") != ds_attr_find(b, "mma")) why = "this program multiplies by another row of the table, or not";
+    if (!why && ds_attr_find(a, "mma") != ds_attr_find(b, "mma"))
+        why = "this program multiplies by another row of the table, or not";
     return why ? why : "nothing is fetched ahead by this program";
 }
 
@@ -161,7 +167,8 @@ const char *schedule_compare(const ds_core *core, const ds_schedule *given, ds_s
 
 ds_core schedule_core(const ds_pass_options *options, ds_ir_context *cx, bool recipes, ds_target *room) {
     *room = *options->target;
-    ds_core core = {.cx = cx, .target = room, .machine = options->machine, .unrolls = !ds_pass_left_out(options, "unroll")};
+    ds_core core = {
+        .cx = cx, .target = room, .machine = options->machine, .unrolls = !ds_pass_left_out(options, "unroll")};
     if (ds_pass_left_out(options, "tile")) room->registers = 5; /* for the narrowest tile */
     if (recipes) { /* they run on the machine that compiles, with the same arithmetic everywhere */
         core.target = ds_target_at(0);
@@ -187,11 +194,13 @@ typedef struct {
 static const ds_attr *measured(scheduler *w, const char *text) {
     const char *key = w->options->schedule_count ? ds_kernel_key_of(w->core.cx, text) : NULL;
     for (size_t i = 0; key && i < w->options->schedule_count; i++)
-        if (w->options->schedules[i].key && !strcmp(w->options->schedules[i].key, key)) return w->options->schedules[i].schedule;
+        if (w->options->schedules[i].key && !strcmp(w->options->schedules[i].key, key))
+            return w->options->schedules[i].schedule;
     return NULL;
 }
 
-/* What was measured, where it can be had here. How much lies behind a kernel's weights is a matter of the kernels behind it. */
+/* What was measured, where it can be had here. How much lies behind a kernel's weights is a matter of the kernels
+ * behind it. */
 static const ds_attr *obeyable(scheduler *w, const ds_op *kernel, const ds_attr *attr) {
     ds_schedule s;
     const char *why = ds_schedule_read(w->core.cx, attr, &s);
@@ -202,8 +211,8 @@ static const ds_attr *obeyable(scheduler *w, const ds_op *kernel, const ds_attr 
         ds_schedule_free(&s);
     }
     if (!why) return attr;
-    (void)ds_report(w->core.cx->diag, DS_WARNING, DS_E_schedule, ds_op_where(w->m, kernel), "the schedule for this kernel is left out: %s",
-                    why);
+    (void)ds_report(w->core.cx->diag, DS_WARNING, DS_E_schedule, ds_op_where(w->m, kernel),
+                    "the schedule for this kernel is left out: %s", why);
     return NULL;
 }
 
@@ -234,7 +243,8 @@ static const ds_attr *decide(scheduler *w, const ds_op *kernel) {
 
 static ds_status refuse(scheduler *w, const ds_op *kernel) {
     const char *why = schedule_op_misfit(&w->core, kernel);
-    return ds_report(w->m->cx->diag, DS_ERROR, DS_E_schedule, ds_op_where(w->m, kernel), "no program computes the kernel: %s",
+    return ds_report(w->m->cx->diag, DS_ERROR, DS_E_schedule, ds_op_where(w->m, kernel),
+                     "no program computes the kernel: %s",
                      why ? why : "its ops are not of a form that one of them knows");
 }
 
@@ -250,7 +260,8 @@ static void collect_read(const ds_block *body, const ds_op *op, ds_value ***out)
         for (const ds_op *inner = ds_op_block(op, r)->first; inner; inner = inner->next) collect_read(body, inner, out);
 }
 
-/* A kernel of this op alone, before the one that it is of; `outer`: what stands for the values of that one outside it. */
+/* A kernel of this op alone, before the one that it is of; `outer`: what stands for the values of that one outside
+ * it. */
 static ds_op *make_single(ds_module *m, ds_op *kernel, const ds_op *part, ds_mapping *outer) {
     ds_value **read = NULL, **operands = NULL, **given = NULL;
     const ds_type **types = NULL;
@@ -261,7 +272,8 @@ static ds_op *make_single(ds_module *m, ds_op *kernel, const ds_op *part, ds_map
     ds_builder b = {m, kernel->block, kernel, part->loc};
     ds_op *one = ds_op_create(&b, DS_GRAPH_kernel, operands, arrlenu(operands), types, part->result_count, 1);
     ds_builder in = {m, ds_op_block(one, 0), NULL, part->loc};
-    for (size_t i = 0; i < arrlenu(read); i++) ds_mapping_set(&inner, read[i], ds_block_add_arg(m, in.block, read[i]->type, NULL));
+    for (size_t i = 0; i < arrlenu(read); i++)
+        ds_mapping_set(&inner, read[i], ds_block_add_arg(m, in.block, read[i]->type, NULL));
     ds_op *copy = ds_op_clone(&in, part, &inner);
     for (size_t r = 0; r < part->result_count; r++) {
         arrput(given, ds_op_result(copy, r));

@@ -4,10 +4,12 @@
 
 #include "passes/schedule/programs.h"
 
-/* Schedules of the first program that has any, best first; of all programs, and some that are far from the best, where the core `exhausts`.
- * Appends to a stb_ds array, whose schedules the caller frees. Every kernel of one op has at least one. */
+/* Schedules of the first program that has any, best first; of all programs, and some that are far from the best, where
+ * the core `exhausts`. Appends to a stb_ds array, whose schedules the caller frees. Every kernel of one op has at least
+ * one. */
 void ds_schedule_propose(const ds_core *core, const ds_op *kernel, ds_schedule **out);
-/* Schedules that differ from this one by one choice, and that lowering can obey. Appends as ds_schedule_propose does. */
+/* Schedules that differ from this one by one choice, and that lowering can obey. Appends as ds_schedule_propose
+ * does. */
 void ds_schedule_neighbours(const ds_core *core, const ds_op *kernel, const ds_schedule *from, ds_schedule **out);
 /* Total: NULL when lowering can obey, else one sentence in the context's arena. */
 const char *ds_schedule_check(const ds_core *core, const ds_op *kernel, const ds_schedule *s);

@@ -3,8 +3,8 @@
  *   {program = "strips", levels = [d2 grid 14, d2 serial 2, op 0: m tile 6, …, op 2: d3 tile 4, …, op 4: …],
  *    place = [{op = 0, level = 1, space = "registers"}, {op = 1, level = 1, space = "scratch", keep = 2}, …]}
  *
- * A piece is a band of rows of the last result; it walks its strips from the top. Of what the window reads, `keep` rows stay from strip to
- * strip.
+ * A piece is a band of rows of the last result; it walks its strips from the top. Of what the window reads, `keep` rows
+ * stay from strip to strip.
  */
 #include "passes/schedule/strips.h"
 
@@ -26,7 +26,8 @@ bool strips_makes_rows(ds_ir_context *cx, const ds_op *op) {
     ds_window reads, row;
     bool overlaps = strips_has_window(cx, op);
     if (!overlaps && op->kind != DS_GRAPH_conv) return false;
-    if (t->elem != DS_f32 || t->rank != 4 || !ds_layout_is_channels_last(t) || (padding && padding->count)) return false;
+    if (t->elem != DS_f32 || t->rank != 4 || !ds_layout_is_channels_last(t) || (padding && padding->count))
+        return false;
     for (size_t i = 1; i < 4; i++)
         if (!ds_expr_is_const(t->dims[i], NULL)) return false;
     if (t->dims[2]->value < 4 || t->dims[3]->value < 4) return false;
@@ -34,7 +35,8 @@ bool strips_makes_rows(ds_ir_context *cx, const ds_op *op) {
     if (overlaps && (!ds_window_along(cx, op, 3, &row) || row.reach > DS_WINDOW_MOST)) return false;
     if (op->kind != DS_GRAPH_conv) return pools_rows(op, &reads);
     if (!ds_attr_find(ds_op_operand(op, 1)->type->encoding, "map")) return false;
-    return overlaps || (ds_contraction_of(cx, op, &c) && c.role[1] == DS_DIM_N && c.role[2] == DS_DIM_M && c.role[3] == DS_DIM_M);
+    return overlaps ||
+           (ds_contraction_of(cx, op, &c) && c.role[1] == DS_DIM_N && c.role[2] == DS_DIM_M && c.role[3] == DS_DIM_M);
 }
 
 double strips_image_bytes(ds_ir_context *cx, const ds_value *v) {
@@ -45,7 +47,11 @@ double strips_image_bytes(ds_ir_context *cx, const ds_value *v) {
     return bytes;
 }
 
-enum { BAND_OVERLAPS = 14, MOST_BANDS = 16, MOST_STRIP = 8 }; /* a band has this many times the rows that it makes anew at its top */
+enum {
+    BAND_OVERLAPS = 14,
+    MOST_BANDS = 16,
+    MOST_STRIP = 8
+}; /* a band has this many times the rows that it makes anew at its top */
 
 bool strips_choose(ds_ir_context *cx, const ds_machine *machine, const strips_chain *chain, strips_plan *out) {
     const ds_value *kept = chain->kept, *last = chain->last;
@@ -79,14 +85,18 @@ bool strips_choose(ds_ir_context *cx, const ds_machine *machine, const strips_ch
 
 /* ---- chains ---- */
 
-const ds_op *strips_epilogue(const ds_op *op) { return op->next->kind == DS_GRAPH_map ? op->next : NULL; } /* one that is_finished knows */
+const ds_op *strips_epilogue(const ds_op *op) {
+    return op->next->kind == DS_GRAPH_map ? op->next : NULL;
+} /* one that is_finished knows */
 
 static const ds_op *last_of(const ds_op *op) { return strips_epilogue(op) ? strips_epilogue(op) : op; }
 
 /* What an op hands to the next one, which alone reads it. */
 static const ds_value *handed_on(const ds_op *op, const ds_op *reader) {
     const ds_value *v = &last_of(op)->results[0];
-    return ds_value_has_one_use(v) && v->uses->owner == reader && ds_op_operand(reader, 0) == v && v->type->rank == 4 ? v : NULL;
+    return ds_value_has_one_use(v) && v->uses->owner == reader && ds_op_operand(reader, 0) == v && v->type->rank == 4
+               ? v
+               : NULL;
 }
 
 static bool is_finished(const ds_op *op) {
@@ -115,7 +125,8 @@ bool strips_chain_of(ds_ir_context *cx, const ds_op *kernel, strips_chain *out) 
         if (count == DS_COUNT(ops) || !convolves || !strips_makes_rows(cx, op) || !is_finished(op)) return false;
         ops[count++] = op;
     }
-    if (count < 2 || yield->operand_count != 1 || ds_op_operand(yield, 0) != &last_of(ops[count - 1])->results[0]) return false;
+    if (count < 2 || yield->operand_count != 1 || ds_op_operand(yield, 0) != &last_of(ops[count - 1])->results[0])
+        return false;
     if (!strips_has_window(cx, ops[0])) out->before = ops[at++];
     out->window = ops[at++];
     if (at < count) out->after = ops[at++];
@@ -187,7 +198,8 @@ static ds_schedule make_strips(strips_maker *w) {
     w->made = (ds_schedule){.program = "strips", .mma = w->chain.before || w->chain.after ? "fma_f32" : NULL};
     ds_schedule_add(&w->made, DS_OWN, schedule_axis(w->core, 'd', 2), DS_LEVEL_grid, w->plan.band, DS_TAIL_guard);
     ds_schedule_add(&w->made, DS_OWN, schedule_axis(w->core, 'd', 2), DS_LEVEL_serial, w->plan.rows, DS_TAIL_guard);
-    for (const ds_op *op = ds_op_block(w->kernel, 0)->first; op->kind != DS_GRAPH_yield && !w->wrong; op = op->next, index++) {
+    for (const ds_op *op = ds_op_block(w->kernel, 0)->first; op->kind != DS_GRAPH_yield && !w->wrong;
+         op = op->next, index++) {
         const ds_op *epilogue = strips_epilogue(op);
         if (op == w->chain.window) make_window(w, op, index);
         else make_product(w, op, index);
@@ -196,7 +208,8 @@ static ds_schedule make_strips(strips_maker *w) {
             op = epilogue;
         }
         if (op->next->kind != DS_GRAPH_yield)
-            ds_schedule_place(&w->made, index, 1, DS_SPACE_scratch, &op->results[0] == w->chain.kept ? kept_rows(w) : 0);
+            ds_schedule_place(&w->made, index, 1, DS_SPACE_scratch,
+                              &op->results[0] == w->chain.kept ? kept_rows(w) : 0);
     }
     return w->made;
 }
@@ -215,14 +228,17 @@ void propose_strips(const ds_core *core, const ds_op *kernel, ds_schedule **out)
     propose_plan(&w, best, out);
     for (int64_t rows = 1; core->exhausts && rows <= MOST_STRIP; rows *= 2)
         for (int64_t strips = 1; strips <= 16; strips *= 4)
-            if ((rows != best.rows || rows * strips != best.band) && rows * strips <= kernel->results[0].type->dims[2]->value)
+            if ((rows != best.rows || rows * strips != best.band) &&
+                rows * strips <= kernel->results[0].type->dims[2]->value)
                 propose_plan(&w, (strips_plan){rows, rows * strips}, out);
 }
 
 const char *check_strips(const ds_core *core, const ds_op *kernel, const ds_schedule *s) {
     strips_maker w = {.core = core, .kernel = kernel, .given = s};
-    const ds_level *grid = ds_schedule_find(s, DS_OWN, "d2", DS_LEVEL_grid), *serial = ds_schedule_find(s, DS_OWN, "d2", DS_LEVEL_serial);
-    if (!strips_chain_of(core->cx, kernel, &w.chain)) return "the kernel is not convolutions around a depthwise one or a pool";
+    const ds_level *grid = ds_schedule_find(s, DS_OWN, "d2", DS_LEVEL_grid),
+                   *serial = ds_schedule_find(s, DS_OWN, "d2", DS_LEVEL_serial);
+    if (!strips_chain_of(core->cx, kernel, &w.chain))
+        return "the kernel is not convolutions around a depthwise one or a pool";
     if (!grid || !serial) return "there are no bands and strips of rows";
     if (grid->step % serial->step) return "a band has whole strips";
     if (serial->step > kernel->results[0].type->dims[2]->value) return "a strip has more rows than there are";

@@ -3,8 +3,8 @@
  *   {program = "tile", mma = "fma_f32", prefetch = {lines = 1},
  *    levels = [m grid 64, n grid 48, m tile 8, n tile 48, k unroll 4]}        (each a dictionary: ir/schedule.h)
  *
- * Grid levels: m and n in this order when all columns are done for some rows before the next ones, n and m in the other one, and m, n, m
- * when as many rows as the outermost level has go over the same columns.
+ * Grid levels: m and n in this order when all columns are done for some rows before the next ones, n and m in the other
+ * one, and m, n, m when as many rows as the outermost level has go over the same columns.
  */
 #include "passes/schedule/tile.h"
 
@@ -14,22 +14,25 @@
 enum {
     PIECE_MACS = 1 << 20, /* the most a piece has; LEAST_MACS: the fewest, a microsecond */
     LEAST_MACS = 1 << 17,
-    PIECES = 16,    /* wanted, where that leaves them large enough */
-    CHOSEN_ROWS = 8 /* rows of A whose stride is a multiple of 1 KB share few sets of the L1 cache; packing A would allow 14 */
+    PIECES = 16, /* wanted, where that leaves them large enough */
+    CHOSEN_ROWS =
+        8 /* rows of A whose stride is a multiple of 1 KB share few sets of the L1 cache; packing A would allow 14 */
 };
 
 int64_t tile_width(const tile_space *t, const tile_choice *c) { return c->columns * (int64_t)t->core->lanes; }
 
 /* ---- the register tile ---- */
 
-/* Cycles of one step of a rows x columns tile: what is slowest of products, loads, and B coming from the L2 cache. As many sums as are
- * begun while one is under way just hide its latency; half as many more also bear that one comes late. */
+/* Cycles of one step of a rows x columns tile: what is slowest of products, loads, and B coming from the L2 cache. As
+ * many sums as are begun while one is under way just hide its latency; half as many more also bear that one comes
+ * late. */
 static double step_cycles(const tile_space *t, int64_t rows, int64_t columns, bool b_in_l1) {
     const ds_machine *machine = t->core->machine;
     int64_t sums = rows * columns, hidden = (int64_t)machine->fma_ports * machine->fma_latency;
     double products = (double)(sums < hidden ? hidden : sums) / machine->fma_ports + (2 * sums < 3 * hidden ? 0.25 : 0);
     double loads = (double)(rows + columns) / machine->load_ports;
-    double far = (double)(columns * (int64_t)t->core->lanes) * 4 / (rows > 1 ? machine->l2_rate_beside : machine->l2_rate);
+    double far =
+        (double)(columns * (int64_t)t->core->lanes) * 4 / (rows > 1 ? machine->l2_rate_beside : machine->l2_rate);
     double most = products > loads ? products : loads;
     return (!b_in_l1 && far > most ? far : most) + 0.3;
 }
@@ -89,7 +92,8 @@ tile_choice tile_choose(const tile_space *t) {
     tile_extents e = extents_of(t);
     int64_t unit = panel_vectors(t);
     double best = 0;
-    tile_choice chosen = make_choice(t, 1, unit); /* even where registers are too few for that, or there is nothing to compute */
+    tile_choice chosen =
+        make_choice(t, 1, unit); /* even where registers are too few for that, or there is nothing to compute */
     for (int64_t columns = unit; columns <= TILE_MOST_COLUMNS; columns += unit)
         for (int64_t rows = 1; rows <= CHOSEN_ROWS && rows <= e.m; rows++) {
             if (rows > 1 && columns > 4 * unit) break;
@@ -111,7 +115,9 @@ void tile_add_levels(const tile_space *t, const tile_choice *c, int op, ds_sched
 }
 
 /* A tail that the code has for this axis. */
-static bool tail_fits(ds_tail tail, ds_tail natural) { return tail == natural || (natural == DS_TAIL_guard && tail == DS_TAIL_repeat); }
+static bool tail_fits(ds_tail tail, ds_tail natural) {
+    return tail == natural || (natural == DS_TAIL_guard && tail == DS_TAIL_repeat);
+}
 
 const char *tile_read(const tile_space *t, const ds_schedule *s, int op, tile_choice *out) {
     const ds_level *m = ds_schedule_find(s, op, "m", DS_LEVEL_tile), *n = ds_schedule_find(s, op, "n", DS_LEVEL_tile),
@@ -120,7 +126,8 @@ const char *tile_read(const tile_space *t, const ds_schedule *s, int op, tile_ch
     if (!m || !n) return "a product has no tile along m and n";
     *out = (tile_choice){m->step, n->step / lanes, k ? k->step : 1, m->tail, n->tail};
     if (n->step % panel || out->columns > TILE_MOST_COLUMNS)
-        return schedule_refuse(t->core, "a tile has %d columns at most, in panels of %d", (int)(TILE_MOST_COLUMNS * lanes), (int)panel);
+        return schedule_refuse(t->core, "a tile has %d columns at most, in panels of %d",
+                               (int)(TILE_MOST_COLUMNS * lanes), (int)panel);
     if (out->rows > TILE_MOST_ROWS) return schedule_refuse(t->core, "a tile has %d rows at most", TILE_MOST_ROWS);
     bool least = out->rows == 1 && out->columns == panel_vectors(t);
     if (!least && !fits_registers(t, out->rows, out->columns))
@@ -128,11 +135,14 @@ const char *tile_read(const tile_space *t, const ds_schedule *s, int op, tile_ch
                                t->core->target->registers);
     if (out->rows > 1 && ds_expr_is_const(tile_rows_extent(t), &extent) && out->rows > (extent < 1 ? 1 : extent))
         return schedule_refuse(t->core, "a tile has more rows than there are");
-    if (t->block % out->rows) return schedule_refuse(t->core, "rows of a tile must divide the %d at work", (int)t->block);
+    if (t->block % out->rows)
+        return schedule_refuse(t->core, "rows of a tile must divide the %d at work", (int)t->block);
     if (out->unroll > TILE_STEPS || (out->unroll & (out->unroll - 1)))
         return schedule_refuse(t->core, "k is unrolled by 2 or %d", TILE_STEPS);
-    if (!tail_fits(out->rows_tail, rows_tail(t, out->rows))) return "the tail of the tile's rows does not fit their number";
-    if (out->columns_tail != columns_tail(t, n->step)) return "the tail of the tile's columns does not fit their number";
+    if (!tail_fits(out->rows_tail, rows_tail(t, out->rows)))
+        return "the tail of the tile's rows does not fit their number";
+    if (out->columns_tail != columns_tail(t, n->step))
+        return "the tail of the tile's columns does not fit their number";
     if (out->rows_tail == DS_TAIL_repeat && t->block) return "rows of a block cannot be repeated";
     return NULL;
 }
@@ -154,7 +164,8 @@ const ds_expr *tile_group(const tile_space *t, const tile_choice *c, const tile_
     return g->group ? ds_expr_const(t->core->cx, g->group) : tile_units(t, c, g);
 }
 
-/* All of B fits half the L2 cache: one unit. Else as many as have their part of A there, so that B comes from afar once for all of them. */
+/* All of B fits half the L2 cache: one unit. Else as many as have their part of A there, so that B comes from afar once
+ * for all of them. */
 static int64_t choose_group(const tile_space *t, const tile_choice *c, const tile_grid *g) {
     int64_t count;
     double k = tile_sum_length(t), room = (double)t->core->machine->l2_bytes / 2;
@@ -168,8 +179,8 @@ static int64_t choose_group(const tile_space *t, const tile_choice *c, const til
     return chosen == count && count > 1 ? 0 : chosen;
 }
 
-/* How many row tiles and column blocks a piece has: rows whose part of A fits half the L2 cache, then columns, then fewer rows, so that
- * a piece is some microseconds and there are some pieces. */
+/* How many row tiles and column blocks a piece has: rows whose part of A fits half the L2 cache, then columns, then
+ * fewer rows, so that a piece is some microseconds and there are some pieces. */
 static void choose_piece(const tile_space *t, const tile_choice *c, tile_grid *g) {
     double k = tile_sum_length(t);
     if (k < 1) k = 1; /* sums of nothing */
@@ -240,7 +251,8 @@ static ahead_counts count_ahead(const tile_space *t, const tile_choice *c, const
 
 /* What is fetched lies at places that are known. */
 static bool can_prefetch(const tile_space *t, const tile_choice *c, const tile_grid *g) {
-    bool fixed = t->packed && ds_expr_is_const(t->extent[t->n], NULL) && tile_sum_length(t) >= TILE_STEPS && c->unroll == TILE_STEPS;
+    bool fixed = t->packed && ds_expr_is_const(t->extent[t->n], NULL) && tile_sum_length(t) >= TILE_STEPS &&
+                 c->unroll == TILE_STEPS;
     for (size_t i = t->kept; i < t->rank; i++) fixed = fixed && ds_expr_is_const(t->extent[i], NULL);
     return fixed && schedule_estimate(tile_group(t, c, g)) * (double)g->rows > 1;
 }
@@ -250,11 +262,12 @@ static bool can_fetch_behind(const tile_space *t, const tile_choice *c, const ti
            ds_expr_is_const(ds_layout_count(t->core->cx, ds_op_operand(t->op, 1)->type), NULL);
 }
 
-/* Fetches so much that the tiles of some columns fetch the next ones once, and what lies behind all columns as far as they can. Where B
- * stays in the L2 cache (groups of one unit), every other unit has nothing else to fetch. */
+/* Fetches so much that the tiles of some columns fetch the next ones once, and what lies behind all columns as far as
+ * they can. Where B stays in the L2 cache (groups of one unit), every other unit has nothing else to fetch. */
 static void choose_ahead(const tile_space *t, const tile_choice *c, tile_grid *g, int64_t behind_bytes) {
     if (!can_prefetch(t, c, g)) return;
-    double k = tile_sum_length(t), own = lines_taken(t, c), turns = schedule_estimate(tile_group(t, c, g)) * (double)g->rows;
+    double k = tile_sum_length(t), own = lines_taken(t, c),
+           turns = schedule_estimate(tile_group(t, c, g)) * (double)g->rows;
     double behind = can_fetch_behind(t, c, g) ? (double)behind_bytes / t->core->machine->line_bytes : 0;
     ahead_counts a;
     for (g->lines = (int64_t)((own + turns - 1) / turns);; g->lines++) {
@@ -306,7 +319,8 @@ static ds_schedule make_schedule(const tile_space *t, const tile_choice *c, cons
     return s;
 }
 
-static void add_schedule(const tile_space *t, const tile_choice *c, tile_grid g, const ds_op *kernel, ds_schedule **out) {
+static void add_schedule(const tile_space *t, const tile_choice *c, tile_grid g, const ds_op *kernel,
+                         ds_schedule **out) {
     g.group = choose_group(t, c, &g);
     choose_ahead(t, c, &g, schedule_weights_behind(t->core, kernel));
     g.chunk = choose_chunk(t, c, &g);
@@ -314,13 +328,15 @@ static void add_schedule(const tile_space *t, const tile_choice *c, tile_grid g,
 }
 
 /* Other pieces: half or twice as many rows, or columns. */
-static void add_other_pieces(const tile_space *t, const tile_choice *c, const tile_grid *g, const ds_op *kernel, ds_schedule **out) {
+static void add_other_pieces(const tile_space *t, const tile_choice *c, const tile_grid *g, const ds_op *kernel,
+                             ds_schedule **out) {
     int64_t tiles = (int64_t)schedule_estimate(tile_blocks(t, tile_rows_extent(t), c->rows)),
             blocks = (int64_t)schedule_estimate(tile_blocks(t, t->extent[t->n], tile_width(t, c)));
     if (g->rows > 1) add_schedule(t, c, (tile_grid){.rows = (g->rows + 1) / 2, .columns = g->columns}, kernel, out);
     if (g->rows * 2 <= tiles) add_schedule(t, c, (tile_grid){.rows = g->rows * 2, .columns = g->columns}, kernel, out);
     if (g->columns > 1) add_schedule(t, c, (tile_grid){.rows = g->rows, .columns = (g->columns + 1) / 2}, kernel, out);
-    if (g->columns * 2 <= blocks) add_schedule(t, c, (tile_grid){.rows = g->rows, .columns = g->columns * 2}, kernel, out);
+    if (g->columns * 2 <= blocks)
+        add_schedule(t, c, (tile_grid){.rows = g->rows, .columns = g->columns * 2}, kernel, out);
 }
 
 static void add_other_tiles(const tile_space *t, const tile_choice *best, const ds_op *kernel, ds_schedule **out) {
@@ -359,7 +375,8 @@ const char *tile_read_grid(const tile_space *t, const ds_schedule *s, const tile
     bool rows_first = count == 2 && !strcmp(order[0], "m") && !strcmp(order[1], "n"),
          columns_first = count == 2 && !strcmp(order[0], "n") && !strcmp(order[1], "m"),
          grouped = count == 3 && !strcmp(order[0], "m") && !strcmp(order[1], "n") && !strcmp(order[2], "m");
-    if (!rows_first && !columns_first && !grouped) return "the grid of a product has the levels m and n, n and m, or m, n and m";
+    if (!rows_first && !columns_first && !grouped)
+        return "the grid of a product has the levels m and n, n and m, or m, n and m";
     int64_t rows = grid[grouped ? 2 : columns_first]->step, columns = grid[rows_first || grouped]->step;
     if (columns_first) columns = grid[0]->step;
     if (rows % c->rows) return "a piece has rows of whole tiles";
@@ -374,11 +391,16 @@ const char *tile_read_grid(const tile_space *t, const ds_schedule *s, const tile
                        .lines = s->prefetch_lines,
                        .next = s->prefetch_next};
     int64_t units;
-    if (grouped && ds_expr_is_const(tile_units(t, c, out), &units) && out->group > units) return "a group has more rows than there are";
-    if (grouped && !ds_expr_is_const(tile_units(t, c, out), NULL)) return "groups of rows need a number of rows that is known";
-    if (out->lines > 2 * MOST_AHEAD) return schedule_refuse(t->core, "a tile fetches %d lines ahead at most", 2 * MOST_AHEAD);
-    if (out->lines && !can_prefetch(t, c, out)) return "nothing can be fetched ahead: extents are not known, or k is not unrolled";
-    if (out->next && !can_fetch_behind(t, c, out)) return "nothing can be fetched for the next kernels: extents are not known";
+    if (grouped && ds_expr_is_const(tile_units(t, c, out), &units) && out->group > units)
+        return "a group has more rows than there are";
+    if (grouped && !ds_expr_is_const(tile_units(t, c, out), NULL))
+        return "groups of rows need a number of rows that is known";
+    if (out->lines > 2 * MOST_AHEAD)
+        return schedule_refuse(t->core, "a tile fetches %d lines ahead at most", 2 * MOST_AHEAD);
+    if (out->lines && !can_prefetch(t, c, out))
+        return "nothing can be fetched ahead: extents are not known, or k is not unrolled";
+    if (out->next && !can_fetch_behind(t, c, out))
+        return "nothing can be fetched for the next kernels: extents are not known";
     return NULL;
 }
 

@@ -1,7 +1,8 @@
 /* The program `tile`: the iteration space of a product, and what a schedule says of it.
  *
- * A tile is rows x columns vectors of sums; rows of m, columns of n. The register tile and the strides of packed operands are static. A
- * space is the whole product, or some rows of it within a kernel of several ops (rows, blocks, strips, turns).
+ * A tile is rows x columns vectors of sums; rows of m, columns of n. The register tile and the strides of packed
+ * operands are static. A space is the whole product, or some rows of it within a kernel of several ops (rows, blocks,
+ * strips, turns).
  */
 #ifndef DS_SCHEDULE_TILE_H
 #define DS_SCHEDULE_TILE_H
@@ -39,14 +40,17 @@ typedef struct {
 /* False when there is no tiled form, or not of this part of it. */
 bool tile_open(tile_space *t, const ds_core *core, const ds_op *op, const ds_op *epilogue);
 /* Rows of a product of matrices at given places of the first `shared` - 1 dims, `block` at a time (0: all). */
-bool tile_open_rows(tile_space *t, const ds_core *core, const ds_op *op, const ds_op *epilogue, size_t shared, int64_t block);
+bool tile_open_rows(tile_space *t, const ds_core *core, const ds_op *op, const ds_op *epilogue, size_t shared,
+                    int64_t block);
 /* Rows of an image of a channels-last convolution, in multiples of `unit`, or any (0). */
 bool tile_open_image(tile_space *t, const ds_core *core, const ds_op *op, const ds_op *epilogue, int64_t unit);
-const ds_expr *tile_coefficient(const tile_space *t, size_t access, size_t dim); /* NULL when there is none that is known outside */
+const ds_expr *tile_coefficient(const tile_space *t, size_t access,
+                                size_t dim); /* NULL when there is none that is known outside */
 double tile_sum_length(const tile_space *t);
 const ds_expr *tile_blocks(const tile_space *t, const ds_expr *extent, int64_t size); /* how many */
 const ds_expr *tile_rows_extent(const tile_space *t);
-const ds_expr *tile_outer_points(const tile_space *t, const ds_expr *times); /* of the dims but m, n and k, times `times` */
+const ds_expr *tile_outer_points(const tile_space *t,
+                                 const ds_expr *times); /* of the dims but m, n and k, times `times` */
 
 /* The register tile. */
 typedef struct {
@@ -60,8 +64,8 @@ tile_choice tile_choose(const tile_space *t);                  /* the tile that 
 void tile_add_levels(const tile_space *t, const tile_choice *c, int op, ds_schedule *s);
 const char *tile_read(const tile_space *t, const ds_schedule *s, int op, tile_choice *out); /* what is wrong, or NULL */
 
-/* Pieces of a whole product: chunks of row tiles and of column blocks. Units of rows (a chunk of m at one point of the outer dims) go in
- * groups over the same columns before all go over the next ones. */
+/* Pieces of a whole product: chunks of row tiles and of column blocks. Units of rows (a chunk of m at one point of the
+ * outer dims) go in groups over the same columns before all go over the next ones. */
 typedef struct {
     int64_t rows, columns; /* of a piece: row tiles, column blocks */
     int64_t group;         /* units; 0: all */
@@ -80,6 +84,7 @@ typedef struct {
     bool by_group;           /* which are the others: those of every other group of units */
 } tile_ahead;
 tile_ahead tile_share_ahead(const tile_space *t, const tile_choice *c, const tile_grid *g);
-int64_t schedule_weights_behind(const ds_core *core, const ds_op *kernel); /* bytes that kernels soon to come read: prefetch.c */
+int64_t schedule_weights_behind(const ds_core *core,
+                                const ds_op *kernel); /* bytes that kernels soon to come read: prefetch.c */
 
 #endif

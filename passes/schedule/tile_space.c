@@ -1,9 +1,12 @@
-/* The iteration space of a product: result dims in memory order, then reduced ones, neighbours merged; where each access lies. */
+/* The iteration space of a product: result dims in memory order, then reduced ones, neighbours merged; where each
+ * access lies. */
 #include "passes/schedule/tile.h"
 
 static void substitute(tile_space *t, const ds_expr *const *to) {
-    for (size_t i = 0; i < t->accesses; i++) t->offset[i] = ds_expr_replace_dims(t->core->cx, t->offset[i], to, t->rank);
-    for (size_t i = 0; i < t->op->results[0].type->rank; i++) t->old[i] = ds_expr_replace_dims(t->core->cx, t->old[i], to, t->rank);
+    for (size_t i = 0; i < t->accesses; i++)
+        t->offset[i] = ds_expr_replace_dims(t->core->cx, t->offset[i], to, t->rank);
+    for (size_t i = 0; i < t->op->results[0].type->rank; i++)
+        t->old[i] = ds_expr_replace_dims(t->core->cx, t->old[i], to, t->rank);
 }
 
 static void reorder(tile_space *t, const size_t *order) {
@@ -26,7 +29,8 @@ static void move_dim(tile_space *t, size_t to, size_t from) {
 
 static void drop(tile_space *t, size_t dim, bool merged) {
     const ds_expr *to[SCHEDULE_MOST_DIMS];
-    for (size_t i = 0; i < t->rank; i++) to[i] = i == dim ? ds_expr_const(t->core->cx, 0) : ds_expr_dim(t->core->cx, i < dim ? i : i - 1);
+    for (size_t i = 0; i < t->rank; i++)
+        to[i] = i == dim ? ds_expr_const(t->core->cx, 0) : ds_expr_dim(t->core->cx, i < dim ? i : i - 1);
     if (merged) t->extent[dim + 1] = ds_expr_mul(t->core->cx, t->extent[dim], t->extent[dim + 1]);
     substitute(t, to);
     for (size_t i = dim; i + 1 < t->rank; i++) move_dim(t, i, i + 1);
@@ -40,7 +44,8 @@ const ds_expr *tile_coefficient(const tile_space *t, size_t access, size_t dim) 
 }
 
 static bool can_merge(const tile_space *t, size_t dim) {
-    if (t->role[dim] != t->role[dim + 1] || t->role[dim] == DS_DIM_N || t->pinned[dim] || t->pinned[dim + 1]) return false;
+    if (t->role[dim] != t->role[dim + 1] || t->role[dim] == DS_DIM_N || t->pinned[dim] || t->pinned[dim + 1])
+        return false;
     for (size_t i = 0; i < t->accesses; i++) {
         if (i == TILE_B && t->packed && t->role[dim] != DS_DIM_K && t->role[dim] != DS_DIM_M) return false;
         const ds_expr *outer = tile_coefficient(t, i, dim), *inner = tile_coefficient(t, i, dim + 1);
@@ -56,11 +61,13 @@ static void split_groups(tile_space *t) {
     const ds_expr *to[SCHEDULE_MOST_DIMS], *at[SCHEDULE_MOST_DIMS];
     const ds_expr *size = w->type->dims[1], *channel = ds_expr_dim(cx, 2);
     for (size_t i = 0; i < t->rank; i++) to[i] = ds_expr_dim(cx, i < 2 ? i : i + 1);
-    for (size_t i = 2; i < w->type->rank; i++) at[i] = ds_expr_replace_dims(cx, ds_op_map(t->op, 1)->exprs[i], to, t->rank);
+    for (size_t i = 2; i < w->type->rank; i++)
+        at[i] = ds_expr_replace_dims(cx, ds_op_map(t->op, 1)->exprs[i], to, t->rank);
     at[0] = to[1];
     at[1] = channel;
     to[1] = ds_expr_mul(cx, to[1], size);
-    const ds_expr *a = ds_expr_replace_dims(cx, t->offset[TILE_A], to, t->rank); /* of a group's first channel: the same for all of it */
+    const ds_expr *a = ds_expr_replace_dims(cx, t->offset[TILE_A], to,
+                                            t->rank); /* of a group's first channel: the same for all of it */
     to[1] = ds_expr_add(cx, to[1], channel);
     substitute(t, to);
     t->offset[TILE_A] = a;
@@ -89,15 +96,18 @@ static bool open_space(tile_space *t) {
     t->offset[TILE_B] = ds_layout_offset(cx, ds_op_operand(t->op, 1)->type, ds_op_map(t->op, 1)->exprs);
     if (t->epilogue) out = t->epilogue->results[0].type;
     const ds_expr *where[SCHEDULE_MOST_DIMS];
-    for (size_t i = 0; i < out->rank; i++) where[i] = ds_expr_equals(out->dims[i], 1) ? ds_expr_const(cx, 0) : t->old[i];
+    for (size_t i = 0; i < out->rank; i++)
+        where[i] = ds_expr_equals(out->dims[i], 1) ? ds_expr_const(cx, 0) : t->old[i];
     t->offset[TILE_OUT] = ds_layout_offset(cx, out, where);
     for (size_t i = 0; i < t->fixed; i++) t->pinned[i] = true;
     t->accesses = TILE_EXTRA;
     const ds_attr *layout = ds_attr_find(ds_op_operand(t->op, 1)->type->encoding, "map");
-    for (size_t i = 0; layout && i < layout->count; i++) t->packed = t->packed || layout->exprs[i]->kind == DS_EXPR_FLOORDIV;
+    for (size_t i = 0; layout && i < layout->count; i++)
+        t->packed = t->packed || layout->exprs[i]->kind == DS_EXPR_FLOORDIV;
     for (size_t i = 0; t->epilogue && i < t->epilogue->operand_count; i++) {
         if (t->accesses == TILE_MOST_ACCESSES) return false;
-        t->offset[t->accesses++] = ds_layout_offset(cx, ds_op_operand(t->epilogue, i)->type, ds_op_map(t->epilogue, i)->exprs);
+        t->offset[t->accesses++] =
+            ds_layout_offset(cx, ds_op_operand(t->epilogue, i)->type, ds_op_map(t->epilogue, i)->exprs);
     }
     for (const ds_op *op = t->epilogue ? ds_op_block(t->epilogue, 0)->first : NULL; op; op = op->next)
         if (op->kind == DS_LOOP_position) t->pinned[ds_op_int(op, "dim", 0)] = true;
@@ -116,12 +126,14 @@ static void pick_tile_dims(tile_space *t) {
     for (size_t i = 0; i < t->kept; i++)
         if (t->role[i] == DS_DIM_N) t->n = i;
     for (size_t i = 0; i < t->kept; i++)
-        if (t->role[i] == DS_DIM_M && (t->m == SIZE_MAX || schedule_estimate(t->extent[i]) >= schedule_estimate(t->extent[t->m]) ||
-                                       schedule_estimate(t->extent[i]) >= 4))
+        if (t->role[i] == DS_DIM_M &&
+            (t->m == SIZE_MAX || schedule_estimate(t->extent[i]) >= schedule_estimate(t->extent[t->m]) ||
+             schedule_estimate(t->extent[i]) >= 4))
             t->m = i;
 }
 
-/* Result dims in memory order, then the window, then the first reduced dim (channels) innermost; ones dropped, neighbours merged. */
+/* Result dims in memory order, then the window, then the first reduced dim (channels) innermost; ones dropped,
+ * neighbours merged. */
 static bool arrange(tile_space *t) {
     const ds_type *out = t->op->results[0].type;
     size_t order[SCHEDULE_MOST_DIMS], first_over = t->kept, count = 0;
@@ -136,7 +148,8 @@ static bool arrange(tile_space *t) {
     if (count < t->rank) order[count++] = first_over;
     reorder(t, order);
     for (size_t i = t->fixed; i < t->rank;) {
-        if (ds_expr_equals(t->extent[i], 1) && (i >= t->kept || i + 1 < t->kept || t->role[i] != DS_DIM_N)) drop(t, i, false);
+        if (ds_expr_equals(t->extent[i], 1) && (i >= t->kept || i + 1 < t->kept || t->role[i] != DS_DIM_N))
+            drop(t, i, false);
         else i++;
     }
     for (size_t i = t->rank; i-- > 1;)
@@ -146,18 +159,21 @@ static bool arrange(tile_space *t) {
     const ds_expr *c = tile_coefficient(t, TILE_OUT, t->n), *b = t->packed ? NULL : tile_coefficient(t, TILE_B, t->n);
     if (!c || !ds_expr_equals(c, 1) || (!t->packed && (!b || !ds_expr_equals(b, 1)))) return false;
     for (size_t i = 0; i < t->rank; i++)
-        if (!tile_coefficient(t, TILE_A, i) || (!(t->packed && i == t->n) && !tile_coefficient(t, TILE_B, i))) return false;
+        if (!tile_coefficient(t, TILE_A, i) || (!(t->packed && i == t->n) && !tile_coefficient(t, TILE_B, i)))
+            return false;
     return true;
 }
 
 static bool is_multiplied(const ds_op *op) {
-    return op->results[0].type->elem == DS_f32 && ds_op_operand(op, 0)->type->elem == DS_f32 && ds_op_operand(op, 1)->type->elem == DS_f32;
+    return op->results[0].type->elem == DS_f32 && ds_op_operand(op, 0)->type->elem == DS_f32 &&
+           ds_op_operand(op, 1)->type->elem == DS_f32;
 }
 
 static bool begin(tile_space *t, const ds_core *core, const ds_op *op, const ds_op *epilogue, size_t fixed) {
     *t = (tile_space){.core = core, .op = op, .epilogue = epilogue, .fixed = fixed};
     const ds_attr *padding = ds_op_attr(op, "padding");
-    bool product = (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) && !ds_op_attr(op, "pads") && !(padding && padding->count);
+    bool product = (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) && !ds_op_attr(op, "pads") &&
+                   !(padding && padding->count);
     return product && core->lanes > 1 && is_multiplied(op) && open_space(t);
 }
 
@@ -165,7 +181,8 @@ bool tile_open(tile_space *t, const ds_core *core, const ds_op *op, const ds_op 
     return begin(t, core, op, epilogue, 0) && arrange(t);
 }
 
-bool tile_open_rows(tile_space *t, const ds_core *core, const ds_op *op, const ds_op *epilogue, size_t shared, int64_t block) {
+bool tile_open_rows(tile_space *t, const ds_core *core, const ds_op *op, const ds_op *epilogue, size_t shared,
+                    int64_t block) {
     if (op->kind != DS_GRAPH_matmul || op->results[0].type->rank < shared) return false;
     if (!begin(t, core, op, epilogue, shared - 1) || !arrange(t)) return false;
     t->block = block;
@@ -193,7 +210,9 @@ const ds_expr *tile_blocks(const tile_space *t, const ds_expr *extent, int64_t s
     return ds_expr_ceildiv(t->core->cx, extent, ds_expr_const(t->core->cx, size));
 }
 
-const ds_expr *tile_rows_extent(const tile_space *t) { return t->m == SIZE_MAX ? ds_expr_const(t->core->cx, 1) : t->extent[t->m]; }
+const ds_expr *tile_rows_extent(const tile_space *t) {
+    return t->m == SIZE_MAX ? ds_expr_const(t->core->cx, 1) : t->extent[t->m];
+}
 
 const ds_expr *tile_outer_points(const tile_space *t, const ds_expr *times) {
     for (size_t i = 0; i < t->kept; i++)

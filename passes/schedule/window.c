@@ -1,10 +1,13 @@
 /* window: depthwise convolutions and pools. What is proposed, and what can be obeyed.
  *
- *   {program = "window", levels = [d2 grid 2, d1 lane 8, d2 tile 2, d3 tile 6, k unroll 9]}        (each a dictionary: ir/schedule.h)
+ *   {program = "window", levels = [d2 grid 2, d1 lane 8, d2 tile 2, d3 tile 6, k unroll 9]}
  *
- * Pieces are rows of all images, or, where those are few, channels (d1 grid). The last dim is `d` of its number; where its extent is known
- * the last tile of a row overlaps the one before (and stores the same values again), so there are no edges. `k unroll`: all points of the
- * window written out; without it, those of a row of the window, which is all of it where it has one dim.
+ * Each level is a dictionary: ir/schedule.h.
+ *
+ * Pieces are rows of all images, or, where those are few, channels (d1 grid). The last dim is `d` of its number; where
+ * its extent is known the last tile of a row overlaps the one before (and stores the same values again), so there are
+ * no edges. `k unroll`: all points of the window written out; without it, those of a row of the window, which is all of
+ * it where it has one dim.
  */
 #include "passes/schedule/window.h"
 
@@ -27,7 +30,8 @@ static bool open_space(window_space *s) {
     s->pools = ds_is_pool(cx, op);
     if (!s->pools && (!ds_is_depthwise(cx, op) || (padding && padding->count))) return false;
     s->rank = op->results[0].type->rank;
-    if (s->rank < 3 || s->rank + over->count > SCHEDULE_MOST_DIMS || over->count != s->rank - (s->pools ? 2 : 1)) return false;
+    if (s->rank < 3 || s->rank + over->count > SCHEDULE_MOST_DIMS || over->count != s->rank - (s->pools ? 2 : 1))
+        return false;
     s->along = s->rank - 1;
     s->first = s->rank + (s->pools ? 0 : 1);
     s->window = s->rank + over->count - 1;
@@ -58,9 +62,11 @@ static void find_leaving(window_space *s) {
     ds_window w;
     const ds_type *from = ds_op_operand(s->op, 0)->type;
     for (size_t dim = 2; dim < s->along; dim++)
-        s->leaves[s->first + dim - 2] = ds_window_along(s->core->cx, s->op, dim, &w) && ds_window_leaves(s->op, dim, &w);
+        s->leaves[s->first + dim - 2] =
+            ds_window_along(s->core->cx, s->op, dim, &w) && ds_window_leaves(s->op, dim, &w);
     if (!ds_window_along(s->core->cx, s->op, s->along, &w) || !ds_window_leaves(s->op, s->along, &w)) return;
-    int64_t room = from->dims[s->along]->value + w.before - w.reach; /* from the first element of one window to that of the last inside */
+    int64_t room = from->dims[s->along]->value + w.before -
+                   w.reach; /* from the first element of one window to that of the last inside */
     s->leaves_before = (w.before + w.stride - 1) / w.stride;
     s->leaves_after = s->extent[s->along]->value - (room < 0 ? 0 : room / w.stride + 1);
 }
@@ -68,7 +74,8 @@ static void find_leaving(window_space *s) {
 static bool open_windows(window_space *s) {
     ds_window w;
     int64_t unit, step;
-    if (s->core->lanes < 2 || !open_space(s) || !open_accesses(s) || !ds_window_along(s->core->cx, s->op, s->along, &w)) return false;
+    if (s->core->lanes < 2 || !open_space(s) || !open_accesses(s) || !ds_window_along(s->core->cx, s->op, s->along, &w))
+        return false;
     s->stride = w.stride;
     s->dilation = w.dilation;
     if (!constant_step(s, s->a, s->along, &unit) || w.stride < 1 || w.dilation < 1 || unit % w.stride) return false;
@@ -83,10 +90,12 @@ static bool open_windows(window_space *s) {
 static bool can_be_tall(window_space *s) {
     ds_window w;
     int64_t pitch, step;
-    if (s->along < 3 || s->window <= s->first || !s->overlaps || !ds_window_along(s->core->cx, s->op, s->along - 1, &w)) return false;
+    if (s->along < 3 || s->window <= s->first || !s->overlaps || !ds_window_along(s->core->cx, s->op, s->along - 1, &w))
+        return false;
     s->row_stride = w.stride;
     s->row_dilation = w.dilation;
-    if (!constant_step(s, s->a, s->along - 1, &pitch) || w.stride < 1 || w.dilation < 1 || pitch % w.stride) return false;
+    if (!constant_step(s, s->a, s->along - 1, &pitch) || w.stride < 1 || w.dilation < 1 || pitch % w.stride)
+        return false;
     pitch /= w.stride;
     s->pitch = ds_expr_const(s->core->cx, pitch);
     if (!constant_step(s, s->a, s->window - 1, &step) || step != pitch * w.dilation) return false;
@@ -112,7 +121,8 @@ static double score_tile(const window_space *s, int64_t rows, int64_t n, int64_t
     double useful = s->overlaps ? (double)extent / (double)((extent + n - 1) / n * n) : 1,
            filter = s->pools ? 0 : (double)s->width / (double)n;
     double input = (double)window_reach(n, s->stride, s->width, s->dilation) / (double)n;
-    if (rows > 1) input *= (double)window_reach(rows, s->row_stride, s->height, s->row_dilation) / (double)(rows * s->height);
+    if (rows > 1)
+        input *= (double)window_reach(rows, s->row_stride, s->height, s->row_dilation) / (double)(rows * s->height);
     return useful / ((double)s->width + input + filter);
 }
 
@@ -143,7 +153,8 @@ window_choice window_choose(const window_space *s) {
     double best = 0;
     ds_expr_is_const(s->extent[s->along], &extent);
     for (int64_t rows = 1; rows <= tall; rows++)
-        for (int64_t n = 1; n <= WINDOW_MOST_RESULTS && fits_registers(s, rows, n) && !(s->overlaps && n > extent); n++) {
+        for (int64_t n = 1; n <= WINDOW_MOST_RESULTS && fits_registers(s, rows, n) && !(s->overlaps && n > extent);
+             n++) {
             double score = score_tile(s, rows, n, extent);
             if (score <= best) continue;
             best = score;
@@ -174,16 +185,19 @@ static const char *axis(const window_space *s, size_t dim) { return schedule_axi
 void window_add_levels(const window_space *s, const window_choice *c, int op, ds_schedule *out) {
     const ds_expr *channels = s->extent[WINDOW_CHANNEL];
     int64_t lanes = (int64_t)s->core->lanes;
-    ds_schedule_add(out, op, axis(s, WINDOW_CHANNEL), DS_LEVEL_lane, lanes, schedule_tail(channels, lanes, DS_TAIL_mask));
+    ds_schedule_add(out, op, axis(s, WINDOW_CHANNEL), DS_LEVEL_lane, lanes,
+                    schedule_tail(channels, lanes, DS_TAIL_mask));
     if (c->tall > 1) ds_schedule_add(out, op, axis(s, s->along - 1), DS_LEVEL_tile, c->tall, DS_TAIL_guard);
-    ds_schedule_add(out, op, axis(s, s->along), DS_LEVEL_tile, c->count, s->overlaps ? DS_TAIL_overlap : DS_TAIL_repeat);
+    ds_schedule_add(out, op, axis(s, s->along), DS_LEVEL_tile, c->count,
+                    s->overlaps ? DS_TAIL_overlap : DS_TAIL_repeat);
     if (c->unrolls) ds_schedule_add(out, op, "k", DS_LEVEL_unroll, window_points(s), DS_TAIL_exact);
 }
 
 static void add_grid(const window_space *s, const window_choice *c, ds_schedule *out) {
     if (c->channels) ds_schedule_add(out, DS_OWN, axis(s, WINDOW_CHANNEL), DS_LEVEL_grid, c->channels, DS_TAIL_guard);
     if (c->channels && c->chunk > 1) ds_schedule_add(out, DS_OWN, "grid", DS_LEVEL_serial, c->chunk, DS_TAIL_guard);
-    if (!c->channels) ds_schedule_add(out, DS_OWN, axis(s, rows_dim(s)), DS_LEVEL_grid, c->chunk * c->tall, DS_TAIL_guard);
+    if (!c->channels)
+        ds_schedule_add(out, DS_OWN, axis(s, rows_dim(s)), DS_LEVEL_grid, c->chunk * c->tall, DS_TAIL_guard);
 }
 
 const char *window_read(const window_space *s, const ds_schedule *in, int op, window_choice *out) {
@@ -193,8 +207,10 @@ const char *window_read(const window_space *s, const ds_schedule *in, int op, wi
     if (!along) return "the results of a row have no tile";
     *out = (window_choice){.count = along->step, .tall = tall ? tall->step : 1, .chunk = 1};
     out->unrolls = ds_schedule_find(in, op, "k", DS_LEVEL_unroll) != NULL;
-    if (out->count > WINDOW_MOST_RESULTS) return schedule_refuse(s->core, "a tile has %d results of a row at most", WINDOW_MOST_RESULTS);
-    if (out->tall > (s->shares_rows ? WINDOW_MOST_ROWS : 1)) return "a tile has more rows than can share what they read";
+    if (out->count > WINDOW_MOST_RESULTS)
+        return schedule_refuse(s->core, "a tile has %d results of a row at most", WINDOW_MOST_RESULTS);
+    if (out->tall > (s->shares_rows ? WINDOW_MOST_ROWS : 1))
+        return "a tile has more rows than can share what they read";
     if (!fits_registers(s, out->tall, out->count))
         return schedule_refuse(s->core, "a tile of %dx%d takes more than %u registers", (int)out->tall, (int)out->count,
                                s->core->target->registers);
@@ -209,11 +225,13 @@ const char *window_read(const window_space *s, const ds_schedule *in, int op, wi
 
 enum { FEW_ROWS = 8, CHANNEL_PIECES = 16, CHUNK_VECTORS = 4 };
 
-/* Few rows of many channels: pieces of channels, as those of the product that made them (its weights are many). Of a wide row a piece
- * reads so many bytes at each position and skips the rest; with fewer, the caches' prefetchers do not keep up. 0: pieces of rows. */
+/* Few rows of many channels: pieces of channels, as those of the product that made them (its weights are many). Of a
+ * wide row a piece reads so many bytes at each position and skips the rest; with fewer, the caches' prefetchers do not
+ * keep up. 0: pieces of rows. */
 static int64_t choose_channels(const window_space *s, const window_choice *c) {
     int64_t channels, count, lanes = (int64_t)s->core->lanes;
-    if (!ds_expr_is_const(s->extent[WINDOW_CHANNEL], &channels) || !ds_expr_is_const(window_units(s, c), &count)) return 0;
+    if (!ds_expr_is_const(s->extent[WINDOW_CHANNEL], &channels) || !ds_expr_is_const(window_units(s, c), &count))
+        return 0;
     if (count * c->tall > FEW_ROWS || channels < CHANNEL_PIECES * lanes) return 0;
     int64_t vectors = (channels + lanes - 1) / lanes, chunk = (vectors + CHANNEL_PIECES - 1) / CHANNEL_PIECES;
     return (chunk < CHUNK_VECTORS ? CHUNK_VECTORS : chunk) * lanes;
@@ -221,13 +239,15 @@ static int64_t choose_channels(const window_space *s, const window_choice *c) {
 
 /* Of a unit. */
 static double unit_work(const window_space *s, const window_choice *c) {
-    double work = schedule_estimate(s->extent[s->along]) * schedule_estimate(s->extent[WINDOW_CHANNEL]) * (double)c->tall / 4;
+    double work =
+        schedule_estimate(s->extent[s->along]) * schedule_estimate(s->extent[WINDOW_CHANNEL]) * (double)c->tall / 4;
     for (size_t i = s->first; i <= s->window; i++) work *= schedule_estimate(s->extent[i]);
     return work;
 }
 
 static bool open_kernel(window_space *s, const ds_core *core, const ds_op *kernel) {
-    const ds_op *first = ds_op_block(kernel, 0)->first, *epilogue = schedule_epilogue(first), *last = epilogue ? epilogue : first;
+    const ds_op *first = ds_op_block(kernel, 0)->first, *epilogue = schedule_epilogue(first),
+                *last = epilogue ? epilogue : first;
     bool windows = first->kind == DS_GRAPH_conv || (first->kind == DS_GRAPH_reduce && ds_is_pool(core->cx, first));
     return windows && schedule_yields(kernel, last) && window_open(s, core, first, epilogue);
 }
@@ -272,7 +292,8 @@ const char *window_read_grid(const window_space *s, const ds_schedule *in, windo
 const char *check_window(const ds_core *core, const ds_op *kernel, const ds_schedule *in) {
     window_space s;
     window_choice c;
-    if (!open_kernel(&s, core, kernel)) return "the kernel is not a depthwise convolution or a pool of channels that follow each other";
+    if (!open_kernel(&s, core, kernel))
+        return "the kernel is not a depthwise convolution or a pool of channels that follow each other";
     const char *wrong = window_read(&s, in, DS_OWN, &c);
     if (!wrong) wrong = window_read_grid(&s, in, &c);
     if (wrong) return wrong;

@@ -17,11 +17,13 @@ static int64_t known(const ds_expr *e) {
 }
 
 bool winograd_takes_pool(ds_ir_context *cx, const ds_op *winograd, const ds_op *pool) {
-    if (!ds_is_pool(cx, pool) || pool->results[0].type->rank != 4 || !ds_layout_is_channels_last(pool->results[0].type)) return false;
+    if (!ds_is_pool(cx, pool) || pool->results[0].type->rank != 4 || !ds_layout_is_channels_last(pool->results[0].type))
+        return false;
     int64_t tile = ds_op_int(winograd, "tile", 0);
     ds_window w[2];
     for (size_t i = 0; i < 2; i++) {
-        if (!ds_window_along(cx, pool, 2 + i, &w[i]) || ds_window_leaves(pool, 2 + i, &w[i]) || w[i].before) return false;
+        if (!ds_window_along(cx, pool, 2 + i, &w[i]) || ds_window_leaves(pool, 2 + i, &w[i]) || w[i].before)
+            return false;
         if (w[i].dilation != 1 || w[i].reach < 1 || w[i].reach != w[i].stride || tile % w[i].reach) return false;
     }
     return w[0].reach == w[1].reach;
@@ -55,7 +57,9 @@ static bool has_form(ds_ir_context *cx, const ds_op *op) {
     const ds_type *x = ds_op_operand(op, 0)->type, *y = op->results[0].type;
     const ds_attr *before = ds_op_attr(op, "before");
     int64_t side = ds_op_int(op, "tile", 0);
-    if ((side != 2 && side != 4) || !before || before->count != 2 || !is_image(x) || !is_image(y) || x->dims[0] != y->dims[0]) return false;
+    if ((side != 2 && side != 4) || !before || before->count != 2 || !is_image(x) || !is_image(y) ||
+        x->dims[0] != y->dims[0])
+        return false;
     for (size_t i = 0; i < 2; i++)
         if (!ds_expr_is_const(ds_attr_to_expr(before->items[i]), NULL)) return false;
     return is_filter(cx, ds_op_operand(op, 1)->type, side + 2, y->dims[1]->value, x->dims[1]->value);
@@ -64,7 +68,8 @@ static bool has_form(ds_ir_context *cx, const ds_op *op) {
 bool winograd_open(winograd_space *w, const ds_core *core, const ds_op *kernel) {
     const ds_op *op = ds_op_block(kernel, 0)->first, *last = op;
     *w = (winograd_space){.core = core, .op = op};
-    if (op->kind != DS_GRAPH_winograd || !has_form(core->cx, op) || core->lanes < 2 || (int64_t)core->lanes > DS_PANEL) return false;
+    if (op->kind != DS_GRAPH_winograd || !has_form(core->cx, op) || core->lanes < 2 || (int64_t)core->lanes > DS_PANEL)
+        return false;
     w->epilogue = schedule_epilogue(op);
     if (w->epilogue) last = w->epilogue;
     if (last->next->kind == DS_GRAPH_reduce) {
@@ -103,8 +108,8 @@ static int64_t most_rows(const winograd_space *w, int64_t columns) {
     return most > WINOGRAD_MOST_ROWS ? WINOGRAD_MOST_ROWS : most;
 }
 
-/* What blocks of `count` register tiles cost, in rows: edges repeat rows, few rows for a step's loads cost more each, and pieces should
- * keep four threads busy to the end. */
+/* What blocks of `count` register tiles cost, in rows: edges repeat rows, few rows for a step's loads cost more each,
+ * and pieces should keep four threads busy to the end. */
 static double block_cost(int64_t total, int64_t rows, int64_t count) {
     int64_t block = rows * count, rest = total % block, pieces = (total + block - 1) / block;
     double work = (double)(total - rest + (rest + rows - 1) / rows * rows) * (1 + 3.0 / (double)rows);
@@ -138,7 +143,9 @@ static int64_t choose_chunk(const winograd_space *w, const winograd_choice *c) {
     return schedule_chunk(ds_expr_ceildiv(w->core->cx, w->total, ds_expr_const(w->core->cx, c->block)), work, 1);
 }
 
-static int64_t width_of(const winograd_space *w, const winograd_choice *c) { return c->columns * (int64_t)w->core->lanes; }
+static int64_t width_of(const winograd_space *w, const winograd_choice *c) {
+    return c->columns * (int64_t)w->core->lanes;
+}
 
 static ds_schedule make_schedule(const winograd_space *w, const winograd_choice *c) {
     ds_schedule s = {.program = "winograd", .mma = "fma_f32"};
@@ -169,7 +176,8 @@ void propose_winograd(const ds_core *core, const ds_op *kernel, ds_schedule **ou
 }
 
 const char *winograd_read(const winograd_space *w, const ds_schedule *s, winograd_choice *out) {
-    const ds_level *grid = ds_schedule_find(s, DS_OWN, "m", DS_LEVEL_grid), *block = ds_schedule_find(s, DS_OWN, "m", DS_LEVEL_serial),
+    const ds_level *grid = ds_schedule_find(s, DS_OWN, "m", DS_LEVEL_grid),
+                   *block = ds_schedule_find(s, DS_OWN, "m", DS_LEVEL_serial),
                    *m = ds_schedule_find(s, DS_OWN, "m", DS_LEVEL_tile);
     if (!grid || !block || !m) return "tiles have no grid, blocks or register tile";
     *out = (winograd_choice){m->step, vectors_of(w), block->step, grid->step / block->step};

@@ -1,4 +1,5 @@
-/* The program `winograd`: blocks of tiles go through three steps in one thread's scratch memory (passes/winograd.h, lower/winograd.c). */
+/* The program `winograd`: blocks of tiles go through three steps in one thread's scratch memory (passes/winograd.h,
+ * lower/winograd.c). */
 #ifndef DS_SCHEDULE_WINOGRAD_H
 #define DS_SCHEDULE_WINOGRAD_H
 
@@ -25,6 +26,7 @@ typedef struct {
 /* A pool of windows without overlap that divide the tiles: a tile makes whole results of it. */
 bool winograd_takes_pool(ds_ir_context *cx, const ds_op *winograd, const ds_op *pool);
 bool winograd_open(winograd_space *w, const ds_core *core, const ds_op *kernel);
-const char *winograd_read(const winograd_space *w, const ds_schedule *s, winograd_choice *out); /* what is wrong, or NULL */
+const char *winograd_read(const winograd_space *w, const ds_schedule *s,
+                          winograd_choice *out); /* what is wrong, or NULL */
 
 #endif

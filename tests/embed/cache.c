@@ -25,14 +25,17 @@ static int step(float *past, float *present, float *scores, int64_t at) {
 }
 
 int main(void) {
-    float apart[2][HEADS * POSITIONS * WIDTH] = {{0}}, own[HEADS * POSITIONS * WIDTH] = {0}, scores[2][HEADS * POSITIONS];
+    float apart[2][HEADS * POSITIONS * WIDTH] = {{0}}, own[HEADS * POSITIONS * WIDTH] = {0},
+                                       scores[2][HEADS * POSITIONS];
     ds_model *m = dsrt_model_link((ds_model_entry *)cache, cache_arena_for, cache_description, NULL);
-    if (!m || dsrt_model_output(m, 0)->tied != 0 || dsrt_model_output(m, 1)->tied != -1) return printf("wrong ties\n"), 1;
+    if (!m || dsrt_model_output(m, 0)->tied != 0 || dsrt_model_output(m, 1)->tied != -1)
+        return printf("wrong ties\n"), 1;
     dsrt_model_close(m);
     for (int at = 0; at < POSITIONS; at++) {
         float *past = apart[at % 2], *present = apart[1 - at % 2];
         if (step(past, present, scores[0], at) || step(own, own, scores[1], at)) return printf("failed at %d\n", at), 1;
-        if (memcmp(present, own, BYTES) || memcmp(scores[0], scores[1], sizeof scores[0])) return printf("differs at %d\n", at), 1;
+        if (memcmp(present, own, BYTES) || memcmp(scores[0], scores[1], sizeof scores[0]))
+            return printf("differs at %d\n", at), 1;
         if (own[at * WIDTH] != (float)(at * 8 + 1)) return printf("not written at %d\n", at), 1;
     }
     printf("ok\n");

@@ -1,5 +1,5 @@
-/* Embeds two compiled models in one program, single-threaded, on libdsrt's pool and on one that the program brings; the results must have
- * the same bits. Also built as C++. */
+/* Embeds two compiled models in one program, single-threaded, on libdsrt's pool and on one that the program brings; the
+ * results must have the same bits. Also built as C++. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,8 @@ static int run(ds_pool *pool, float *image, size_t batch, float *scores) {
     digits_args args;
     memset(&context, 0, sizeof context);
     memset(&args, 0, sizeof args);
-    context.size = sizeof context, context.abi = DS_ABI, context.arena = arena, context.arena_bytes = bytes, context.pool = pool;
+    context.size = sizeof context, context.abi = DS_ABI, context.arena = arena, context.arena_bytes = bytes,
+    context.pool = pool;
     args.image.data = image, args.image.bytes = batch * 64 * sizeof(float);
     args.image.dims[0] = (int64_t)batch, args.image.dims[1] = 1, args.image.dims[2] = args.image.dims[3] = 8;
     args.scores.data = scores, args.scores.bytes = batch * 10 * sizeof(float);
@@ -38,7 +39,8 @@ int main(void) {
     ds_pool own;
     memset(&own, 0, sizeof own);
     own.concurrency = 3, own.parallel_for = backwards;
-    int status = run(NULL, image, BATCH, one), again = run(pool, image, BATCH, two), forked = run(&own, image, BATCH, three);
+    int status = run(NULL, image, BATCH, one), again = run(pool, image, BATCH, two),
+        forked = run(&own, image, BATCH, three);
     dsrt_pool_destroy(pool);
     if (status || again || forked) return printf("failed: %d %d %d\n", status, again, forked), 1;
     if (memcmp(one, two, sizeof one) || memcmp(one, three, sizeof one)) return printf("threads change the result\n"), 1;

@@ -22,7 +22,8 @@ static void touch(const void *bytes, uint64_t length) {
 static void read_safetensors(fuzz_session *s) {
     ds_safetensors file;
     if (ds_safetensors_open(s->cx, &s->files, "file", &file) == DS_OK)
-        for (size_t i = 0; i < shlenu(file.tensors); i++) touch(file.tensors[i].value.bytes, file.tensors[i].value.length);
+        for (size_t i = 0; i < shlenu(file.tensors); i++)
+            touch(file.tensors[i].value.bytes, file.tensors[i].value.length);
     if (ds_safetensors_find(&file, "w")) sum++;
     ds_safetensors_close(&file);
 }

@@ -13,7 +13,8 @@ typedef struct {
 
 void fuzz_open(fuzz_session *s);
 void fuzz_close(fuzz_session *s);
-/* The bytes become a file of this name, with memory of exactly their size, so that the sanitizer sees reads past the end. */
+/* The bytes become a file of this name, with memory of exactly their size, so that the sanitizer sees reads past the
+ * end. */
 void fuzz_file(fuzz_session *s, const char *path, const uint8_t *bytes, size_t length);
 /* Ends the process, which is a finding, where the status is a bug's or nothing was said about an error. */
 void fuzz_check(const fuzz_session *s, ds_status status, const char *what);

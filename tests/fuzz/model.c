@@ -1,4 +1,5 @@
-/* ONNX bytes through the importer and every pass, checked after each; with DS_FUZZ_CODE through code generation, too. */
+/* ONNX bytes through the importer and every pass, checked after each; with DS_FUZZ_CODE through code generation,
+ * too. */
 #include "frontend/frontend.h"
 #include "passes/passes.h"
 #include "tests/fuzz/fuzz.h"
@@ -14,7 +15,8 @@ static const char *const passes[] = {
 };
 
 static ds_status run_passes(ds_module *m) {
-    ds_pass_options options = {.target = ds_target_find("x86-64-v3"), .machine = ds_machine_find("x86-64-v3", "x86-64-v3")};
+    ds_pass_options options = {.target = ds_target_find("x86-64-v3"),
+                               .machine = ds_machine_find("x86-64-v3", "x86-64-v3")};
     for (size_t i = 0; i < DS_COUNT(passes); i++) {
         options.passes = passes[i];
         DS_TRY(ds_passes_run(m, &options));
@@ -25,7 +27,8 @@ static ds_status run_passes(ds_module *m) {
 
 #ifdef DS_FUZZ_CODE
 static ds_status build(ds_module *m) {
-    ds_cpu_options options = {.target = ds_target_find("x86-64-v3"), .prefix = "f", .optimise = 0, .jobs = 1, .embedded_weights = true};
+    ds_cpu_options options = {
+        .target = ds_target_find("x86-64-v3"), .prefix = "f", .optimise = 0, .jobs = 1, .embedded_weights = true};
     ds_built built;
     ds_status status = ds_build(m, &options, NULL, &built);
     ds_built_free(&built);

@@ -1,7 +1,8 @@
 /* Changes ONNX models as structures: operators, edges, attributes, extents, element types, data, sub-graphs, versions.
  *
- * libFuzzer calls LLVMFuzzerCustomMutator; with DS_MUTATE_MAIN this is a program that writes changed copies of the models it is given.
- * Everything is allocated in a list that is freed at the end, so parts of a model may be shared, dropped and moved freely.
+ * libFuzzer calls LLVMFuzzerCustomMutator; with DS_MUTATE_MAIN this is a program that writes changed copies of the
+ * models it is given. Everything is allocated in a list that is freed at the end, so parts of a model may be shared,
+ * dropped and moved freely.
  */
 #include <math.h>
 #include <stdio.h>
@@ -343,7 +344,8 @@ static void change_data(Onnx__TensorProto *t) {
 }
 
 static size_t bits_of(int32_t type) {
-    static const uint8_t bits[] = {0, 32, 8, 8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64, 64, 128, 16, 8, 8, 8, 8, 4, 4, 4, 8, 2, 2};
+    static const uint8_t bits[] = {0,  32,  8,  8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64,
+                                   64, 128, 16, 8, 8,  8,  8,  4,  4, 4, 8,  2,  2};
     return type >= 0 && (size_t)type < DS_COUNT(bits) ? bits[type] : 0;
 }
 
@@ -453,7 +455,8 @@ static void set_attribute(Onnx__AttributeProto *a, int kind) {
         break;
     case A_STRINGS:
         a->strings = take((count + 1) * sizeof *a->strings);
-        for (a->n_strings = 0; a->n_strings < count; a->n_strings++) a->strings[a->n_strings] = binary(strings[below(DS_COUNT(strings))]);
+        for (a->n_strings = 0; a->n_strings < count; a->n_strings++)
+            a->strings[a->n_strings] = binary(strings[below(DS_COUNT(strings))]);
         break;
     default:
         a->has_i = 1;
@@ -534,7 +537,8 @@ static void change_inputs(Onnx__GraphProto *g, Onnx__NodeProto *node) {
 static void change_outputs(Onnx__NodeProto *node) {
     static const char *const names[] = {"out1", "out2", "out3", "", "out1"};
     if (one_in(3)) remove_one(node->output, &node->n_output);
-    else if (one_in(2)) node->output = insert(node->output, &node->n_output, node->n_output, text(names[below(DS_COUNT(names))]));
+    else if (one_in(2))
+        node->output = insert(node->output, &node->n_output, node->n_output, text(names[below(DS_COUNT(names))]));
     else if (node->n_output) node->output[below(node->n_output)] = named(some_value());
 }
 
@@ -560,7 +564,8 @@ static void add_node(Onnx__GraphProto *g) {
     if (g->n_node && one_in(3)) *node = *g->node[below(g->n_node)];
     else {
         node->op_type = text(op_names[below(DS_COUNT(op_names))]);
-        for (size_t i = 1 + below(3); i > 0; i--) node->input = insert(node->input, &node->n_input, node->n_input, named(some_value()));
+        for (size_t i = 1 + below(3); i > 0; i--)
+            node->input = insert(node->input, &node->n_input, node->n_input, named(some_value()));
     }
     snprintf(name, sizeof name, "n%u", (unsigned)(draw() & 0xfff));
     node->output = insert(NULL, &(size_t){0}, 0, text(name));
@@ -691,7 +696,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t length, size_t room, unsig
     size_t result = 0;
     if (model && model->graph) {
         for (size_t i = 1 + below(4); i > 0; i--) change_model(model);
-        size_t left = 1000, packed = is_finite(model->graph, 64, &left) ? onnx__model_proto__get_packed_size(model) : SIZE_MAX;
+        size_t left = 1000,
+               packed = is_finite(model->graph, 64, &left) ? onnx__model_proto__get_packed_size(model) : SIZE_MAX;
         if (packed <= room) result = onnx__model_proto__pack(model, bytes);
     }
     drop_all();
@@ -722,7 +728,8 @@ int main(int argc, char **argv) {
             length = LLVMFuzzerCustomMutator(bytes, length, ROOM, (unsigned)draw());
         snprintf(path, sizeof path, "%s/m_%u.onnx", argv[1], i);
         f = fopen(path, "wb");
-        if (!f || fwrite(bytes, 1, length, f) != length || fclose(f)) return fprintf(stderr, "cannot write %s\n", path), 1;
+        if (!f || fwrite(bytes, 1, length, f) != length || fclose(f))
+            return fprintf(stderr, "cannot write %s\n", path), 1;
     }
     return 0;
 }

@@ -16,7 +16,8 @@ static void print_again(fuzz_session *s, ds_module *m) {
     ds_module *again;
     ds_module_print(&first, m);
     if (read_text(s, first.data, first.length, &again) != DS_OK) {
-        fprintf(stderr, "printed text is not read again:\n%s\n%s", first.data, s->diag.text.data ? s->diag.text.data : "");
+        fprintf(stderr, "printed text is not read again:\n%s\n%s", first.data,
+                s->diag.text.data ? s->diag.text.data : "");
         abort();
     }
     ds_module_print(&second, again);

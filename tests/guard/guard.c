@@ -1,9 +1,10 @@
 /* Runs compiled models with every buffer between pages that nobody may touch: guard [--misfits] LIST.
  *
- * LIST has a line "MODEL.so WEIGHTS|- FOLDER" for each model, compiled with --prefix=m; FOLDER holds `inputs`, a line "RANK DIM…" each, and
- * input_N.raw. Each buffer ends exactly at such a page in one run and begins behind one in another. With --misfits, extents, sizes and
- * values are then changed in turn: any status is right, touching anything else is not, nor is running for ever.
- * Prints "FAIL MODEL: what happened" for each finding and "N models, N with findings" at the end. */
+ * LIST has a line "MODEL.so WEIGHTS|- FOLDER" for each model, compiled with --prefix=m; FOLDER holds `inputs`, a line
+ * "RANK DIM…" each, and input_N.raw. Each buffer ends exactly at such a page in one run and begins behind one in
+ * another. With --misfits, extents, sizes and values are then changed in turn: any status is right, touching anything
+ * else is not, nor is running for ever. Prints "FAIL MODEL: what happened" for each finding and "N models, N with
+ * findings" at the end. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <setjmp.h>
@@ -17,7 +18,14 @@
 
 #include "libdsrt.h"
 
-enum { MAX_ARGS = 64, MAX_RANK = 16, MAX_REGIONS = 512, PAGE = 4096, SECONDS = 20, FINDINGS = 4 /* of one model, that are told */ };
+enum {
+    MAX_ARGS = 64,
+    MAX_RANK = 16,
+    MAX_REGIONS = 512,
+    PAGE = 4096,
+    SECONDS = 20,
+    FINDINGS = 4 /* of one model, that are told */
+};
 static const uint64_t limit = (uint64_t)64 << 20; /* bytes: larger buffers are refused */
 
 /* ---- memory between guards ---- */
@@ -60,7 +68,8 @@ static void *allocate(void *user, uint64_t bytes) {
 static void release(void *user, void *memory) {
     (void)user;
     for (size_t i = 0; i < region_count; i++)
-        if (regions[i].data == memory) mprotect(regions[i].map, regions[i].mapped, PROT_NONE), strcpy(regions[i].name, "released memory");
+        if (regions[i].data == memory)
+            mprotect(regions[i].map, regions[i].mapped, PROT_NONE), strcpy(regions[i].name, "released memory");
 }
 
 static sigjmp_buf escape;
@@ -73,8 +82,8 @@ static void caught(int signal, siginfo_t *info, void *context) {
     for (size_t i = 0; signal == SIGSEGV && i < region_count; i++) {
         const region *r = &regions[i];
         if (at >= r->map && at < r->map + r->mapped)
-            snprintf(crime, sizeof crime, "touches byte %lld of %.90s, which has %llu", (long long)(at - r->data), r->name,
-                     (unsigned long long)r->bytes);
+            snprintf(crime, sizeof crime, "touches byte %lld of %.90s, which has %llu", (long long)(at - r->data),
+                     r->name, (unsigned long long)r->bytes);
     }
     siglongjmp(escape, 1);
 }
@@ -160,7 +169,8 @@ static void accuse(const model *m, const char *text) {
     fflush(stdout);
 }
 
-static void put(unsigned char *args, uint64_t offset, const void *data, uint64_t bytes, const int64_t *dims, size_t extents) {
+static void put(unsigned char *args, uint64_t offset, const void *data, uint64_t bytes, const int64_t *dims,
+                size_t extents) {
     memcpy(args + offset, &data, 8);
     memcpy(args + offset + 8, &bytes, 8);
     if (extents) memcpy(args + offset + 16, dims, 8 * extents);
@@ -178,7 +188,8 @@ static void check_results(const model *m, const unsigned char *args) {
     }
 }
 
-/* A status, or -1 where there is no memory for the inputs. `outputs`: bytes of each, to be given; null: the model allocates them. */
+/* A status, or -1 where there is no memory for the inputs. `outputs`: bytes of each, to be given; null: the model
+ * allocates them. */
 static int run(const model *m, const tensor *inputs, uint64_t *outputs, int given) {
     static unsigned char args[1 << 16];
     int64_t symbols[256] = {0};
@@ -210,7 +221,8 @@ static int run(const model *m, const tensor *inputs, uint64_t *outputs, int give
         status = m->entry(&c, args);
         runs++;
         if (status == DS_RUN_OK) check_results(m, args);
-        for (int i = m->inputs; status == DS_RUN_OK && i < m->count; i++) memcpy(&outputs[i - m->inputs], args + m->a[i].offset + 8, 8);
+        for (int i = m->inputs; status == DS_RUN_OK && i < m->count; i++)
+            memcpy(&outputs[i - m->inputs], args + m->a[i].offset + 8, 8);
     }
     alarm(0);
     release_all();
@@ -248,10 +260,12 @@ static void try_extent(const model *m, const tensor *valid, int i, int d, int sy
     memcpy(t, valid, sizeof t);
     for (int k = 0; k < m->inputs; k++)
         for (int e = 0; e < m->a[k].rank; e++)
-            if (m->a[k].dims[e] < 0 && (symbol >= 0 ? m->a[k].symbol[e] == symbol : k == i && e == d)) t[k].dims[e] = extent;
+            if (m->a[k].dims[e] < 0 && (symbol >= 0 ? m->a[k].symbol[e] == symbol : k == i && e == d))
+                t[k].dims[e] = extent;
     for (int k = 0; k < m->inputs; k++)
         if (memcmp(t[k].dims, valid[k].dims, sizeof t[k].dims)) good = make(m, valid, k, &t[k]) && good;
-    snprintf(text, sizeof text, "extent %d of input %d is %lld%s", d, i, (long long)extent, symbol >= 0 ? " everywhere" : "");
+    snprintf(text, sizeof text, "extent %d of input %d is %lld%s", d, i, (long long)extent,
+             symbol >= 0 ? " everywhere" : "");
     if (good) run_both_ways(m, t, text);
     for (int k = 0; k < m->inputs; k++)
         if (t[k].data != valid[k].data) free(t[k].data);
@@ -299,8 +313,22 @@ static void try_value(const model *m, const tensor *valid, int i, int64_t at, co
 }
 
 static void try_values(const model *m, const tensor *valid, int i) {
-    static const int64_t whole[] = {
-        -1, 0, 1, 2, 3, -2, 7, 100, 1 << 20, -(1 << 20), INT32_MIN, INT32_MAX, INT64_MIN, INT64_MAX, (int64_t)1 << 40, (int64_t)1 << 62};
+    static const int64_t whole[] = {-1,
+                                    0,
+                                    1,
+                                    2,
+                                    3,
+                                    -2,
+                                    7,
+                                    100,
+                                    1 << 20,
+                                    -(1 << 20),
+                                    INT32_MIN,
+                                    INT32_MAX,
+                                    INT64_MIN,
+                                    INT64_MAX,
+                                    (int64_t)1 << 40,
+                                    (int64_t)1 << 62};
     static const float real[] = {0, -1, 1e-30f, 1e30f, 0.5f, 3, 1e9f, -1e30f, __builtin_inff(), __builtin_nanf("")};
     const argument *a = &m->a[i];
     if (a->bits < 8) return;
@@ -314,7 +342,8 @@ static void try_values(const model *m, const tensor *valid, int i) {
         const void *value = is_float(a) ? (const void *)&real[v] : (const void *)&whole[v];
         try_value(m, valid, i, -1, value, text);
         for (size_t p = 0; p < sizeof places / sizeof *places; p++)
-            if (places[p] < count && (p < 1 || places[p] > places[p - 1])) try_value(m, valid, i, (int64_t)places[p], value, text);
+            if (places[p] < count && (p < 1 || places[p] > places[p - 1]))
+                try_value(m, valid, i, (int64_t)places[p], value, text);
     }
 }
 

@@ -35,7 +35,8 @@ static void uses_follow_replacement(void **state) {
     ds_module *m = ds_module_create(cx);
     ds_op *func = ds_func_create(m, "f");
     const ds_type *t = ds_type_tensor(cx, DS_f32, 0, NULL, NULL);
-    ds_value *x = ds_block_add_arg(m, ds_op_block(func, 0), t, NULL), *y = ds_block_add_arg(m, ds_op_block(func, 0), t, NULL);
+    ds_value *x = ds_block_add_arg(m, ds_op_block(func, 0), t, NULL),
+             *y = ds_block_add_arg(m, ds_op_block(func, 0), t, NULL);
     ds_builder b = {m, ds_op_block(func, 0), NULL, NULL};
     ds_op *r = ds_op_create(&b, DS_GRAPH_reshape, &x, 1, &t, 1, 0);
     ds_value *out = ds_op_result(r, 0);
@@ -129,8 +130,11 @@ static void panels_follow_from_rows(void **state) {
     (void)state;
     assert_int_equal(ds_mma_panel(ds_mma_find("fma_f32")).columns, DS_PANEL);
     assert_int_equal(ds_mma_panel(ds_mma_find("fma_f32")).group, 1);
-    const ds_mma rows[] = {
-        {.rhs = DS_i8, .k = 4}, {.rhs = DS_i8, .k = 64}, {.rhs = DS_bf16, .k = 2}, {.rhs = DS_bf16, .k = 1}, {.rhs = DS_f64, .k = 1}};
+    const ds_mma rows[] = {{.rhs = DS_i8, .k = 4},
+                           {.rhs = DS_i8, .k = 64},
+                           {.rhs = DS_bf16, .k = 2},
+                           {.rhs = DS_bf16, .k = 1},
+                           {.rhs = DS_f64, .k = 1}};
     const unsigned groups[] = {4, 4, 2, 1, 1};
     for (size_t i = 0; i < DS_COUNT(rows); i++) assert_int_equal(ds_mma_panel(&rows[i]).group, groups[i]);
 }
@@ -165,7 +169,8 @@ static void assert_digest(const char *text, size_t length, size_t part, const ch
 
 static void digests_are_those_of_sha_256(void **state) {
     (void)state;
-    const char two[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"; /* FIPS 180-4; its padding needs a second block */
+    const char two[] =
+        "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"; /* FIPS 180-4; its padding needs a second block */
     char many[1000];
     memset(many, 'a', sizeof many);
     assert_digest("", 0, 1, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
@@ -178,14 +183,10 @@ static void digests_are_those_of_sha_256(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_are_interned),
-        cmocka_unit_test(uses_follow_replacement),
-        cmocka_unit_test(narrow_floats_round_trip),
-        cmocka_unit_test(rules_apply_until_none_does),
-        cmocka_unit_test(products_have_rows),
-        cmocka_unit_test(panels_follow_from_rows),
-        cmocka_unit_test(digests_are_those_of_sha_256),
-        cmocka_unit_test(hostile_wire_bytes_are_refused),
+        cmocka_unit_test(types_are_interned),           cmocka_unit_test(uses_follow_replacement),
+        cmocka_unit_test(narrow_floats_round_trip),     cmocka_unit_test(rules_apply_until_none_does),
+        cmocka_unit_test(products_have_rows),           cmocka_unit_test(panels_follow_from_rows),
+        cmocka_unit_test(digests_are_those_of_sha_256), cmocka_unit_test(hostile_wire_bytes_are_refused),
     };
     int failed = cmocka_run_group_tests_name("ir", tests, NULL, NULL);
     ds_string_free(&diag.text);

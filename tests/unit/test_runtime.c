@@ -85,7 +85,8 @@ static void steps_follow_each_other(void **state) {
             memset((void *)w.runs, 0, sizeof w.runs);
             w.pool->parallel_for(w.pool, w.pool->concurrency, walk_through, &w);
             for (int step = 0; step < STEPS; step++)
-                for (int64_t i = 0; i < MOST_PIECES; i++) assert_int_equal(atomic_load(&w.runs[step][i]), i < pieces_of(step));
+                for (int64_t i = 0; i < MOST_PIECES; i++)
+                    assert_int_equal(atomic_load(&w.runs[step][i]), i < pieces_of(step));
         }
         assert_int_equal(atomic_load(&w.early), 0);
         assert_true((uint32_t)atomic_load(&worst_lane) < w.pool->concurrency);
@@ -100,7 +101,8 @@ static void statuses_have_texts(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_piece_runs_once), cmocka_unit_test(steps_follow_each_other),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_piece_runs_once),
+                                       cmocka_unit_test(steps_follow_each_other),
                                        cmocka_unit_test(statuses_have_texts)};
     return cmocka_run_group_tests_name("runtime", tests, NULL, NULL);
 }

@@ -31,7 +31,8 @@ int main(void) {
         for (int k = 1; k < 10; k++)
             if (scores[k] > scores[best]) best = k;
         show(test_images[i].pixels);
-        printf("    this is a %d (score %.3f; it is labelled %d)\n\n", best, (double)scores[best], test_images[i].label);
+        printf("    this is a %d (score %.3f; it is labelled %d)\n\n", best, (double)scores[best],
+               test_images[i].label);
         right += best == test_images[i].label;
     }
     printf("%d of %d right\n", right, count);

@@ -8,7 +8,10 @@ static float image[3 * 48 * 192], scores[64];
 
 int main(void) {
     uint64_t bytes = textdirection_arena_bytes(1);
-    ds_context context = {.size = sizeof context, .abi = DS_ABI, .arena = aligned_alloc(64, (bytes + 127) / 64 * 64), .arena_bytes = bytes};
+    ds_context context = {.size = sizeof context,
+                          .abi = DS_ABI,
+                          .arena = aligned_alloc(64, (bytes + 127) / 64 * 64),
+                          .arena_bytes = bytes};
     for (int c = 0; c < 3; c++)
         for (int y = 0; y < 48; y++)
             for (int x = 0; x < 192; x++) image[(c * 48 + y) * 192 + x] = y > 20 && y < 36 && x % 24 > 6 ? -1.0f : 1.0f;
