@@ -75,7 +75,7 @@ bool winograd_open(winograd_space *w, const ds_core *core, const ds_op *kernel) 
     if (last->next->kind == DS_GRAPH_reduce) {
         w->pool = last->next;
         if (!ds_value_has_one_use(&last->results[0]) || ds_op_operand(w->pool, 0) != &last->results[0]) return false;
-        if (!winograd_takes_pool(core->cx, op, w->pool) || ds_op_attr(w->pool, "pads")) return false;
+        if (!winograd_takes_pool(core->cx, op, w->pool)) return false;
         last = w->pool;
     }
     if (!schedule_yields(kernel, last)) return false;

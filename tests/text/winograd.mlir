@@ -1,4 +1,4 @@
-// RUN: dsc opt --passes=decompose,simplify,fuse,layout,join,clean,hoist,group --verify-each %s | FileCheck %s
+// RUN: dsc opt --passes=decompose,simplify,fuse,layout,join,clean,hoist,group,schedule --verify-each %s | FileCheck %s
 
 // Which convolutions go by tiles (Winograd's algorithm): 3x3 ones of stride 1, with constant weights, where fewer products pay for the
 // transforms.
@@ -53,7 +53,8 @@ func.func @main(%x: tensor<1x32x32x32xf32>, %w: tensor<32x32x3x3xf32>) -> tensor
 // CHECK: "graph.winograd"
 // CHECK-NOT: "graph.kernel"
 // CHECK: "graph.reduce"
-// CHECK: over = ["2", "2"]
+// CHECK: over = ["2", "2"], pads = [0xFFF0000000000000 : f64]
+// CHECK: program = "winograd"
 func.func @main(%x: tensor<1x32x32x32xf32>) -> tensor<1x32x16x16xf32> {
   %w = "onnx.Constant"() {value = dense<0.5> : tensor<32x32x3x3xf32>} : () -> none
   %0 = "onnx.Conv"(%x, %w) {pads = [1, 1, 1, 1]} : (tensor<1x32x32x32xf32>, none) -> none
