@@ -169,6 +169,13 @@ static bool cast_cell(ds_elem from, ds_elem to, const ds_cell *a, bool saturate,
     return true;
 }
 
+static int64_t quantize(ds_elem to, double value, double scale, int64_t zero) {
+    unsigned bits = ds_elem_facts(to)->bits;
+    double low = ds_elem_is_unsigned(to) ? 0 : -ldexp(1, (int)bits - 1), high = low + ldexp(1, (int)bits) - 1;
+    double v = nearbyint((double)((float)value / (float)scale)) + (double)zero;
+    return (int64_t)(v != v || v < low ? low : v > high ? high : v);
+}
+
 static bool scalar_op(const ds_op *op, ds_ir_context *cx, const ds_cell *x, ds_cell *out) {
     ds_elem elem = ds_op_operand(op, 0)->type->elem;
     if (op->kind == DS_LOOP_select) {
@@ -179,6 +186,11 @@ static bool scalar_op(const ds_op *op, ds_ir_context *cx, const ds_cell *x, ds_c
     if (op->kind == DS_LOOP_cast)
         return cast_cell(elem, op->results[0].type->elem, x, ds_op_int(op, "saturate", 1), out);
     if (op->kind == DS_LOOP_bitcast) return false;
+    if (op->kind == DS_LOOP_quantize) {
+        if (x[0].e || x[1].e || x[2].e) return false;
+        *out = (ds_cell){.i = quantize(op->results[0].type->elem, x[0].f, x[1].f, x[2].i)};
+        return true;
+    }
     bool is_float = ds_elem_is_float(elem);
     if (x[0].e || (op->operand_count > 1 && x[1].e)) {
         ds_cell whole[2] = {x[0], op->operand_count > 1 ? x[1] : (ds_cell){0}};

@@ -5,8 +5,8 @@
 
 #define LANES DS_MMA_LANES
 static const ds_mma rows[] = {
-#define DS_MMA(name, lhs, rhs, sum, m, n, k, shape, needs, rate, generator, doc)                                       \
-    {#name, DS_##lhs, DS_##rhs, DS_##sum, m, n, k, DS_MMA_##shape, needs, rate, #generator, doc},
+#define DS_MMA(name, lhs, rhs, sum, m, n, k, shape, needs, rate, parts, generator, doc)                                \
+    {#name, DS_##lhs, DS_##rhs, DS_##sum, m, n, k, DS_MMA_##shape, needs, rate, parts, #generator, doc},
 #include "mma.def"
 #undef DS_MMA
 };
@@ -29,8 +29,8 @@ static bool is_listed(const char *list, const char *word) {
 }
 
 bool ds_mma_runs_on(const ds_mma *mma, const ds_target *target) {
-    bool everywhere = !*mma->needs;
-    return everywhere || is_listed(target->features, mma->needs);
+    if (!strcmp(mma->needs, "pairs")) return *target->pairs;
+    return !*mma->needs || is_listed(target->features, mma->needs);
 }
 
 const ds_mma *ds_mma_for(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_elem sum) {
@@ -43,7 +43,7 @@ const ds_mma *ds_mma_for(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_e
     return best;
 }
 
-const ds_mma *ds_mma_of(const ds_op *tile) { return ds_mma_find(ds_op_text(tile, "mma", "fma_f32")); }
+const ds_mma *ds_mma_of(const ds_op *tile) { return ds_mma_find(ds_op_text(tile, "mma", rows[0].name)); }
 
 ds_panel ds_mma_panel(const ds_mma *mma) {
     unsigned bits = ds_elem_facts(mma->rhs)->bits, word = bits < 32 ? 32 / bits : 1;

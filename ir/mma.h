@@ -19,6 +19,7 @@ typedef struct {
     ds_mma_shape shape;
     const char *needs;
     double rate;
+    unsigned parts;
     const char *generator, *doc;
 } ds_mma;
 

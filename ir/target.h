@@ -10,6 +10,7 @@ typedef struct {
     const char *name, *arch, *cpu, *features;
     unsigned vector_bytes, registers;
     bool has_fma, has_masks;
+    const char *pairs; /* LLVM's name of an instruction: targets.def */
     uint32_t cpuid_1, cpuid_7, cpuid_extended,
         xcr0; /* bits that must be set; all 0: it runs on every machine of its architecture */
 } ds_target;

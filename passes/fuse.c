@@ -35,6 +35,7 @@ static int scalar_cost(ds_op_kind kind) {
     case DS_LOOP_select:
     case DS_LOOP_lt: return 1;
     case DS_LOOP_div:
+    case DS_LOOP_quantize:
     case DS_LOOP_sqrt: return 4;
     default: return ds_op_facts(kind)->traits & DS_SCALAR ? 8 : 3;
     }
@@ -71,19 +72,65 @@ static bool reads_itself_only(const ds_op *user, const ds_value *v) {
     return true;
 }
 
+/* Made of constants only, and not larger than the largest of them: a recipe makes it once. */
+static bool is_recipe(ds_ir_context *cx, const ds_op *producer) {
+    const ds_expr *mine = ds_type_count(cx, producer->results[0].type);
+    bool as_large = false;
+    if (has_extract(ds_op_block(producer, 0)) || producer->operand_count == 0) return false;
+    for (size_t i = 0; i < producer->operand_count; i++) {
+        const ds_value *v = ds_op_operand(producer, i);
+        bool fixed = ds_value_constant(v) || (v->op && v->op->kind == DS_GRAPH_map && is_recipe(cx, v->op));
+        if (!fixed) return false;
+        as_large = as_large || ds_type_count(cx, v->type) == mine;
+    }
+    return as_large;
+}
+
+static unsigned bits_of(const ds_value *v) { return ds_elem_facts(v->type->elem)->bits; }
+
+/* The most bits of an operand that is as large as the result. */
+static unsigned widest_operand(ds_ir_context *cx, const ds_op *map) {
+    const ds_expr *mine = ds_type_count(cx, map->results[0].type);
+    unsigned most = 0;
+    for (size_t i = 0; i < map->operand_count; i++) {
+        const ds_value *v = ds_op_operand(map, i);
+        if (ds_type_count(cx, v->type) == mine && bits_of(v) > most) most = bits_of(v);
+    }
+    return most;
+}
+
+/* Bytes made of wider numbers are where tensors are cut: as bytes they lie in memory. Not where what reads them ends
+ * about as narrow itself, at the same points. */
+static bool is_cut(ds_ir_context *cx, const ds_op *producer, const ds_op *user, size_t operand) {
+    const ds_value *v = &producer->results[0];
+    if (bits_of(v) > 8 || !ds_elem_is_integer(v->type->elem) || widest_operand(cx, producer) <= bits_of(v))
+        return false;
+    bool same_points = user->kind == DS_GRAPH_map && ds_map_is_identity(ds_op_map(user, operand), v->type) &&
+                       ds_type_count(cx, user->results[0].type) == ds_type_count(cx, v->type);
+    return !same_points || bits_of(&user->results[0]) > 16;
+}
+
+/* Bytes as wider numbers: cheaper to make again than to store. */
+static bool widens(ds_ir_context *cx, const ds_op *producer, int cost) {
+    unsigned from = widest_operand(cx, producer);
+    return cost <= 2 && from && from <= 8 && bits_of(&producer->results[0]) > from &&
+           !has_extract(ds_op_block(producer, 0));
+}
+
 static bool should_merge(ds_ir_context *cx, const ds_op *producer, const ds_op *user, size_t operand) {
     size_t ops, user_ops;
     if (producer->kind != DS_GRAPH_map || producer->result_count != 1 || producer->block != user->block ||
         has_pad(user, operand))
         return false;
-    if (producer->results[0].type->encoding) return false;
+    if (producer->results[0].type->encoding || is_cut(cx, producer, user, operand)) return false;
     int cost = region_cost(ds_op_block(producer, 0), &ops);
+    if (cost > 0 && is_recipe(cx, producer)) return false;
     region_cost(ds_op_block(user, 0), &user_ops);
     if (ops + user_ops > MAX_REGION || producer->operand_count + user->operand_count > MAX_OPERANDS) return false;
     if (!reads_itself_only(user, &producer->results[0])) {
         bool moves = cost == 0 && !has_extract(ds_op_block(producer, 0)) && producer->operand_count <= 1;
         const ds_attr *pads = ds_op_attr(producer, "pads");
-        if (!moves || pads) return false;
+        if (!(moves || widens(cx, producer, cost)) || pads) return false;
         return true;
     }
     if (has_extract(ds_op_block(producer, 0)) && user->kind == DS_GRAPH_reduce) return false;

@@ -141,6 +141,42 @@ static void swap_operands(layout *l, ds_op *op) {
     ds_dims_note(l->m, op);
 }
 
+/* ---- steps of several elements ---- */
+
+/* The value with zeros behind it along a dim, up to a whole number of groups. */
+static ds_value *in_whole_groups(layout *l, ds_op *before, ds_value *v, size_t dim, const ds_expr *extent) {
+    const ds_type *t = v->type;
+    const ds_expr *dims[MAX_RANK];
+    for (size_t i = 0; i < t->rank; i++) dims[i] = i == dim ? extent : t->dims[i];
+    const ds_type *type = ds_type_tensor(l->cx, t->elem, t->rank, dims, NULL);
+    ds_builder b = {l->m, before->block, before, before->loc};
+    return ds_op_result(ds_copy_map(&b, v, type, ds_attr_identity_map(l->cx, t->rank), true), 0);
+}
+
+/* The dim of an operand that moves along a dim of the contraction, and nothing else does; SIZE_MAX: none. */
+static size_t moved_dim(layout *l, const ds_attr *map, size_t along) {
+    for (size_t i = 0; i < map->count; i++)
+        if (map->exprs[i] == ds_expr_dim(l->cx, along)) return i;
+    return SIZE_MAX;
+}
+
+/* A step takes several elements of the first reduced dim: zeros fill the last one, in both factors. */
+static void fill_steps(layout *l, ds_op *op, const ds_contraction *c, const ds_mma *mma) {
+    const ds_expr *k = c->extent[c->rank], *size = ds_expr_const(l->cx, ds_mma_panel(mma).group);
+    if (ds_expr_equals(ds_expr_mod(l->cx, k, size), 0)) return;
+    const ds_expr *whole = ds_expr_mul(l->cx, ds_expr_ceildiv(l->cx, k, size), size);
+    const ds_attr *over = ds_op_attr(op, "over"), *items[MAX_RANK];
+    size_t at[2];
+    for (size_t i = 0; i < 2; i++) {
+        const ds_type *t = ds_op_operand(op, i)->type;
+        at[i] = moved_dim(l, ds_op_map(op, i), c->rank);
+        if (at[i] == SIZE_MAX || t->rank > MAX_RANK || t->encoding || t->dims[at[i]] != k) return;
+    }
+    for (size_t i = 0; i < 2; i++) ds_op_set_operand(op, i, in_whole_groups(l, op, ds_op_operand(op, i), at[i], whole));
+    for (size_t i = 0; i < over->count; i++) items[i] = i ? over->items[i] : ds_attr_expr(l->cx, whole);
+    ds_op_set_attr(l->m, op, "over", ds_attr_array(l->cx, items, over->count));
+}
+
 /* Panels whose distance is a multiple of the machine's stride share few sets of the L1 cache when a tile reads several.
  * One more row, of zeros, behind each of them moves them apart; rows of a window would have to lie apart, too, so this
  * is for products and 1x1 convolutions.
@@ -168,6 +204,11 @@ static void pack_right_side(layout *l, ds_op *op, bool skew) {
     ds_value *rhs = ds_op_operand(op, 1);
     const ds_mma *mma = ds_contraction_mma(l->options->target, op);
     if (!mma || !ds_contraction_of(l->cx, op, &c) || c.rank == 0) return;
+    if (c.over_count && op->kind == DS_GRAPH_matmul) {
+        fill_steps(l, op, &c, mma);
+        ds_contraction_of(l->cx, op, &c);
+        rhs = ds_op_operand(op, 1);
+    }
     size_t n_dim = op->kind == DS_GRAPH_conv ? 1 : c.rank - 1;
     if (op->kind == DS_GRAPH_matmul) {
         while (n_dim > 0 && ds_expr_equals(c.extent[n_dim], 1)) n_dim--;
@@ -183,7 +224,7 @@ static void pack_right_side(layout *l, ds_op *op, bool skew) {
     const ds_expr *offset = ds_layout_offset(l->cx, rhs->type, map->exprs), *coefficient, *rest;
     bool contiguous =
         offset && ds_expr_linear(l->cx, offset, n_dim, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
-    if (contiguous && !is_constant(l, rhs)) return;
+    if (contiguous && panel.group == 1 && !is_constant(l, rhs)) return;
     const ds_attr *encoding = panel_encoding(l, op, &c, n_dim, panel);
     if (!encoding) return;
     if (skew && is_constant(l, rhs)) encoding = skewed(l, op, &c, panel, encoding);
@@ -197,10 +238,17 @@ static bool has_few_channels(const ds_value *x) {
     return !x->type->encoding && ds_expr_is_const(x->type->dims[1], &channels) && channels < 8;
 }
 
+/* Does a step of this product take one element of the input? Then few channels may be read one by one. */
+static bool takes_single_elements(layout *l, const ds_op *conv) {
+    const ds_mma *mma = ds_contraction_mma(l->options->target, conv);
+    return !mma || ds_mma_panel(mma).group == 1;
+}
+
 /* The input with its zero border made real, so that the window never reads outside. */
 static ds_value *padded_input(layout *l, ds_op *conv) {
     ds_value *x = ds_op_operand(conv, 0);
-    const ds_attr *encoding = has_few_channels(x) ? NULL : channels_last(l, x->type->rank);
+    bool as_it_lies = has_few_channels(x) && takes_single_elements(l, conv);
+    const ds_attr *encoding = as_it_lies ? NULL : channels_last(l, x->type->rank);
     const ds_attr *padding = ds_op_attr(conv, "padding");
     size_t rank = x->type->rank, spatial = rank - 2;
     const ds_expr *dims[MAX_RANK], *inner[MAX_RANK], *exprs[MAX_RANK];
@@ -301,6 +349,7 @@ static void pack_groups(layout *l, ds_op *conv) {
         return;
     int64_t groups = channels / inputs, outputs = all / groups, merged = 1;
     const ds_panel panel = ds_mma_panel(mma);
+    if (inputs % panel.group) return;
     if (is_constant(l, w)) merged = groups_at_once(groups, outputs, panel.columns);
     const ds_expr *size = ds_expr_const(l->cx, outputs * merged), *co = ds_expr_dim(l->cx, 1), *xm[MAX_RANK],
                   *wm[MAX_RANK], *order[MAX_RANK + 2];
@@ -384,18 +433,20 @@ static void gate_weights(layout *l, ds_op *conv, const ds_op *map, size_t gate) 
 
 static void lay_out_conv(layout *l, ds_op *conv) {
     size_t gate;
+    ds_contraction c;
+    bool in_groups = ds_contraction_of(l->cx, conv, &c) && c.role[1] == DS_DIM_BATCH;
+    if (!in_groups && !takes_single_elements(l, conv))
+        fill_steps(l, conv, &c, ds_contraction_mma(l->options->target, conv));
     ds_op *gated = gate_of(l, conv, &gate);
     if (gated) ds_op_set_operand(conv, 0, ds_op_operand(gated, 1 - gate));
     ds_value *x = ds_op_operand(conv, 0), *w = ds_op_operand(conv, 1);
     size_t rank = x->type->rank;
     const ds_attr *padding = ds_op_attr(conv, "padding");
-    if (!has_few_channels(x)) make_channels_last(l, x, conv);
+    bool as_it_lies = has_few_channels(x) && takes_single_elements(l, conv);
+    if (!as_it_lies) make_channels_last(l, x, conv);
     if (padding && padding->count) x = bordered_input(l, conv) ? x : padded_input(l, conv);
-    else if (!ds_layout_is_channels_last(x->type) && !has_few_channels(x))
-        x = encode(l, conv, x, channels_last(l, rank));
+    else if (!ds_layout_is_channels_last(x->type) && !as_it_lies) x = encode(l, conv, x, channels_last(l, rank));
     ds_op_set_operand(conv, 0, x);
-    ds_contraction c;
-    bool in_groups = ds_contraction_of(l->cx, conv, &c) && c.role[1] == DS_DIM_BATCH;
     if (ds_is_depthwise(l->cx, conv)) { /* weights: window, co */
         const ds_expr *e[MAX_RANK];
         for (size_t i = 0; i + 2 < rank; i++) e[i] = ds_expr_dim(l->cx, i + 2);

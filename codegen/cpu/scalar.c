@@ -391,11 +391,73 @@ static LLVMValueRef convert(emitter *e, const ds_op *op, ds_elem from, ds_elem t
     return wrap_small(e, to, LLVMBuildIntCast2(b, v, type, !from_unsigned, ""));
 }
 
+/* ---- whole numbers of few bits ---- */
+
+/* The number that all lanes of a value are. */
+static bool is_known(const ds_value *v, double *out) {
+    while (v->op && v->op->kind == DS_LOOP_splat) v = ds_op_operand(v->op, 0);
+    if (!v->op || v->op->kind != DS_LOOP_constant) return false;
+    const ds_attr *number = ds_op_attr(v->op, "value");
+    *out = number->kind == DS_ATTR_FLOAT ? number->number : (double)number->integer;
+    return true;
+}
+
+static LLVMValueRef within(emitter *e, LLVMValueRef v, LLVMValueRef low, LLVMValueRef high) { /* NaN: low */
+    LLVMBuilderRef b = e->b;
+    v = LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOGT, v, low, ""), v, low, "");
+    return LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOLT, v, high, ""), v, high, "");
+}
+
+/* x / scale, rounded as division rounds it, by a product and two corrections: with the inverse correctly rounded, the
+ * second one is exact (P. Markstein, IBM Journal of Research and Development 34, 1990). |x| is neither huge nor does
+ * it matter where it is tiny. */
+static LLVMValueRef divide_by_known(emitter *e, LLVMValueRef x, double scale) {
+    LLVMTypeRef type = LLVMTypeOf(x);
+    LLVMValueRef inverse = constant_like(x, (double)(float)(1 / scale)), minus = constant_like(x, -scale);
+    LLVMValueRef q = LLVMBuildFMul(e->b, x, inverse, "");
+    LLVMValueRef rest = em_call_intrinsic(e, "llvm.fma", type, (LLVMValueRef[]){q, minus, x}, 3);
+    return em_call_intrinsic(e, "llvm.fma", type, (LLVMValueRef[]){rest, inverse, q}, 3);
+}
+
+/* The nearest whole number of a float below 2^22, ties to even: it stands in the last bits of its sum with a number so
+ * large that no others are left. */
+static LLVMValueRef nearest_whole(emitter *e, LLVMValueRef v) {
+    static const double LARGE = 12582912; /* 1.5 * 2^23 */
+    LLVMTypeRef i32 = with_lanes(em_int(e, 32), lanes_of(v));
+    LLVMValueRef large = constant_like(v, LARGE), sum = LLVMBuildFAdd(e->b, v, large, "");
+    return LLVMBuildSub(e->b, LLVMBuildBitCast(e->b, sum, i32, ""), LLVMBuildBitCast(e->b, large, i32, ""), "");
+}
+
+static LLVMValueRef quantize(emitter *e, const ds_op *op, LLVMValueRef *x) {
+    LLVMBuilderRef b = e->b;
+    ds_elem to = op->results[0].type->elem;
+    bool is_unsigned = ds_elem_is_unsigned(to);
+    int bits = (int)ds_elem_facts(to)->bits;
+    double least = is_unsigned ? 0 : -ldexp(1, bits - 1), most = least + ldexp(1, bits) - 1, scale, zero;
+    LLVMTypeRef i32 = with_lanes(em_int(e, 32), lanes_of(x[0]));
+    LLVMValueRef offset = is_unsigned ? LLVMBuildZExt(b, x[2], i32, "") : LLVMBuildSExt(b, x[2], i32, ""), v;
+    bool known = is_known(ds_op_operand(op, 1), &scale) && is_known(ds_op_operand(op, 2), &zero);
+    if (known && e->target->has_fma && scale > 0x1p-60 && scale < 0x1p60) {
+        LLVMValueRef low = constant_like(x[0], (double)(float)((least - zero) * scale));
+        LLVMValueRef high = constant_like(x[0], (double)(float)((most - zero) * scale));
+        v = within(e, x[0], low, high);
+        if (scale != 1) v = divide_by_known(e, v, scale);
+    } else {
+        LLVMValueRef from = LLVMBuildSIToFP(b, offset, LLVMTypeOf(x[0]), "");
+        LLVMValueRef low = LLVMBuildFSub(b, constant_like(x[0], least), from, "");
+        LLVMValueRef high = LLVMBuildFSub(b, constant_like(x[0], most), from, "");
+        v = within(e, LLVMBuildFDiv(b, x[0], x[1], ""), low, high);
+    }
+    v = LLVMBuildAdd(b, nearest_whole(e, v), offset, "");
+    return wrap_small(e, to, LLVMBuildTrunc(b, v, with_lanes(em_elem(e, to), lanes_of(v)), ""));
+}
+
 LLVMValueRef em_scalar(emitter *e, const ds_op *op, LLVMValueRef *x) {
     ds_elem elem = ds_op_operand(op, 0)->type->elem, to = op->results[0].type->elem;
     switch (op->kind) {
     case DS_LOOP_select: return LLVMBuildSelect(e->b, x[0], x[1], x[2], "");
     case DS_LOOP_cast: return convert(e, op, elem, to, x[0]);
+    case DS_LOOP_quantize: return quantize(e, op, x);
     case DS_LOOP_bitcast: return LLVMBuildBitCast(e->b, x[0], em_type(e, op->results[0].type), "");
     default: break;
     }

@@ -8,6 +8,7 @@
  * is unrolled. Long sums are made of blocks of 256 steps whose sums are added up in memory: the rounding error grows
  * with the number of blocks, not of steps.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "codegen/cpu/emit.h"
@@ -86,6 +87,13 @@ static void keep_order(tile *t) {
     LLVMBuildCall2(t->e->b, type, nothing, NULL, 0, "");
 }
 
+/* Bytes are multiplied as words: what an instruction takes of a column at a time. */
+static bool is_by_words(const tile *t) { return t->mma->k > 1; }
+
+static LLVMTypeRef with_words(tile *t, ds_elem elem) {
+    return LLVMVectorType(is_by_words(t) ? em_int(t->e, 32) : em_elem(t->e, elem), (unsigned)t->lanes);
+}
+
 static LLVMValueRef multiply_fma(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
     emitter *e = t->e;
     LLVMValueRef args[] = {a, b, sum};
@@ -93,12 +101,73 @@ static LLVMValueRef multiply_fma(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMVa
     return LLVMBuildFAdd(e->b, sum, LLVMBuildFMul(e->b, a, b, ""), "");
 }
 
+typedef struct {
+    LLVMValueRef even, odd;
+} byte_pairs;
+
+/* The even and the odd bytes of every word, as numbers of 16 bits. */
+static byte_pairs split_bytes(tile *t, LLVMValueRef words, ds_elem elem) {
+    LLVMBuilderRef b = t->e->b;
+    LLVMTypeRef i16 = em_int(t->e, 16), pairs = LLVMVectorType(i16, 2 * (unsigned)t->lanes);
+    LLVMValueRef v = LLVMBuildBitCast(b, words, pairs, ""),
+                 byte = em_splat(t->e, LLVMConstInt(i16, 8, 0), 2 * t->lanes);
+    if (ds_elem_is_unsigned(elem)) {
+        LLVMValueRef low = em_splat(t->e, LLVMConstInt(i16, 255, 0), 2 * t->lanes);
+        return (byte_pairs){LLVMBuildAnd(b, v, low, ""), LLVMBuildLShr(b, v, byte, "")};
+    }
+    return (byte_pairs){LLVMBuildAShr(b, LLVMBuildShl(b, v, byte, ""), byte, ""), LLVMBuildAShr(b, v, byte, "")};
+}
+
+/* Two neighbouring products of 16 bits, added, for every lane. */
+static LLVMValueRef multiply_neighbours(tile *t, LLVMValueRef a, LLVMValueRef b) {
+    emitter *e = t->e;
+    if (*e->target->pairs && t->lanes * 4 == e->target->vector_bytes)
+        return em_call_intrinsic(e, e->target->pairs, NULL, (LLVMValueRef[]){a, b}, 2);
+    LLVMValueRef x[] = {LLVMBuildBitCast(e->b, a, t->vector, ""), LLVMBuildBitCast(e->b, b, t->vector, "")};
+    LLVMValueRef half = em_splat(e, LLVMConstInt(em_int(e, 32), 16, 0), t->lanes), low[2], high[2];
+    for (size_t i = 0; i < 2; i++) {
+        low[i] = LLVMBuildAShr(e->b, LLVMBuildShl(e->b, x[i], half, ""), half, "");
+        high[i] = LLVMBuildAShr(e->b, x[i], half, "");
+    }
+    LLVMValueRef first = LLVMBuildMul(e->b, low[0], low[1], ""), second = LLVMBuildMul(e->b, high[0], high[1], "");
+    return LLVMBuildAdd(e->b, first, second, "");
+}
+
+/* The sum with a product of whole numbers, which LLVM would add to other products first: then these wait in registers
+ * that the tile does not have. */
+static LLVMValueRef add_in_order(tile *t, LLVMValueRef sum, LLVMValueRef product) {
+    const char *constraints = strcmp(t->e->target->arch, "aarch64") == 0 ? "=w,0" : "=v,0";
+    LLVMValueRef v = LLVMBuildAdd(t->e->b, sum, product, "");
+    LLVMTypeRef type = LLVMFunctionType(t->vector, &t->vector, 1, 0);
+    LLVMValueRef same =
+        LLVMGetInlineAsm(type, "", 0, constraints, strlen(constraints), 0, 0, LLVMInlineAsmDialectATT, 0);
+    return LLVMBuildCall2(t->e->b, type, same, &v, 1, "");
+}
+
+static LLVMValueRef multiply_pairs(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    byte_pairs x = split_bytes(t, a, t->mma->lhs), y = split_bytes(t, b, t->mma->rhs);
+    sum = add_in_order(t, sum, multiply_neighbours(t, x.even, y.even));
+    return add_in_order(t, sum, multiply_neighbours(t, x.odd, y.odd));
+}
+
+static LLVMValueRef multiply_words(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    LLVMTypeRef pairs = LLVMVectorType(em_int(t->e, 16), 2 * (unsigned)t->lanes);
+    LLVMValueRef x = LLVMBuildBitCast(t->e->b, a, pairs, ""), y = LLVMBuildBitCast(t->e->b, b, pairs, "");
+    return add_in_order(t, sum, multiply_neighbours(t, x, y));
+}
+
+static LLVMValueRef multiply_quads(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    char name[64];
+    snprintf(name, sizeof name, "llvm.x86.avx512.vpdpbusd.%u", (unsigned)t->lanes * 32);
+    return em_call_intrinsic(t->e, name, NULL, (LLVMValueRef[]){sum, a, b}, 3);
+}
+
 /* The sums with the products of a row's broadcast and a vector of B, by rows of mma.def. */
 typedef LLVMValueRef (*multiply)(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum);
 
 static multiply multiply_of(const ds_mma *mma) {
 #define OF_VECTOR(generator) multiply_##generator
-#define DS_MMA(name, lhs, rhs, sum, m, n, k, shape, needs, rate, generator, doc) {#name, OF_##shape(generator)},
+#define DS_MMA(name, lhs, rhs, sum, m, n, k, shape, needs, rate, parts, generator, doc) {#name, OF_##shape(generator)},
     static const struct {
         const char *name;
         multiply generate;
@@ -117,14 +186,15 @@ static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *ac
     emitter *e = t->e;
     LLVMValueRef b[16];
     multiply generate = multiply_of(t->mma);
-    size_t vectors = t->lanes < (size_t)t->line ? (size_t)t->line / t->lanes : 1; /* of a line */
+    size_t vector = t->lanes * ds_mma_panel(t->mma).group,
+           vectors = vector < (size_t)t->line ? (size_t)t->line / vector : 1; /* of a line */
     for (size_t j = 0; j < t->columns; j++) b[j] = load_vector(t, offset(t, t->column[j], b_at), t->mask[j]);
     if (t->ahead && t->near && t->rows > 1)
         for (size_t j = 0; j < t->columns; j += vectors)
             fetch(t, offset(t, offset(t, t->column[j], b_at), em_i64(t->e, t->near * t->line)), 3);
     for (size_t r = 0; r < t->rows; r++) {
         LLVMValueRef at = element(t, t->mma->lhs, t->a, offset(t, t->row[r], a_at));
-        LLVMValueRef x = LLVMBuildLoad2(e->b, em_elem(e, t->mma->lhs), at, "");
+        LLVMValueRef x = LLVMBuildLoad2(e->b, LLVMGetElementType(with_words(t, t->mma->lhs)), at, "");
         LLVMSetAlignment(x, bytes_of(t->mma->lhs));
         LLVMValueRef wide = em_splat(e, x, t->lanes);
         for (size_t j = 0; j < t->columns; j++) {
@@ -299,7 +369,7 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
     t.depth = t.extent->count;
     t.line = ds_op_int(op, "line", line) / bytes_of(t.mma->rhs);
     t.vector = LLVMVectorType(em_elem(e, t.mma->sum), (unsigned)t.lanes);
-    t.factors = LLVMVectorType(em_elem(e, t.mma->rhs), (unsigned)t.lanes);
+    t.factors = with_words(&t, t.mma->rhs);
     t.a = em_value(e, ds_op_operand(op, 0)), t.b = em_value(e, ds_op_operand(op, 1));
     for (size_t r = 0; r < t.rows; r++) t.row[r] = em_value(e, ds_op_operand(op, 2 + r));
     for (size_t j = 0; j < t.columns; j++) t.column[j] = em_value(e, ds_op_operand(op, 2 + t.rows + j));

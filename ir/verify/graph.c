@@ -104,6 +104,7 @@ static void verify_index(verifier *v, const ds_op *op) {
 static bool is_exact(ds_elem from, ds_elem to) {
     const ds_elem_info *f = ds_elem_facts(from), *t = ds_elem_facts(to);
     if (from == to) return true;
+    if (ds_elem_is_integer(from) && ds_elem_is_float(to)) return f->bits <= 16 && t->bits >= 32;
     if (!ds_elem_is_integer(from) || !ds_elem_is_integer(to)) return false;
     return f->class == t->class ? f->bits < t->bits : t->class == DS_CLASS_SINT && f->bits < t->bits;
 }

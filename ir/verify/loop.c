@@ -4,7 +4,7 @@
 #include "ir/mma.h"
 #include "ir/verify/verify.h"
 
-typedef enum { SAME, BOOL, SECOND, ANY } result_rule;
+typedef enum { SAME, BOOL, SECOND, THIRD, ANY } result_rule;
 
 typedef struct {
     ds_op_kind kind;
@@ -47,10 +47,22 @@ static bool is_defined_for(const scalar_facts *facts, ds_elem elem) {
     return strcmp(facts->of_floats, "0") != 0 && ds_elem_facts(elem)->bits >= 32;
 }
 
+/* A value and a scale of f32, a zero point of the result's type. */
+static bool quantizes(const ds_op *op) {
+    const ds_type *x = ds_op_operand(op, 0)->type, *result = op->results[0].type;
+    return is_number(x) && is_number(result) && x->elem == DS_f32 && ds_op_operand(op, 1)->type == x &&
+           ds_op_operand(op, 2)->type == result && same_shape(result, x) && ds_elem_is_integer(result->elem) &&
+           result->elem != DS_b1 && ds_elem_facts(result->elem)->bits <= 16;
+}
+
 static void verify_scalar(verifier *v, const ds_op *op, const scalar_facts *facts) {
     const ds_type *result = op->result_count == 1 ? op->results[0].type : NULL;
     if (!result || op->operand_count != facts->operands) {
         verify_fail(v, op, "wrong number of operands or results");
+        return;
+    }
+    if (facts->rule == THIRD) {
+        if (!quantizes(op)) verify_fail(v, op, "operand and result types do not fit together");
         return;
     }
     size_t first = facts->rule == SECOND ? 1 : 0;

@@ -59,7 +59,8 @@ static ds_status less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axi
     if (!zero || is_zero(zero)) return DS_OK;
     const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), dec_map_of(d, rank, exprs, zeros)};
     body r = map_begin(d, DS_i32, rank, dims, inputs, maps, 2);
-    *out = map_end(&r, op2(&r, DS_LOOP_sub, cast_to(&r, r.x[0], DS_i32), cast_to(&r, r.x[1], DS_i32)));
+    ds_value *less = op2(&r, DS_LOOP_sub, cast_to(&r, r.x[0], DS_i32), cast_to(&r, r.x[1], DS_i32));
+    map_end_many(&r, &less, 1, out); /* stays: a product may take the bytes as they are */
     return DS_OK;
 }
 
@@ -88,16 +89,11 @@ static ds_status requantise(dec *d, ds_value *v, ds_value *const *factors, size_
         }
         maps[i] = dec_map_of(d, v->type->rank, &e, t->rank);
     }
-    ds_elem to = zero->type->elem;
-    const ds_elem_info *info = ds_elem_facts(to);
-    bool is_unsigned = info->class == DS_CLASS_UINT;
-    body b = map_begin(d, to, v->type->rank, v->type->dims, inputs, maps, 5), *r = &b;
+    body b = map_begin(d, zero->type->elem, v->type->rank, v->type->dims, inputs, maps, 5), *r = &b;
     ds_value *scale = op2(r, DS_LOOP_div, op2(r, DS_LOOP_mul, cast_to(r, r->x[1], DS_f32), cast_to(r, r->x[2], DS_f32)),
                           cast_to(r, r->x[3], DS_f32));
-    ds_value *q = op2(r, DS_LOOP_add, op1(r, DS_LOOP_round, op2(r, DS_LOOP_mul, cast_to(r, r->x[0], DS_f32), scale)),
-                      cast_to(r, r->x[4], DS_f32));
-    double low = is_unsigned ? 0 : -ldexp(1, (int)info->bits - 1), high = ldexp(1, (int)info->bits - !is_unsigned) - 1;
-    *out = map_end(r, op2(r, DS_LOOP_min, op2(r, DS_LOOP_max, q, like(r, q, low)), like(r, q, high)));
+    ds_value *scaled = op2(r, DS_LOOP_mul, cast_to(r, r->x[0], DS_f32), scale);
+    *out = map_end(r, op3(r, DS_LOOP_quantize, scaled, num(r, DS_f32, 1), r->x[4]));
     return DS_OK;
 }
 

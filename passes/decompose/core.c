@@ -261,7 +261,7 @@ ds_value *op2(body *r, ds_op_kind kind, ds_value *a, ds_value *b) {
 
 ds_value *op3(body *r, ds_op_kind kind, ds_value *a, ds_value *b, ds_value *c) {
     ds_value *operands[] = {a, b, c};
-    return scalar_op(r, kind, operands, 3, b->type->elem);
+    return scalar_op(r, kind, operands, 3, (kind == DS_LOOP_quantize ? c : b)->type->elem);
 }
 
 ds_value *num(body *r, ds_elem elem, double v) {

@@ -362,18 +362,15 @@ RULE(dequantize) {
         if (count == 3) v = SUB(v, cast_to(r, r->x[2], DS_i32));
     }
     ds_elem wide = r->x[1]->type->elem;
-    d->out[0] = map_end(r, MUL(cast_to(r, v, wide), r->x[1]));
+    v = MUL(cast_to(r, v, wide), r->x[1]);
+    if (inputs[0]->type->rank < 2) d->out[0] = map_end(r, v);
+    else map_end_many(r, &v, 1, &d->out[0]); /* small constants, too: a product may take them as they are */
     return DS_OK;
 }
 
-/* round(v) + zero, clamped to the integer type */
-static ds_value *quantized(body *r, ds_value *v, ds_value *zero, ds_elem to) {
-    const ds_elem_info *e = ds_elem_facts(to);
-    bool is_unsigned = e->class == DS_CLASS_UINT;
-    double low = is_unsigned ? 0 : -ldexp(1, (int)e->bits - 1), high = ldexp(1, (int)e->bits - !is_unsigned) - 1;
-    v = op1(r, DS_LOOP_round, v);
-    if (zero) v = ADD(v, cast_to(r, zero, v->type->elem));
-    return cast_to(r, MIN(MAX(v, like(r, v, low)), like(r, v, high)), to);
+/* round(v / scale) + zero, or the nearest that the integer type has */
+static ds_value *quantized(body *r, ds_value *v, ds_value *scale, ds_value *zero, ds_elem to) {
+    return op3(r, DS_LOOP_quantize, v, scale, zero ? zero : whole(r, to, 0));
 }
 
 RULE(quantize) {
@@ -385,12 +382,12 @@ RULE(quantize) {
     DS_TRY(dec_elem(d, "output_dtype", DS_u8, &to));
     if (inputs[2]) to = inputs[2]->type->elem;
     body b = map_begin(d, to, inputs[0]->type->rank, inputs[0]->type->dims, inputs, maps, count), *r = &b;
-    ds_value *v = DIV(cast_to(r, r->x[0], DS_f32), cast_to(r, r->x[1], DS_f32));
+    ds_value *v = cast_to(r, r->x[0], DS_f32), *scale = cast_to(r, r->x[1], DS_f32);
     if (ds_elem_is_float(to)) {
-        v = cast_to(r, v, to);
+        v = cast_to(r, DIV(v, scale), to);
         if (!ds_op_int(op, "saturate", 1)) ds_op_set_attr(d->m, v->op, "saturate", ds_attr_int(d->cx, 0));
         d->out[0] = map_end(r, v);
-    } else d->out[0] = map_end(r, quantized(r, v, count == 3 ? r->x[2] : NULL, to));
+    } else d->out[0] = map_end(r, quantized(r, v, scale, count == 3 ? r->x[2] : NULL, to));
     return DS_OK;
 }
 
@@ -410,10 +407,10 @@ RULE(dynamic_quantize) {
     ds_value *both[] = {range[0], scale};
     b = map_over(d, DS_u8, 0, NULL, both, 2);
     low = MIN(r->x[0], num(r, DS_f32, 0));
-    ds_value *zero = map_end(r, quantized(r, DIV(SUB(num(r, DS_f32, 0), low), r->x[1]), NULL, DS_u8));
+    ds_value *zero = map_end(r, quantized(r, SUB(num(r, DS_f32, 0), low), r->x[1], NULL, DS_u8));
     ds_value *inputs[] = {x, scale, zero};
     b = map_over(d, DS_u8, x->type->rank, x->type->dims, inputs, 3);
-    d->out[0] = map_end(r, quantized(r, DIV(r->x[0], r->x[1]), r->x[2], DS_u8));
+    d->out[0] = map_end(r, quantized(r, r->x[0], r->x[1], r->x[2], DS_u8));
     d->out[1] = scale, d->out[2] = zero;
     return DS_OK;
 }

@@ -77,6 +77,10 @@ ds_value *lw_binary(lowering *l, ds_op_kind kind, ds_value *a, ds_value *b) {
     return lw_op(l, kind, operands, 2, compares ? ds_type_with_elem(l->cx, a->type, DS_b1) : a->type);
 }
 
+ds_value *lw_cast(lowering *l, ds_value *v, ds_elem elem) {
+    return v->type->elem == elem ? v : lw_op(l, DS_LOOP_cast, &v, 1, ds_type_with_elem(l->cx, v->type, elem));
+}
+
 ds_value *lw_lanes(lowering *l, ds_value *base) {
     ds_value *lanes = lw_op(l, DS_LOOP_lanes, NULL, 0, ds_type_vector(l->cx, DS_index, l->lanes));
     return lw_binary(l, DS_LOOP_add, base, lanes);

@@ -47,6 +47,7 @@ ds_value *lw_apply(lowering *l, const ds_expr *e, ds_value *const *dims,
                    size_t count); /* dims that occur must have values */
 ds_value *lw_extent(lowering *l, const ds_expr *e);
 ds_value *lw_splat(lowering *l, ds_value *scalar);
+ds_value *lw_cast(lowering *l, ds_value *v, ds_elem elem);
 ds_value *lw_lanes(lowering *l, ds_value *base);                             /* base + 0, 1, 2, … */
 ds_value *lw_binary(lowering *l, ds_op_kind kind, ds_value *a, ds_value *b); /* splats a scalar beside a vector */
 ds_value *lw_multiply_add(lowering *l, ds_value *a, ds_value *b,

@@ -22,9 +22,6 @@ typedef struct {
     lane_point p;
 } tiling;
 
-/* Elements that the memory moves at a time. */
-static int64_t line_of(const tiling *t) { return t->l->core->machine->line_bytes / 4; }
-
 static ds_value *index_at(tiling *t, size_t access, ds_value *m, ds_value *n) {
     lane_point p = t->p;
     if (t->s.m != SIZE_MAX) p.at[t->s.m] = m;
@@ -63,14 +60,14 @@ static const ds_attr *window_attr(tiling *t, int access) {
 static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *first) {
     lowering *l = t->l;
     int64_t k = (int64_t)tile_sum_length(&t->s), width = (int64_t)(t->columns * l->lanes),
-            share = k / TILE_STEPS * (int64_t)t->grid.lines * line_of(t);
+            share = k / TILE_STEPS * (int64_t)t->grid.lines * tile_line(&t->s);
     ds_value *turn = t->turn ? t->turn : lw_index(l, 0), *own = lw_index(l, (int64_t)t->ahead.own_turns);
     if (t->s.m != SIZE_MAX)
         turn =
             lw_binary(l, DS_LOOP_add, turn,
                       lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, m, t->low), lw_index(l, (int64_t)t->rows)));
     ds_value *part = lw_binary(l, DS_LOOP_min, turn, lw_index(l, (int64_t)t->ahead.own_turns - 1)),
-             *next = lw_binary(l, DS_LOOP_add, first, lw_index(l, k * width));
+             *next = lw_binary(l, DS_LOOP_add, first, lw_index(l, k * width * tile_step_elements(&t->s)));
     next = lw_binary(l, DS_LOOP_add, next, lw_binary(l, DS_LOOP_mul, part, lw_index(l, share)));
     if (t->ahead.behind == 0) return next;
     ds_value *group = t->group, *two = lw_index(l, 2), *is_own = lw_binary(l, DS_LOOP_lt, turn, own);
@@ -83,7 +80,7 @@ static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *firs
         lw_binary(l, DS_LOOP_add,
                   lw_binary(l, DS_LOOP_mul, group, lw_extent(l, tile_blocks(&t->s, t->s.extent[t->s.n], width))), q);
     tile = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, tile, lw_index(l, (int64_t)others)), turn);
-    int64_t count = ds_layout_count(l->cx, ds_op_operand(t->s.op, 1)->type)->value, line = line_of(t);
+    int64_t count = ds_layout_count(l->cx, ds_op_operand(t->s.op, 1)->type)->value, line = tile_line(&t->s);
     ds_value *behind = lw_binary(l, DS_LOOP_add, lw_binary(l, DS_LOOP_mul, tile, lw_index(l, t->ahead.behind)),
                                  lw_index(l, (count + line - 1) / line * line)),
              *choice[] = {is_own, next, behind};
@@ -94,7 +91,7 @@ static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *firs
 static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_value *q, size_t columns, bool masked) {
     lowering *l = t->l;
     ds_value *operands[64], *row[16], *column[16], *mask[16] = {NULL}, *acc[128];
-    const ds_type *vector = ds_type_vector(l->cx, DS_f32, l->lanes), *types[128];
+    const ds_type *vector = ds_type_vector(l->cx, t->s.mma->sum, l->lanes), *types[128];
     size_t count = 0;
     int64_t width = (int64_t)(t->columns * l->lanes);
     ds_value *first = lw_binary(l, DS_LOOP_mul, q, lw_index(l, width)),
@@ -130,6 +127,7 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
     ds_op_set_attr(l->m, tile, "window", window_attr(t, -1));
     ds_op_set_attr(l->m, tile, "lhs", window_attr(t, TILE_A));
     ds_op_set_attr(l->m, tile, "rhs", window_attr(t, TILE_B));
+    if (t->s.mma != ds_mma_at(0)) ds_op_set_attr(l->m, tile, "mma", ds_attr_string(l->cx, t->s.mma->name));
     if (masked_loads) ds_op_set_attr(l->m, tile, "masked", ds_attr_unit(l->cx));
     if (t->choice.unroll != TILE_STEPS) ds_op_set_attr(l->m, tile, "unroll", ds_attr_int(l->cx, t->choice.unroll));
     if (t->grid.lines) ds_op_set_attr(l->m, tile, "ahead", ds_attr_int(l->cx, (int64_t)t->grid.lines));

@@ -58,7 +58,7 @@ static ds_value *pad(windows *d, ds_value *x) {
 
 static ds_value *read_input(windows *d, const ds_expr *where, const lane_point *p) {
     ds_value *x = lw_load(d->l, lw_buffer(d->l, ds_op_operand(d->s.op, 0)), where, p, NULL);
-    if (!d->s.pools) return x;
+    if (!d->s.pools) return lw_cast(d->l, x, d->s.op->results[0].type->elem);
     lane_value arg = {pad(d, x), NULL}, result;
     lw_region(d->l, ds_op_block(d->s.op, 0), &arg, d->s.position, p, &result);
     return result.v;

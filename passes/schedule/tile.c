@@ -29,10 +29,12 @@ int64_t tile_width(const tile_space *t, const tile_choice *c) { return c->column
 static double step_cycles(const tile_space *t, int64_t rows, int64_t columns, bool b_in_l1) {
     const ds_machine *machine = t->core->machine;
     int64_t sums = rows * columns, hidden = (int64_t)machine->fma_ports * machine->fma_latency;
-    double products = (double)(sums < hidden ? hidden : sums) / machine->fma_ports + (2 * sums < 3 * hidden ? 0.25 : 0);
+    double work = (double)tile_step_elements(t) / t->mma->rate; /* beside one product of f32 */
+    double products = work * (double)(sums < hidden ? hidden : sums) / machine->fma_ports;
+    if (2 * sums < 3 * hidden) products += 0.25;
     double loads = (double)(rows + columns) / machine->load_ports;
-    double far =
-        (double)(columns * (int64_t)t->core->lanes) * 4 / (rows > 1 ? machine->l2_rate_beside : machine->l2_rate);
+    double bytes = (double)(columns * (int64_t)t->core->lanes) * tile_step_bytes(t);
+    double far = bytes / (rows > 1 ? machine->l2_rate_beside : machine->l2_rate);
     double most = products > loads ? products : loads;
     return (!b_in_l1 && far > most ? far : most) + 0.3;
 }
@@ -40,9 +42,10 @@ static double step_cycles(const tile_space *t, int64_t rows, int64_t columns, bo
 /* Columns come in whole panels. */
 static int64_t panel_vectors(const tile_space *t) { return DS_PANEL / (int64_t)t->core->lanes; }
 
-/* Beside the sums a row of B and an element of A. */
+/* Beside the sums a row of B and an element of A; where these are taken apart, a product that waits to be added. */
 static bool fits_registers(const tile_space *t, int64_t rows, int64_t columns) {
-    return rows * columns + columns + 1 <= (int64_t)t->core->target->registers;
+    int64_t parts = t->mma->parts, waiting = parts > 1;
+    return rows * columns + (columns + 1) * parts + waiting <= (int64_t)t->core->target->registers;
 }
 
 typedef struct {
@@ -61,7 +64,7 @@ static tile_extents extents_of(const tile_space *t) {
 /* Cycles to walk the space by this tile. */
 static double tile_cycles(const tile_space *t, const tile_extents *e, int64_t rows, int64_t columns) {
     int64_t lanes = (int64_t)t->core->lanes, width = columns * lanes, rest = e->n % width;
-    bool b_in_l1 = e->k * (double)width * 4 < (double)t->core->machine->l1_bytes / 2;
+    bool b_in_l1 = e->k * (double)width * tile_step_bytes(t) < (double)t->core->machine->l1_bytes / 2;
     double cycles = (double)(e->n / width) * step_cycles(t, rows, columns, b_in_l1);
     if (rest) cycles += step_cycles(t, rows, (rest + lanes - 1) / lanes, b_in_l1);
     return cycles * (double)((e->m + rows - 1) / rows); /* an edge of fewer rows saves less than it should */
@@ -169,8 +172,8 @@ const ds_expr *tile_group(const tile_space *t, const tile_choice *c, const tile_
 static int64_t choose_group(const tile_space *t, const tile_choice *c, const tile_grid *g) {
     int64_t count;
     double k = tile_sum_length(t), room = (double)t->core->machine->l2_bytes / 2;
-    double group = 2 * room / (k * (double)g->rows * (double)c->rows * 4);
-    if (k * schedule_estimate(t->extent[t->n]) * 4 <= room) return 1;
+    double bytes = tile_step_bytes(t), group = 2 * room / (k * (double)g->rows * (double)c->rows * bytes);
+    if (k * schedule_estimate(t->extent[t->n]) * bytes <= room) return 1;
     for (size_t i = 0; i < t->kept; i++)
         if (i != t->m && i != t->n && !ds_expr_equals(tile_coefficient(t, TILE_B, i), 0)) return 1;
     const ds_expr *units = tile_units(t, c, g);
@@ -191,7 +194,7 @@ static void choose_piece(const tile_space *t, const tile_choice *c, tile_grid *g
     for (size_t i = 0; i < t->kept; i++)
         if (i != t->m && i != t->n) total *= schedule_estimate(t->extent[i]);
     double most = total / PIECES > PIECE_MACS ? PIECE_MACS : total / PIECES < LEAST_MACS ? LEAST_MACS : total / PIECES;
-    double m_chunk = (double)t->core->machine->l2_bytes / 2 / (k * 4 * (double)rows);
+    double m_chunk = (double)t->core->machine->l2_bytes / 2 / (k * tile_step_bytes(t) * (double)rows);
     if (!ds_expr_is_const(m_extent, NULL)) m_chunk = 16;
     if (m_chunk > m_tiles) m_chunk = m_tiles;
     if (m_chunk < 1) m_chunk = 1;
@@ -225,12 +228,9 @@ static int64_t choose_chunk(const tile_space *t, const tile_choice *c, const til
 
 enum { MOST_AHEAD = 4 };
 
-/* Elements that the memory moves at a time. */
-static int64_t line_of(const tile_space *t) { return t->core->machine->line_bytes / 4; }
-
 /* Lines of B that one tile takes in for every TILE_STEPS steps. */
 static double lines_taken(const tile_space *t, const tile_choice *c) {
-    return (double)(TILE_STEPS * tile_width(t, c)) / (double)line_of(t);
+    return (double)(TILE_STEPS * tile_width(t, c) * tile_step_elements(t)) / (double)tile_line(t);
 }
 
 typedef struct {
@@ -287,7 +287,7 @@ tile_ahead tile_share_ahead(const tile_space *t, const tile_choice *c, const til
     double behind = (double)g->next / t->core->machine->line_bytes;
     if (g->next == 0 || a.spare < 1) return out;
     double most = tile_sum_length(t) / TILE_STEPS * (double)g->lines, each = behind / (a.spare * a.columns);
-    out.behind = (int64_t)((each < most ? each : most) * (double)line_of(t));
+    out.behind = (int64_t)((each < most ? each : most) * (double)tile_line(t));
     return out;
 }
 
@@ -312,7 +312,7 @@ static void add_grid(const tile_space *t, const tile_choice *c, const tile_grid 
 }
 
 static ds_schedule make_schedule(const tile_space *t, const tile_choice *c, const tile_grid *g) {
-    ds_schedule s = {.program = "tile", .mma = "fma_f32"};
+    ds_schedule s = {.program = "tile", .mma = t->mma->name};
     add_grid(t, c, g, &s);
     tile_add_levels(t, c, DS_OWN, &s);
     if (t->epilogue) ds_schedule_place(&s, 0, (int)arrlen(s.levels) - 1, DS_SPACE_registers, 0);
@@ -409,7 +409,7 @@ const char *check_tile(const ds_core *core, const ds_op *kernel, const ds_schedu
     tile_choice c;
     tile_grid g;
     if (!open_kernel(&t, core, kernel)) return "the kernel is not a product with a tiled form";
-    if (!s->mma || strcmp(s->mma, "fma_f32")) return "no multiply-add of this name is for these element types";
+    if (!s->mma || strcmp(s->mma, t.mma->name)) return "no multiply-add of this name is for these element types";
     const char *wrong = tile_read(&t, s, DS_OWN, &c);
     if (!wrong) wrong = tile_read_grid(&t, s, &c, &g);
     if (wrong) return wrong;

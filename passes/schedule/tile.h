@@ -23,6 +23,7 @@ enum {
 typedef struct {
     const ds_core *core;
     const ds_op *op, *epilogue; /* epilogue: or NULL */
+    const ds_mma *mma;          /* how its factors are multiplied: a step of k is what a column takes at a time */
     size_t rank, kept;          /* dims of the space: result dims, then reduced ones */
     size_t fixed;               /* leading dims whose place is given */
     int64_t block;              /* rows come in multiples of this; 0: any number */
@@ -45,8 +46,11 @@ bool tile_open_rows(tile_space *t, const ds_core *core, const ds_op *op, const d
 /* Rows of an image of a channels-last convolution, in multiples of `unit`, or any (0). */
 bool tile_open_image(tile_space *t, const ds_core *core, const ds_op *op, const ds_op *epilogue, int64_t unit);
 const ds_expr *tile_coefficient(const tile_space *t, size_t access,
-                                size_t dim); /* NULL when there is none that is known outside */
-double tile_sum_length(const tile_space *t);
+                                size_t dim);     /* NULL when there is none that is known outside */
+double tile_sum_length(const tile_space *t);     /* steps */
+int64_t tile_step_elements(const tile_space *t); /* of k, in a step */
+double tile_step_bytes(const tile_space *t);     /* of a column, in a step */
+int64_t tile_line(const tile_space *t);          /* elements of B that the memory moves at a time */
 const ds_expr *tile_blocks(const tile_space *t, const ds_expr *extent, int64_t size); /* how many */
 const ds_expr *tile_rows_extent(const tile_space *t);
 const ds_expr *tile_outer_points(const tile_space *t,

@@ -164,17 +164,40 @@ static bool arrange(tile_space *t) {
     return true;
 }
 
-static bool is_multiplied(const ds_op *op) {
-    return op->results[0].type->elem == DS_f32 && ds_op_operand(op, 0)->type->elem == DS_f32 &&
-           ds_op_operand(op, 1)->type->elem == DS_f32;
+int64_t tile_step_elements(const tile_space *t) { return ds_mma_panel(t->mma).group; }
+
+double tile_step_bytes(const tile_space *t) {
+    return (double)tile_step_elements(t) * ds_elem_facts(t->mma->rhs)->bits / 8;
+}
+
+int64_t tile_line(const tile_space *t) {
+    return (int64_t)t->core->machine->line_bytes * 8 / ds_elem_facts(t->mma->rhs)->bits;
+}
+
+/* The first reduced dim counts steps. False where elements of a step do not lie together, or are too few for the last
+ * one. */
+static bool count_steps(tile_space *t) {
+    ds_ir_context *cx = t->core->cx;
+    const ds_expr *to[SCHEDULE_MOST_DIMS], *size = ds_expr_const(cx, tile_step_elements(t));
+    size_t k = t->kept;
+    if (ds_expr_equals(size, 1)) return true;
+    if (!t->packed || t->rank == k || !ds_expr_equals(ds_expr_mod(cx, t->extent[k], size), 0)) return false;
+    const ds_expr *apart = tile_coefficient(t, TILE_A, k);
+    if (!apart || !ds_expr_equals(apart, 1)) return false;
+    for (size_t i = 0; i < t->rank; i++) to[i] = ds_expr_dim(cx, i);
+    to[k] = ds_expr_mul(cx, to[k], size);
+    t->extent[k] = ds_expr_floordiv(cx, t->extent[k], size);
+    substitute(t, to);
+    return true;
 }
 
 static bool begin(tile_space *t, const ds_core *core, const ds_op *op, const ds_op *epilogue, size_t fixed) {
+    bool has_factors = op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv;
     *t = (tile_space){.core = core, .op = op, .epilogue = epilogue, .fixed = fixed};
+    t->mma = has_factors ? ds_contraction_mma(core->target, op) : NULL;
     const ds_attr *padding = ds_op_attr(op, "padding");
-    bool product = (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) && !ds_op_attr(op, "pads") &&
-                   !(padding && padding->count);
-    return product && core->lanes > 1 && is_multiplied(op) && open_space(t);
+    bool inside = !ds_op_attr(op, "pads") && !(padding && padding->count);
+    return t->mma && t->mma->shape == DS_MMA_VECTOR && inside && core->lanes > 1 && open_space(t) && count_steps(t);
 }
 
 bool tile_open(tile_space *t, const ds_core *core, const ds_op *op, const ds_op *epilogue) {

@@ -106,9 +106,18 @@ int64_t window_reach(int64_t results, int64_t stride, int64_t window, int64_t di
     return (results - 1) * stride + (window - 1) * dilation + 1;
 }
 
+/* A depthwise convolution's input may be whole numbers of few bits, which become what its sums are. */
+static bool has_elements(const ds_op *op) {
+    ds_elem sum = op->results[0].type->elem, input = ds_op_operand(op, 0)->type->elem;
+    if (op->kind != DS_GRAPH_conv) return input == sum;
+    bool short_ones = ds_elem_is_integer(input) && ds_elem_facts(input)->bits <= 16;
+    return (input == sum || short_ones) && ds_op_operand(op, 1)->type->elem == sum;
+}
+
 bool window_open(window_space *s, const ds_core *core, const ds_op *op, const ds_op *epilogue) {
     *s = (window_space){.core = core, .op = op, .epilogue = epilogue};
-    if (op->result_count != 1 || op->results[0].type->elem != DS_f32 || !open_windows(s)) return false;
+    if (op->result_count != 1 || op->results[0].type->elem != DS_f32 || !has_elements(op) || !open_windows(s))
+        return false;
     s->overlaps = ds_expr_is_const(s->extent[s->along], NULL);
     s->shares_rows = can_be_tall(s);
     return true;

@@ -2,13 +2,8 @@
 
 // x / scale, rounded to even, plus the zero point; what does not fit becomes the nearest that does.
 // CHECK-LABEL: @quantize
-// CHECK: %[[Q:.*]] = "loop.div"
-// CHECK: %[[R:.*]] = "loop.round"(%[[Q]])
-// CHECK: %[[S:.*]] = "loop.add"(%[[R]],
-// CHECK-DAG: %[[MOST:.*]] = "loop.constant"() {value = 2.55000e+02 : f64}
-// CHECK-DAG: %[[LOW:.*]] = "loop.max"(%[[S]],
-// CHECK: %[[Y:.*]] = "loop.min"(%[[LOW]], %[[MOST]])
-// CHECK: "loop.cast"(%[[Y]]) : (f32) -> ui8
+// CHECK: ^bb0(%[[X:.*]]: f32, %[[S:.*]]: f32, %[[Z:.*]]: ui8)
+// CHECK: "loop.quantize"(%[[X]], %[[S]], %[[Z]]) : (f32, f32, ui8) -> ui8
 func.func @quantize(%x: tensor<3x4xf32>, %s: tensor<f32>, %z: tensor<ui8>) -> tensor<3x4xui8> {
   %0 = "onnx.QuantizeLinear"(%x, %s, %z) : (tensor<3x4xf32>, tensor<f32>, tensor<ui8>) -> none
   func.return %0 : none
@@ -48,8 +43,7 @@ func.func @dynamic(%x: tensor<3x4xf32>) -> (tensor<3x4xui8>, tensor<f32>, tensor
 // CHECK-LABEL: @product
 // CHECK: %[[SUM:.*]] = "graph.matmul"{{.*}} : (tensor<2x3xi32>, tensor<3x4xi32>) -> tensor<2x4xi32>
 // CHECK: "graph.map"(%[[SUM]],
-// CHECK: "loop.round"
-// CHECK: "loop.cast"({{.*}}) : (f32) -> ui8
+// CHECK: "loop.quantize"({{.*}}) : (f32, f32, ui8) -> ui8
 func.func @product(%a: tensor<2x3xui8>, %b: tensor<3x4xui8>, %s: tensor<f32>, %z: tensor<ui8>) -> tensor<2x4xui8> {
   %0 = "onnx.QLinearMatMul"(%a, %s, %z, %b, %s, %z, %s, %z) : (tensor<2x3xui8>, tensor<f32>, tensor<ui8>, tensor<3x4xui8>, tensor<f32>, tensor<ui8>, tensor<f32>, tensor<ui8>) -> none
   func.return %0 : none

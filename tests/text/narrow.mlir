@@ -1,0 +1,109 @@
+// RUN: dsc opt --passes=decompose,simplify,narrow --cpu=x86-64-v3 --verify-each %s | FileCheck %s
+
+// Products of bytes: conversions sink behind the sum. At this level numbers of 16 bits are multiplied fastest.
+// -----
+// Both factors less their zero points, a sum of whole numbers, then the scales.
+// CHECK-LABEL: func.func @main
+// CHECK: "graph.map"(%arg0
+// CHECK: "loop.sub"
+// CHECK: -> tensor<64x128xi16>
+// CHECK: -> tensor<128x32xi16>
+// CHECK: %[[P:.*]] = "graph.matmul"{{.*}} : (tensor<64x128xi16>, tensor<128x32xi16>) -> tensor<64x32xi32>
+// CHECK: "graph.map"(%[[P]],
+// CHECK: "loop.mul"
+// CHECK: -> tensor<64x32xf32>
+// CHECK-NOT: "graph.matmul"
+func.func @main(%x: tensor<64x128xui8>, %s: tensor<f32>, %z: tensor<ui8>) -> tensor<64x32xf32> {
+  %w = "onnx.Constant"() {value = dense<3> : tensor<128x32xi8>} : () -> none
+  %t = "onnx.Constant"() {value = dense<0.5> : tensor<32xf32>} : () -> none
+  %0 = "onnx.DequantizeLinear"(%x, %s, %z) : (tensor<64x128xui8>, tensor<f32>, tensor<ui8>) -> none
+  %1 = "onnx.DequantizeLinear"(%w, %t) {axis = 1} : (none, none) -> none
+  %2 = "onnx.MatMul"(%0, %1) : (none, none) -> none
+  func.return %2 : none
+}
+// -----
+// For one row the weights come from afar: they stay bytes, and the zero point is taken off with the sums of their columns.
+// CHECK-LABEL: func.func @main
+// CHECK: %[[N:.*]] = "graph.reduce"({{.*}}) ({
+// CHECK: : (tensor<128x32xi8>) -> tensor<32xi32>
+// CHECK: %[[P:.*]] = "graph.matmul"{{.*}} : (tensor<1x128xui8>, tensor<128x32xi8>) -> tensor<1x32xi32>
+// CHECK: "graph.map"(%[[P]], %arg1, %[[N]])
+func.func @main(%x: tensor<1x128xui8>, %z: tensor<ui8>) -> tensor<1x32xi32> {
+  %w = "onnx.Constant"() {value = dense<3> : tensor<128x32xi8>} : () -> none
+  %0 = "onnx.MatMulInteger"(%x, %w, %z) : (tensor<1x128xui8>, none, tensor<ui8>) -> none
+  func.return %0 : none
+}
+// -----
+// Weights that are bytes without their zero point become those.
+// CHECK-LABEL: func.func @main
+// CHECK: "loop.sub"
+// CHECK: : (tensor<128x32xui8>, tensor<ui8>) -> tensor<128x32xi8>
+// CHECK: "graph.matmul"{{.*}} : (tensor<1x128xui8>, tensor<128x32xi8>) -> tensor<1x32xi32>
+// CHECK-NOT: "graph.reduce"
+// CHECK: func.return
+func.func @main(%x: tensor<1x128xui8>) -> tensor<1x32xi32> {
+  %w = "onnx.Constant"() {value = dense<200> : tensor<128x32xui8>} : () -> none
+  %a = "onnx.Constant"() {value = dense<0> : tensor<ui8>} : () -> none
+  %b = "onnx.Constant"() {value = dense<128> : tensor<ui8>} : () -> none
+  %0 = "onnx.MatMulInteger"(%x, %w, %a, %b) : (tensor<1x128xui8>, none, none, none) -> none
+  func.return %0 : none
+}
+// -----
+// Zero points of both, known only while running: sums of rows and of columns, and the product of both for all that is summed.
+// CHECK-LABEL: func.func @main
+// CHECK-COUNT-2: "graph.reduce"
+// CHECK: "graph.matmul"{{.*}} -> tensor<1x32xi32>
+// CHECK: "loop.apply"() {map = affine_map<() -> (128)>}
+// CHECK: func.return
+func.func @main(%x: tensor<1x128xui8>, %w: tensor<128x32xui8>, %a: tensor<ui8>, %b: tensor<ui8>) -> tensor<1x32xi32> {
+  %0 = "onnx.MatMulInteger"(%x, %w, %a, %b) : (tensor<1x128xui8>, tensor<128x32xui8>, tensor<ui8>, tensor<ui8>) -> none
+  func.return %0 : none
+}
+// -----
+// A scale that moves along what is summed: the product stays one of floats.
+// CHECK-LABEL: func.func @main
+// CHECK: "graph.matmul"{{.*}} -> tensor<64x32xf32>
+// CHECK: func.return
+func.func @main(%x: tensor<64x128xui8>, %s: tensor<128xf32>) -> tensor<64x32xf32> {
+  %w = "onnx.Constant"() {value = dense<3> : tensor<128x32xi8>} : () -> none
+  %t = "onnx.Constant"() {value = dense<0.5> : tensor<f32>} : () -> none
+  %0 = "onnx.DequantizeLinear"(%x, %s) {axis = 1} : (tensor<64x128xui8>, tensor<128xf32>) -> none
+  %1 = "onnx.DequantizeLinear"(%w, %t) : (none, none) -> none
+  %2 = "onnx.MatMul"(%0, %1) : (none, none) -> none
+  func.return %2 : none
+}
+// -----
+// Two convolutions and a map read one image: its words are made once, and the map reads these.
+// CHECK-LABEL: func.func @main
+// CHECK: "loop.quantize"
+// CHECK: %[[W:.*]] = "graph.map"({{.*}}) ({
+// CHECK: -> tensor<1x16x8x8xi16>
+// CHECK: "graph.map"(%[[W]]
+// CHECK: "graph.conv"(%[[W]],
+// CHECK: "graph.conv"(%[[W]],
+// CHECK: func.return
+func.func @main(%x: tensor<1x16x8x8xf32>) -> (tensor<1x16x8x8xf32>, tensor<1x16x4x4xf32>, tensor<1x16x8x8xf32>) {
+  %s = "onnx.Constant"() {value = dense<0.5> : tensor<f32>} : () -> none
+  %z = "onnx.Constant"() {value = dense<7> : tensor<ui8>} : () -> none
+  %w = "onnx.Constant"() {value = dense<3> : tensor<16x16x1x1xi8>} : () -> none
+  %q = "onnx.QuantizeLinear"(%x, %s, %z) : (tensor<1x16x8x8xf32>, none, none) -> none
+  %0 = "onnx.DequantizeLinear"(%q, %s, %z) : (none, none, none) -> none
+  %1 = "onnx.DequantizeLinear"(%w, %s) : (none, none) -> none
+  %2 = "onnx.Conv"(%0, %1) : (none, none) -> none
+  %3 = "onnx.Conv"(%0, %1) {strides = [2, 2]} : (none, none) -> none
+  %4 = "onnx.Relu"(%0) : (none) -> none
+  func.return %2, %3, %4 : none, none, none
+}
+// -----
+// Depthwise: bytes are read, floats computed, which hold these sums exactly.
+// CHECK-LABEL: func.func @main
+// CHECK: "graph.conv"{{.*}} : (tensor<1x16x8x8xui8>, tensor<16x1x3x3xf32>) -> tensor<1x16x8x8xf32>
+// CHECK: func.return
+func.func @main(%x: tensor<1x16x8x8xui8>) -> tensor<1x16x8x8xf32> {
+  %s = "onnx.Constant"() {value = dense<0.5> : tensor<f32>} : () -> none
+  %w = "onnx.Constant"() {value = dense<3> : tensor<16x1x3x3xi8>} : () -> none
+  %0 = "onnx.DequantizeLinear"(%x, %s) : (tensor<1x16x8x8xui8>, none) -> none
+  %1 = "onnx.DequantizeLinear"(%w, %s) : (none, none) -> none
+  %2 = "onnx.Conv"(%0, %1) {group = 16, pads = [1, 1, 1, 1]} : (none, none) -> none
+  func.return %2 : none
+}
