@@ -11,8 +11,9 @@ typedef struct {
     unsigned vector_bytes, registers;
     bool has_fma, has_masks;
     const char *pairs; /* LLVM's name of an instruction: targets.def */
-    uint32_t cpuid_1, cpuid_7, cpuid_extended,
-        xcr0; /* bits that must be set; all 0: it runs on every machine of its architecture */
+    /* Bits that must be set: ecx of leaf 1, ebx and ecx of leaf 7, eax of its subleaf 1, ecx of leaf 0x80000001, XCR0. All
+     * 0: the level runs on every machine of its architecture. */
+    uint32_t cpuid_1, cpuid_7, cpuid_7c, cpuid_7_1, cpuid_extended, xcr0;
 } ds_target;
 
 const ds_target *ds_target_find(const char *name);  /* NULL when unknown; "native" is the best level of this machine */

@@ -47,8 +47,8 @@ bool ds_is_pool(ds_ir_context *cx, const ds_op *op) {
     if (op->kind != DS_GRAPH_reduce || op->operand_count != 1 || op->result_count != 1) return false;
     const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
     const ds_attr *map = ds_op_map(op, 0);
-    if (to->elem != DS_f32 || from->elem != DS_f32 || to->rank < 3 || from->rank != to->rank || map->count != to->rank)
-        return false;
+    bool good = from->elem == to->elem && !ds_elem_facts(to->elem)->packed && ds_elem_facts(to->elem)->bits <= 32;
+    if (!good || to->rank < 3 || from->rank != to->rank || map->count != to->rank) return false;
     if (map->exprs[0] != ds_expr_dim(cx, 0) || map->exprs[1] != ds_expr_dim(cx, 1)) return false;
     if (ds_op_attr(op, "over")->count != to->rank - 2) return false;
     for (const ds_op *inner = ds_op_block(op, 0)->first; inner; inner = inner->next)

@@ -26,7 +26,7 @@ const ds_mma *ds_contraction_mma(const ds_target *target, const ds_op *op);
 /* A grouped convolution with one input channel for each output channel. */
 bool ds_is_depthwise(ds_ir_context *cx, const ds_op *op);
 
-/* A maximum, sum, … of each window of an image, channel by channel: a graph.reduce of f32 with static spatial extents,
+/* A maximum, sum, … of each window of an image, channel by channel: a graph.reduce of one type with static spatial extents,
  * whose windows are dense where they reach past the image. */
 bool ds_is_pool(ds_ir_context *cx, const ds_op *op);
 

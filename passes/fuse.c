@@ -99,12 +99,21 @@ static unsigned widest_operand(ds_ir_context *cx, const ds_op *map) {
     return most;
 }
 
+static bool reads_product(const ds_op *map) {
+    for (size_t i = 0; i < map->operand_count; i++) {
+        const ds_op *op = ds_op_operand(map, i)->op;
+        if (op && (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv)) return true;
+    }
+    return false;
+}
+
 /* Bytes made of wider numbers are where tensors are cut: as bytes they lie in memory. Not where what reads them ends
  * about as narrow itself, at the same points. */
 static bool is_cut(ds_ir_context *cx, const ds_op *producer, const ds_op *user, size_t operand) {
     const ds_value *v = &producer->results[0];
     if (bits_of(v) > 8 || !ds_elem_is_integer(v->type->elem) || widest_operand(cx, producer) <= bits_of(v))
         return false;
+    if (reads_product(producer) && reads_product(user)) return true; /* one map finishes one product */
     bool same_points = user->kind == DS_GRAPH_map && ds_map_is_identity(ds_op_map(user, operand), v->type) &&
                        ds_type_count(cx, user->results[0].type) == ds_type_count(cx, v->type);
     return !same_points || bits_of(&user->results[0]) > 16;
@@ -403,6 +412,84 @@ static bool gelu_of_erfc(ds_rewriter *rw, ds_op *op) {
     return false;
 }
 
+/* ---- bytes that become bytes ---- */
+
+/* The number of a constant of a region; false where v is none. */
+static bool is_constant_number(const ds_value *v, double *out) {
+    while (v->op && v->op->kind == DS_LOOP_cast && ds_elem_is_integer(v->type->elem)) v = ds_op_operand(v->op, 0);
+    if (!v->op || v->op->kind != DS_LOOP_constant) return false;
+    const ds_attr *value = ds_op_attr(v->op, "value");
+    *out = value->kind == DS_ATTR_FLOAT ? value->number : (double)value->integer;
+    return true;
+}
+
+typedef struct {
+    ds_value *q; /* a whole number */
+    double scale, zero;
+} dequantised;
+
+/* v = (q - zero) * scale, with constants */
+static bool is_dequantised(const ds_value *v, dequantised *out) {
+    const ds_op *product = v->op, *widen, *less;
+    if (!product || product->kind != DS_LOOP_mul || !is_constant_number(ds_op_operand(product, 1), &out->scale))
+        return false;
+    widen = ds_op_operand(product, 0)->op;
+    if (!widen || widen->kind != DS_LOOP_cast) return false;
+    ds_value *whole = ds_op_operand(widen, 0);
+    out->zero = 0;
+    less = whole->op;
+    if (less && less->kind == DS_LOOP_sub && is_constant_number(ds_op_operand(less, 1), &out->zero))
+        whole = ds_op_operand(less, 0);
+    while (whole->op && whole->op->kind == DS_LOOP_cast) whole = ds_op_operand(whole->op, 0);
+    out->q = whole;
+    return ds_elem_is_integer(whole->type->elem);
+}
+
+static ds_value *bound(ds_builder *b, const ds_type *type, double value, const dequantised *d) {
+    unsigned bits = ds_elem_facts(type->elem)->bits;
+    double low = ds_elem_is_unsigned(type->elem) ? 0 : -ldexp(1, (int)bits - 1), high = low + ldexp(1, (int)bits) - 1;
+    double v = nearbyint((double)((float)value / (float)d->scale)) + d->zero;
+    ds_op *constant = ds_op_create(b, DS_LOOP_constant, NULL, 0, &type, 1, 0);
+    v = v < low ? low : v > high ? high : v;
+    ds_op_set_attr(b->module, constant, "value", ds_attr_int(b->module->cx, (int64_t)v));
+    return ds_op_result(constant, 0);
+}
+
+enum { MOST_BOUNDS = 4 };
+
+/* What is quantised again as it was before: the bytes; bounds that floats were held to in between hold the bytes to
+ * those of them (quantize is monotone). */
+static bool quantised_again(ds_rewriter *rw, ds_op *op) {
+    for (ds_op *again = ds_op_block(op, 0)->first; again; again = again->next) {
+        ds_op *bounds[MOST_BOUNDS];
+        size_t count = 0;
+        double scale = 0, zero = 0, number = 0;
+        dequantised d;
+        if (again->kind != DS_LOOP_quantize || !is_constant_number(ds_op_operand(again, 1), &scale) ||
+            !is_constant_number(ds_op_operand(again, 2), &zero))
+            continue;
+        ds_value *v = ds_op_operand(again, 0);
+        while (count < MOST_BOUNDS && v->op && (v->op->kind == DS_LOOP_max || v->op->kind == DS_LOOP_min) &&
+               is_constant_number(ds_op_operand(v->op, 1), &number)) {
+            bounds[count++] = v->op;
+            v = ds_op_operand(v->op, 0);
+        }
+        const ds_type *type = again->results[0].type;
+        if (!is_dequantised(v, &d) || d.q->type != type || d.scale != scale || d.zero != zero || !(scale > 0)) continue;
+        ds_builder b = {rw->module, again->block, again, again->loc};
+        ds_value *q = d.q;
+        while (count-- > 0) {
+            is_constant_number(ds_op_operand(bounds[count], 1), &number);
+            ds_value *both[] = {q, bound(&b, type, number, &d)};
+            q = ds_op_result(ds_op_create(&b, bounds[count]->kind, both, 2, &type, 1, 0), 0);
+        }
+        ds_value_replace_uses(&again->results[0], q);
+        ds_op_erase(again);
+        return true;
+    }
+    return false;
+}
+
 /* The op that makes v, of this kind, when nothing else reads v. */
 static ds_op *only_producer(const ds_value *v, ds_op_kind kind) {
     return v->op && v->op->kind == kind && ds_value_has_one_use(v) ? v->op : NULL;
@@ -569,6 +656,7 @@ static const ds_rule rules[] = {
     {"constant-into-reduce", DS_GRAPH_reduce, constant_into_region},
     {"complement-of-erf", DS_GRAPH_map, complement_of_erf},
     {"gelu-of-erfc", DS_GRAPH_map, gelu_of_erfc},
+    {"quantised-again", DS_GRAPH_map, quantised_again},
     {"concat-of-slices", DS_GRAPH_concat, concat_of_slices},
     {"shuffle-as-map", DS_GRAPH_reshape, shuffle_as_map},
     {"view-as-map", DS_GRAPH_reshape, view_as_map},

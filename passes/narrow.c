@@ -19,10 +19,11 @@
 
 enum { MAX_RANK = 16, MOST_PARTS = 8 };
 
-/* An input less its zero point, as words. */
+/* An input less a number, in another type. */
 typedef struct {
-    ds_value *x, *zero, *v;
-    ds_elem sum; /* of the products that read them */
+    ds_value *x, *zero, *v; /* zero: its zero point is that number; or NULL */
+    int64_t offset;         /* else this one is */
+    ds_elem sum;            /* of the products that read them */
 } known_words;
 
 typedef struct {
@@ -244,12 +245,22 @@ static bool fit_without_zero(const factor *f, ds_elem to) {
     return true;
 }
 
-/* The bytes less their zero points, as other numbers: a recipe. */
-static ds_value *without_zero(narrowing *n, ds_op *before, const factor *f, ds_elem to, ds_elem sum) {
+static ds_value *number(region *r, ds_elem elem, int64_t value) {
+    const ds_type *type = ds_type_scalar(r->n->cx, elem);
+    bool is_float = ds_elem_is_float(elem);
+    ds_op *op = ds_op_create(&r->in, DS_LOOP_constant, NULL, 0, &type, 1, 0);
+    ds_op_set_attr(r->n->m, op, "value",
+                   is_float ? ds_attr_float(r->n->cx, (double)value) : ds_attr_int(r->n->cx, value));
+    return ds_op_result(op, 0);
+}
+
+/* The bytes less their zero points, or less a number where they have none, in another type; of constants a recipe. */
+static ds_value *without_zero(narrowing *n, ds_op *before, const factor *f, int64_t less, ds_elem to, ds_elem sum) {
     const part parts[] = {{f->x, ds_attr_identity_map(n->cx, f->x->type->rank)}, f->zero};
     region r = open_map(n, before, ds_type_with_elem(n->cx, f->x->type, to), parts, f->zero.v ? 2 : 1);
     ds_value *v = cast(&r, r.args[0], sum);
     if (f->zero.v) v = binary(&r, DS_LOOP_sub, v, cast(&r, r.args[1], sum));
+    else if (less) v = binary(&r, DS_LOOP_sub, v, number(&r, sum, less));
     yield(&r, cast(&r, v, to));
     return ds_op_result(r.op, 0);
 }
@@ -347,10 +358,13 @@ static ds_value *finish(narrowing *n, ds_op *op, ds_op *product, const ds_contra
 
 /* ---- in which types ---- */
 
-/* How a contraction is narrowed: the types that its factors get, and that of its sums. */
+/* How a factor becomes what a row takes: as the bytes that it is; less its zero point; or, where signs differ, moved by
+ * half of what a byte has, and its zero point with it. */
+typedef enum { AS_BYTES, LESS_ZERO, MOVED } factor_form;
+
 typedef struct {
     ds_elem type[2], sum;
-    bool less_zero[2]; /* is the zero point taken off the factor? */
+    factor_form how[2];
 } narrow_form;
 
 enum { MOST_EXACT = 256 }; /* products of bytes whose sum f32 holds, whatever they are */
@@ -362,11 +376,24 @@ static double cost_of(const ds_mma *mma, double rows, unsigned lanes) {
     return products > bytes ? products : bytes;
 }
 
-/* May a row take the factor as this type: as the bytes that it is, or less its zero point, where that fits? */
-static bool takes(const factor *f, size_t i, ds_elem type, bool *out_less) {
-    const ds_elem_info *own = ds_elem_facts(f->x->type->elem), *to = ds_elem_facts(type);
-    *out_less = type != f->x->type->elem || (i == 1 && f->zero.v && fit_without_zero(f, type));
-    return !*out_less || (ds_elem_is_integer(type) && to->bits > own->bits) || fit_without_zero(f, type);
+/* Which byte stands for zero in a factor; false where that is not known, or there are several. */
+static bool known_zero(const factor *f, int64_t *out) {
+    const ds_attr *zero = f->zero.v ? ds_value_constant(f->zero.v) : NULL;
+    *out = zero ? byte_at(f->zero.v, zero, 0) : 0;
+    return !f->zero.v || (zero && zero->count == 1);
+}
+
+/* May a row take factor i as this type, and how? */
+static bool takes(const factor *f, size_t i, ds_elem type, factor_form *out) {
+    ds_elem own = f->x->type->elem;
+    int64_t zero;
+    bool fits = (i == 1 || type != own) && fit_without_zero(f, type);
+    *out = fits ? LESS_ZERO : AS_BYTES;
+    if (fits || type == own) return true;
+    *out = LESS_ZERO;
+    if (ds_elem_is_integer(type) && ds_elem_facts(type)->bits > ds_elem_facts(own)->bits) return true;
+    *out = MOVED;
+    return i == 0 && is_byte(type) && ds_elem_is_unsigned(type) && known_zero(f, &zero);
 }
 
 /* Rows of ir/mma.def decide: where none multiplies bytes, floats are as fast, and wide integers as good. */
@@ -376,9 +403,9 @@ static bool choose_row(narrowing *n, const ds_contraction *c, const factor *f, n
     for (size_t i = 0; i < c->rank; i++)
         if (c->role[i] == DS_DIM_M) rows *= ds_expr_is_const(c->extent[i], NULL) ? (double)c->extent[i]->value : 64;
     for (size_t i = 0; (row = ds_mma_at(i)); i++) {
-        narrow_form form = {{row->lhs, row->rhs}, row->sum, {false, false}};
+        narrow_form form = {{row->lhs, row->rhs}, row->sum, {AS_BYTES, AS_BYTES}};
         if (row->shape != DS_MMA_VECTOR || !ds_elem_is_integer(row->sum) || !ds_mma_runs_on(row, n->target)) continue;
-        if (!takes(&f[0], 0, row->lhs, &form.less_zero[0]) || !takes(&f[1], 1, row->rhs, &form.less_zero[1])) continue;
+        if (!takes(&f[0], 0, row->lhs, &form.how[0]) || !takes(&f[1], 1, row->rhs, &form.how[1])) continue;
         double cost = cost_of(row, rows, n->target->vector_bytes / 4);
         if (best && cost >= least) continue;
         best = row;
@@ -394,32 +421,47 @@ static bool choose_form(narrowing *n, const ds_op *op, const ds_contraction *c, 
     int64_t products;
     if (!ds_is_depthwise(n->cx, op)) return choose_row(n, c, f, out);
     for (size_t i = 0; i < c->over_count; i++) count = ds_expr_mul(n->cx, count, c->extent[c->rank + i]);
-    *out = (narrow_form){{f[0].zero.v ? DS_i16 : f[0].x->type->elem, DS_f32}, DS_f32, {f[0].zero.v, true}};
+    *out = (narrow_form){{f[0].x->type->elem, DS_f32}, DS_f32, {AS_BYTES, LESS_ZERO}};
+    if (f[0].zero.v) out->type[0] = DS_i16, out->how[0] = LESS_ZERO;
     return ds_expr_is_const(count, &products) && products <= MOST_EXACT && ds_value_constant(f[1].x);
 }
 
-/* The factor in its type. An input that several products read is converted once. */
-static ds_value *in_type(narrowing *n, ds_op *op, const factor *f, size_t i, const narrow_form *form) {
-    const factor *own = &f[i];
-    if (!form->less_zero[i]) return own->x;
-    for (size_t k = 0; k < arrlenu(n->words); k++) {
-        const known_words *w = &n->words[k];
-        bool same = w->x == own->x && w->zero == own->zero.v && w->v->type->elem == form->type[i];
+/* A factor of constants is converted for itself; an input that several products read, once. */
+static ds_value *converted(narrowing *n, ds_op *op, const factor *f, int64_t less, ds_elem type, ds_elem sum) {
+    for (size_t i = 0; i < arrlenu(n->words); i++) {
+        const known_words *w = &n->words[i];
+        bool same = w->x == f->x && w->zero == f->zero.v && w->offset == less && w->v->type->elem == type;
         if (same && w->v->op->block == op->block) return w->v;
     }
-    ds_value *v = without_zero(n, op, own, form->type[i], form->sum);
-    if (!ds_value_constant(own->x)) {
-        const known_words w = {own->x, own->zero.v, v, form->sum};
-        arrput(n->words, w);
-    }
+    ds_value *v = without_zero(n, op, f, less, type, sum);
+    const known_words made = {f->x, f->zero.v, v, less, sum};
+    if (!ds_value_constant(f->x)) arrput(n->words, made);
     return v;
 }
 
-/* Which byte stands for zero in the input; false where that is not known, or there are several. */
-static bool known_zero(const factor *f, int64_t *out) {
-    const ds_attr *zero = f->zero.v ? ds_value_constant(f->zero.v) : NULL;
-    *out = zero ? byte_at(f->zero.v, zero, 0) : 0;
-    return !f->zero.v || (zero && zero->count == 1);
+/* The number of a byte, as a part that is the same everywhere. */
+static part constant_part(narrowing *n, const ds_op *before, ds_elem elem, int64_t value, size_t dims) {
+    const uint8_t byte = (uint8_t)value;
+    const ds_type *type = ds_type_tensor(n->cx, elem, 0, NULL, NULL);
+    ds_builder b = {n->m, before->block, before->block->first, before->loc};
+    ds_op *op = ds_op_create(&b, DS_GRAPH_constant, NULL, 0, &type, 1, 0);
+    ds_op_set_attr(n->m, op, "value", ds_attr_elements(n->cx, type, &byte, 1, NULL));
+    return (part){ds_op_result(op, 0), ds_attr_map(n->cx, dims, NULL, 0)};
+}
+
+/* Puts the factor into its form: returns what the product reads, and leaves in *f what is still to be done. */
+static ds_value *take_form(narrowing *n, ds_op *op, factor *f, size_t i, const narrow_form *form) {
+    factor given = *f;
+    int64_t zero, half = -128;
+    switch (form->how[i]) {
+    case LESS_ZERO: f->zero.v = NULL; return converted(n, op, &given, 0, form->type[i], form->sum);
+    case MOVED:
+        known_zero(f, &zero);
+        f->zero = constant_part(n, op, form->type[i], zero - half, f->x->type->rank);
+        given.zero.v = NULL;
+        return converted(n, op, &given, half, form->type[i], form->sum);
+    default: return f->x;
+    }
 }
 
 static void erase_unread(ds_op *map) {
@@ -433,17 +475,25 @@ static void narrow(narrowing *n, ds_op *op) {
     int64_t zero;
     if (ds_op_attr(op, "pads") || !ds_contraction_of(n->cx, op, &c) || c.rank > MAX_RANK) return;
     if (!take_factors(op, f) || !choose_form(n, op, &c, f, &form)) return;
-    const factor given[] = {f[0], f[1]};
-    for (size_t i = 0; i < 2; i++)
-        if (form.less_zero[i]) f[i].zero.v = NULL;
-    bool pads = is_padded(op) && (f[0].zero.v || f[1].zero.v);
+    bool keeps[2] = {f[0].zero.v && form.how[0] == AS_BYTES, f[1].zero.v && form.how[1] == AS_BYTES};
+    bool pads = is_padded(op) && (keeps[0] || keeps[1] || form.how[0] == MOVED);
     if (pads && !known_zero(&f[0], &zero)) return;
-    for (size_t i = 0; i < 2; i++)
-        if (!bring_out(n, &c, ds_op_map(op, i), &f[i].zero) || !bring_out(n, &c, ds_op_map(op, i), &f[i].scale)) return;
-    ds_value *x = in_type(n, op, given, 0, &form);
-    ds_value *w = in_type(n, op, given, 1, &form);
+    for (size_t i = 0; i < 2; i++) {
+        factor out = f[i];
+        if ((keeps[i] && !bring_out(n, &c, ds_op_map(op, i), &out.zero)) ||
+            !bring_out(n, &c, ds_op_map(op, i), &out.scale))
+            return;
+    }
+    ds_value *x = take_form(n, op, &f[0], 0, &form), *w = take_form(n, op, &f[1], 1, &form);
+    for (size_t i = 0; i < 2; i++) {
+        bring_out(n, &c, ds_op_map(op, i), &f[i].zero);
+        bring_out(n, &c, ds_op_map(op, i), &f[i].scale);
+    }
     ds_op *product = narrow_product(n, op, x, w, form.sum);
-    if (pads) pad_input(n, product, zero);
+    if (pads) {
+        known_zero(&f[0], &zero);
+        pad_input(n, product, zero);
+    }
     ds_value_replace_uses(&op->results[0], finish(n, op, product, &c, f));
     ds_op *a = ds_op_operand(op, 0)->op, *b = ds_op_operand(op, 1)->op;
     ds_op_erase(op);
@@ -461,7 +511,7 @@ static bool stands_before(const ds_op *op, const ds_op *other) {
 /* May all who read the bytes read the words? Then what makes them stores these alone. */
 static bool serves_all(const known_words *w, int64_t *out_zero) {
     const ds_attr *zero = w->zero ? ds_value_constant(w->zero) : NULL;
-    *out_zero = zero ? byte_at(w->zero, zero, 0) : 0;
+    *out_zero = zero ? byte_at(w->zero, zero, 0) : w->offset;
     if (!w->x->op || w->x->op->kind != DS_GRAPH_map || w->v->op->block != w->x->op->block) return false;
     if (w->zero && (!zero || zero->count != 1 || !stands_before(w->zero->op, w->x->op))) return false;
     for (const ds_use *use = w->x->uses; use; use = use->next)
@@ -474,11 +524,7 @@ static void read_words(narrowing *n, ds_op *map, size_t i, const known_words *w,
     ds_block *body = ds_op_block(map, 0);
     region r = {.n = n, .op = map, .in = {n->m, body, body->first, map->loc}};
     ds_value *old = body->args[i], *words = argument(&r, w->v->type->elem);
-    const ds_type *wide = ds_type_scalar(n->cx, w->sum);
-    ds_op *offset = ds_op_create(&r.in, DS_LOOP_constant, NULL, 0, &wide, 1, 0);
-    bool is_float = ds_elem_is_float(w->sum);
-    ds_op_set_attr(n->m, offset, "value", is_float ? ds_attr_float(n->cx, (double)zero) : ds_attr_int(n->cx, zero));
-    ds_value *v = binary(&r, DS_LOOP_add, cast(&r, words, w->sum), ds_op_result(offset, 0));
+    ds_value *offset = number(&r, w->sum, zero), *v = binary(&r, DS_LOOP_add, cast(&r, words, w->sum), offset);
     ds_value_replace_uses(old, cast(&r, v, old->type->elem));
     body->args[i] = words;
     words->index = (uint32_t)i;
@@ -496,12 +542,76 @@ static void store_words(narrowing *n, const known_words *w) {
     }
 }
 
+/* ---- the largest of bytes ---- */
+
+/* Does the reduction give the largest of its operand's elements? */
+static bool is_largest(const ds_op *reduce) {
+    if (reduce->operand_count != 1 || reduce->result_count != 1) return false;
+    const ds_block *each = ds_op_block(reduce, 0), *both = ds_op_block(reduce, 1);
+    return each->first->kind == DS_GRAPH_yield && both->first->kind == DS_LOOP_max &&
+           both->first->next->kind == DS_GRAPH_yield;
+}
+
+static bool is_positive(const ds_value *v) {
+    const ds_attr *value = ds_value_constant(v);
+    bool all = value != NULL;
+    for (size_t i = 0; all && i + sizeof(float) <= value->count; i += sizeof(float)) {
+        float scale;
+        memcpy(&scale, (const char *)value->bytes + i, sizeof scale);
+        all = scale > 0;
+    }
+    return all;
+}
+
+static ds_op *largest_byte(narrowing *n, ds_op *reduce, ds_value *x) {
+    ds_elem elem = x->type->elem;
+    const ds_attr *least = ds_attr_int(n->cx, ds_elem_is_unsigned(elem) ? 0 : -128),
+                  *one = ds_attr_array(n->cx, &least, 1);
+    ds_builder b = {n->m, reduce->block, reduce, reduce->loc};
+    const ds_type *type = ds_type_with_elem(n->cx, reduce->results[0].type, elem);
+    ds_op *op = ds_op_create(&b, DS_GRAPH_reduce, &x, 1, &type, 1, 2);
+    ds_op_set_attr(n->m, op, "maps", ds_op_attr(reduce, "maps"));
+    ds_op_set_attr(n->m, op, "over", ds_op_attr(reduce, "over"));
+    ds_op_set_attr(n->m, op, "init", one);
+    if (ds_op_attr(reduce, "pads")) ds_op_set_attr(n->m, op, "pads", one);
+    region each = open_region(n, op, 0), both = open_region(n, op, 1);
+    yield(&each, argument(&each, elem));
+    ds_value *a = argument(&both, elem), *largest = argument(&both, elem);
+    yield(&both, binary(&both, DS_LOOP_max, a, largest));
+    return op;
+}
+
+/* The largest of (bytes - zero) * scale is that of the bytes, converted: where one scale above zero is for all. */
+static void narrow_largest(narrowing *n, ds_op *reduce) {
+    factor f;
+    const ds_attr *over = ds_op_attr(reduce, "over"), *access = ds_op_map(reduce, 0);
+    const ds_contraction c = {.rank = reduce->results[0].type->rank, .over_count = over->count};
+    if (!is_largest(reduce) || c.rank + c.over_count > DS_CONTRACTION_MAX || c.rank > MAX_RANK) return;
+    if (!factor_of(ds_op_operand(reduce, 0), &f) || !f.scale.v || !is_positive(f.scale.v)) return;
+    if (!bring_out(n, &c, access, &f.zero) || !bring_out(n, &c, access, &f.scale)) return;
+    const ds_type *type = reduce->results[0].type;
+    ds_op *source = ds_op_operand(reduce, 0)->op;
+    part parts[3] = {
+        {ds_op_result(largest_byte(n, reduce, f.x), 0), ds_attr_identity_map(n->cx, c.rank)}, f.scale, f.zero};
+    region r = open_map(n, reduce, type, parts, f.zero.v ? 3 : 2);
+    ds_value *v = r.args[0];
+    if (f.zero.v) { /* of 32 bits, as its scale is */
+        const ds_elem whole = DS_i32;
+        v = binary(&r, DS_LOOP_sub, cast(&r, v, whole), cast(&r, r.args[2], whole));
+    }
+    yield(&r, binary(&r, DS_LOOP_mul, cast(&r, v, type->elem), r.args[1]));
+    ds_value_replace_uses(&reduce->results[0], ds_op_result(r.op, 0));
+    ds_op_erase(reduce);
+    erase_unread(source);
+}
+
 static void narrow_block(narrowing *n, ds_block *block) {
     for (ds_op *op = block->first, *next; op; op = next) {
         next = op->next;
         for (size_t r = 0; (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if) && r < op->region_count; r++)
             narrow_block(n, ds_op_block(op, r));
         if (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) narrow(n, op);
+        if (op->kind == DS_GRAPH_reduce) narrow_largest(n, op);
     }
 }
 

@@ -25,7 +25,8 @@ void em_entry(emitter *e, LLVMValueRef body) {
     const ds_target *t = e->target;
     LLVMTypeRef type = LLVMGlobalGetValueType(body), i32 = em_int(e, 32);
     LLVMValueRef entry = LLVMAddFunction(e->module, e->prefix, type), known = LLVMAddGlobal(e->module, i32, "plan.cpu"),
-                 facts[] = {LLVMConstInt(i32, t->cpuid_1, 0), LLVMConstInt(i32, t->cpuid_7, 0),
+                 facts[] = {LLVMConstInt(i32, t->cpuid_1, 0),        LLVMConstInt(i32, t->cpuid_7, 0),
+                            LLVMConstInt(i32, t->cpuid_7c, 0),       LLVMConstInt(i32, t->cpuid_7_1, 0),
                             LLVMConstInt(i32, t->cpuid_extended, 0), LLVMConstInt(i32, t->xcr0, 0)},
                  args[] = {LLVMGetParam(entry, 0), LLVMGetParam(entry, 1)};
     LLVMSetInitializer(known, LLVMConstInt(i32, UNKNOWN, 0));

@@ -53,7 +53,7 @@ static ds_value *pad(windows *d, ds_value *x) {
     ds_value *valid = NULL;
     for (size_t i = d->s.first; i <= d->s.window; i++) valid = nest_conjunction(d->l, valid, d->valid[i]);
     const ds_attr *pads = ds_op_attr(d->s.op, "pads");
-    return valid ? nest_or_pad(d->l, valid, x, pads ? pads->items[0] : NULL, DS_f32) : x;
+    return valid ? nest_or_pad(d->l, valid, x, pads ? pads->items[0] : NULL, x->type->elem) : x;
 }
 
 static ds_value *read_input(windows *d, const ds_expr *where, const lane_point *p) {
@@ -174,7 +174,8 @@ static void window_rows(windows *d, size_t dim, bool unroll, ds_value **acc) {
 static void emit_channels(windows *d) {
     lowering *l = d->l;
     const ds_attr *init = ds_op_attr(d->s.op, "init");
-    ds_value *acc[WINDOW_MOST_TILE], *initial = nest_pad_constant(l, init ? init->items[0] : NULL, DS_f32);
+    ds_value *acc[WINDOW_MOST_TILE],
+        *initial = nest_pad_constant(l, init ? init->items[0] : NULL, d->s.op->results[0].type->elem);
     for (size_t r = 0; r < d->rows * d->count; r++) acc[r] = lw_splat(l, initial);
     window_rows(d, d->s.first, d->choice.unrolls, acc);
     const ds_op *root = d->s.epilogue ? d->s.epilogue : d->s.op;

@@ -109,15 +109,15 @@ int64_t window_reach(int64_t results, int64_t stride, int64_t window, int64_t di
 /* A depthwise convolution's input may be whole numbers of few bits, which become what its sums are. */
 static bool has_elements(const ds_op *op) {
     ds_elem sum = op->results[0].type->elem, input = ds_op_operand(op, 0)->type->elem;
-    if (op->kind != DS_GRAPH_conv) return input == sum;
+    if (op->kind != DS_GRAPH_conv) return true; /* pools have one type */
+    if (!ds_elem_is_float(sum) || ds_elem_facts(sum)->bits != 32) return false;
     bool short_ones = ds_elem_is_integer(input) && ds_elem_facts(input)->bits <= 16;
     return (input == sum || short_ones) && ds_op_operand(op, 1)->type->elem == sum;
 }
 
 bool window_open(window_space *s, const ds_core *core, const ds_op *op, const ds_op *epilogue) {
     *s = (window_space){.core = core, .op = op, .epilogue = epilogue};
-    if (op->result_count != 1 || op->results[0].type->elem != DS_f32 || !has_elements(op) || !open_windows(s))
-        return false;
+    if (op->result_count != 1 || !has_elements(op) || !open_windows(s)) return false;
     s->overlaps = ds_expr_is_const(s->extent[s->along], NULL);
     s->shares_rows = can_be_tall(s);
     return true;
