@@ -161,7 +161,7 @@ def hygiene(env, report):
     work = env.work / "hygiene"
     work.mkdir(parents=True, exist_ok=True)
     model = ROOT / "tests/data/digits.onnx"
-    for cpu in ("x86-64", "x86-64-v3", "x86-64-v4", "aarch64"):
+    for cpu in ("x86-64", "x86-64-v3", "x86-64-v3-vnni", "x86-64-v4", "x86-64-v4-vnni", "aarch64"):
         files = [work / ("%s_%d.o" % (cpu, i)) for i in range(2)]
         for i, path in enumerate(files):
             result = sh(env.dsc, "compile", model, "--cpu", cpu, "--prefix=digits", "--jobs", i + 1, "-o", path)
@@ -226,7 +226,8 @@ def wrong_machine(env, report):
         return
     np.save(work / "input_0.npy", np.zeros((1, 1, 8, 8), np.float32))
     model = ROOT / "tests/data/digits.onnx"
-    for level, good, bad in (("x86-64", ["Nehalem"], []), ("x86-64-v3", ["Haswell"], ["Nehalem", "SandyBridge"]), ("x86-64-v4", [], ["Nehalem", "Haswell"])):
+    for level, good, bad in (("x86-64", ["Nehalem"], []), ("x86-64-v3", ["Haswell"], ["Nehalem", "SandyBridge"]), ("x86-64-v4", [], ["Nehalem", "Haswell"]), ("x86-64-v3-vnni", [], ["Haswell"]),
+                             ("x86-64-v4-vnni", [], ["Nehalem", "Haswell"])):
         made = sh(env.dsc, "compile", model, "--cpu=" + level, "--emit=exe", "-o", work / "program")
         report.check("compile for " + level, made.returncode == 0, made.stderr)
         for cpu in good + bad:
@@ -263,6 +264,16 @@ def fuzz(env, report):
     report.check("random control flow", nested.returncode == 0, nested.stdout[-2000:] + nested.stderr[-1000:])
     result = sh(sys.executable, ROOT / "tests/fuzz.py", "--dsc", env.dsc, "--count", 400 if env.full else 33, "--seed", 27)
     report.check("random graphs", result.returncode == 0, result.stdout)
+
+
+def quantised(env, report):
+    """Random graphs of bytes: sums that NumPy knows, and the same bits as levels with other instructions narrow them."""
+    import fuzz_quantised
+    if platform.machine() != "x86_64":
+        report.skip("quantised graphs", "the levels that they are compared at are x86-64's")
+        return
+    count, wrong = fuzz_quantised.campaign(env.dsc, 800 if env.full else 48, 3, env.work / "quantised")
+    report.check("%d quantised graphs" % count, not wrong, "\n".join(wrong))
 
 
 def operators(env, report):
@@ -529,7 +540,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, operators, onnx_suite]
+STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, operators, onnx_suite]
 
 
 def main():

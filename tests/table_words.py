@@ -11,17 +11,14 @@ MAKERS = "amd intel arm nvidia apple zen xeon epyc cuda x86 aarch64".split()
 
 # file under passes/: (element types, instructions, machines and makers, why)
 ALLOWED = {
-    "contraction.c": (2, 0, 0, "pools are of f32: the window program has one type"),
     "fuse.c": (2, 0, 0, "rules of scalars that hold for one rounding: folded scales, GELU"),
     "layout.c": (5, 0, 0, "panels and packed weights are of f32; subnormal weights are flushed"),
     "lower/build.c": (0, 2, 0, "one rounding where the target has it: asks its row of targets.def"),
-    "lower/window.c": (2, 0, 0, "results and padding of a window"),
     "lower/winograd.c": (3, 0, 0, "transforms"),
     "schedule/rows.c": (1, 1, 0, "products between rows; the name of their multiply-add"),
     "schedule/strips.c": (1, 1, 0, "images in strips; the name of the products' multiply-add"),
-    "narrow.c": (3, 0, 0, "depthwise convolutions of bytes, which have no row of mma.def"),
+    "narrow.c": (4, 0, 0, "depthwise convolutions and pools of bytes, which have no row of mma.def"),
     "schedule/tile.c": (0, 4, 0, "ports and latency of multiply-adds, fields of machine.def"),
-    "schedule/window.c": (1, 0, 0, "images of windows"),
     "schedule/winograd.c": (2, 2, 0, "images and filters; the name of the multiply-add"),
     "winograd.c": (4, 0, 0, "the matrices of the filter's transform"),
 }
