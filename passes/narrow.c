@@ -324,19 +324,40 @@ static ds_op *narrow_product(narrowing *n, ds_op *op, ds_value *x, ds_value *w, 
     return product;
 }
 
+/* Both scales as one: of constants, of which one is the same everywhere, a recipe. False where they are not. */
+static bool join_scales(narrowing *n, ds_op *op, const factor *f, part *out) {
+    for (size_t i = 0; i < 2; i++) {
+        const part *one = &f[i].scale, *many = &f[1 - i].scale;
+        if (!one->v || !many->v || !ds_value_constant(one->v) || !ds_value_constant(many->v)) continue;
+        if (!ds_expr_equals(ds_type_count(n->cx, one->v->type), 1) || many->v->type->rank != 1) continue;
+        const ds_expr *first[MAX_RANK];
+        for (size_t k = 0; k < one->v->type->rank; k++) first[k] = ds_expr_const(n->cx, 0);
+        const part parts[] = {{many->v, ds_attr_identity_map(n->cx, 1)},
+                              {one->v, ds_attr_map(n->cx, 1, first, one->v->type->rank)}};
+        region r = open_map(n, op, many->v->type, parts, 2);
+        yield(&r, binary(&r, DS_LOOP_mul, r.args[0], r.args[1]));
+        *out = (part){ds_op_result(r.op, 0), many->map};
+        return true;
+    }
+    return false;
+}
+
 /* What follows the product: zero points times sums of the other factor, then the scales. */
 static ds_value *finish(narrowing *n, ds_op *op, ds_op *product, const ds_contraction *c, const factor *f) {
     ds_elem sum = product->results[0].type->elem;
     part parts[MOST_PARTS] = {{ds_op_result(product, 0), ds_attr_identity_map(n->cx, c->rank)}};
     size_t count = 1, zero[2], other[2], scale[2];
+    part scales;
+    bool joined = join_scales(n, op, f, &scales);
     for (size_t i = 0; i < 2; i++) {
         zero[i] = count;
         if (f[i].zero.v) parts[count++] = f[i].zero;
         other[i] = count;
         if (f[i].zero.v) parts[count++] = sums_of(n, product, c, 1 - i);
         scale[i] = count;
-        if (f[i].scale.v) parts[count++] = f[i].scale;
+        if (f[i].scale.v && !joined) parts[count++] = f[i].scale;
     }
+    if (joined) parts[count++] = scales;
     region r = open_map(n, op, op->results[0].type, parts, count);
     ds_value *v = r.args[0], *z[2] = {NULL, NULL};
     for (size_t i = 0; i < 2; i++) {
@@ -349,7 +370,8 @@ static ds_value *finish(narrowing *n, ds_op *op, ds_op *product, const ds_contra
         v = binary(&r, DS_LOOP_add, v, both);
     }
     if (f[0].scale.v && f[1].scale.v) {
-        ds_value *factors = binary(&r, DS_LOOP_mul, r.args[scale[0]], r.args[scale[1]]);
+        ds_value *factors = r.args[count - 1];
+        if (!joined) factors = binary(&r, DS_LOOP_mul, r.args[scale[0]], r.args[scale[1]]);
         v = binary(&r, DS_LOOP_mul, cast(&r, v, op->results[0].type->elem), factors);
     }
     yield(&r, cast(&r, v, op->results[0].type->elem));

@@ -369,11 +369,33 @@ static LLVMValueRef to_odd_f32(emitter *e, LLVMValueRef v) {
     return LLVMBuildBitCast(b, LLVMBuildSelect(b, inexact, moved, bits, ""), f32, "");
 }
 
+/* Truncations that lose nothing are marked: what is made wider again is what it was before. */
+static unsigned lossless(emitter *e) {
+    static const char name[] = "ds.lossless";
+    return LLVMGetMDKindIDInContext(e->llvm, name, sizeof name - 1);
+}
+
+static void mark_lossless(emitter *e, LLVMValueRef v) {
+    if (LLVMIsATruncInst(v))
+        LLVMSetMetadata(v, lossless(e), LLVMMetadataAsValue(e->llvm, LLVMMDNodeInContext2(e->llvm, NULL, 0)));
+}
+
+/* The number of 32 bits that v was made of; NULL where it may have been another one. */
+static LLVMValueRef before_truncation(emitter *e, LLVMValueRef v) {
+    return LLVMIsATruncInst(v) && LLVMGetMetadata(v, lossless(e)) ? LLVMGetOperand(v, 0) : NULL;
+}
+
 static LLVMValueRef convert(emitter *e, const ds_op *op, ds_elem from, ds_elem to, LLVMValueRef v) {
     unsigned lanes = lanes_of(v);
     LLVMBuilderRef b = e->b;
     LLVMTypeRef type = with_lanes(em_elem(e, to), lanes);
     if (from == to) return v;
+    LLVMValueRef whole = ds_elem_is_integer(to) || to == DS_f32 ? before_truncation(e, v) : NULL;
+    if (whole && ds_elem_facts(to)->bits > ds_elem_facts(from)->bits) {
+        v = whole;
+        from = DS_i32;
+        if (from == to) return v;
+    }
     if (is_narrow(from)) return convert(e, op, DS_f32, to, to_f32(e, op, from, v));
     bool from_float = ds_elem_is_float(from), to_float = ds_elem_is_float(to),
          from_unsigned = ds_elem_is_unsigned(from) || from == DS_b1;
@@ -449,7 +471,9 @@ static LLVMValueRef quantize(emitter *e, const ds_op *op, LLVMValueRef *x) {
         v = within(e, LLVMBuildFDiv(b, x[0], x[1], ""), low, high);
     }
     v = LLVMBuildAdd(b, nearest_whole(e, v), offset, "");
-    return wrap_small(e, to, LLVMBuildTrunc(b, v, with_lanes(em_elem(e, to), lanes_of(v)), ""));
+    v = LLVMBuildTrunc(b, v, with_lanes(em_elem(e, to), lanes_of(v)), "");
+    if (bits >= 8) mark_lossless(e, v);
+    return wrap_small(e, to, v);
 }
 
 LLVMValueRef em_scalar(emitter *e, const ds_op *op, LLVMValueRef *x) {
