@@ -39,7 +39,11 @@ static bool runs_here(const ds_target *t) {
 #else
 static const char own_arch[] = "aarch64";
 
-static bool runs_here(const ds_target *t) { return ds_target_runs_everywhere(t); }
+static bool runs_here(const ds_target *t) {
+    uint64_t features = 0;
+    if (t->cpuid_7) __asm__ volatile("mrs %0, ID_AA64ISAR0_EL1" : "=r"(features));
+    return !(t->cpuid_7 & ~(uint32_t)(features >> 32));
+}
 #endif
 
 static const char *native_name(void) {

@@ -36,7 +36,10 @@ int ds_cpu_runs(u32 leaf_1, u32 leaf_7, u32 leaf_7c, u32 leaf_7_1, u32 extended,
     return !(xcr0 & ~(c & has_xgetbv ? read_xcr0() : 0));
 }
 #else
+/* The second one: bits of the upper half of ID_AA64ISAR0_EL1, which the operating system reads for programs. */
 int ds_cpu_runs(u32 leaf_1, u32 leaf_7, u32 leaf_7c, u32 leaf_7_1, u32 extended, u32 xcr0) {
-    return !(leaf_1 | leaf_7 | leaf_7c | leaf_7_1 | extended | xcr0);
+    unsigned long long features = 0;
+    if (leaf_7) __asm__ volatile("mrs %0, ID_AA64ISAR0_EL1" : "=r"(features));
+    return !(leaf_7 & ~(u32)(features >> 32)) && !(leaf_1 | leaf_7c | leaf_7_1 | extended | xcr0);
 }
 #endif

@@ -415,7 +415,7 @@ static bool takes(const factor *f, size_t i, ds_elem type, factor_form *out) {
     *out = LESS_ZERO;
     if (ds_elem_is_integer(type) && ds_elem_facts(type)->bits > ds_elem_facts(own)->bits) return true;
     *out = MOVED;
-    return i == 0 && is_byte(type) && ds_elem_is_unsigned(type) && known_zero(f, &zero);
+    return i == 0 && is_byte(type) && known_zero(f, &zero);
 }
 
 /* Rows of ir/mma.def decide: where none multiplies bytes, floats are as fast, and wide integers as good. */
@@ -429,6 +429,7 @@ static bool choose_row(narrowing *n, const ds_contraction *c, const factor *f, n
         if (row->shape != DS_MMA_VECTOR || !ds_elem_is_integer(row->sum) || !ds_mma_runs_on(row, n->target)) continue;
         if (!takes(&f[0], 0, row->lhs, &form.how[0]) || !takes(&f[1], 1, row->rhs, &form.how[1])) continue;
         double cost = cost_of(row, rows, n->target->vector_bytes / 4);
+        if (form.how[0] == MOVED) cost *= 1.01; /* where another row is as good, that one */
         if (best && cost >= least) continue;
         best = row;
         least = cost;
@@ -474,7 +475,7 @@ static part constant_part(narrowing *n, const ds_op *before, ds_elem elem, int64
 /* Puts the factor into its form: returns what the product reads, and leaves in *f what is still to be done. */
 static ds_value *take_form(narrowing *n, ds_op *op, factor *f, size_t i, const narrow_form *form) {
     factor given = *f;
-    int64_t zero, half = -128;
+    int64_t zero, half = ds_elem_is_unsigned(form->type[i]) ? -128 : 128;
     switch (form->how[i]) {
     case LESS_ZERO: f->zero.v = NULL; return converted(n, op, &given, 0, form->type[i], form->sum);
     case MOVED:

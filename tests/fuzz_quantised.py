@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-LEVELS = ("x86-64-v3-vnni", "x86-64-v4-vnni", "x86-64-v4") # narrowed for these, computed at x86-64-v3
+LEVELS = ("x86-64-v3-vnni", "x86-64-v4-vnni", "x86-64-v4", "aarch64-dot") # narrowed for these, computed at x86-64-v3
 BYTES = (np.uint8, np.int8)
 
 
@@ -244,6 +244,19 @@ def run(dsc, folder, model, *flags):
     return np.load(folder / "out/output_0.npy") if ran.returncode == 0 else "exit %d: %s" % (ran.returncode, ran.stderr.strip()[-300:])
 
 
+def on_arm(dsc, folder, cpu="max"):
+    """The result of a program for the Arm level with products of bytes, under qemu; or a text that says what went wrong."""
+    program = folder / "program"
+    made = subprocess.run([dsc, "compile", folder / "graph.onnx", "--cpu=aarch64-dot", "--emit=exe", "-o", program], capture_output=True, text=True, timeout=300)
+    if made.returncode:
+        return made.stderr.strip()[-300:]
+    inputs = sorted(folder.glob("input_*.npy"), key=lambda path: int(path.stem[6:]))
+    (folder / "arm").mkdir(exist_ok=True)
+    ran = subprocess.run(["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-cpu", cpu, program, "--outputs=%s" % (folder / "arm"), *inputs],
+                         capture_output=True, text=True, timeout=300)
+    return np.load(next((folder / "arm").glob("*.npy"))) if ran.returncode == 0 else "exit %d: %s" % (ran.returncode, ran.stderr.strip()[-300:])
+
+
 def differs(dsc, folder, expected):
     """None where all agree, else a reason."""
     model, v3 = folder / "graph.onnx", "--cpu=x86-64-v3"
@@ -269,15 +282,34 @@ def differs(dsc, folder, expected):
     return None
 
 
-def campaign(dsc, count, seed, work):
-    """(graphs, [what differs])"""
-    wrong = []
+def graphs(count, seed, work):
+    """Makes graph after graph: its folder, and what numpy says of it or None."""
     for i in range(count):
         g = Graph(np.random.default_rng([seed, i]))
         kind = ("whole", "product", "layer", "chain")[i % 4]
         output, dtype, expected = whole_numbers(g) if kind == "whole" else product(g) if kind == "product" else chain(g, 1 if kind == "layer" else int(g.rng.integers(2, 5)))
         folder = work / ("%s_%d" % (kind, i))
         g.save(folder, output, dtype)
+        yield folder, expected
+
+
+def campaign_on_arm(dsc, count, seed, work):
+    """(graphs, [what differs from x86-64-v3])"""
+    wrong, folder = [], None
+    for folder, _ in graphs(count, seed, work):
+        here, there = run(dsc, folder, folder / "graph.onnx", "--cpu=x86-64-v3"), on_arm(dsc, folder)
+        if isinstance(there, str) or not np.array_equal(here, there):
+            wrong.append("%s: %s" % (folder, there if isinstance(there, str) else "other bits"))
+    lesser = on_arm(dsc, folder, "cortex-a53")
+    if not isinstance(lesser, str) or "lacks instructions" not in lesser:
+        wrong.append("on a CPU without these instructions: %s" % lesser)
+    return count, wrong
+
+
+def campaign(dsc, count, seed, work):
+    """(graphs, [what differs])"""
+    wrong = []
+    for folder, expected in graphs(count, seed, work):
         reason = differs(dsc, folder, expected)
         if reason:
             wrong.append("%s: %s" % (folder, reason))

@@ -161,7 +161,7 @@ def hygiene(env, report):
     work = env.work / "hygiene"
     work.mkdir(parents=True, exist_ok=True)
     model = ROOT / "tests/data/digits.onnx"
-    for cpu in ("x86-64", "x86-64-v3", "x86-64-v3-vnni", "x86-64-v4", "x86-64-v4-vnni", "aarch64"):
+    for cpu in ("x86-64", "x86-64-v3", "x86-64-v3-vnni", "x86-64-v4", "x86-64-v4-vnni", "aarch64", "aarch64-dot"):
         files = [work / ("%s_%d.o" % (cpu, i)) for i in range(2)]
         for i, path in enumerate(files):
             result = sh(env.dsc, "compile", model, "--cpu", cpu, "--prefix=digits", "--jobs", i + 1, "-o", path)
@@ -214,6 +214,10 @@ def cross(env, report):
     report.check("run on aarch64", result.returncode == 0 and "right" in result.stdout, result.stdout + result.stderr)
     import forms as small_graphs
     small_graphs.run_on_aarch64(env.dsc, work / "forms", report)
+    import fuzz_quantised
+    if platform.machine() == "x86_64":
+        count, wrong = fuzz_quantised.campaign_on_arm(env.dsc, 200 if env.full else 24, 5, work / "quantised")
+        report.check("%d quantised graphs on aarch64" % count, not wrong, "\n".join(wrong))
 
 
 def wrong_machine(env, report):

@@ -24,11 +24,16 @@ static const char quick_pipeline[] = "always-inline,globaldce,function(sroa,earl
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void initialise(void) {
-    LLVMInitializeX86TargetInfo(), LLVMInitializeX86Target(), LLVMInitializeX86TargetMC(),
-        LLVMInitializeX86AsmPrinter();
-    LLVMInitializeX86AsmParser(); /* for kernels/cpu.c */
-    LLVMInitializeAArch64TargetInfo(), LLVMInitializeAArch64Target(), LLVMInitializeAArch64TargetMC(),
-        LLVMInitializeAArch64AsmPrinter();
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeX86AsmParser(); /* for kernels/cpu.c, as below */
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
+    LLVMInitializeAArch64AsmParser();
     const char *const args[] = {"dsc", "-enable-misched=false"};
     LLVMParseCommandLineOptions(2, args, "");
 }

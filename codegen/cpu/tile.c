@@ -162,6 +162,16 @@ static LLVMValueRef multiply_quads(tile *t, LLVMValueRef a, LLVMValueRef b, LLVM
     return em_call_intrinsic(t->e, name, NULL, (LLVMValueRef[]){sum, a, b}, 3);
 }
 
+static LLVMValueRef multiply_dots(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    emitter *e = t->e;
+    const char *name = ds_elem_is_unsigned(t->mma->lhs) ? "llvm.aarch64.neon.udot" : "llvm.aarch64.neon.sdot";
+    LLVMTypeRef bytes = LLVMVectorType(em_int(e, 8), 4 * (unsigned)t->lanes), overloads[] = {t->vector, bytes};
+    LLVMValueRef args[] = {sum, LLVMBuildBitCast(e->b, a, bytes, ""), LLVMBuildBitCast(e->b, b, bytes, "")};
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, overloads, 2);
+    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, args, 3, "");
+}
+
 /* The sums with the products of a row's broadcast and a vector of B, by rows of mma.def. */
 typedef LLVMValueRef (*multiply)(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum);
 
