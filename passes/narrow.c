@@ -565,6 +565,25 @@ static void store_words(narrowing *n, const known_words *w) {
     }
 }
 
+/* ---- weights of 16 bits ---- */
+
+/* Constants of a narrower float type that the product would have widened: rows of ir/mma.def widen them in registers. */
+static void narrow_weights(narrowing *n, ds_op *op) {
+    ds_value *w = ds_op_operand(op, 1);
+    ds_op *map = w->op;
+    if (!map || map->kind != DS_GRAPH_map || map->operand_count != 1 || map->result_count != 1 ||
+        ds_op_attr(map, "pads"))
+        return;
+    ds_value *source = ds_op_operand(map, 0);
+    const ds_op *widen = ds_op_block(map, 0)->first;
+    bool converts = widen->kind == DS_LOOP_cast && widen->next->kind == DS_GRAPH_yield;
+    bool same = converts && source->type->rank == w->type->rank && ds_map_is_identity(ds_op_map(map, 0), w->type);
+    ds_elem sum = op->results[0].type->elem;
+    if (!same || !ds_value_constant(source) || !ds_mma_for(n->target, sum, source->type->elem, sum)) return;
+    ds_op_set_operand(op, 1, source);
+    erase_unread(map);
+}
+
 /* ---- the largest of bytes ---- */
 
 /* Does the reduction give the largest of its operand's elements? */
@@ -633,6 +652,7 @@ static void narrow_block(narrowing *n, ds_block *block) {
         next = op->next;
         for (size_t r = 0; (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if) && r < op->region_count; r++)
             narrow_block(n, ds_op_block(op, r));
+        if (op->kind == DS_GRAPH_matmul) narrow_weights(n, op);
         if (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) narrow(n, op);
         if (op->kind == DS_GRAPH_reduce) narrow_largest(n, op);
     }

@@ -101,6 +101,20 @@ static LLVMValueRef multiply_fma(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMVa
     return LLVMBuildFAdd(e->b, sum, LLVMBuildFMul(e->b, a, b, ""), "");
 }
 
+/* A vector of B as f32: f16 by an instruction, bf16 are the upper halves. */
+static LLVMValueRef multiply_widen(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    LLVMBuilderRef build = t->e->b;
+    unsigned lanes = (unsigned)t->lanes;
+    if (t->mma->rhs == DS_f16) {
+        LLVMTypeRef halves = LLVMVectorType(LLVMHalfTypeInContext(t->e->llvm), lanes);
+        return multiply_fma(t, a, LLVMBuildFPExt(build, LLVMBuildBitCast(build, b, halves, ""), t->vector, ""), sum);
+    }
+    LLVMTypeRef words = LLVMVectorType(em_int(t->e, 32), lanes);
+    LLVMValueRef half = em_splat(t->e, LLVMConstInt(em_int(t->e, 32), 16, 0), t->lanes);
+    b = LLVMBuildShl(build, LLVMBuildZExt(build, b, words, ""), half, "");
+    return multiply_fma(t, a, LLVMBuildBitCast(build, b, t->vector, ""), sum);
+}
+
 typedef struct {
     LLVMValueRef even, odd;
 } byte_pairs;
