@@ -30,7 +30,8 @@ typedef struct {
     ds_module *m;
     ds_ir_context *cx;
     const ds_target *target;
-    known_words *words; /* stb_ds array: inputs less their zero points that have been made */
+    const char *precision; /* what weights are rounded to; NULL: what they are */
+    known_words *words;    /* stb_ds array: inputs less their zero points that have been made */
 } narrowing;
 
 /* A number for each place of a tensor, or a few: how it is read from the dims of that tensor. */
@@ -567,6 +568,39 @@ static void store_words(narrowing *n, const known_words *w) {
 
 /* ---- weights of 16 bits ---- */
 
+static bool fits_range(const ds_value *w, double most) {
+    const ds_attr *value = ds_value_constant(w);
+    float v;
+    for (size_t i = 0; i + sizeof v <= value->count; i += sizeof v) {
+        memcpy(&v, (const char *)value->bytes + i, sizeof v);
+        if (!(v >= -most && v <= most)) return false;
+    }
+    return true;
+}
+
+/* The element type that options ask for; false where there is none, or no row of ir/mma.def for it. */
+static bool asked_type(narrowing *n, ds_elem sum, ds_elem *out) {
+    const ds_mma *row;
+    for (size_t i = 0; n->precision && (row = ds_mma_at(i)); i++) {
+        bool asked = row->lhs == sum && row->sum == sum && !strcmp(ds_elem_facts(row->rhs)->text, n->precision);
+        *out = row->rhs;
+        if (asked && row->rhs != sum && ds_mma_runs_on(row, n->target)) return true;
+    }
+    return false;
+}
+
+/* Constants that options say may be rounded, where all are numbers of that type (its largest is that of 16 bits). */
+static void round_weights(narrowing *n, ds_op *op) {
+    static const double MOST = 65504;
+    ds_value *w = ds_op_operand(op, 1);
+    ds_elem sum = op->results[0].type->elem, to;
+    if (!ds_value_constant(w) || w->type->elem != sum || !asked_type(n, sum, &to) || !fits_range(w, MOST)) return;
+    const part own = {w, ds_attr_identity_map(n->cx, w->type->rank)};
+    region r = open_map(n, op, ds_type_with_elem(n->cx, w->type, to), &own, 1);
+    yield(&r, cast(&r, r.args[0], to));
+    ds_op_set_operand(op, 1, ds_op_result(r.op, 0));
+}
+
 /* Constants of a narrower float type that the product would have widened: rows of ir/mma.def widen them in registers. */
 static void narrow_weights(narrowing *n, ds_op *op) {
     ds_value *w = ds_op_operand(op, 1);
@@ -653,13 +687,14 @@ static void narrow_block(narrowing *n, ds_block *block) {
         for (size_t r = 0; (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if) && r < op->region_count; r++)
             narrow_block(n, ds_op_block(op, r));
         if (op->kind == DS_GRAPH_matmul) narrow_weights(n, op);
+        if (op->kind == DS_GRAPH_matmul) round_weights(n, op);
         if (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) narrow(n, op);
         if (op->kind == DS_GRAPH_reduce) narrow_largest(n, op);
     }
 }
 
 ds_status ds_pass_narrow(ds_module *module, const ds_pass_options *options) {
-    narrowing n = {.m = module, .cx = module->cx, .target = options->target};
+    narrowing n = {.m = module, .cx = module->cx, .target = options->target, .precision = options->precision};
     for (ds_op *func = module->body.block->first; func; func = func->next) narrow_block(&n, ds_op_block(func, 0));
     for (size_t i = 0; i < arrlenu(n.words); i++) store_words(&n, &n.words[i]);
     arrfree(n.words);

@@ -19,6 +19,7 @@ typedef struct {
 typedef struct {
     const ds_target *target;    /* what may be emitted */
     const ds_machine *machine;  /* what is chosen for */
+    const char *precision;      /* "f32", "bf16" or "f16": what weights of products are rounded to; NULL: f32 */
     const ds_choice *schedules; /* measured by `dsc tune`, or NULL */
     size_t schedule_count;
     bool print_after_all, print_changed, timing, verify_each, trace_rules;

@@ -540,6 +540,13 @@ def left_out(env, report, model, data, work, expected):
         result = sh(env.dsc, "run", work / "attention/form.onnx", "--inputs", work / "attention", "--outputs", work / "attention", "--without=" + name)
         reason = result.stderr if result.returncode else forms.agrees(work / "attention", wanted)
         report.check("attention without " + name, not reason, reason)
+    for precision, tolerance in (("bf16", 2e-2), ("f16", 3e-3)):
+        result = sh(env.dsc, "run", model, "--inputs", data, "--outputs", work / "out", "--precision=" + precision)
+        got = numpy_helper.to_array(onnx.load_tensor(str(work / "out/output_0.pb")))
+        rounded = not np.array_equal(got, expected) and np.abs(got - expected).max() <= tolerance * np.abs(expected).max()
+        report.check("weights of " + precision, result.returncode == 0 and rounded, result.stderr)
+    result = sh(env.dsc, "run", model, "--precision=f8", "--inputs", data, "--outputs", work / "out")
+    report.check("no such precision", result.returncode == 2 and "f8" in result.stderr, result.stderr)
     result = sh(env.dsc, "run", model, "--inputs", data, "--outputs", work / "out", "--without=lower")
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 

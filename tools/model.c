@@ -108,12 +108,17 @@ ds_status model_write_listing(const cli *c, ds_ir_context *cx, const ds_compiled
     return path ? ds_file_write(cx->diag, path, &span, 1) : DS_OK;
 }
 
+static bool is_precision(const char *name) {
+    return !strcmp(name, "f32") || !strcmp(name, "bf16") || !strcmp(name, "f16");
+}
+
 ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *default_cpu, ds_pass_options *o) {
     const char *cpu = cli_value(c, "cpu", default_cpu);
     const ds_target *target = ds_target_find(cpu);
     const char *machine = cli_value(c, "tune-for", target ? target->name : "");
     *o = (ds_pass_options){.target = target,
                            .machine = target ? ds_machine_find(machine, target->name) : NULL,
+                           .precision = cli_value(c, "precision", "f32"),
                            .print_after_all = cli_has(c, "print-ir-after-all"),
                            .print_changed = cli_has(c, "print-changed"),
                            .trace_rules = cli_has(c, "trace-rules"),
@@ -124,6 +129,10 @@ ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *defaul
                            .stop_after = cli_value(c, "stop-after", NULL),
                            .without = cli_value(c, "without", NULL),
                            .reproducer = cli_value(c, "reproducer", "dsc-reproducer.mlir")};
+    if (!is_precision(o->precision)) {
+        fprintf(stderr, "dsc: error: --precision is f32, bf16 or f16, not '%s'\n", o->precision);
+        return DS_BAD_USAGE;
+    }
     if (o->machine) return cli_has(c, "schedules") ? schedules_read(cx, cli_value(c, "schedules", ""), o) : DS_OK;
     if (target)
         fprintf(stderr, "dsc: error: no machine is called '%s' at level %s (dsc info lists them)\n", machine,

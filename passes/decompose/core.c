@@ -673,10 +673,16 @@ ds_value *dec_slice(dec *d, ds_value *v, size_t axis, const ds_expr *start, cons
     return map_end(&r, r.x[0]);
 }
 
-/* Integers stay as narrow as they are: widening them is part of the product. */
+/* Integers stay as narrow as they are: widening them is part of the product. So it is of floats, but that narrow (the
+ * pass) has to see: their conversion stays, also of small constants. */
 static ds_value *factor(dec *d, ds_value *v, ds_elem sum) {
-    bool narrow = ds_elem_is_integer(v->type->elem) && ds_elem_is_integer(sum);
-    return narrow && ds_elem_facts(v->type->elem)->bits < ds_elem_facts(sum)->bits ? v : dec_convert(d, v, sum);
+    bool narrow = ds_elem_facts(v->type->elem)->bits < ds_elem_facts(sum)->bits;
+    if (!narrow || ds_elem_is_float(v->type->elem) != ds_elem_is_float(sum)) return dec_convert(d, v, sum);
+    if (ds_elem_is_integer(sum)) return v;
+    body r = map_same(d, sum, v);
+    ds_value *out;
+    map_end_many(&r, &r.x[0], 1, &out);
+    return out;
 }
 
 ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims,

@@ -107,3 +107,16 @@ func.func @main(%x: tensor<1x16x8x8xui8>) -> tensor<1x16x8x8xf32> {
   %2 = "onnx.Conv"(%0, %1) {group = 16, pads = [1, 1, 1, 1]} : (none, none) -> none
   func.return %2 : none
 }
+// -----
+// Weights of 16 bits stay so: they are widened in registers.
+// CHECK-LABEL: func.func @main
+// CHECK: "graph.matmul"{{.*}} : (tensor<4x16xf32>, tensor<16x32xf16>) -> tensor<4x32xf32>
+// CHECK: "graph.matmul"{{.*}} : (tensor<4x16xf32>, tensor<16x32xbf16>) -> tensor<4x32xf32>
+// CHECK: func.return
+func.func @main(%x: tensor<4x16xf16>, %y: tensor<4x16xbf16>) -> (tensor<4x32xf16>, tensor<4x32xbf16>) {
+  %v = "onnx.Constant"() {value = dense<0.5> : tensor<16x32xf16>} : () -> none
+  %w = "onnx.Constant"() {value = dense<0.5> : tensor<16x32xbf16>} : () -> none
+  %0 = "onnx.MatMul"(%x, %v) : (tensor<4x16xf16>, none) -> none
+  %1 = "onnx.MatMul"(%y, %w) : (tensor<4x16xbf16>, none) -> none
+  func.return %0, %1 : none, none
+}
