@@ -1,0 +1,55 @@
+/* In which types a contraction of bytes is computed. */
+#include "passes/narrow/narrow.h"
+
+enum { MOST_EXACT = 256 }; /* products of bytes whose sum f32 holds, whatever they are */
+
+/* Cycles for an element of the weights: products with so many rows, or its way from afar. */
+static double cost_of(const ds_mma *mma, double rows, unsigned lanes) {
+    static const double FAR = 8; /* bytes a cycle */
+    double products = rows / (2 * lanes * mma->rate), bytes = ds_elem_facts(mma->rhs)->bits / 8.0 / FAR;
+    return products > bytes ? products : bytes;
+}
+
+/* May a row take factor i as this type, and how? */
+static bool takes(const factor *f, size_t i, ds_elem type, factor_form *out) {
+    ds_elem own = f->x->type->elem;
+    int64_t zero;
+    bool fits = (i == 1 || type != own) && nw_fit_without_zero(f, type);
+    *out = fits ? LESS_ZERO : AS_BYTES;
+    if (fits || type == own) return true;
+    *out = LESS_ZERO;
+    if (ds_elem_is_integer(type) && ds_elem_facts(type)->bits > ds_elem_facts(own)->bits) return true;
+    *out = MOVED;
+    return i == 0 && nw_is_byte(type) && nw_known_zero(f, &zero);
+}
+
+/* Rows of ir/mma.def decide: where none multiplies bytes, floats are as fast, and wide integers as good. */
+static bool choose_row(narrowing *n, const ds_contraction *c, const factor *f, narrow_form *out) {
+    const ds_mma *row, *best = NULL;
+    double rows = 1, least = 0;
+    for (size_t i = 0; i < c->rank; i++)
+        if (c->role[i] == DS_DIM_M) rows *= ds_expr_is_const(c->extent[i], NULL) ? (double)c->extent[i]->value : 64;
+    for (size_t i = 0; (row = ds_mma_at(i)); i++) {
+        narrow_form form = {{row->lhs, row->rhs}, row->sum, {AS_BYTES, AS_BYTES}};
+        if (row->shape != DS_MMA_VECTOR || !ds_elem_is_integer(row->sum) || !ds_mma_runs_on(row, n->target)) continue;
+        if (!takes(&f[0], 0, row->lhs, &form.how[0]) || !takes(&f[1], 1, row->rhs, &form.how[1])) continue;
+        double cost = cost_of(row, rows, n->target->vector_bytes / 4);
+        if (form.how[0] == MOVED) cost *= 1.01; /* where another row is as good, that one */
+        if (best && cost >= least) continue;
+        best = row;
+        least = cost;
+        *out = form;
+    }
+    return best && (best->rate > 1 || !f[0].scale.v);
+}
+
+/* A depthwise convolution has no rows: it reads bytes and computes with floats, which hold its few products exactly. */
+bool nw_choose_form(narrowing *n, const ds_op *op, const ds_contraction *c, const factor *f, narrow_form *out) {
+    const ds_expr *count = ds_expr_const(n->cx, 1);
+    int64_t products;
+    if (!ds_is_depthwise(n->cx, op)) return choose_row(n, c, f, out);
+    for (size_t i = 0; i < c->over_count; i++) count = ds_expr_mul(n->cx, count, c->extent[c->rank + i]);
+    *out = (narrow_form){{f[0].x->type->elem, DS_f32}, DS_f32, {AS_BYTES, LESS_ZERO}};
+    if (f[0].zero.v) out->type[0] = DS_i16, out->how[0] = LESS_ZERO;
+    return ds_expr_is_const(count, &products) && products <= MOST_EXACT && ds_value_constant(f[1].x);
+}
