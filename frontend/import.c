@@ -1,6 +1,7 @@
 /* ONNX graphs -> onnx ops: one op per node, sub-graphs as regions, local functions inlined, names resolved to
  * values. */
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -291,8 +292,23 @@ static void note_ranks(ds_importer *im, const Onnx__NodeProto *node, ds_op *op) 
 static void drop_attributes(ds_op *op) {
     size_t kept = 0;
     for (size_t i = 0; i < op->attr_count; i++)
-        if (ds_onnx_has_attribute(op->kind, op->attrs[i].name)) op->attrs[kept++] = op->attrs[i];
+        if (ds_operator_has_attribute(op->kind, op->attrs[i].name)) op->attrs[kept++] = op->attrs[i];
     op->attr_count = kept;
+}
+
+static bool is_standard(const char *domain) { return !*domain || !strcmp(domain, "ai.onnx"); }
+
+/* The row of the operator in the table of its domain. */
+static ds_op_kind kind_of(const char *domain, const char *name) {
+    char full[128];
+    /* what ONNX Runtime adds to the standard domain, and what is there in preview */
+    bool is_added = is_standard(domain) && !strcmp(name, "SimplifiedLayerNormalization"),
+         is_preview = !strcmp(domain, "ai.onnx.preview") && !strcmp(name, "FlexAttention"),
+         is_contrib = is_added || !strcmp(domain, "com.microsoft");
+    if (!is_contrib && !is_preview && !is_standard(domain)) return DS_OP_NONE;
+    snprintf(full, sizeof full, "%s.%s", is_contrib ? "microsoft" : "onnx", name);
+    ds_op_kind kind = ds_op_kind_find(full);
+    return kind == DS_ONNX_None ? DS_OP_NONE : kind; /* dsc's own, for operands that are left out */
 }
 
 static ds_status import_node(ds_importer *im, ds_scope *scope, ds_block *block, const Onnx__NodeProto *node) {
@@ -300,12 +316,8 @@ static ds_status import_node(ds_importer *im, ds_scope *scope, ds_block *block, 
     const Onnx__FunctionProto *function = find_function(im->model, node);
     if (function) return inline_function(im, scope, block, function, node);
     const char *domain = node->domain ? node->domain : "";
-    bool standard = !*domain || !strcmp(domain, "ai.onnx") ||
-                    (!strcmp(domain, "ai.onnx.preview") && !strcmp(node->op_type, "FlexAttention"));
-    const char *full =
-        ds_arena_printf(cx->arena, standard ? "onnx.%s" : "%s.%s", standard ? node->op_type : domain, node->op_type);
-    ds_op_kind kind = standard ? ds_op_kind_find(full) : DS_OP_NONE;
-    if (kind == DS_ONNX_None) kind = DS_OP_NONE; /* dsc's own, for operands that are left out */
+    ds_op_kind kind = kind_of(domain, node->op_type);
+    const char *full = ds_arena_printf(cx->arena, "%s.%s", is_standard(domain) ? "onnx" : domain, node->op_type);
     ds_builder b = {im->module, block, NULL, node_loc(im, node)};
     const ds_type *none = ds_type_none(cx);
     ds_value **operands = NULL;

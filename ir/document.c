@@ -79,13 +79,14 @@ static void print_scalar_ops(ds_string *out) {
 #undef LOOP_OP
 }
 
-static void print_operators(ds_string *out) {
-    ds_string_printf(out, "\n## Dialect onnx\n\nOperators as imported, at the newest opset; attributes are ONNX's.\n\n"
-                          "| operator | operands | results | attributes |\n|---|---|---|---|\n");
+static void print_operators(ds_string *out, const char *dialect, const char *doc) {
+    ds_string_printf(out,
+                     "\n## Dialect %s\n\n%s\n\n| operator | operands | results | attributes |\n|---|---|---|---|\n",
+                     dialect, doc);
     for (int k = DS_FUNC; k < DS_OP_KIND_COUNT; k++) {
         const ds_op_info *op = ds_op_facts((ds_op_kind)k);
-        if (!is_of((ds_op_kind)k, "onnx")) continue;
-        const char *attributes = ds_onnx_attributes((ds_op_kind)k);
+        if (!is_of((ds_op_kind)k, dialect)) continue;
+        const char *attributes = ds_operator_attributes((ds_op_kind)k);
         ds_string_printf(out, "| %s | `%s` | `%s` | %s |\n", op->name, op->operands, op->results,
                          attributes ? attributes : "");
     }
@@ -163,5 +164,6 @@ void ds_ir_document(ds_string *out) {
         print_multiplies(out);
     }
     print_schedules(out);
-    print_operators(out);
+    print_operators(out, "onnx", "Operators as imported, at the newest opset; attributes are ONNX's.");
+    print_operators(out, "microsoft", "Operators of the domain com.microsoft, as imported.");
 }

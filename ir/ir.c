@@ -24,6 +24,10 @@ static const ds_op_info facts[DS_OP_KIND_COUNT] = {
     [DS_ONNX_##name] = {"onnx." #name, operands, results, "", DS_PURE, -1, ""},
 #include "onnx.def"
 #undef ONNX_OP
+#define CONTRIB_OP(name, operands, results, attributes, rule)                                                          \
+    [DS_MICROSOFT_##name] = {"microsoft." #name, operands, results, "", DS_PURE, -1, ""},
+#include "contrib.def"
+#undef CONTRIB_OP
 #define GRAPH_OP(name, operands, results, attributes, traits, regions, verify, doc)                                    \
     [DS_GRAPH_##name] = {"graph." #name, operands, results, attributes, traits, regions, doc},
 #include "graph.def"
@@ -58,16 +62,21 @@ const char *ds_op_kind_nearest(const char *name) {
     return best;
 }
 
-static const char *const onnx_attributes[DS_OP_KIND_COUNT] = {
+static const char *const operator_attributes[DS_OP_KIND_COUNT] = {
 #define ATTRIBUTES(name, names) [DS_ONNX_##name] = names,
 #include "onnx_attributes.def"
 #undef ATTRIBUTES
+#define CONTRIB_OP(name, operands, results, attributes, rule) [DS_MICROSOFT_##name] = attributes,
+#include "contrib.def"
+#undef CONTRIB_OP
 };
 
-const char *ds_onnx_attributes(ds_op_kind kind) { return onnx_attributes[kind]; }
+const char *ds_operator_attributes(ds_op_kind kind) { return operator_attributes[kind]; }
 
-bool ds_onnx_has_attribute(ds_op_kind kind, const char *name) {
-    const char *at = onnx_attributes[kind];
+bool ds_op_is_operator(ds_op_kind kind) { return operator_attributes[kind] != NULL; }
+
+bool ds_operator_has_attribute(ds_op_kind kind, const char *name) {
+    const char *at = operator_attributes[kind];
     size_t length = strlen(name);
     if (!at || !strncmp(name, "ds.", 3)) return true;
     for (; *at; at += strspn(at, " ")) {

@@ -28,6 +28,9 @@ typedef enum {
 #define ONNX_OP(name, ...) DS_ONNX_##name,
 #include "onnx.def"
 #undef ONNX_OP
+#define CONTRIB_OP(name, ...) DS_MICROSOFT_##name,
+#include "contrib.def"
+#undef CONTRIB_OP
 #define GRAPH_OP(name, ...) DS_GRAPH_##name,
 #include "graph.def"
 #undef GRAPH_OP
@@ -55,9 +58,10 @@ typedef struct {
 const ds_op_info *ds_op_facts(ds_op_kind kind);
 ds_op_kind ds_op_kind_find(const char *name);     /* DS_OP_NONE when there is none */
 const char *ds_op_kind_nearest(const char *name); /* the name of an op that this one is a slip of, or NULL */
-/* The names of an onnx op's attributes at the newest opset: "auto_pad dilations". NULL for other ops. */
-const char *ds_onnx_attributes(ds_op_kind kind);
-bool ds_onnx_has_attribute(ds_op_kind kind, const char *name); /* dsc's own begin with "ds."; other ops have any */
+/* The names of an operator's attributes at the newest opset: "auto_pad dilations". NULL for ops that are none. */
+const char *ds_operator_attributes(ds_op_kind kind);
+bool ds_operator_has_attribute(ds_op_kind kind, const char *name); /* dsc's own begin with "ds."; other ops have any */
+bool ds_op_is_operator(ds_op_kind kind);                           /* a row of onnx.def or of contrib.def */
 
 /* Where an op came from: an ONNX node's name, a spot of text IR or both, or several after fusion. Never lost by a
  * pass. */

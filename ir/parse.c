@@ -212,7 +212,7 @@ static size_t index_of(const char *names, const char *name) {
 }
 
 static bool fail_attribute(reader *r, const ds_op *op, const char *name, const char *at) {
-    const char *all = ds_onnx_attributes(op->kind), *op_name = ds_op_facts(op->kind)->name, *nearest = NULL;
+    const char *all = ds_operator_attributes(op->kind), *op_name = ds_op_facts(op->kind)->name, *nearest = NULL;
     size_t operand = index_of(ds_op_facts(op->kind)->operands, name);
     if (operand != SIZE_MAX)
         return parse_fail(r, at, "'%s' is operand %zu of %s, not an attribute", name, operand, op_name);
@@ -231,7 +231,7 @@ static bool read_attributes(reader *r, ds_op *op, op_parts *p) {
     if (!parse_entries(r, &p->attrs, &p->attr_starts)) return false;
     for (size_t i = 0; i < arrlenu(p->attrs); i++) {
         const char *name = p->attrs[i].name;
-        if (!ds_onnx_has_attribute(op->kind, name)) return fail_attribute(r, op, name, p->attr_starts[i]);
+        if (!ds_operator_has_attribute(op->kind, name)) return fail_attribute(r, op, name, p->attr_starts[i]);
         ds_op_set_attr(r->m, op, name, p->attrs[i].value);
     }
     return true;
@@ -290,7 +290,7 @@ static bool make_results(reader *r, ds_op *op, const op_parts *p) {
 
 /* Nodes of a model are called like their first result. */
 static const char *name_of(const ds_op *op, const op_parts *p) {
-    bool is_node = op->kind == DS_OPAQUE || !strncmp(ds_op_facts(op->kind)->name, "onnx.", 5);
+    bool is_node = op->kind == DS_OPAQUE || ds_op_is_operator(op->kind);
     return is_node && arrlenu(p->names) && is_own_name(p->names[0]) ? p->names[0] : "";
 }
 
@@ -432,7 +432,7 @@ static bool read_results(reader *r, function_parts *f) {
 
 /* What a node gives is inferred; where the function says more than the node's own line, the function is right. */
 static bool is_left_open(const ds_value *v) {
-    bool is_node = v->op && (v->op->kind == DS_OPAQUE || !strncmp(ds_op_facts(v->op->kind)->name, "onnx.", 5));
+    bool is_node = v->op && (v->op->kind == DS_OPAQUE || ds_op_is_operator(v->op->kind));
     return is_node && (v->type->kind == DS_TYPE_NONE || v->type->kind == DS_TYPE_UNRANKED);
 }
 

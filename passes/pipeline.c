@@ -121,15 +121,13 @@ static ds_status find_next(ds_module *module, size_t *out) {
 
 /* Text that continues behind a pass has no ops that it, or one before it, would have lowered. */
 static ds_status check_dialect(ds_module *module, size_t next) {
-    const char *lowered[] = {"onnx.", NULL};
-    if (next == DS_COUNT(passes)) lowered[1] = "graph.";
+    bool is_last = next == DS_COUNT(passes);
     if (!ds_module_find(module, "main"))
         return ds_report(module->cx->diag, DS_ERROR, DS_E_verify, NULL, "there is no function @main");
     for (const ds_op *func = module->body.block->first; next && func; func = func->next)
         for (const ds_op *op = ds_op_block(func, 0)->first; op; op = op->next) {
-            bool late = op->kind == DS_OPAQUE;
-            for (size_t i = 0; i < DS_COUNT(lowered); i++)
-                late = late || (lowered[i] && !strncmp(ds_op_facts(op->kind)->name, lowered[i], strlen(lowered[i])));
+            bool late = op->kind == DS_OPAQUE || ds_op_is_operator(op->kind);
+            late = late || (is_last && !strncmp(ds_op_facts(op->kind)->name, "graph.", 6));
             if (late)
                 return ds_op_report(module, op, DS_E_verify, "%s says '%s', and there is no such op behind it", AFTER,
                                     passes[next - 1].name);

@@ -63,6 +63,7 @@ def ir_page(env, report, sh):
     said = sh(env.dsc, "opt", env.work / "example.mlir", "--cpu=x86-64").stderr
     report.check("the example of a schedule is of its form", "the kernel cannot be computed so" in said, said)
     scalar, onnx = (re.findall(r"^%s_OP\( *(\w+)," % kind, rows[table], re.M) for kind, table in (("SCALAR", "loop"), ("ONNX", "onnx")))
+    contrib = re.findall(r"^CONTRIB_OP\( *(\w+),", (ROOT / "ir/contrib.def").read_text(), re.M)
     schema = (ROOT / "ir/schema.h").read_text()
     kinds = re.findall(r"ROW\((\w+),", schema.partition("DS_ATTR_KINDS(ROW)")[2].partition("DS_ENCODING_KEYS")[0])
     asked = {key for path in ROOT.glob("*/**/*.c") if path.relative_to(ROOT).parts[0] in ("ir", "passes")
@@ -70,7 +71,7 @@ def ir_page(env, report, sh):
     report.check("the source asks encodings for keys", {"dims", "map", "border", "within"} <= asked, asked)
     listed = re.findall(r"^ATTRIBUTES\( *(\w+),", (ROOT / "ir/onnx_attributes.def").read_text(), re.M)
     report.check("every operator has a row of ir/onnx_attributes.def", listed == onnx, set(onnx) ^ set(listed))
-    lines = ["| loop.%s |" % n for n in scalar] + ["| onnx.%s |" % n for n in onnx] + ["\n| %s | " % k for k in kinds] + ["| `%s` |" % k for k in asked]
+    lines = ["| loop.%s |" % n for n in scalar] + ["| onnx.%s |" % n for n in onnx] + ["| microsoft.%s |" % n for n in contrib] + ["\n| %s | " % k for k in kinds] + ["| `%s` |" % k for k in asked]
     lines += ["| `%s` |" % t for t in re.findall(r'^DS_ELEM\( *\w+, *\d+, *\w+, *\d+, *"([^"]+)"', rows["types"], re.M)]
     lines += ["| `%s` |" % k for k in re.findall(r'^DS_DIM_KIND\( *\w+, *"(\w+)"', (ROOT / "ir/dims.def").read_text(), re.M)]
     lines += ["| `%s` |" % n for n in re.findall(r"^DS_MMA\( *(\w+)", (ROOT / "ir/mma.def").read_text(), re.M)]

@@ -7,6 +7,20 @@
 #include "passes/schedule/schedule.h"
 #include "tools/model.h"
 
+static void list_operators(ds_string *out, const char *domain, const char *dialect) {
+    size_t column = 0, skip = strlen(dialect);
+    ds_string_printf(out, "\noperators (%s):\n ", domain);
+    for (int k = 0; k < DS_OP_KIND_COUNT; k++) {
+        const char *name = ds_op_facts((ds_op_kind)k)->name;
+        if (strncmp(name, dialect, skip) || k == DS_ONNX_None) continue;
+        size_t length = strlen(name) - skip + 1;
+        column += length;
+        ds_string_printf(out, column > 100 ? "\n  %s" : " %s", name + skip);
+        if (column > 100) column = length;
+    }
+    ds_string_printf(out, "\n");
+}
+
 static void print_capabilities(void) {
     ds_string text = {0};
     ds_string_printf(&text, "ISA levels (--cpu):\n");
@@ -24,16 +38,8 @@ static void print_capabilities(void) {
     ds_passes_list(&text);
     ds_string_printf(&text, "\nprograms (ways to compute a kernel: the attribute schedule):\n");
     ds_programs_list(&text);
-    ds_string_printf(&text, "\noperators (ai.onnx):\n ");
-    size_t column = 0;
-    for (int k = 0; k < DS_OP_KIND_COUNT; k++) {
-        const char *name = ds_op_facts((ds_op_kind)k)->name;
-        if (strncmp(name, "onnx.", 5) || k == DS_ONNX_None) continue;
-        column += strlen(name) - 4;
-        ds_string_printf(&text, column > 100 ? "\n  %s" : " %s", name + 5);
-        if (column > 100) column = strlen(name) - 4;
-    }
-    ds_string_printf(&text, "\n");
+    list_operators(&text, "ai.onnx", "onnx.");
+    list_operators(&text, "com.microsoft", "microsoft.");
     fputs(text.data, stdout);
     ds_string_free(&text);
 }

@@ -66,7 +66,8 @@ static bool may_stand(const ds_op *op, verify_place place) {
     if (op->kind == DS_RETURN) return place != AT_POINT && op->block->region->op->kind == DS_FUNC;
     switch (place) {
     case IN_GRAPH:
-        return (is_of(op, "graph.") && op->kind != DS_GRAPH_extract) || is_of(op, "onnx.") || op->kind == DS_OPAQUE;
+        return (is_of(op, "graph.") && op->kind != DS_GRAPH_extract) || ds_op_is_operator(op->kind) ||
+               op->kind == DS_OPAQUE;
     case AT_POINT:
         return ds_op_is_scalar(op) || op->kind == DS_LOOP_constant || op->kind == DS_LOOP_position ||
                op->kind == DS_LOOP_apply || op->kind == DS_GRAPH_extract || op->kind == DS_GRAPH_yield;
@@ -84,12 +85,11 @@ static verify_place place_within(const ds_op *op, verify_place place) {
 
 static void verify_block(verifier *v, const ds_block *block, verify_place place);
 
-/* How many operands an onnx op has, its rule looks at. */
+/* How many operands an operator has, its rule looks at. */
 static void verify_counts(verifier *v, const ds_op *op) {
     const ds_op_info *info = ds_op_facts(op->kind);
     if (op->kind == DS_OPAQUE) return;
-    bool is_onnx = is_of(op, "onnx.");
-    if (!is_onnx && !count_fits(info->operands, op->operand_count))
+    if (!ds_op_is_operator(op->kind) && !count_fits(info->operands, op->operand_count))
         count_fail(v, op, op->operand_count, "operand", info->operands);
     if (!count_fits(info->results, op->result_count)) count_fail(v, op, op->result_count, "result", info->results);
     if (info->regions >= 0 && op->region_count != (size_t)info->regions)
@@ -166,7 +166,7 @@ static void note_names(symbols *s, const ds_attr *names) {
 static void note_definitions(void *user, ds_op *op) {
     static const char *const single[] = {"symbol", "counter", "turns"};
     symbols *s = user;
-    s->declared = s->declared || is_of(op, "onnx.") || op->kind == DS_OPAQUE;
+    s->declared = s->declared || ds_op_is_operator(op->kind) || op->kind == DS_OPAQUE;
     if (op->kind != DS_PLAN_call) note_names(s, ds_op_attr(op, "symbols"));
     for (size_t i = 0; i < DS_COUNT(single); i++)
         if (ds_op_text(op, single[i], NULL)) note_symbol(s, ds_op_text(op, single[i], NULL));

@@ -10,19 +10,25 @@ RULE(matmul) {
     return dec_matmul(d, dec_in(d, 0), dec_in(d, 1), dec_type(d, 0)->elem, &d->out[0]);
 }
 
-RULE(gemm) {
-    ds_value *a = dec_in(d, 0), *b = dec_in(d, 1), *c = dec_in(d, 2);
-    bool ta = ds_op_int(op, "transA", 0), tb = ds_op_int(op, "transB", 0);
-    double alpha = ds_op_float(op, "alpha", 1), beta = ds_op_float(op, "beta", 1);
+ds_status dec_gemm(dec *d, ds_value *a, ds_value *b, ds_elem elem, ds_value **out) {
+    bool ta = ds_op_int(d->op, "transA", 0), tb = ds_op_int(d->op, "transB", 0);
     const ds_expr *k, *m = dec_dim(d, 0), *n = dec_dim(d, 1), *kd = dec_dim(d, 2);
     if (a->type->rank != 2 || b->type->rank != 2)
         return dec_fail(d, DS_E_shape, "operands have ranks %zu and %zu instead of 2", a->type->rank, b->type->rank);
     DS_TRY(dec_same(d, a->type->dims[!ta], b->type->dims[tb], &k));
     const ds_expr *dims[] = {a->type->dims[ta], b->type->dims[!tb]}, *am[] = {ta ? kd : m, ta ? m : kd},
                   *bm[] = {tb ? n : kd, tb ? kd : n};
-    ds_value *v = dec_contract(d, DS_GRAPH_matmul, a->type->elem, 2, dims, &k, 1, a, dec_map_of(d, 3, am, 2), b,
-                               dec_map_of(d, 3, bm, 2));
+    *out =
+        dec_contract(d, DS_GRAPH_matmul, elem, 2, dims, &k, 1, a, dec_map_of(d, 3, am, 2), b, dec_map_of(d, 3, bm, 2));
+    return DS_OK;
+}
+
+RULE(gemm) {
+    ds_value *v, *a = dec_in(d, 0), *c = dec_in(d, 2);
+    double alpha = ds_op_float(op, "alpha", 1), beta = ds_op_float(op, "beta", 1);
+    DS_TRY(dec_gemm(d, a, dec_in(d, 1), a->type->elem, &v));
     if (alpha != 1 || c) {
+        const ds_expr *const *dims = v->type->dims;
         ds_value *inputs[] = {v, c};
         if (c) DS_TRY(dec_fits_shape(d, c, 2, dims, "C's extents are the result's, or 1"));
         body r = map_over(d, a->type->elem, 2, dims, inputs, c ? 2 : 1);
@@ -43,8 +49,7 @@ static bool is_zero(const ds_value *zero) {
     return all;
 }
 
-/* One zero point for all, for each place along `axis`, or of x's rank. */
-static ds_status less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axis, ds_value **out) {
+ds_status dec_less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axis, ds_value **out) {
     static const char what[] = "zero points are as many as there are places, or one";
     ds_value *inputs[] = {x, zero};
     size_t rank = x->type->rank, zeros = zero ? zero->type->rank : 0;
@@ -70,13 +75,12 @@ RULE(matmul_integer) {
     size_t rank = a->type->rank;
     if (rank == 0 || b->type->rank == 0)
         return dec_fail(d, DS_E_shape, "a matrix product needs operands of rank 1 or more");
-    DS_TRY(less_zero_point(d, a, dec_in(d, 2), rank > 1 ? rank - 2 : 0, &a));
-    DS_TRY(less_zero_point(d, b, dec_in(d, 3), b->type->rank - 1, &b));
+    DS_TRY(dec_less_zero_point(d, a, dec_in(d, 2), rank > 1 ? rank - 2 : 0, &a));
+    DS_TRY(dec_less_zero_point(d, b, dec_in(d, 3), b->type->rank - 1, &b));
     return dec_matmul(d, a, b, DS_i32, &d->out[0]);
 }
 
-/* saturate(round(v * scale_a * scale_b / scale_y) + zero), with scale_b per `axis` where it is a vector */
-static ds_status requantise(dec *d, ds_value *v, ds_value *const *factors, size_t axis, ds_value **out) {
+ds_status dec_requantise(dec *d, ds_value *v, ds_value *const *factors, size_t axis, ds_value **out) {
     ds_value *inputs[] = {v, factors[0], factors[1], factors[2], factors[3]}, *zero = factors[3];
     const ds_attr *maps[5] = {ds_attr_identity_map(d->cx, v->type->rank)};
     for (size_t i = 1; i < 5; i++) {
@@ -104,12 +108,12 @@ RULE(qlinear_matmul) {
     size_t rank = a->type->rank;
     if (rank == 0 || b->type->rank == 0)
         return dec_fail(d, DS_E_shape, "a matrix product needs operands of rank 1 or more");
-    DS_TRY(less_zero_point(d, a, dec_in(d, 2), rank > 1 ? rank - 2 : 0, &a));
-    DS_TRY(less_zero_point(d, b, dec_in(d, 5), b->type->rank - 1, &b));
+    DS_TRY(dec_less_zero_point(d, a, dec_in(d, 2), rank > 1 ? rank - 2 : 0, &a));
+    DS_TRY(dec_less_zero_point(d, b, dec_in(d, 5), b->type->rank - 1, &b));
     DS_TRY(dec_matmul(d, a, b, DS_i32, &v));
-    if (v->type->rank > 0) return requantise(d, v, factors, v->type->rank - 1, &d->out[0]);
+    if (v->type->rank > 0) return dec_requantise(d, v, factors, v->type->rank - 1, &d->out[0]);
     const ds_expr *one = dec_const(d, 1);
-    DS_TRY(requantise(d, dec_reshape(d, v, 1, &one), factors, 0, &v));
+    DS_TRY(dec_requantise(d, dec_reshape(d, v, 1, &one), factors, 0, &v));
     d->out[0] = dec_reshape(d, v, 0, NULL);
     return DS_OK;
 }
@@ -205,8 +209,8 @@ static ds_status integer_convolution(dec *d, ds_op *op, ds_value *x, ds_value *x
                                      ds_value **out) {
     if (x->type->rank < 2 || w->type->rank < 2)
         return dec_fail(d, DS_E_shape, "input and weight have ranks %zu and %zu", x->type->rank, w->type->rank);
-    DS_TRY(less_zero_point(d, x, x_zero, 1, &x));
-    DS_TRY(less_zero_point(d, w, w_zero, 0, &w));
+    DS_TRY(dec_less_zero_point(d, x, x_zero, 1, &x));
+    DS_TRY(dec_less_zero_point(d, w, w_zero, 0, &w));
     return convolution(d, op, x, w, DS_i32, out);
 }
 
@@ -218,7 +222,7 @@ RULE(qlinear_conv) {
     ds_value *v, *factors[] = {dec_in(d, 1), dec_in(d, 4), dec_in(d, 6), dec_in(d, 7)};
     DS_TRY(integer_convolution(d, op, dec_in(d, 0), dec_in(d, 2), dec_in(d, 3), dec_in(d, 5), &v));
     if (dec_in(d, 8)) DS_TRY(dec_channel_bias(d, v, dec_in(d, 8), &v));
-    return requantise(d, v, factors, 1, &d->out[0]);
+    return dec_requantise(d, v, factors, 1, &d->out[0]);
 }
 
 /* ---- Einsum: operands are contracted from left to right ---- */

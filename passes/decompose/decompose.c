@@ -1,4 +1,4 @@
-/* decompose: onnx -> graph.
+/* decompose: onnx and microsoft -> graph.
  *
  *   before   %1 = "onnx.Relu"(%0) : (tensor<2x3xf32>) -> none
  *   after    %1 = "graph.map"(%0) ({ ^bb0(%x: f32): … "loop.max"(%x, %zero) … })
@@ -12,22 +12,27 @@
 #include <string.h>
 
 #define ONNX_OP(name, operands, results, rule) dec_rule rule_##rule;
+#define CONTRIB_OP(name, operands, results, attributes, rule) dec_rule rule_##rule;
+#include "ir/contrib.def"
 #include "ir/onnx.def"
+#undef CONTRIB_OP
 #undef ONNX_OP
 
 static dec_rule *const rules[DS_OP_KIND_COUNT] = {
 #define ONNX_OP(name, operands, results, rule) [DS_ONNX_##name] = rule_##rule,
+#define CONTRIB_OP(name, operands, results, attributes, rule) [DS_MICROSOFT_##name] = rule_##rule,
+#include "ir/contrib.def"
 #include "ir/onnx.def"
+#undef CONTRIB_OP
 #undef ONNX_OP
 };
-
-static bool is_onnx(const ds_op *op) { return rules[op->kind] != NULL; }
 
 /* An op that reads a value which could not be made is passed over silently: the reason was reported where it arose. */
 static bool operands_are_known(const ds_op *op) {
     for (size_t i = 0; i < op->operand_count; i++) {
         const ds_value *v = ds_op_operand(op, i);
-        if (v->op && v->op->kind != DS_ONNX_None && (is_onnx(v->op) || v->op->kind == DS_OPAQUE)) return false;
+        if (v->op && v->op->kind != DS_ONNX_None && (ds_op_is_operator(v->op->kind) || v->op->kind == DS_OPAQUE))
+            return false;
     }
     return true;
 }
@@ -133,16 +138,48 @@ static ds_status check_declared(dec *d, size_t i, const ds_type *says, const ds_
     return DS_OK;
 }
 
+static ds_status apply_rule(dec *d, ds_op *op) {
+    DS_TRY(check_operands(d, op));
+    DS_TRY(dec_check_form(d, op));
+    return rules[op->kind](d, op);
+}
+
+ds_status dec_apply(dec *d, ds_op_kind kind, ds_value *const *operands, size_t count, const ds_named_attr *attrs,
+                    size_t attr_count, ds_value **out, size_t results) {
+    ds_value *given[DEC_MAX_OPERANDS], *absent = NULL;
+    const ds_type *none = ds_type_none(d->cx), *types[DEC_MAX_OPERANDS];
+    dec inner = *d;
+    while (count && !operands[count - 1]) count--;
+    for (size_t i = 0; i < results; i++) types[i] = none;
+    for (size_t i = 0; i < count; i++) {
+        if (!operands[i] && !absent) absent = ds_op_result(ds_op_create(&d->b, DS_ONNX_None, NULL, 0, &none, 1, 0), 0);
+        given[i] = operands[i] ? operands[i] : absent;
+    }
+    ds_op *op = ds_op_create(&d->b, kind, given, count, types, results, 0);
+    for (size_t i = 0; i < d->op->attr_count; i++) {
+        const ds_named_attr *own = &d->op->attrs[i];
+        bool given_anew = false;
+        for (size_t k = 0; k < attr_count; k++) given_anew = given_anew || !strcmp(attrs[k].name, own->name);
+        if (!given_anew && ds_operator_has_attribute(kind, own->name)) ds_op_set_attr(d->m, op, own->name, own->value);
+    }
+    for (size_t i = 0; i < attr_count; i++)
+        if (attrs[i].value) ds_op_set_attr(d->m, op, attrs[i].name, attrs[i].value);
+    for (size_t i = 0; i < results; i++) out[i] = NULL;
+    inner.op = op, inner.out = out;
+    inner.b = (ds_builder){d->m, op->block, op, op->loc};
+    ds_status status = apply_rule(&inner, op);
+    ds_op_erase(op);
+    return status;
+}
+
 static ds_status lower_op(dec *d, ds_op *op) {
     ds_value *out[DEC_MAX_RESULTS] = {NULL};
     d->op = op, d->out = out;
     d->b = (ds_builder){d->m, op->block, op, op->loc};
     if (op->result_count > DEC_MAX_RESULTS) return dec_refuse(d, "more than %d results", DEC_MAX_RESULTS);
     if (op->kind == DS_ONNX_None) return DS_OK;
-    DS_TRY(check_operands(d, op));
-    DS_TRY(dec_check_form(d, op));
     ds_op *before = op->prev;
-    DS_TRY(rules[op->kind](d, op));
+    DS_TRY(apply_rule(d, op));
     if (d->cx->exprs_too_large)
         return dec_refuse(
             d,
@@ -172,7 +209,7 @@ ds_status dec_block(dec *d, ds_block *block) {
         next = op->next;
         ds_status status = DS_OK;
         if (op->kind == DS_OPAQUE) status = unsupported(d, op);
-        else if (is_onnx(op) && operands_are_known(op)) status = lower_op(d, op);
+        else if (ds_op_is_operator(op->kind) && operands_are_known(op)) status = lower_op(d, op);
         else continue;
         if (status > worst) worst = status;
         if (status != DS_OK && status != DS_UNSUPPORTED) break;
@@ -186,7 +223,7 @@ ds_status dec_block(dec *d, ds_block *block) {
 static void erase_dead(ds_block *block) {
     for (ds_op *op = block->last, *before; op; op = before) {
         before = op->prev;
-        bool dead = is_onnx(op) || op->kind == DS_OPAQUE;
+        bool dead = ds_op_is_operator(op->kind) || op->kind == DS_OPAQUE;
         for (size_t i = 0; i < op->result_count; i++) dead = dead && ds_value_unused(&op->results[i]);
         if (dead) ds_op_erase(op);
         else

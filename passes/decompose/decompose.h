@@ -1,4 +1,4 @@
-/* decompose: onnx -> graph, one rule per onnx op, result types inferred on the way.
+/* decompose: onnx and microsoft -> graph, one rule an operator, result types inferred on the way.
  *
  * A rule reads its op's operands (already graph values with known types), builds graph ops before it and fills d->out.
  * Integer tensors are followed as expressions over symbols (dec_ints), so that shapes computed by Shape, Gather,
@@ -27,10 +27,15 @@ typedef struct {
 
 typedef ds_status dec_rule(dec *d, ds_op *op);
 
-/* Opens the definition of rule_<name>, which onnx.def's rows name. */
+/* Opens the definition of rule_<name>, which rows of onnx.def and contrib.def name. */
 #define RULE(name)                                                                                                     \
     ds_status rule_##name(dec *d, ds_op *op);                                                                          \
     ds_status rule_##name(dec *d, ds_op *op)
+
+/* What an operator gives for these operands (NULL: left out): its rule, applied where the op stands. It has those of
+ * the op's attributes that it knows as well, and those given (without a value: none). */
+ds_status dec_apply(dec *d, ds_op_kind kind, ds_value *const *operands, size_t count, const ds_named_attr *attrs,
+                    size_t attr_count, ds_value **out, size_t results);
 
 /* ---- reading the op ---- */
 
@@ -217,6 +222,13 @@ ds_status dec_matmul(dec *d, ds_value *a, ds_value *b, ds_elem accumulator, ds_v
 ds_value *dec_contract(dec *d, ds_op_kind kind, ds_elem elem, size_t rank, const ds_expr *const *dims,
                        const ds_expr *const *over, size_t over_count, ds_value *a, const ds_attr *a_map, ds_value *b,
                        const ds_attr *b_map);
+/* a @ b of two matrices, turned as the op's transA and transB say */
+ds_status dec_gemm(dec *d, ds_value *a, ds_value *b, ds_elem elem, ds_value **out);
+/* x - zero in i32; x itself where that is 0 or left out. One zero point for all, for each place along `axis`, or of x's
+ * rank. */
+ds_status dec_less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axis, ds_value **out);
+/* saturate(round(v * factors[0] * factors[1] / factors[2]) + factors[3]); a factor of rank 1 goes along `axis` */
+ds_status dec_requantise(dec *d, ds_value *v, ds_value *const *factors, size_t axis, ds_value **out);
 /* The sliding window of convolution and pooling: ONNX's kernel_shape, strides, dilations, pads, auto_pad and
  * ceil_mode. */
 typedef struct {

@@ -10,16 +10,20 @@ typedef enum { FLOAT, INT, INTS, FLOATS, STRING, STRINGS } attribute_kind;
 
 static const char *const operand_forms[DS_OP_KIND_COUNT] = {
 #define FORM(name, operands, required) [DS_ONNX_##name] = operands,
+#define CONTRIB_FORM(name, operands, required) [DS_MICROSOFT_##name] = operands,
 #define ATTRIBUTE(name, kind, least, most)
 #define CHOICE(name, attribute, words)
 #include "passes/decompose/forms.def"
 #undef FORM
+#undef CONTRIB_FORM
 };
 
 static const char *const required_attributes[DS_OP_KIND_COUNT] = {
 #define FORM(name, operands, required) [DS_ONNX_##name] = required,
+#define CONTRIB_FORM(name, operands, required) [DS_MICROSOFT_##name] = required,
 #include "passes/decompose/forms.def"
 #undef FORM
+#undef CONTRIB_FORM
 #undef ATTRIBUTE
 };
 
@@ -29,6 +33,7 @@ static const struct {
     int64_t least, most;
 } attributes[] = {
 #define FORM(name, operands, required)
+#define CONTRIB_FORM(name, operands, required)
 #define ATTRIBUTE(name, kind, least, most) {#name, kind, least, most},
 #include "passes/decompose/forms.def"
 #undef FORM
@@ -45,6 +50,7 @@ static const struct {
 #define CHOICE(name, attribute, words) {DS_ONNX_##name, #attribute, words},
 #include "passes/decompose/forms.def"
 #undef FORM
+#undef CONTRIB_FORM
 #undef ATTRIBUTE
 #undef CHOICE
 };
