@@ -187,7 +187,7 @@ bool ds_loc_is_named(const ds_loc *loc) {
 
 const char *ds_op_where(ds_module *module, const ds_op *op) {
     const char *kind = op->kind == DS_OPAQUE ? ds_op_text(op, "ds.op", "?") : facts[op->kind].name;
-    if (strncmp(kind, "onnx.", 5) == 0) kind += 5;
+    if (ds_op_is_operator(op->kind) || !strncmp(kind, "onnx.", 5)) kind = strchr(kind, '.') + 1;
     if (op->kind == DS_FUNC) return ds_arena_printf(module->arena, "function @%s", ds_op_text(op, "name", ""));
     if (!*ds_loc_text(op->loc)) return kind;
     return ds_arena_printf(module->arena, "node '%s' (%s)", ds_loc_text(op->loc), kind);

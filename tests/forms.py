@@ -526,7 +526,7 @@ def model_of(nodes, inputs, outputs, flags, constant=False):
     def info(name, value, stem):
         shape = ["%s%d" % (stem, d) for d in range(value.ndim)] if is_symbolic else value.shape
         return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), shape)
-    names = [o for o in nodes[-1].output]
+    names = [o for o in nodes[-1].output if o]
     graph_inputs = [info("x%d" % i, v, STEMS[i] if i < len(STEMS) else "w%d_" % i) if v.ndim != 1 or "lists" in flags else helper.make_tensor_value_info("x%d" % i, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for i, v in enumerate(inputs)]
     graph_outputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), None) for n, v in zip(names, outputs)]
     values = [numpy_helper.from_array(np.asarray(v), "x%d" % i) for i, v in enumerate(inputs)] if constant else []

@@ -8,11 +8,18 @@ enum { MOST_BITS_OF_BYTES = 47 }; /* of a tensor: more no machine can address */
 
 typedef enum { FLOAT, INT, INTS, FLOATS, STRING, STRINGS } attribute_kind;
 
+/* Each table below takes its rows; those of the others expand to nothing. */
+#define FORM(name, operands, required)
+#define CONTRIB_FORM(name, operands, required)
+#define ATTRIBUTE(name, kind, least, most)
+#define ATTRIBUTE_OF(name, attribute, kind)
+#define CHOICE(name, attribute, words)
+
+#undef FORM
+#undef CONTRIB_FORM
 static const char *const operand_forms[DS_OP_KIND_COUNT] = {
 #define FORM(name, operands, required) [DS_ONNX_##name] = operands,
 #define CONTRIB_FORM(name, operands, required) [DS_MICROSOFT_##name] = operands,
-#define ATTRIBUTE(name, kind, least, most)
-#define CHOICE(name, attribute, words)
 #include "passes/decompose/forms.def"
 #undef FORM
 #undef CONTRIB_FORM
@@ -24,7 +31,8 @@ static const char *const required_attributes[DS_OP_KIND_COUNT] = {
 #include "passes/decompose/forms.def"
 #undef FORM
 #undef CONTRIB_FORM
-#undef ATTRIBUTE
+#define FORM(name, operands, required)
+#define CONTRIB_FORM(name, operands, required)
 };
 
 static const struct {
@@ -32,28 +40,38 @@ static const struct {
     attribute_kind kind;
     int64_t least, most;
 } attributes[] = {
-#define FORM(name, operands, required)
-#define CONTRIB_FORM(name, operands, required)
+#undef ATTRIBUTE
 #define ATTRIBUTE(name, kind, least, most) {#name, kind, least, most},
 #include "passes/decompose/forms.def"
-#undef FORM
+#undef ATTRIBUTE
+#define ATTRIBUTE(name, kind, least, most)
+};
+
+static const struct {
+    ds_op_kind op;
+    const char *name;
+    attribute_kind kind;
+} own_attributes[] = {
+#undef ATTRIBUTE_OF
+#define ATTRIBUTE_OF(name, attribute, kind) {DS_MICROSOFT_##name, #attribute, kind},
+#include "passes/decompose/forms.def"
+#undef ATTRIBUTE_OF
+#define ATTRIBUTE_OF(name, attribute, kind)
 };
 
 static const struct {
     ds_op_kind kind;
     const char *name, *words;
 } choices[] = {
-#undef ATTRIBUTE
 #undef CHOICE
-#define FORM(name, operands, required)
-#define ATTRIBUTE(name, kind, least, most)
 #define CHOICE(name, attribute, words) {DS_ONNX_##name, #attribute, words},
 #include "passes/decompose/forms.def"
+};
 #undef FORM
 #undef CONTRIB_FORM
 #undef ATTRIBUTE
+#undef ATTRIBUTE_OF
 #undef CHOICE
-};
 
 /* ---- operands ---- */
 
@@ -137,15 +155,21 @@ static ds_status check_choice(dec *d, const ds_named_attr *named) {
     return DS_OK;
 }
 
+static attribute_kind kind_for(ds_op_kind op, const char *name, attribute_kind otherwise) {
+    for (size_t i = 0; i < DS_COUNT(own_attributes); i++)
+        if (own_attributes[i].op == op && !strcmp(own_attributes[i].name, name)) return own_attributes[i].kind;
+    return otherwise;
+}
+
 static ds_status check_attribute(dec *d, const ds_named_attr *named) {
     static const char *const words[] = {"a number",          "an integer", "a list of integers",
                                         "a list of numbers", "a string",   "a list of strings"};
     const ds_attr *a = named->value;
     for (size_t i = 0; i < DS_COUNT(attributes); i++) {
         if (strcmp(attributes[i].name, named->name) != 0) continue;
-        if (!is_kind(a, attributes[i].kind))
-            return dec_fail(d, DS_E_attribute, "attribute '%s' is not %s", named->name, words[attributes[i].kind]);
-        if (attributes[i].kind == STRING) DS_TRY(check_choice(d, named));
+        attribute_kind kind = kind_for(d->op->kind, named->name, attributes[i].kind);
+        if (!is_kind(a, kind)) return dec_fail(d, DS_E_attribute, "attribute '%s' is not %s", named->name, words[kind]);
+        if (kind == STRING) DS_TRY(check_choice(d, named));
         bool list = attributes[i].kind == INTS;
         for (size_t k = 0; (list || attributes[i].kind == INT) && k < (list ? a->count : 1); k++) {
             int64_t v = list ? a->items[k]->integer : a->integer;

@@ -37,3 +37,28 @@ func.func @gemm(%a: tensor<2x3xui8>, %b: tensor<4x3xi8>, %c: tensor<4xi32>, %s: 
   %0 = "microsoft.QGemm"(%a, %s, %z, %b, %t, %y, %c) {alpha = 0.5, transB = 1} : (tensor<2x3xui8>, tensor<f32>, tensor<ui8>, tensor<4x3xi8>, tensor<4xf32>, tensor<4xi8>, tensor<4xi32>) -> none
   func.return %0 : none
 }
+
+// Weights of 4 bits, two in a byte, in blocks of 16: a map that takes them apart, for constants a recipe, and a product
+// that reads its rows.
+// CHECK-LABEL: @nibbles
+// CHECK: %[[W:.*]] = "graph.map"(%arg1, %arg2, %arg3)
+// CHECK: "loop.shr"({{.*}}) : (i32, i32) -> i32
+// CHECK: "loop.and"({{.*}}) : (i32, i32) -> i32
+// CHECK: maps = [affine_map<(d0, d1) -> (d0, (d1 floordiv 16), ((d1 mod 16) floordiv 2))>, affine_map<(d0, d1) -> (d0, (d1 floordiv 16))>, affine_map<(d0, d1) -> (d0, (d1 floordiv 32))>]
+// CHECK-SAME: -> tensor<6x40xf32>
+// CHECK: "graph.matmul"(%arg0, %[[W]])
+// CHECK-SAME: affine_map<(d0, d1, d2) -> (d1, d2)>
+func.func @nibbles(%x: tensor<3x40xf32>, %w: tensor<6x3x8xui8>, %s: tensor<6x3xf32>, %z: tensor<6x2xui8>) -> tensor<3x6xf32> {
+  %0 = "microsoft.MatMulNBits"(%x, %w, %s, %z) {K = 40, N = 6, bits = 4, block_size = 16} : (tensor<3x40xf32>, tensor<6x3x8xui8>, tensor<6x3xf32>, tensor<6x2xui8>) -> none
+  func.return %0 : none
+}
+
+// The sum that is normed is a result, too.
+// CHECK-LABEL: @skip
+// CHECK: %[[SUM:.*]] = "graph.map"(%arg0, %arg1)
+// CHECK: "graph.reduce"(%[[SUM]])
+// CHECK: func.return %{{.*}}, %[[SUM]]
+func.func @skip(%x: tensor<2x3x8xf32>, %y: tensor<2x3x8xf32>, %s: tensor<8xf32>) -> (tensor<2x3x8xf32>, tensor<2x3x8xf32>) {
+  %0, %1, %2, %3 = "microsoft.SkipSimplifiedLayerNormalization"(%x, %y, %s) {epsilon = 1.0e-6} : (tensor<2x3x8xf32>, tensor<2x3x8xf32>, tensor<8xf32>) -> (none, none, none, none)
+  func.return %0, %3 : none, none
+}
