@@ -139,28 +139,30 @@ static ds_status scaled(dec *d, ds_value *v, ds_value *const *factors, ds_value 
     return DS_OK;
 }
 
-/* a @ b of integers with zero points, exact in i32. */
-static ds_status product(dec *d, ds_value *a, ds_value *a_zero, ds_value *b, ds_value *b_zero, ds_value **out) {
+ds_status dec_scaled_product(dec *d, ds_value *a, ds_value *a_zero, ds_value *b, ds_value *b_zero,
+                             ds_value *const *factors, ds_value *bias, ds_elem elem, ds_value **out) {
+    ds_value *v;
     size_t rank = a->type->rank;
     DS_TRY(dec_less_zero_point(d, a, a_zero, rank > 1 ? rank - 2 : 0, &a));
     DS_TRY(dec_less_zero_point(d, b, b_zero, b->type->rank - 1, &b));
-    return dec_matmul(d, a, b, DS_i32, out);
+    DS_TRY(dec_matmul(d, a, b, DS_i32, &v));
+    return scaled(d, v, factors, bias, elem, out);
 }
 
 RULE(matmul_integer_to_float) {
-    ds_value *v, *factors[] = {dec_in(d, 2), dec_in(d, 3)};
+    ds_value *factors[] = {dec_in(d, 2), dec_in(d, 3)};
     (void)op;
-    DS_TRY(product(d, dec_in(d, 0), dec_in(d, 4), dec_in(d, 1), dec_in(d, 5), &v));
-    return scaled(d, v, factors, dec_in(d, 6), factors[0]->type->elem, &d->out[0]);
+    return dec_scaled_product(d, dec_in(d, 0), dec_in(d, 4), dec_in(d, 1), dec_in(d, 5), factors, dec_in(d, 6),
+                              factors[0]->type->elem, &d->out[0]);
 }
 
 RULE(dynamic_quantize_matmul) {
-    ds_value *v, *x = dec_in(d, 0), *bytes[3];
+    ds_value *x = dec_in(d, 0), *bytes[3];
     (void)op;
     DS_TRY(dec_apply(d, DS_ONNX_DynamicQuantizeLinear, &x, 1, NULL, 0, bytes, 3));
-    DS_TRY(product(d, bytes[0], bytes[2], dec_in(d, 1), dec_in(d, 3), &v));
     ds_value *factors[] = {bytes[1], dec_in(d, 2)};
-    return scaled(d, v, factors, dec_in(d, 4), x->type->elem, &d->out[0]);
+    return dec_scaled_product(d, bytes[0], bytes[2], dec_in(d, 1), dec_in(d, 3), factors, dec_in(d, 4), x->type->elem,
+                              &d->out[0]);
 }
 
 /* alpha * a_scale * b_scale * (a @ b + c), quantised where the result has a scale. */

@@ -229,6 +229,10 @@ ds_status dec_gemm(dec *d, ds_value *a, ds_value *b, ds_elem elem, ds_value **ou
 ds_status dec_less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axis, ds_value **out);
 /* saturate(round(v * factors[0] * factors[1] / factors[2]) + factors[3]); a factor of rank 1 goes along `axis` */
 ds_status dec_requantise(dec *d, ds_value *v, ds_value *const *factors, size_t axis, ds_value **out);
+/* a @ b of integers with zero points (or NULL), exact, times factors[0] and factors[1], plus a bias (or NULL): of rank 1
+ * they go along the last axis. */
+ds_status dec_scaled_product(dec *d, ds_value *a, ds_value *a_zero, ds_value *b, ds_value *b_zero,
+                             ds_value *const *factors, ds_value *bias, ds_elem elem, ds_value **out);
 /* The sliding window of convolution and pooling: ONNX's kernel_shape, strides, dilations, pads, auto_pad and
  * ceil_mode. */
 typedef struct {
