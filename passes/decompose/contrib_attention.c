@@ -257,9 +257,8 @@ static ds_status turn_queries_and_keys(dec *d, grouped *g, const ds_expr *size) 
     int64_t half, whole_size, turned = 0;
     bool interleaved = ds_op_int(d->op, "rotary_interleaved", 0);
     if (!tables[0] || !tables[1]) return dec_fail(d, DS_E_arity, "rotary positions need tables of cosines and sines");
-    if (!ds_expr_is_const(size, &whole_size) || !ds_expr_is_const(tables[0]->type->dims[1], &half))
-        return dec_refuse(d, "heads whose size is known only at run time");
-    if (2 * half != whole_size) turned = 2 * half;
+    bool known = ds_expr_is_const(size, &whole_size) && ds_expr_is_const(tables[0]->type->dims[1], &half);
+    if (known && 2 * half != whole_size) turned = 2 * half; /* else it has to turn out that they are equal */
     if (!ids) ids = positions_from(d, g->start, g->batch, g->length);
     DS_TRY(rotated(d, g->q, tables, ids, g->heads, turned, interleaved, &g->q));
     return rotated(d, g->k, tables, ids, g->kv_heads, turned, interleaved, &g->k);
@@ -330,6 +329,7 @@ RULE(group_query_attention) {
     ds_value *results[1], *present[2], *keys[2], *past[] = {dec_in(d, 3), dec_in(d, 4)};
     int64_t window = ds_op_int(op, "local_window_size", -1);
     DS_TRY(check_grouped(d));
+    if (window == 0) return dec_fail(d, DS_E_attribute, "a window of no keys");
     DS_TRY(open_grouped(d, &g, &size));
     note_lengths(d, &g, dec_in(d, 5));
     if (dec_in(d, 14)) {
@@ -349,7 +349,7 @@ RULE(group_query_attention) {
     ds_value *operands[] = {g.q, keys[0], keys[1], dec_in(d, 10), NULL, NULL, g.visible};
     const ds_named_attr attrs[] = {{"q_num_heads", int_attr(d, g.heads)},
                                    {"is_causal", int_attr(d, ds_op_int(op, "causal", 1))},
-                                   {"left_window_size", window >= 0 ? int_attr(d, window) : NULL},
+                                   {"left_window_size", window > 0 ? int_attr(d, window - 1) : NULL},
                                    scale_of(d)};
     DS_TRY(dec_apply(d, DS_ONNX_Attention, operands, 7, attrs, DS_COUNT(attrs), results, 1));
     d->out[0] = results[0];

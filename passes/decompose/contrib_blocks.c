@@ -79,3 +79,67 @@ RULE(matmul_nbits) {
     d->out[0] = v;
     return DS_OK;
 }
+
+/* ---- rows of a table of few bits ---- */
+
+/* Where the indices' dims take the place of dim `gathered`, this dim is found. */
+static size_t moved(size_t dim, size_t gathered, size_t index_rank) {
+    return dim < gathered ? dim : dim + index_rank - 1;
+}
+
+/* What the values `v` stand for, which have blocks along `axis`; packed ones are so along the last dim. */
+static ds_status dequantised_rows(dec *d, ds_value *v, ds_value *scales, ds_value *zeros, size_t axis, int64_t bits,
+                                  ds_value **out) {
+    int64_t size = ds_op_int(d->op, "block_size", 128);
+    bool packed = v->type->elem == DS_u8 && bits < 8;
+    size_t rank = v->type->rank, last = rank - 1;
+    const ds_expr *dims[DEC_MAX_RANK], *read[DEC_MAX_RANK], *block[DEC_MAX_RANK], *zero[DEC_MAX_RANK],
+        *blocks[DEC_MAX_RANK], *per_byte = dec_const(d, packed ? 8 / bits : 1);
+    for (size_t i = 0; i < rank; i++) {
+        dims[i] = i == last ? ds_expr_mul(d->cx, v->type->dims[i], per_byte) : v->type->dims[i];
+        read[i] = block[i] = dec_dim(d, i);
+        blocks[i] = dims[i];
+        if (i == last) read[i] = ds_expr_floordiv(d->cx, read[i], per_byte);
+        if (i == axis) block[i] = ds_expr_floordiv(d->cx, dec_dim(d, i), dec_const(d, size));
+        if (i == axis) blocks[i] = ds_expr_ceildiv(d->cx, dims[i], dec_const(d, size));
+        zero[i] = i == last ? ds_expr_floordiv(d->cx, block[i], per_byte) : block[i];
+    }
+    DS_TRY(dec_has_shape(d, scales->type, rank, blocks, "there is a scale for each block"));
+    blocks[last] = ds_expr_ceildiv(d->cx, blocks[last], per_byte);
+    if (zeros) DS_TRY(dec_has_shape(d, zeros->type, rank, blocks, "there is a zero point for each block"));
+    ds_value *inputs[] = {v, scales, zeros};
+    const ds_attr *maps[] = {dec_map_of(d, rank, read, rank), dec_map_of(d, rank, block, rank),
+                             dec_map_of(d, rank, zero, rank)};
+    body b = map_begin(d, scales->type->elem, rank, dims, inputs, maps, zeros ? 3 : 2), *r = &b;
+    ds_value *x = packed ? unpacked(r, r->x[0], rank, dec_dim(d, last), bits) : cast_to(r, r->x[0], DS_i32), *middle;
+    if (zeros) middle = packed ? unpacked(r, r->x[2], rank, block[last], bits) : cast_to(r, r->x[2], DS_i32);
+    else middle = whole(r, DS_i32, v->type->elem == DS_u8 ? 1 << (bits - 1) : 0);
+    *out = map_end(r, MUL(cast_to(r, SUB(x, middle), r->x[1]->type->elem), r->x[1]));
+    return DS_OK;
+}
+
+/* Rows are gathered as they are, with their scales and zero points, and dequantised then. */
+RULE(gather_block_quantized) {
+    ds_value *x = dec_in(d, 0), *tables[] = {x, dec_in(d, 2), dec_in(d, 3)}, *rows[3] = {NULL};
+    size_t rank = x->type->rank, gathered, axis;
+    int64_t bits = ds_op_int(op, "bits", 4), size = ds_op_int(op, "block_size", 128);
+    DS_TRY(dec_axis(d, ds_op_int(op, "gather_axis", 0), rank, &gathered));
+    DS_TRY(dec_axis(d, ds_op_int(op, "quantize_axis", 1), rank, &axis));
+    if (gathered == axis) return dec_refuse(d, "blocks along the axis that is gathered");
+    if (bits != 2 && bits != 4 && bits != 8) return dec_refuse(d, "values of %lld bits", (long long)bits);
+    if (size < 16 || (size & (size - 1)))
+        return dec_fail(d, DS_E_attribute, "block_size is %lld, no power of two from 16 on", (long long)size);
+    if (x->type->elem == DS_u8 && bits < 8 && gathered == rank - 1) return dec_refuse(d, "gathering parts of bytes");
+    if (tables[2] && tables[2]->type->elem != x->type->elem)
+        return dec_fail(d, DS_E_type, "values are %s, their zero points are %s", ds_elem_facts(x->type->elem)->text,
+                        ds_elem_facts(tables[2]->type->elem)->text);
+    const ds_named_attr along = {"axis", ds_attr_int(d->cx, (int64_t)gathered)};
+    for (size_t i = 0; i < 3 && tables[i]; i++) {
+        ds_value *operands[] = {tables[i], dec_in(d, 1)};
+        if (tables[i]->type->rank != rank)
+            return dec_fail(d, DS_E_shape, "values, scales and zero points differ in rank");
+        DS_TRY(dec_apply(d, DS_ONNX_Gather, operands, 2, &along, 1, &rows[i], 1));
+    }
+    return dequantised_rows(d, rows[0], rows[1], rows[2], moved(axis, gathered, dec_type(d, 1)->rank), bits,
+                            &d->out[0]);
+}

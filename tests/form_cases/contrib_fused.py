@@ -57,6 +57,29 @@ def products():
     yield form("FusedMatMul with batches inside, turned", "FusedMatMul", [rows, b], {0: a @ b}, ["symbolic"], transBatchA=1, transA=1)
 
 
+def gathered(bits, shape, ids, size, zeros, flags=(), axis=-1):
+    """Rows of a table of bytes, in which numbers of few bits are packed along the last axis."""
+    blocks = list(shape)
+    blocks[axis] = -(-shape[axis] // size)
+    table, scale, zero = rng.integers(0, 2 ** bits, shape), (rng.random(blocks) + 0.5).astype(np.float32), rng.integers(0, 2 ** bits, blocks)
+    if not zeros:
+        zero[:] = 2 ** (bits - 1)
+    wide = [np.repeat(v, size, axis).take(range(shape[axis]), axis) for v in (scale, zero)]
+    want = ((table - wide[1]) * wide[0])[ids]
+    inputs = [packed(table, bits), ids, scale] + [packed(zero, bits)] * zeros
+    return form("GatherBlockQuantized %s" % [bits, shape, ids.shape, size, zeros, axis], "GatherBlockQuantized", inputs, {0: want}, flags, bits=bits, block_size=size, quantize_axis=axis)
+
+
+def gathers():
+    ids = rng.integers(-11, 11, (2, 3), np.int64)
+    yield gathered(4, (11, 64), ids, 32, 1)
+    yield gathered(4, (11, 48), ids[0].copy(), 16, 0, ["symbolic"])
+    yield gathered(8, (11, 40), ids, 16, 1)
+    yield gathered(8, (11, 32), np.array(5, np.int64), 32, 0)
+    yield gathered(2, (11, 4, 64), ids.astype(np.int32), 16, 1)
+    yield gathered(4, (11, 40, 6), ids, 16, 0, axis=1)
+
+
 ACTIVATIONS = {"Relu": (lambda v, a, b: np.maximum(v, 0), ()), "LeakyRelu": (lambda v, a, b: np.where(v < 0, a * v, v), (0.1,)), "Tanh": (lambda v, a, b: np.tanh(v), ()),
                "Sigmoid": (lambda v, a, b: 1 / (1 + np.exp(-v)), ()), "HardSigmoid": (lambda v, a, b: np.clip(a * v + b, 0, 1), (0.3, 0.4)), "Clip": (lambda v, a, b: np.clip(v, a, b), (-0.5, 0.7))}
 
@@ -134,3 +157,4 @@ def cases():
     yield from gelus()
     yield from norms()
     yield from embeddings()
+    yield from gathers()

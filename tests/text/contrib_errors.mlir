@@ -45,3 +45,42 @@ func.func @main(%x: tensor<3x4xf32>, %s: tensor<4xf32>) -> tensor<3x4xf32> {
   %y = "microsoft.SkipLayerNormalization"(%x, %x, %s) {epsilonn = 1.0} : (tensor<3x4xf32>, tensor<3x4xf32>, tensor<4xf32>) -> none
   func.return %y : none
 }
+// -----
+// CHECK: error: node 'y' (GroupQueryAttention): sinks of attention
+func.func @main(%q: tensor<1x1x32xf32>, %k: tensor<1x1x16xf32>, %l: tensor<1xi32>, %t: tensor<i32>, %s: tensor<4xf32>) -> tensor<1x1x32xf32> {
+  %n = "onnx.None"() : () -> none
+  %y = "microsoft.GroupQueryAttention"(%q, %k, %k, %n, %n, %l, %t, %n, %n, %n, %n, %s) {num_heads = 4, kv_num_heads = 2} : (tensor<1x1x32xf32>, tensor<1x1x16xf32>, tensor<1x1x16xf32>, none, none, tensor<1xi32>, tensor<i32>, none, none, none, none, tensor<4xf32>) -> none
+  func.return %y : none
+}
+// -----
+// CHECK: error: node 'y' (GroupQueryAttention): it must be that keys are as many as queries, and have the columns of their heads, but not 24 == 16
+func.func @main(%q: tensor<1x1x32xf32>, %k: tensor<1x1x24xf32>, %l: tensor<1xi32>, %t: tensor<i32>) -> tensor<1x1x32xf32> {
+  %n = "onnx.None"() : () -> none
+  %y = "microsoft.GroupQueryAttention"(%q, %k, %k, %n, %n, %l, %t) {num_heads = 4, kv_num_heads = 2} : (tensor<1x1x32xf32>, tensor<1x1x24xf32>, tensor<1x1x24xf32>, none, none, tensor<1xi32>, tensor<i32>) -> none
+  func.return %y : none
+}
+// -----
+// CHECK: error: node 'y' (MultiHeadAttention): keys or values are missing
+func.func @main(%q: tensor<1x1x32xf32>) -> tensor<1x1x32xf32> {
+  %y = "microsoft.MultiHeadAttention"(%q) {num_heads = 4} : (tensor<1x1x32xf32>) -> none
+  func.return %y : none
+}
+// -----
+// CHECK: error: node 'y' (Attention): rotary positions (do_rotary)
+func.func @main(%x: tensor<1x3x8xf32>, %w: tensor<8x24xf32>) -> tensor<1x3x8xf32> {
+  %y = "microsoft.Attention"(%x, %w) {num_heads = 2, do_rotary = 1} : (tensor<1x3x8xf32>, tensor<8x24xf32>) -> none
+  func.return %y : none
+}
+// -----
+// CHECK: error: node 'y' (Attention): a mask of rank 4
+func.func @main(%x: tensor<1x3x8xf32>, %w: tensor<8x24xf32>, %m: tensor<1x1x9x9xi32>) -> tensor<1x3x8xf32> {
+  %n = "onnx.None"() : () -> none
+  %y = "microsoft.Attention"(%x, %w, %n, %m) {num_heads = 2} : (tensor<1x3x8xf32>, tensor<8x24xf32>, none, tensor<1x1x9x9xi32>) -> none
+  func.return %y : none
+}
+// -----
+// CHECK: error: node 'y' (GatherBlockQuantized): blocks along the axis that is gathered
+func.func @main(%x: tensor<32x4xi4>, %i: tensor<3xi64>, %s: tensor<2x4xf32>) -> tensor<3x4xf32> {
+  %y = "microsoft.GatherBlockQuantized"(%x, %i, %s) {block_size = 16, quantize_axis = 0} : (tensor<32x4xi4>, tensor<3xi64>, tensor<2x4xf32>) -> none
+  func.return %y : none
+}

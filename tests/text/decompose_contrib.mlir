@@ -62,3 +62,33 @@ func.func @skip(%x: tensor<2x3x8xf32>, %y: tensor<2x3x8xf32>, %s: tensor<8xf32>)
   %0, %1, %2, %3 = "microsoft.SkipSimplifiedLayerNormalization"(%x, %y, %s) {epsilon = 1.0e-6} : (tensor<2x3x8xf32>, tensor<2x3x8xf32>, tensor<8xf32>) -> (none, none, none, none)
   func.return %0, %3 : none, none
 }
+
+// A cache with new keys from place `start` on, which is a number of each batch: all keys but the new ones, or none.
+// CHECK-LABEL: @cached
+// CHECK: %[[START:.*]] = "graph.map"(%arg5)
+// CHECK: "loop.select"
+// CHECK: %[[KEYS:.*]] = "graph.map"(%[[START]], %arg3)
+// CHECK: "graph.extract"(%arg1,
+// CHECK: pads = [unit, 0.0]
+// CHECK: %[[VALUES:.*]] = "graph.map"(%[[START]], %arg4)
+// CHECK: "graph.extract"(%arg2,
+// CHECK: "graph.matmul"
+// CHECK: func.return %{{.*}}, %[[KEYS]], %[[VALUES]]
+func.func @cached(%q: tensor<2x1x32xf32>, %k: tensor<2x1x16xf32>, %v: tensor<2x1x16xf32>, %pk: tensor<2x2x5x8xf32>, %pv: tensor<2x2x5x8xf32>, %n: tensor<2xi32>) -> (tensor<2x1x32xf32>, tensor<2x2x6x8xf32>, tensor<2x2x6x8xf32>) {
+  %t = "graph.constant"() {value = dense<6> : tensor<i32>} : () -> tensor<i32>
+  %0, %1, %2 = "microsoft.GroupQueryAttention"(%q, %k, %v, %pk, %pv, %n, %t) {num_heads = 4, kv_num_heads = 2} : (tensor<2x1x32xf32>, tensor<2x1x16xf32>, tensor<2x1x16xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>, tensor<2xi32>, tensor<i32>) -> (none, none, none)
+  func.return %0, %1, %2 : none, none, none
+}
+
+// Keys that do not count get mask_filter_value added: here those from a number of each batch on.
+// CHECK-LABEL: @padded
+// CHECK: "graph.map"(%arg1)
+// CHECK: "loop.position"() {dim = 3}
+// CHECK: {value = -1.00000e+02
+// CHECK: maps = [affine_map<(d0, d1, d2, d3) -> (d0)>]
+// CHECK-SAME: -> tensor<2x1x1x5xf32>
+func.func @padded(%q: tensor<2x5x24xf32>, %m: tensor<2xi32>) -> tensor<2x5x24xf32> {
+  %n = "onnx.None"() : () -> none
+  %0 = "microsoft.MultiHeadAttention"(%q, %q, %q, %n, %m) {num_heads = 3, mask_filter_value = -100.0} : (tensor<2x5x24xf32>, tensor<2x5x24xf32>, tensor<2x5x24xf32>, none, tensor<2xi32>) -> none
+  func.return %0 : none
+}
