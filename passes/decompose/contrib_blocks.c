@@ -1,5 +1,5 @@
-/* Operators of com.microsoft on weights of few bits, which have a scale, and maybe a zero point, for each block of their
- * last axis. */
+/* Operators of com.microsoft on weights of few bits, which have a scale, and maybe a zero point, for each block of one
+ * axis. */
 #include <string.h>
 
 #include "passes/decompose/decompose.h"

@@ -69,7 +69,7 @@ func.func @skip(%x: tensor<2x3x8xf32>, %y: tensor<2x3x8xf32>, %s: tensor<8xf32>)
 // CHECK: "loop.select"
 // CHECK: %[[KEYS:.*]] = "graph.map"(%[[START]], %arg3)
 // CHECK: "graph.extract"(%arg1,
-// CHECK: pads = [unit, 0.0]
+// CHECK: pads = [unit, 0.00000e+00 : f64]
 // CHECK: %[[VALUES:.*]] = "graph.map"(%[[START]], %arg4)
 // CHECK: "graph.extract"(%arg2,
 // CHECK: "graph.matmul"
