@@ -21,9 +21,11 @@ RULE(standard) {
 /* Attributes of the operator that say something else to QuantizeLinear and DequantizeLinear. */
 static const ds_named_attr per_tensor[] = {{"axis", NULL}};
 
-static ds_status dequantised(dec *d, size_t at, ds_value **out) {
-    ds_value *operands[] = {dec_in(d, at), dec_in(d, at + 1), dec_in(d, at + 2)};
-    ds_elem elem = operands[0]->type->elem;
+static ds_status dequantised(dec *d, ds_value *x, ds_value *scale, ds_value *zero, ds_value **out) {
+    ds_value *operands[] = {x, scale, zero};
+    ds_elem elem = x->type->elem;
+    DS_TRY(dec_one(d, scale, "a scale is one number", &operands[1]));
+    if (zero) DS_TRY(dec_one(d, zero, "a zero point is one number", &operands[2]));
     if (operands[2] && operands[2]->type->elem != elem)
         return dec_fail(d, DS_E_type, "values are %s, their zero point is %s", ds_elem_facts(elem)->text,
                         ds_elem_facts(operands[2]->type->elem)->text);
@@ -53,11 +55,11 @@ static ds_op_kind float_kind(ds_op_kind kind) {
     }
 }
 
-/* Before opset 13 Softmax took everything from `axis` (1) on as one dim, from then on it is the last dim. */
+/* The last dim, where there is no other axis; before opset 13 Softmax took everything from there on as one. */
 static ds_named_attr softmax_attribute(dec *d, size_t i) {
     bool old = ds_op_int(d->op, "opset", 13) < 13;
     if (i) return (ds_named_attr){"ds.flatten", old ? ds_attr_int(d->cx, 1) : NULL};
-    return (ds_named_attr){"axis", ds_attr_int(d->cx, ds_op_int(d->op, "axis", old ? 1 : -1))};
+    return (ds_named_attr){"axis", ds_attr_int(d->cx, ds_op_int(d->op, "axis", -1))};
 }
 
 /* One or two quantised operands, each with scale and zero point, and those of the result. */
@@ -67,7 +69,8 @@ RULE(qlinear) {
     bool is_softmax = kind == DS_ONNX_Softmax, last = ds_op_int(op, "channels_last", 0);
     const ds_named_attr attrs[] = {softmax_attribute(d, 0), softmax_attribute(d, 1)};
     ds_value *operands[2] = {NULL}, *v;
-    for (size_t i = 0; i < count; i++) DS_TRY(dequantised(d, 3 * i, &operands[i]));
+    for (size_t i = 0; i < count; i++)
+        DS_TRY(dequantised(d, dec_in(d, 3 * i), dec_in(d, 3 * i + 1), dec_in(d, 3 * i + 2), &operands[i]));
     if (last) operands[0] = move_channels(d, operands[0], false);
     DS_TRY(dec_apply(d, kind, operands, count, attrs, is_softmax ? 2 : 0, &v, 1));
     if (last) v = move_channels(d, v, true);
@@ -88,9 +91,7 @@ RULE(qlinear_concat) {
             if (!dec_in(d, at + k)) return dec_fail(d, DS_E_arity, "operand %zu is missing", at + k);
         if (dec_type(d, at)->elem != elem || dec_type(d, at + 1)->elem != DS_f32)
             return dec_fail(d, DS_E_type, "input %zu is no %s with a scale", i, ds_elem_facts(elem)->text);
-        for (size_t k = 1; k < 3; k++)
-            if (dec_type(d, at + k)->rank) return dec_refuse(d, "scales and zero points that are no scalars");
-        DS_TRY(dequantised(d, at, &parts[i]));
+        DS_TRY(dequantised(d, dec_in(d, at), dec_in(d, at + 1), dec_in(d, at + 2), &parts[i]));
         DS_TRY(quantised(d, parts[i], dec_in(d, 0), dec_in(d, 1), elem, &parts[i]));
     }
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), parts[0]->type->rank, &axis));
@@ -128,7 +129,6 @@ static ds_status scaled(dec *d, ds_value *v, ds_value *const *factors, ds_value 
     ds_value *inputs[] = {v, factors[0], factors[1], bias};
     size_t rank = v->type->rank, count = bias ? 4 : 3;
     for (size_t i = 1; i < count; i++) {
-        if (inputs[i]->type->rank > 1) return dec_refuse(d, "scales or a bias of rank %zu", inputs[i]->type->rank);
         if (inputs[i]->type->rank && !rank) DS_TRY(dec_one(d, inputs[i], "the result is one number", &inputs[i]));
         DS_TRY(dec_fits_shape(d, inputs[i], rank, v->type->dims, "scales and bias have the result's columns, or one"));
     }

@@ -123,14 +123,14 @@ static ds_value *unpacked(dec *d, ds_value *x, int64_t i) {
     return dec_reshape(d, dec_slice(d, x, 3, dec_const(d, i), dec_const(d, 1), 1), 3, dims);
 }
 
-/* Queries, keys and values each have their part of one bias. */
+/* Queries, keys and values each have their part of one bias; what is divided into heads already has it, too. */
 static ds_status add_biases(dec *d, heads_of *h, ds_value *bias) {
     ds_value **x[] = {&h->q, &h->k, &h->v};
     const ds_expr *at = dec_const(d, 0);
     for (size_t i = 0; i < 3; i++) {
-        if ((*x[i])->type->rank != 3) return dec_refuse(d, "a bias of keys that are divided into heads");
-        const ds_expr *width = (*x[i])->type->dims[2];
-        *x[i] = dec_binary(d, DS_LOOP_add, *x[i], columns(d, bias, at, width));
+        const ds_type *t = (*x[i])->type;
+        const ds_expr *width = t->rank == 3 ? t->dims[2] : ds_expr_mul(d->cx, t->dims[1], t->dims[3]);
+        if (t->rank == 3) *x[i] = dec_binary(d, DS_LOOP_add, *x[i], columns(d, bias, at, width));
         at = ds_expr_add(d->cx, at, width);
     }
     return dec_per_channel(d, bias, at, "the bias has an element for each column of queries, keys and values");

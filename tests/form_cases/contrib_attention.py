@@ -55,6 +55,7 @@ def heads_alike():
     yield multi("with a past", [q, own, value, *past], [".", ".", ".", "", "", "", ".", "."], attend(three[0], keys, values), (keys, values), num_heads=3)
     yield multi("with a past, causal", [q, own, value, *past], [".", ".", ".", "", "", "", ".", "."], attend(three[0], keys, values, causal(5, 9)), (keys, values), ["symbolic"], num_heads=3, unidirectional=1)
     yield multi("of keys in heads", [q, keys.astype(np.float32), values.astype(np.float32)], None, attend(three[0], keys, values), num_heads=3)
+    yield multi("of keys in heads, with a bias of queries", [q, keys.astype(np.float32), values.astype(np.float32), bias[:72].copy()], None, attend(biased[0], keys, values), flags=["symbolic"], num_heads=3)
     whole = f32(2, 6, 3, 3, 8)
     yield multi("of all in one", [whole], None, attend(*(whole[:, :, :, i].swapaxes(1, 2).astype(np.float64) for i in range(3))), num_heads=3)
     two = f32(2, 6, 3, 2, 8)
@@ -182,6 +183,7 @@ def groups():
     yield grouped("in a window, a step", 2, 1, 9, window=4, rotate=False)
     yield grouped("with a cap and a scale", 2, 3, 0, cap=2.0, scale=0.5)
     yield grouped("with a bias of scores", 1, 3, 0, added=True)
+    yield grouped("of one key at a time", 1, 6, 0, window=1)
     yield grouped("with norms of heads", 2, 4, 0, rotate=False, norms=True)
 
 
