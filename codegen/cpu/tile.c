@@ -101,7 +101,7 @@ static LLVMValueRef multiply_fma(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMVa
     return LLVMBuildFAdd(e->b, sum, LLVMBuildFMul(e->b, a, b, ""), "");
 }
 
-/* A vector of B as f32: f16 by an instruction, bf16 are the upper halves. */
+/* A vector of B as f32: f16 and bytes by instructions, bf16 are the upper halves. */
 static LLVMValueRef multiply_widen(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
     LLVMBuilderRef build = t->e->b;
     unsigned lanes = (unsigned)t->lanes;
@@ -110,6 +110,10 @@ static LLVMValueRef multiply_widen(tile *t, LLVMValueRef a, LLVMValueRef b, LLVM
         return multiply_fma(t, a, LLVMBuildFPExt(build, LLVMBuildBitCast(build, b, halves, ""), t->vector, ""), sum);
     }
     LLVMTypeRef words = LLVMVectorType(em_int(t->e, 32), lanes);
+    if (ds_elem_is_integer(t->mma->rhs)) {
+        LLVMValueRef whole = LLVMBuildSExt(build, b, words, "");
+        return multiply_fma(t, a, LLVMBuildSIToFP(build, whole, t->vector, ""), sum);
+    }
     LLVMValueRef half = em_splat(t->e, LLVMConstInt(em_int(t->e, 32), 16, 0), t->lanes);
     b = LLVMBuildShl(build, LLVMBuildZExt(build, b, words, ""), half, "");
     return multiply_fma(t, a, LLVMBuildBitCast(build, b, t->vector, ""), sum);
@@ -210,10 +214,11 @@ static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *ac
     emitter *e = t->e;
     LLVMValueRef b[16];
     multiply generate = multiply_of(t->mma);
-    size_t vector = t->lanes * ds_mma_panel(t->mma).group,
-           vectors = vector < (size_t)t->line ? (size_t)t->line / vector : 1; /* of a line */
+    ds_panel panel = ds_mma_panel(t->mma);
+    size_t vector = t->lanes * panel.group, vectors = vector < (size_t)t->line ? (size_t)t->line / vector : 1;
+    if (vectors * t->lanes > panel.columns && t->lanes <= panel.columns) vectors = panel.columns / t->lanes;
     for (size_t j = 0; j < t->columns; j++) b[j] = load_vector(t, offset(t, t->column[j], b_at), t->mask[j]);
-    if (t->ahead && t->near && t->rows > 1)
+    if (t->near && (t->ahead ? t->rows > 1 : ds_op_attr(t->op, "near") != NULL))
         for (size_t j = 0; j < t->columns; j += vectors)
             fetch(t, offset(t, offset(t, t->column[j], b_at), em_i64(t->e, t->near * t->line)), 3);
     for (size_t r = 0; r < t->rows; r++) {

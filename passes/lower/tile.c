@@ -87,6 +87,22 @@ static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *firs
     return lw_op(l, DS_LOOP_select, choice, 3, next->type);
 }
 
+/* Panels of so few steps end before the machine has seen that they are read in order. */
+static bool short_sums(const tiling *t) {
+    static const double FEW = 64;
+    return t->s.packed && !t->grid.lines && tile_sum_length(&t->s) <= FEW;
+}
+
+enum { TILES_AHEAD = 6 };
+
+/* The lines of the next tiles' panels, which follow this one's. */
+static int64_t lines_of_tiles(const tiling *t) {
+    int64_t elements =
+        (int64_t)(tile_sum_length(&t->s) * (double)(t->columns * t->l->lanes)) * tile_step_elements(&t->s);
+    int64_t lines = TILES_AHEAD * elements / tile_line(&t->s);
+    return lines < 1 ? 1 : lines > 1024 ? 1024 : lines;
+}
+
 /* One register tile of `rows` at m…, columns q*width…; `columns` of it exist, masked to n < extent where `masked`. */
 static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_value *q, size_t columns, bool masked) {
     lowering *l = t->l;
@@ -129,6 +145,7 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
     ds_op_set_attr(l->m, tile, "rhs", window_attr(t, TILE_B));
     if (t->s.mma != ds_mma_at(0)) ds_op_set_attr(l->m, tile, "mma", ds_attr_string(l->cx, t->s.mma->name));
     if (masked_loads) ds_op_set_attr(l->m, tile, "masked", ds_attr_unit(l->cx));
+    if (rows == 1 && short_sums(t)) ds_op_set_attr(l->m, tile, "near", ds_attr_int(l->cx, lines_of_tiles(t)));
     if (t->choice.unroll != TILE_STEPS) ds_op_set_attr(l->m, tile, "unroll", ds_attr_int(l->cx, t->choice.unroll));
     if (t->grid.lines) ds_op_set_attr(l->m, tile, "ahead", ds_attr_int(l->cx, (int64_t)t->grid.lines));
     for (size_t i = 0; i < rows * columns; i++) acc[i] = ds_op_result(tile, i);
