@@ -50,6 +50,16 @@ bool rows_is_plain(const ds_op *op) {
     return true;
 }
 
+/* Do the right operand's columns lie side by side in memory, as tiles load them? */
+static bool columns_adjoin(ds_ir_context *cx, const ds_op *op, size_t column) {
+    const ds_type *w = ds_op_operand(op, 1)->type;
+    const ds_attr *layout = ds_attr_find(w->encoding, "map");
+    const ds_expr *offset = ds_layout_offset(cx, w, ds_op_map(op, 1)->exprs), *apart, *rest;
+    for (size_t i = 0; layout && i < layout->count; i++)
+        if (layout->exprs[i]->kind == DS_EXPR_FLOORDIV) return true;
+    return offset && ds_expr_linear(cx, offset, column, &apart, &rest) && ds_expr_equals(apart, 1);
+}
+
 bool rows_is_product(ds_ir_context *cx, const ds_op *op, size_t *out_rows) {
     ds_contraction c;
     const ds_type *t = op->results[0].type;
@@ -60,6 +70,7 @@ bool rows_is_product(ds_ir_context *cx, const ds_op *op, size_t *out_rows) {
     for (size_t i = 0; i + 2 < t->rank; i++)
         if (c.role[i] != DS_DIM_BATCH && c.role[i] != DS_DIM_M && !ds_expr_equals(t->dims[i], 1)) return false;
     *out_rows = t->rank - 1;
+    if (!columns_adjoin(cx, op, t->rank - 1)) return false;
     return c.role[t->rank - 2] == DS_DIM_M && !ds_expr_equals(t->dims[t->rank - 2], 1);
 }
 
@@ -324,7 +335,8 @@ static ds_schedule make_blocks(rows_maker *w) {
 static void propose_block(rows_maker *w, int64_t block, ds_schedule **out) {
     w->block = block;
     w->wrong = NULL;
-    schedule_offer(make_blocks(w), w->wrong, out);
+    ds_schedule made = make_blocks(w); /* says what is wrong */
+    schedule_offer(made, w->wrong, out);
 }
 
 void propose_blocks(const ds_core *core, const ds_op *kernel, ds_schedule **out) {

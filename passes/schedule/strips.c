@@ -217,7 +217,8 @@ static ds_schedule make_strips(strips_maker *w) {
 static void propose_plan(strips_maker *w, strips_plan plan, ds_schedule **out) {
     w->plan = plan;
     w->wrong = NULL;
-    schedule_offer(make_strips(w), w->wrong, out);
+    ds_schedule made = make_strips(w); /* says what is wrong */
+    schedule_offer(made, w->wrong, out);
 }
 
 void propose_strips(const ds_core *core, const ds_op *kernel, ds_schedule **out) {

@@ -132,3 +132,31 @@ func.func @pooled_outside(%x: tensor<1x8x160x160xf32, {map = affine_map<(d0, d1,
   }) {maps = [affine_map<(d0, d1, d2, d3, d4, d5) -> (d0, d1, d2 * 2 + d4 - 2, d3 * 2 + d5)>], over = ["2", "2"], pads = [0xFFF0000000000000 : f64], init = [0xFFF0000000000000 : f64]} : (tensor<1x64x160x160xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>) -> tensor<1x64x80x80xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
   func.return %1 : tensor<1x64x80x80xf32, {map = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3, d1)>}>
 }
+
+// Products and a softmax between them are one kernel where tiles can load the columns of both right operands: here the
+// first one's lie across, as nothing has laid them out, so that it stays alone.
+// CHECK-LABEL: @across
+// CHECK: "graph.kernel"(%arg0, %arg1)
+// CHECK: "graph.matmul"
+// CHECK-NOT: "graph.matmul"
+// CHECK: program = "points"
+// CHECK: "graph.matmul"
+// CHECK: program = "tile"
+func.func @across(%q: tensor<2x5x8xf32>, %k: tensor<2x9x8xf32>, %v: tensor<2x9x16xf32>) -> tensor<2x5x16xf32> {
+  %s = "graph.matmul"(%q, %k) {maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>, affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>], over = ["8"]} : (tensor<2x5x8xf32>, tensor<2x9x8xf32>) -> tensor<2x5x9xf32>
+  %n = "graph.reduce"(%s) ({
+  ^bb0(%x: f32):
+    "graph.yield"(%x) : (f32) -> ()
+  }, {
+  ^bb0(%x: f32, %y: f32):
+    %m = "loop.add"(%x, %y) : (f32, f32) -> f32
+    "graph.yield"(%m) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>], over = ["9"], init = [0.0]} : (tensor<2x5x9xf32>) -> tensor<2x5xf32>
+  %p = "graph.map"(%s, %n) ({
+  ^bb0(%x: f32, %y: f32):
+    %m = "loop.div"(%x, %y) : (f32, f32) -> f32
+    "graph.yield"(%m) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>, affine_map<(d0, d1, d2) -> (d0, d1)>]} : (tensor<2x5x9xf32>, tensor<2x5xf32>) -> tensor<2x5x9xf32>
+  %r = "graph.matmul"(%p, %v) {maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>, affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>], over = ["9"]} : (tensor<2x5x9xf32>, tensor<2x9x16xf32>) -> tensor<2x5x16xf32>
+  func.return %r : tensor<2x5x16xf32>
+}
