@@ -1,7 +1,10 @@
 /* In which types a contraction of bytes is computed. */
 #include "passes/narrow/narrow.h"
 
-enum { MOST_EXACT = 256 }; /* products of bytes whose sum f32 holds, whatever they are */
+enum {
+    MOST_EXACT = 256,  /* products of bytes less zero points whose sum f32 holds, whatever they are */
+    MOST_WHOLE = 33000 /* whose sum i32 holds: floats would not overflow */
+};
 
 /* Cycles for an element of the weights: products with so many rows, or its way from afar. */
 static double cost_of(const ds_mma *mma, double rows, unsigned lanes) {
@@ -46,10 +49,14 @@ static bool choose_row(narrowing *n, const ds_contraction *c, const factor *f, n
 /* A depthwise convolution has no rows: it reads bytes and computes with floats, which hold its few products exactly. */
 bool nw_choose_form(narrowing *n, const ds_op *op, const ds_contraction *c, const factor *f, narrow_form *out) {
     const ds_expr *count = ds_expr_const(n->cx, 1);
-    int64_t products;
-    if (!ds_is_depthwise(n->cx, op)) return choose_row(n, c, f, out);
+    int64_t products = INT64_MAX;
     for (size_t i = 0; i < c->over_count; i++) count = ds_expr_mul(n->cx, count, c->extent[c->rank + i]);
+    ds_expr_is_const(count, &products);
+    if (!ds_is_depthwise(n->cx, op)) return (!f[0].scale.v || products <= MOST_WHOLE) && choose_row(n, c, f, out);
     *out = (narrow_form){{f[0].x->type->elem, DS_f32}, DS_f32, {AS_BYTES, LESS_ZERO}};
-    if (f[0].zero.v) out->type[0] = DS_i16, out->how[0] = LESS_ZERO;
-    return ds_expr_is_const(count, &products) && products <= MOST_EXACT && ds_value_constant(f[1].x);
+    if (f[0].zero.v) {
+        out->type[0] = DS_i16;
+        out->how[0] = LESS_ZERO;
+    }
+    return products <= MOST_EXACT && ds_value_constant(f[1].x);
 }

@@ -90,7 +90,7 @@ static bool take_factors(const ds_op *op, factor *f) {
     const ds_elem sum = op->results[0].type->elem;
     if (ds_elem_facts(sum)->bits != 32 || ds_elem_is_unsigned(sum)) return false;
     for (size_t i = 0; i < 2; i++)
-        if (!nw_factor_of(ds_op_operand(op, i), &f[i])) return false;
+        if (!nw_factor_of(ds_op_operand(op, i), &f[i]) || (f[i].scale.v != NULL) != ds_elem_is_float(sum)) return false;
     if (!f[0].zero.v && !f[1].zero.v && ds_elem_is_integer(sum)) return false; /* it is narrow already */
     for (size_t i = 0; i < 2; i++)
         if (f[i].zero.v && nw_is_zero(f[i].zero.v)) f[i].zero.v = NULL;

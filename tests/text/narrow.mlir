@@ -120,3 +120,15 @@ func.func @main(%x: tensor<4x16xf16>, %y: tensor<4x16xbf16>) -> (tensor<4x32xf16
   %1 = "onnx.MatMul"(%y, %w) : (tensor<4x16xbf16>, none) -> none
   func.return %0, %1 : none, none
 }
+// -----
+// So many products that a sum of 32 bits might not hold them stay floats.
+// CHECK-LABEL: func.func @main
+// CHECK: "graph.matmul"{{.*}} -> tensor<8x16xf32>
+// CHECK: func.return
+func.func @main(%x: tensor<8x40000xui8>, %y: tensor<40000x16xi8>) -> tensor<8x16xf32> {
+  %s = "onnx.Constant"() {value = dense<0.5> : tensor<f32>} : () -> none
+  %0 = "onnx.DequantizeLinear"(%x, %s) : (tensor<8x40000xui8>, none) -> none
+  %1 = "onnx.DequantizeLinear"(%y, %s) : (tensor<40000x16xi8>, none) -> none
+  %2 = "onnx.MatMul"(%0, %1) : (none, none) -> none
+  func.return %2 : none
+}
