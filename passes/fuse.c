@@ -236,7 +236,8 @@ static bool merge_producer(ds_rewriter *rw, ds_op *op) {
 }
 
 static bool rounds(ds_op_kind kind) {
-    return kind == DS_LOOP_round || kind == DS_LOOP_floor || kind == DS_LOOP_ceil || kind == DS_LOOP_trunc;
+    return kind == DS_LOOP_round || kind == DS_LOOP_floor || kind == DS_LOOP_ceil || kind == DS_LOOP_trunc ||
+           kind == DS_LOOP_quantize;
 }
 
 static bool is_among(ds_value *const *values, const ds_value *v) {

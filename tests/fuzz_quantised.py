@@ -93,7 +93,7 @@ def convolution_shapes(g, channels=None):
         group = 1
     if rng.random() < 0.25:
         group = inputs
-    outputs = group * int(g.pick(1, 1, 2, 3, 8)) if group > 1 else int(g.pick(1, 3, 4, 16, 17, 32, 40))
+    outputs = group * int(g.pick(1, 1, 2, 3, 8)) if group > 1 else int(g.pick(1, 3, 4, 16, 17, 32, 40, 1100))
     attributes["group"] = group
     extents = [int(rng.integers((k - 1) * d + 1, 14)) for k, d in zip(attributes["kernel_shape"], attributes["dilations"])]
     return (int(g.pick(1, 1, 2)), inputs, *extents), (outputs, inputs // group, *attributes["kernel_shape"]), attributes

@@ -81,23 +81,33 @@ RULE(matmul_integer) {
 }
 
 ds_status dec_requantise(dec *d, ds_value *v, ds_value *const *factors, size_t axis, ds_value **out) {
-    ds_value *inputs[] = {v, factors[0], factors[1], factors[2], factors[3]}, *zero = factors[3];
-    const ds_attr *maps[5] = {ds_attr_identity_map(d->cx, v->type->rank)};
-    for (size_t i = 1; i < 5; i++) {
-        const ds_type *t = inputs[i]->type;
-        const ds_expr *e = NULL;
-        if (t->rank > 1) return dec_refuse(d, "scales and zero points of rank %zu", t->rank);
-        if (t->rank) {
-            DS_TRY(dec_fits(d, t->dims[0], v->type->dims[axis], "scales are as many as there are places, or one"));
-            e = dec_stretched(d, t->dims[0], v->type->dims[axis], dec_dim(d, axis));
-        }
-        maps[i] = dec_map_of(d, v->type->rank, &e, t->rank);
+    static const char what[] = "scales and zero points are as many as there are places, or one";
+    const ds_expr *place = v->type->dims[axis];
+    const ds_attr *own[3], *at_zero = NULL;
+    size_t rank = 0;
+    for (size_t i = 0; i < 4; i++) {
+        if (factors[i]->type->rank > 1)
+            return dec_refuse(d, "scales and zero points of rank %zu", factors[i]->type->rank);
+        if (factors[i]->type->rank) DS_TRY(dec_fits(d, factors[i]->type->dims[0], place, what));
+        if (i < 3 && factors[i]->type->rank) rank = 1;
     }
-    body b = map_begin(d, zero->type->elem, v->type->rank, v->type->dims, inputs, maps, 5), *r = &b;
-    ds_value *scale = op2(r, DS_LOOP_div, op2(r, DS_LOOP_mul, cast_to(r, r->x[1], DS_f32), cast_to(r, r->x[2], DS_f32)),
-                          cast_to(r, r->x[3], DS_f32));
-    ds_value *scaled = op2(r, DS_LOOP_mul, cast_to(r, r->x[0], DS_f32), scale);
-    *out = map_end(r, op3(r, DS_LOOP_quantize, scaled, num(r, DS_f32, 1), r->x[4]));
+    for (size_t i = 0; i < 4; i++) {
+        const ds_type *t = factors[i]->type;
+        const ds_expr *e = t->rank ? dec_stretched(d, t->dims[0], place, dec_dim(d, i < 3 ? 0 : axis)) : NULL;
+        *(i < 3 ? &own[i] : &at_zero) = dec_map_of(d, i < 3 ? rank : v->type->rank, &e, t->rank);
+    }
+    /* Once, not at every point; the quotient of doubles, rounded, is that of floats, and not a product with an inverse. */
+    body b = map_begin(d, DS_f32, rank, &place, factors, own, 3), *r = &b;
+    ds_value *both = MUL(cast_to(r, r->x[0], DS_f32), cast_to(r, r->x[1], DS_f32));
+    ds_value *scale = map_end(r, DIV(cast_to(r, both, DS_f64), cast_to(r, r->x[2], DS_f64)));
+    ds_value *inputs[] = {v, scale, factors[3]};
+    const ds_expr *channel = dec_dim(d, axis);
+    const ds_attr *maps[] = {ds_attr_identity_map(d->cx, v->type->rank), dec_map_of(d, v->type->rank, &channel, rank),
+                             at_zero};
+    body o = map_begin(d, factors[3]->type->elem, v->type->rank, v->type->dims, inputs, maps, 3);
+    r = &o;
+    ds_value *scaled = MUL(cast_to(r, r->x[0], DS_f32), r->x[1]);
+    *out = map_end(r, op3(r, DS_LOOP_quantize, scaled, num(r, DS_f32, 1), r->x[2]));
     return DS_OK;
 }
 
