@@ -136,6 +136,8 @@ RULE(range) {
                            "the step is not 0"));
         count = ds_expr_max(d->cx, ds_expr_ceildiv(d->cx, ds_expr_sub(d->cx, limit, start), delta), zero);
     }
+    /* Ends that lie as far apart as 64 bits are wrap around, or would be walked for years. */
+    DS_TRY(dec_require(d, DS_at_most, count, dec_const(d, (int64_t)1 << 36), "a range has 2^36 elements at most"));
     ds_value *used[] = {inputs[0], inputs[2]};
     body r = map_over(d, elem, 1, &count, used, 2);
     ds_value *i = cast_to(&r, position(&r, 0), r.x[0]->type->elem);
