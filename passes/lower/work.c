@@ -95,7 +95,9 @@ static const ds_attr *describe(ds_ir_context *cx, const ds_op *kernel) {
 
 static const ds_expr *value_bytes(ds_ir_context *cx, const ds_type *t) {
     const ds_expr *count = ds_layout_within(t, DS_WITHIN_ID) < 0 ? ds_layout_count(cx, t) : ds_type_count(cx, t);
-    return ds_expr_floordiv(cx, ds_expr_scale(cx, count, ds_elem_facts(t->elem)->bits), ds_expr_const(cx, 8));
+    unsigned bits = ds_elem_facts(t->elem)->bits;
+    if (bits % 8 == 0) return ds_expr_scale(cx, count, bits / 8); /* sums of many terms are slow to divide */
+    return ds_expr_floordiv(cx, ds_expr_scale(cx, count, bits), ds_expr_const(cx, 8));
 }
 
 /* Of the weights that all turns of a loop but the first one read again. */
