@@ -169,7 +169,7 @@ static bool cast_cell(ds_elem from, ds_elem to, const ds_cell *a, bool saturate,
     return true;
 }
 
-static int64_t quantize(ds_elem to, double value, double scale, int64_t zero) {
+int64_t ds_quantize(ds_elem to, double value, double scale, int64_t zero) {
     unsigned bits = ds_elem_facts(to)->bits;
     double low = ds_elem_is_unsigned(to) ? 0 : -ldexp(1, (int)bits - 1), high = low + ldexp(1, (int)bits) - 1;
     double v = nearbyint((double)((float)value / (float)scale)) + (double)zero;
@@ -188,7 +188,7 @@ static bool scalar_op(const ds_op *op, ds_ir_context *cx, const ds_cell *x, ds_c
     if (op->kind == DS_LOOP_bitcast) return false;
     if (op->kind == DS_LOOP_quantize) {
         if (x[0].e || x[1].e || x[2].e) return false;
-        *out = (ds_cell){.i = quantize(op->results[0].type->elem, x[0].f, x[1].f, x[2].i)};
+        *out = (ds_cell){.i = ds_quantize(op->results[0].type->elem, x[0].f, x[1].f, x[2].i)};
         return true;
     }
     bool is_float = ds_elem_is_float(elem);

@@ -45,4 +45,8 @@ double ds_float_decode(ds_elem elem, uint64_t bits);
 uint64_t ds_float_encode(ds_elem elem, double value, bool saturate);
 int64_t ds_float_to_int(double value); /* toward zero, saturating; NaN: 0 */
 
+/* What loop.quantize gives: the nearest whole number to value / scale (of floats; ties to even), plus zero, or the nearest
+ * that the type has; NaN is the least. */
+int64_t ds_quantize(ds_elem to, double value, double scale, int64_t zero);
+
 #endif

@@ -167,6 +167,13 @@ const ds_attr *ds_value_constant(const ds_value *value) {
     return value && value->op && value->op->kind == DS_GRAPH_constant ? ds_op_attr(value->op, "value") : NULL;
 }
 
+bool ds_value_is_zero(const ds_value *value) {
+    const ds_attr *elements = ds_value_constant(value);
+    bool all = elements != NULL;
+    for (size_t i = 0; all && i < elements->count; i++) all = ((const uint8_t *)elements->bytes)[i] == 0;
+    return all;
+}
+
 bool ds_op_is_scalar(const ds_op *op) { return facts[op->kind].traits & DS_SCALAR; }
 
 const char *ds_loc_text(const ds_loc *loc) {

@@ -143,6 +143,7 @@ bool ds_value_unused(const ds_value *value);
 bool ds_value_has_one_use(const ds_value *value);
 bool ds_value_is_none(const ds_value *value);
 const ds_attr *ds_value_constant(const ds_value *value);     /* the elements of a graph.constant, or NULL */
+bool ds_value_is_zero(const ds_value *value);                /* a constant, all of whose bytes are zero */
 bool ds_op_is_scalar(const ds_op *op);                       /* a SCALAR_OP row */
 const char *ds_loc_text(const ds_loc *loc);                  /* first name, or "" */
 ds_spot ds_loc_spot(const ds_loc *loc);                      /* first spot, or none */

@@ -447,12 +447,9 @@ static bool is_dequantised(const ds_value *v, dequantised *out) {
 }
 
 static ds_value *bound(ds_builder *b, const ds_type *type, double value, const dequantised *d) {
-    unsigned bits = ds_elem_facts(type->elem)->bits;
-    double low = ds_elem_is_unsigned(type->elem) ? 0 : -ldexp(1, (int)bits - 1), high = low + ldexp(1, (int)bits) - 1;
-    double v = nearbyint((double)((float)value / (float)d->scale)) + d->zero;
     ds_op *constant = ds_op_create(b, DS_LOOP_constant, NULL, 0, &type, 1, 0);
-    v = v < low ? low : v > high ? high : v;
-    ds_op_set_attr(b->module, constant, "value", ds_attr_int(b->module->cx, (int64_t)v));
+    int64_t whole = ds_quantize(type->elem, value, d->scale, (int64_t)d->zero);
+    ds_op_set_attr(b->module, constant, "value", ds_attr_int(b->module->cx, whole));
     return ds_op_result(constant, 0);
 }
 

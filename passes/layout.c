@@ -238,16 +238,16 @@ static bool has_few_channels(const ds_value *x) {
     return !x->type->encoding && ds_expr_is_const(x->type->dims[1], &channels) && channels < 8;
 }
 
-/* Does a step of this product take one element of the input? Then few channels may be read one by one. */
-static bool takes_single_elements(layout *l, const ds_op *conv) {
+/* A step of the product takes one element of the input, which has few channels: they are read one by one. */
+static bool reads_as_it_lies(layout *l, const ds_op *conv, const ds_value *x) {
     const ds_mma *mma = ds_contraction_mma(l->options->target, conv);
-    return !mma || ds_mma_panel(mma).group == 1;
+    return has_few_channels(x) && (!mma || ds_mma_panel(mma).group == 1);
 }
 
 /* The input with its zero border made real, so that the window never reads outside. */
 static ds_value *padded_input(layout *l, ds_op *conv) {
     ds_value *x = ds_op_operand(conv, 0);
-    bool as_it_lies = has_few_channels(x) && takes_single_elements(l, conv);
+    bool as_it_lies = reads_as_it_lies(l, conv, x);
     const ds_attr *encoding = as_it_lies ? NULL : channels_last(l, x->type->rank);
     const ds_attr *padding = ds_op_attr(conv, "padding");
     size_t rank = x->type->rank, spatial = rank - 2;
@@ -434,15 +434,15 @@ static void gate_weights(layout *l, ds_op *conv, const ds_op *map, size_t gate) 
 static void lay_out_conv(layout *l, ds_op *conv) {
     size_t gate;
     ds_contraction c;
-    bool in_groups = ds_contraction_of(l->cx, conv, &c) && c.role[1] == DS_DIM_BATCH;
-    if (!in_groups && !takes_single_elements(l, conv))
-        fill_steps(l, conv, &c, ds_contraction_mma(l->options->target, conv));
+    bool known = ds_contraction_of(l->cx, conv, &c), in_groups = known && c.role[1] == DS_DIM_BATCH;
+    const ds_mma *mma = ds_contraction_mma(l->options->target, conv);
+    if (known && !in_groups && mma) fill_steps(l, conv, &c, mma);
     ds_op *gated = gate_of(l, conv, &gate);
     if (gated) ds_op_set_operand(conv, 0, ds_op_operand(gated, 1 - gate));
     ds_value *x = ds_op_operand(conv, 0), *w = ds_op_operand(conv, 1);
     size_t rank = x->type->rank;
     const ds_attr *padding = ds_op_attr(conv, "padding");
-    bool as_it_lies = has_few_channels(x) && takes_single_elements(l, conv);
+    bool as_it_lies = reads_as_it_lies(l, conv, x);
     if (!as_it_lies) make_channels_last(l, x, conv);
     if (padding && padding->count) x = bordered_input(l, conv) ? x : padded_input(l, conv);
     else if (!ds_layout_is_channels_last(x->type) && !as_it_lies) x = encode(l, conv, x, channels_last(l, rank));

@@ -42,13 +42,6 @@ RULE(gemm) {
 
 /* ---- integers: values less their zero points, in i32; as they are where these are zero ---- */
 
-static bool is_zero(const ds_value *zero) {
-    const ds_attr *value = ds_value_constant(zero);
-    bool all = value != NULL;
-    for (size_t i = 0; all && i < value->count; i++) all = ((const uint8_t *)value->bytes)[i] == 0;
-    return all;
-}
-
 ds_status dec_less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axis, ds_value **out) {
     static const char what[] = "zero points are as many as there are places, or one";
     ds_value *inputs[] = {x, zero};
@@ -61,7 +54,7 @@ ds_status dec_less_zero_point(dec *d, ds_value *x, ds_value *zero, size_t axis, 
         exprs[i] = dec_stretched(d, zero->type->dims[i], dims[at], dec_dim(d, at));
     }
     *out = x;
-    if (!zero || is_zero(zero)) return DS_OK;
+    if (!zero || ds_value_is_zero(zero)) return DS_OK;
     const ds_attr *maps[] = {ds_attr_identity_map(d->cx, rank), dec_map_of(d, rank, exprs, zeros)};
     body r = map_begin(d, DS_i32, rank, dims, inputs, maps, 2);
     ds_value *less = op2(&r, DS_LOOP_sub, cast_to(&r, r.x[0], DS_i32), cast_to(&r, r.x[1], DS_i32));
@@ -83,7 +76,7 @@ RULE(matmul_integer) {
 ds_status dec_requantise(dec *d, ds_value *v, ds_value *const *factors, size_t axis, ds_value **out) {
     static const char what[] = "scales and zero points are as many as there are places, or one";
     const ds_expr *place = v->type->dims[axis];
-    const ds_attr *own[3], *at_zero = NULL;
+    const ds_attr *own[4]; /* of the scales by place, of the zero point by point */
     size_t rank = 0;
     for (size_t i = 0; i < 4; i++) {
         if (factors[i]->type->rank > 1)
@@ -94,7 +87,7 @@ ds_status dec_requantise(dec *d, ds_value *v, ds_value *const *factors, size_t a
     for (size_t i = 0; i < 4; i++) {
         const ds_type *t = factors[i]->type;
         const ds_expr *e = t->rank ? dec_stretched(d, t->dims[0], place, dec_dim(d, i < 3 ? 0 : axis)) : NULL;
-        *(i < 3 ? &own[i] : &at_zero) = dec_map_of(d, i < 3 ? rank : v->type->rank, &e, t->rank);
+        own[i] = dec_map_of(d, i < 3 ? rank : v->type->rank, &e, t->rank);
     }
     /* Once, not at every point; the quotient of doubles, rounded, is that of floats, and not a product with an inverse. */
     body b = map_begin(d, DS_f32, rank, &place, factors, own, 3), *r = &b;
@@ -103,7 +96,7 @@ ds_status dec_requantise(dec *d, ds_value *v, ds_value *const *factors, size_t a
     ds_value *inputs[] = {v, scale, factors[3]};
     const ds_expr *channel = dec_dim(d, axis);
     const ds_attr *maps[] = {ds_attr_identity_map(d->cx, v->type->rank), dec_map_of(d, v->type->rank, &channel, rank),
-                             at_zero};
+                             own[3]};
     body o = map_begin(d, factors[3]->type->elem, v->type->rank, v->type->dims, inputs, maps, 3);
     r = &o;
     ds_value *scaled = MUL(cast_to(r, r->x[0], DS_f32), r->x[1]);

@@ -79,13 +79,6 @@ bool nw_bring_out(narrowing *n, const ds_contraction *c, const ds_attr *access, 
     return true;
 }
 
-bool nw_is_zero(const ds_value *v) {
-    const ds_attr *value = ds_value_constant(v);
-    bool all = value != NULL;
-    for (size_t i = 0; all && i < value->count; i++) all = ((const uint8_t *)value->bytes)[i] == 0;
-    return all;
-}
-
 /* ---- constants ---- */
 
 int64_t nw_byte_at(const ds_value *v, const ds_attr *bytes, size_t i) {

@@ -55,7 +55,6 @@ typedef struct {
 
 bool nw_is_byte(ds_elem elem);
 bool nw_factor_of(ds_value *v, factor *out);
-bool nw_is_zero(const ds_value *v); /* a constant, all of whose elements are zero */
 int64_t nw_byte_at(const ds_value *v, const ds_attr *bytes, size_t i);
 /* Which byte stands for zero in a factor; false where that is not known, or there are several. */
 bool nw_known_zero(const factor *f, int64_t *out);

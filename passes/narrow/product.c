@@ -93,7 +93,7 @@ static bool take_factors(const ds_op *op, factor *f) {
         if (!nw_factor_of(ds_op_operand(op, i), &f[i]) || (f[i].scale.v != NULL) != ds_elem_is_float(sum)) return false;
     if (!f[0].zero.v && !f[1].zero.v && ds_elem_is_integer(sum)) return false; /* it is narrow already */
     for (size_t i = 0; i < 2; i++)
-        if (f[i].zero.v && nw_is_zero(f[i].zero.v)) f[i].zero.v = NULL;
+        if (f[i].zero.v && ds_value_is_zero(f[i].zero.v)) f[i].zero.v = NULL;
     return true;
 }
 

@@ -36,7 +36,6 @@ void nw_round_weights(narrowing *n, ds_op *op) {
     ds_op_set_operand(op, 1, ds_op_result(r.op, 0));
 }
 
-/* Constants of a narrower float type that the product would have widened: rows of ir/mma.def widen them in registers. */
 /* A constant, or made of such by maps and views: a recipe. */
 static bool is_fixed(const ds_value *v) {
     if (ds_value_constant(v)) return true;
