@@ -1,11 +1,22 @@
 /* The largest of bytes: pools, and other reductions. */
 #include "passes/narrow/narrow.h"
 
+#include <math.h>
 #include <string.h>
 
-/* Does the reduction give the largest of its operand's elements? */
+static bool is_below_all(const ds_attr *numbers) {
+    return numbers && numbers->items[0]->kind == DS_ATTR_FLOAT && numbers->items[0]->number == -(double)INFINITY;
+}
+
+/* Does the reduction give the largest of its operand's elements, of which there are some? Of none, and outside, floats
+ * have less than any byte stands for. */
 static bool is_largest(const ds_op *reduce) {
     if (reduce->operand_count != 1 || reduce->result_count != 1) return false;
+    const ds_attr *over = ds_op_attr(reduce, "over"), *pads = ds_op_attr(reduce, "pads");
+    int64_t extent;
+    if (!is_below_all(ds_op_attr(reduce, "init")) || (pads && !is_below_all(pads))) return false;
+    for (size_t i = 0; i < over->count; i++)
+        if (!ds_expr_is_const(ds_attr_to_expr(over->items[i]), &extent) || extent < 1) return false;
     const ds_block *each = ds_op_block(reduce, 0), *both = ds_op_block(reduce, 1);
     return each->first->kind == DS_GRAPH_yield && both->first->kind == DS_LOOP_max &&
            both->first->next->kind == DS_GRAPH_yield;

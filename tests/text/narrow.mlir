@@ -132,3 +132,20 @@ func.func @main(%x: tensor<8x40000xui8>, %y: tensor<40000x16xi8>) -> tensor<8x16
   %2 = "onnx.MatMul"(%0, %1) : (none, none) -> none
   func.return %2 : none
 }
+// -----
+// The largest of bytes, converted; of none there is no byte that says so.
+// CHECK-LABEL: func.func @main
+// CHECK: "graph.reduce"{{.*}}
+// CHECK: : (tensor<3x4xui8>) -> tensor<1x4xui8>
+// CHECK: "graph.reduce"{{.*}}
+// CHECK: : (tensor<0x4xf32>) -> tensor<1x4xf32>
+// CHECK: func.return
+func.func @main(%x: tensor<3x4xui8>, %y: tensor<0x4xui8>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %s = "onnx.Constant"() {value = dense<0.5> : tensor<f32>} : () -> none
+  %a = "onnx.Constant"() {value = dense<[0]> : tensor<1xi64>} : () -> none
+  %0 = "onnx.DequantizeLinear"(%x, %s) : (tensor<3x4xui8>, none) -> none
+  %1 = "onnx.DequantizeLinear"(%y, %s) : (tensor<0x4xui8>, none) -> none
+  %2 = "onnx.ReduceMax"(%0, %a) {keepdims = 0} : (none, none) -> none
+  %3 = "onnx.ReduceMax"(%1, %a) {keepdims = 0} : (none, none) -> none
+  func.return %2, %3 : none, none
+}
