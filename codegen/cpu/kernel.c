@@ -308,6 +308,13 @@ static LLVMValueRef constant(emitter *e, const ds_op *op) {
     return v->kind == DS_ATTR_FLOAT ? LLVMConstReal(t, v->number) : LLVMConstInt(t, (unsigned long long)v->integer, 1);
 }
 
+static LLVMValueRef local(emitter *e, const ds_op *op) {
+    LLVMTypeRef element = em_storage(e, op->results[0].type->elem);
+    LLVMValueRef v = em_entry_alloca(e, LLVMArrayType2(element, (uint64_t)ds_op_int(op, "count", 1)));
+    LLVMSetAlignment(v, 64);
+    return v;
+}
+
 static LLVMValueRef lane_numbers(emitter *e, size_t lanes) {
     LLVMValueRef n[64];
     for (size_t i = 0; i < lanes; i++) n[i] = em_i64(e, (int64_t)i);
@@ -347,6 +354,13 @@ static void emit_op(emitter *e, ds_ir_context *cx, const ds_op *op) {
         em_set(e, &op->results[0], interleave_streams(e, op, 0, 1, op->results[0].type->rank));
         return;
     case DS_LOOP_tile: em_tile(e, cx, op); return;
+    case DS_LOOP_local: em_set(e, &op->results[0], local(e, op)); return;
+    case DS_LOOP_matrices:
+        em_matrices(e, op);
+        emit_ops(e, cx, ds_op_block(op, 0));
+        em_matrices_end(e);
+        return;
+    case DS_LOOP_matrix: em_matrix(e, op); return;
     case DS_LOOP_yield:
     case DS_RETURN: return;
     default: break;

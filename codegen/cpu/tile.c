@@ -174,6 +174,19 @@ static LLVMValueRef multiply_words(tile *t, LLVMValueRef a, LLVMValueRef b, LLVM
     return add_in_order(t, sum, multiply_neighbours(t, x, y));
 }
 
+/* Numbers of 16 bits that are upper halves of f32: those at even places, and those at odd ones. */
+static LLVMValueRef multiply_halves(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    LLVMBuilderRef build = t->e->b;
+    LLVMTypeRef i32 = em_int(t->e, 32);
+    LLVMValueRef half = em_splat(t->e, LLVMConstInt(i32, 16, 0), t->lanes),
+                 upper = em_splat(t->e, LLVMConstInt(i32, 0xffff0000, 0), t->lanes), x[] = {a, b}, even[2], odd[2];
+    for (size_t i = 0; i < 2; i++) {
+        even[i] = LLVMBuildBitCast(build, LLVMBuildShl(build, x[i], half, ""), t->vector, "");
+        odd[i] = LLVMBuildBitCast(build, LLVMBuildAnd(build, x[i], upper, ""), t->vector, "");
+    }
+    return multiply_fma(t, odd[0], odd[1], multiply_fma(t, even[0], even[1], sum));
+}
+
 static LLVMValueRef multiply_quads(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
     char name[64];
     snprintf(name, sizeof name, "llvm.x86.avx512.vpdpbusd.%u", (unsigned)t->lanes * 32);
@@ -195,6 +208,7 @@ typedef LLVMValueRef (*multiply)(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMVa
 
 static multiply multiply_of(const ds_mma *mma) {
 #define OF_VECTOR(generator) multiply_##generator
+#define OF_TILE(generator) NULL /* matrix.c */
 #define DS_MMA(name, lhs, rhs, sum, m, n, k, shape, needs, rate, parts, generator, doc) {#name, OF_##shape(generator)},
     static const struct {
         const char *name;
@@ -203,6 +217,7 @@ static multiply multiply_of(const ds_mma *mma) {
 #include "ir/mma.def"
     };
 #undef DS_MMA
+#undef OF_TILE
 #undef OF_VECTOR
     size_t i = 0;
     while (strcmp(table[i].name, mma->name) != 0) i++;
