@@ -31,7 +31,7 @@ static bool has_form(ds_ir_context *cx, const ds_op *conv) {
 bool ds_winograd_fits(ds_ir_context *cx, const ds_op *conv) {
     const ds_type *y = conv->results[0].type, *w = ds_op_operand(conv, 1)->type, *x = ds_op_operand(conv, 0)->type;
     int64_t co, ci;
-    if (y->elem != DS_f32 || !has_form(cx, conv)) return false;
+    if (y->elem != DS_f32 || x->elem != y->elem || w->elem != y->elem || !has_form(cx, conv)) return false;
     if (!ds_expr_is_const(w->dims[0], &co) || !ds_expr_is_const(w->dims[1], &ci) || co < 8 || ci < 8) return false;
     if (!ds_expr_is_const(x->dims[2], NULL) || !ds_expr_is_const(x->dims[3], NULL)) return false;
     return ds_expr_is_const(y->dims[2], NULL) && ds_expr_is_const(y->dims[3], NULL);

@@ -166,8 +166,7 @@ static ds_value *finish(narrowing *n, ds_op *op, ds_op *product, const ds_contra
 
 /* ---- factors in their types ---- */
 
-/* A factor of constants is converted for itself; an input that several products read, once. */
-static ds_value *converted(narrowing *n, ds_op *op, const factor *f, int64_t less, ds_elem type, ds_elem sum) {
+ds_value *nw_converted(narrowing *n, ds_op *op, const factor *f, int64_t less, ds_elem type, ds_elem sum) {
     for (size_t i = 0; i < arrlenu(n->words); i++) {
         const known_words *w = &n->words[i];
         bool same = w->x == f->x && w->zero == f->zero.v && w->offset == less && w->v->type->elem == type;
@@ -194,12 +193,12 @@ static ds_value *take_form(narrowing *n, ds_op *op, factor *f, size_t i, const n
     factor given = *f;
     int64_t zero, half = ds_elem_is_unsigned(form->type[i]) ? -128 : 128;
     switch (form->how[i]) {
-    case LESS_ZERO: f->zero.v = NULL; return converted(n, op, &given, 0, form->type[i], form->sum);
+    case LESS_ZERO: f->zero.v = NULL; return nw_converted(n, op, &given, 0, form->type[i], form->sum);
     case MOVED:
         nw_known_zero(f, &zero);
         f->zero = constant_part(n, op, form->type[i], zero - half, f->x->type->rank);
         given.zero.v = NULL;
-        return converted(n, op, &given, half, form->type[i], form->sum);
+        return nw_converted(n, op, &given, half, form->type[i], form->sum);
     default: return f->x;
     }
 }

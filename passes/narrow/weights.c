@@ -1,4 +1,4 @@
-/* Weights of 16 bits. */
+/* Factors of 16 bits. */
 #include "passes/narrow/narrow.h"
 
 #include <string.h>
@@ -13,27 +13,53 @@ static bool fits_range(const ds_value *w, double most) {
     return true;
 }
 
-/* The element type that options ask for; false where there is none, or no row of ir/mma.def for it. */
+/* The element type that options ask for, where some row of ir/mma.def multiplies it. */
 static bool asked_type(narrowing *n, ds_elem sum, ds_elem *out) {
     const ds_mma *row;
     for (size_t i = 0; n->precision && (row = ds_mma_at(i)); i++) {
-        bool asked = row->lhs == sum && row->sum == sum && !strcmp(ds_elem_facts(row->rhs)->text, n->precision);
+        bool asked = row->sum == sum && !strcmp(ds_elem_facts(row->rhs)->text, n->precision);
         *out = row->rhs;
         if (asked && row->rhs != sum && ds_mma_runs_on(row, n->target)) return true;
     }
     return false;
 }
 
-/* Constants that options say may be rounded, where all are numbers of that type (its largest is that of 16 bits). */
-void nw_round_weights(narrowing *n, ds_op *op) {
-    static const double MOST = 65504;
-    ds_value *w = ds_op_operand(op, 1);
-    ds_elem sum = op->results[0].type->elem, to;
-    if (!ds_value_constant(w) || w->type->elem != sum || !asked_type(n, sum, &to) || !fits_range(w, MOST)) return;
-    const part own = {w, ds_attr_identity_map(n->cx, w->type->rank)};
-    region r = nw_open_map(n, op, ds_type_with_elem(n->cx, w->type, to), &own, 1);
+/* Do matrices multiply two factors of this type faster than vectors floats? Few rows or channels leave much of them
+ * empty. */
+static bool has_matrices(narrowing *n, const ds_op *op, ds_elem type) {
+    static const double FASTER = 2, UNKNOWN = 64;
+    ds_contraction c;
+    const ds_mma *vector = ds_mma_for(n->target, type, type, op->results[0].type->elem),
+                 *row = vector ? ds_mma_matrix(n->target, vector) : NULL;
+    if (!row || ds_is_depthwise(n->cx, op) || !ds_contraction_of(n->cx, op, &c) || !c.over_count) return false;
+    double rows = 1, steps = ds_expr_is_const(c.extent[c.rank], NULL) ? (double)c.extent[c.rank]->value : 0;
+    for (size_t i = 0; i < c.rank; i++)
+        if (c.role[i] == DS_DIM_M) rows *= ds_expr_is_const(c.extent[i], NULL) ? (double)c.extent[i]->value : UNKNOWN;
+    double high = rows < row->m ? rows / row->m : 1, deep = steps < row->k ? steps / row->k : 1;
+    return row->rate * high * deep > FASTER;
+}
+
+static ds_value *rounded(narrowing *n, ds_op *op, ds_value *v, ds_elem to) {
+    const part own = {v, ds_attr_identity_map(n->cx, v->type->rank)};
+    region r = nw_open_map(n, op, ds_type_with_elem(n->cx, v->type, to), &own, 1);
     nw_yield(&r, nw_cast(&r, r.args[0], to));
-    ds_op_set_operand(op, 1, ds_op_result(r.op, 0));
+    return ds_op_result(r.op, 0);
+}
+
+/* Constants that options say may be rounded, where all are numbers of that type (its largest is that of 16 bits): those
+ * of matrix products, or, where matrices multiply them, of all, and the other factor with them. */
+void nw_round_factors(narrowing *n, ds_op *op) {
+    static const double MOST = 65504;
+    ds_value *x = ds_op_operand(op, 0), *w = ds_op_operand(op, 1);
+    ds_elem sum = op->results[0].type->elem, to;
+    if (!ds_value_constant(w) || w->type->elem != sum || x->type->elem != sum || !asked_type(n, sum, &to)) return;
+    bool both = has_matrices(n, op, to), one = op->kind == DS_GRAPH_matmul && ds_mma_for(n->target, sum, to, sum);
+    if ((!both && !one) || !fits_range(w, MOST)) return;
+    if (both) {
+        const factor f = {.x = x};
+        ds_op_set_operand(op, 0, nw_converted(n, op, &f, 0, to, sum));
+    }
+    ds_op_set_operand(op, 1, rounded(n, op, w, to));
 }
 
 /* A constant, or made of such by maps and views: a recipe. */
