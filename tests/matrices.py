@@ -6,6 +6,7 @@ of x86-64-v4-vnni (of numbers of 16 bits: nearly). Their check of the CPU is tak
 """
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -48,12 +49,12 @@ def without_check(program):
     program.write_bytes(code)
 
 
-def run(dsc, folder, level, amx=None, flags=()):
+def run(dsc, folder, level, amx=None, flags=(), model="graph.onnx"):
     """The outputs of a program for this level, or a text that says what went wrong."""
     program, out = folder / level, folder / ("out_" + level)
-    made = subprocess.run([dsc, "compile", folder / "graph.onnx", "--cpu", level, "--emit=exe", "-o", program, *flags], capture_output=True, text=True, timeout=300)
+    made = subprocess.run([dsc, "compile", folder / model, "--cpu", level, "--emit=exe", "-o", program, *flags], capture_output=True, text=True, timeout=300)
     if made.returncode:
-        return made.stderr.strip()[-300:]
+        return "exit %d: %s" % (made.returncode, made.stderr.strip()[-300:])
     if amx:
         without_check(program)
     out.mkdir(exist_ok=True)
@@ -94,6 +95,27 @@ def product(rng, folder, of_bytes):
     np.save(folder / "input_0.npy", x)
 
 
+def edited(dsc, rng, folder, amx):
+    """Steps and tails of the schedule changed at random: obeyed with the same bits, or refused with a sentence."""
+    expected, text = run(dsc, folder, "x86-64-v4-vnni"), folder / "edited.mlir"
+    made = subprocess.run([dsc, "opt", folder / "graph.onnx", "--cpu=x86-64-v4-amx", "--stop-after=schedule", "-o", text], capture_output=True, text=True, timeout=300)
+    if made.returncode:
+        return made.stderr
+    given = text.read_text()
+    parts = list(re.finditer(r'step = (\d+)|tail = "(\w+)"', given))
+    for _ in range(12):
+        edit = parts[rng.integers(len(parts))]
+        steps = [1, 2, 7, 8, 13, 14, 16, 17, 24, 32, 33, 48, 64, 128, int(edit[1] or 1) * 2, max(1, int(edit[1] or 1) // 2)]
+        new = "step = %d" % rng.choice(steps) if edit[1] else 'tail = "%s"' % rng.choice(["exact", "mask", "overlap", "repeat", "guard"])
+        text.write_text(given[:edit.start()] + new + given[edit.end():])
+        got = run(dsc, folder, "x86-64-v4-amx", amx, model=text.name)
+        if isinstance(got, str) and "[DS0121]" not in got:
+            return "%s for %s: %s" % (new, edit[0], got)
+        if not isinstance(got, str) and not np.array_equal(got[0], expected[0]):
+            return "%s for %s: other bits" % (new, edit[0])
+    return None
+
+
 def campaign(dsc, count, seed, work):
     """(graphs, [what differs])"""
     wrong = []
@@ -107,6 +129,8 @@ def campaign(dsc, count, seed, work):
         rng, folder = np.random.default_rng([seed, i]), work / ("product_%d" % i)
         product(rng, folder, i % 2 == 0)
         reason = differs(dsc, folder, amx, () if i % 2 == 0 else ("--precision=bf16",), 0 if i % 2 == 0 else 1e-2)
+        if not reason and i % 10 == 0:
+            reason = edited(dsc, rng, folder, amx)
         if reason:
             wrong.append("%s: %s" % (folder, reason))
     return count, wrong

@@ -25,6 +25,8 @@ typedef struct {
     int64_t steps, high, wide;
     size_t depth;
     const ds_attr *extent, *lhs, *rhs;
+    LLVMValueRef ahead;                           /* what to prefetch: element of B, or NULL */
+    int64_t lines;                                /* of it, for every turn */
     LLVMValueRef a, b, row[2], column[4], stride; /* stride: bytes between rows of A */
     char instruction[64];
 } matrix;
@@ -71,9 +73,22 @@ void em_matrices_end(emitter *e) { call(e, "llvm.x86.tilerelease", NULL, 0); }
 
 static LLVMValueRef plus(matrix *t, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildAdd(t->e->b, a, b, ""); }
 
+/* Beside a turn of a panel of B, from b_at on: so many lines of what comes next. */
+static void fetch_ahead(matrix *t, LLVMValueRef b_at) {
+    emitter *e = t->e;
+    ds_panel panel = ds_mma_panel(t->mma);
+    unsigned bytes = bytes_of(t->mma->rhs);
+    if (!t->ahead) return;
+    LLVMValueRef number = LLVMBuildUDiv(e->b, b_at, em_i64(e, t->steps * panel.columns * panel.group), "");
+    LLVMValueRef at = plus(t, t->ahead, LLVMBuildMul(e->b, number, em_i64(e, t->lines * LINE / bytes), ""));
+    for (int64_t i = 0; i < t->lines; i++)
+        em_fetch(e, address(e, bytes, t->b, plus(t, at, em_i64(e, i * LINE / bytes))), 2);
+}
+
 static void turn(matrix *t, LLVMValueRef a_at, LLVMValueRef b_at) {
     emitter *e = t->e;
     unsigned left = bytes_of(t->mma->lhs), right = bytes_of(t->mma->rhs);
+    fetch_ahead(t, b_at);
     LLVMValueRef line = LLVMBuildMul(e->b, em_expr_attr(e, t->rhs->items[t->depth - 1]), em_i64(e, right), "");
     for (int64_t i = 0; i < t->high; i++) {
         LLVMValueRef args[] = {number(e, LEFT + i), address(e, left, t->a, plus(t, t->row[i], a_at)), t->stride};
@@ -152,6 +167,8 @@ void em_matrix(emitter *e, const ds_op *op) {
     for (int64_t i = 0; i < t.high; i++) t.row[i] = em_value(e, ds_op_operand(op, (size_t)(2 + i)));
     for (int64_t j = 0; j < t.wide; j++) t.column[j] = em_value(e, ds_op_operand(op, (size_t)(2 + t.high + j)));
     t.stride = LLVMBuildMul(e->b, em_expr_attr(e, ds_op_attr(op, "stride")), em_i64(e, bytes_of(t.mma->lhs)), "");
+    t.lines = ds_op_int(op, "ahead", 0);
+    if (t.lines) t.ahead = em_value(e, ds_op_operand(op, op->operand_count - 2));
     for (int64_t i = 0; i < t.high * t.wide; i++) {
         LLVMValueRef sum = number(e, SUMS + i);
         call(e, "llvm.x86.tilezero", &sum, 1);

@@ -57,15 +57,17 @@ static LLVMValueRef load_vector(tile *t, LLVMValueRef at, LLVMValueRef mask) {
     return LLVMBuildCall2(t->e->b, LLVMIntrinsicGetType(t->e->llvm, id, overloads, 2), f, args, 4, "");
 }
 
-/* Element `at` of B into the L1 (3) or L2 (2) cache. */
-static void fetch(tile *t, LLVMValueRef at, unsigned level) {
-    emitter *e = t->e;
+void em_fetch(emitter *e, LLVMValueRef address, unsigned level) {
     LLVMTypeRef pointer = LLVMPointerTypeInContext(e->llvm, 0), i32 = em_int(e, 32);
     unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", strlen("llvm.prefetch"));
     LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, &pointer, 1),
-                 args[] = {element(t, t->mma->rhs, t->b, at), LLVMConstInt(i32, 0, 0), LLVMConstInt(i32, level, 0),
-                           LLVMConstInt(i32, 1, 0)};
+                 args[] = {address, LLVMConstInt(i32, 0, 0), LLVMConstInt(i32, level, 0), LLVMConstInt(i32, 1, 0)};
     LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, &pointer, 1), f, args, 4, "");
+}
+
+/* Element `at` of B. */
+static void fetch(tile *t, LLVMValueRef at, unsigned level) {
+    em_fetch(t->e, element(t, t->mma->rhs, t->b, at), level);
 }
 
 /* Beside a turn's steps of a panel of B, from b_at on: so many lines of the next columns. */

@@ -230,16 +230,18 @@ static void verify_matrices(verifier *v, const ds_op *op) {
     if (!good) verify_fail(v, op, "no such registers, or not of so many steps, or they are taken");
 }
 
-/* operands: A, B, a position for each matrix of A, one for each of B, and where the sums go */
+/* operands: A, B, a position for each matrix of A, one for each of B, what to prefetch where `ahead`, and where the sums
+ * go */
 static void verify_matrix(verifier *v, const ds_op *op) {
     int64_t high = ds_op_int(op, "high", 0), wide = ds_op_int(op, "wide", 0);
     const ds_op *outer = op->block->region->op;
     while (outer && outer->kind != DS_LOOP_matrices) outer = outer->block ? outer->block->region->op : NULL;
     const ds_mma *mma = outer ? matrix_row(outer) : NULL;
-    size_t dims = ds_op_attr(op, "window")->count;
-    bool good = mma && high >= 1 && high <= MOST_HIGH && wide >= 1 && wide <= MOST_SUMS && high * wide <= MOST_SUMS &&
-                dims >= 1 && dims <= VERIFY_MOST_RANK && ds_op_attr(op, "lhs")->count == dims &&
-                ds_op_attr(op, "rhs")->count == dims && op->operand_count == (size_t)(high + wide + 3);
+    size_t dims = ds_op_attr(op, "window")->count, ahead = ds_op_attr(op, "ahead") != NULL;
+    bool good = mma && has_counts(op) && high >= 1 && high <= MOST_HIGH && wide >= 1 && wide <= MOST_SUMS &&
+                high * wide <= MOST_SUMS && dims >= 1 && dims <= VERIFY_MOST_RANK &&
+                ds_op_attr(op, "lhs")->count == dims && ds_op_attr(op, "rhs")->count == dims &&
+                op->operand_count == (size_t)(high + wide) + 3 + ahead;
     good = good && is_buffer_of(ds_op_operand(op, 0), mma->lhs) && is_buffer_of(ds_op_operand(op, 1), mma->rhs);
     for (size_t i = 2; good && i + 1 < op->operand_count; i++) good = is_position(ds_op_operand(op, i));
     const ds_value *sums = good ? ds_op_operand(op, op->operand_count - 1) : NULL;

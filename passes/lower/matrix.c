@@ -82,11 +82,13 @@ static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool 
             operands[count] = tiling_existing_panel(t, operands[count], operands[count - j], column);
         count++;
     }
+    if (t->grid.lines) operands[count] = tiling_ahead(t, m, q, operands[2 + high]), count++;
     operands[count++] = sums;
     ds_op *op = ds_op_create(&l->b, DS_LOOP_matrix, operands, count, NULL, 0, 0);
     ds_op_set_attr(l->m, op, "high", ds_attr_int(l->cx, high));
     ds_op_set_attr(l->m, op, "wide", ds_attr_int(l->cx, (int64_t)wide));
     ds_op_set_attr(l->m, op, "stride", ds_attr_expr(l->cx, tile_coefficient(&t->s, TILE_A, t->s.m)));
+    if (t->grid.lines) ds_op_set_attr(l->m, op, "ahead", ds_attr_int(l->cx, t->grid.lines));
     ds_op_set_attr(l->m, op, "window", tiling_window(t, -1));
     ds_op_set_attr(l->m, op, "lhs", tiling_window(t, TILE_A));
     ds_op_set_attr(l->m, op, "rhs", tiling_window(t, TILE_B));

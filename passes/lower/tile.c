@@ -53,10 +53,10 @@ const ds_attr *tiling_window(tiling *t, int access) {
  * columns are at work, the first tiles fetch a part each of the next ones, which follow them in memory. The others
  * fetch what lies behind B: the weights of the kernels that come next, some of which have no time to fetch their
  * own. */
-static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *first) {
+ds_value *tiling_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *first) {
     lowering *l = t->l;
     int64_t k = (int64_t)tile_sum_length(&t->s), width = (int64_t)(t->columns * l->lanes),
-            share = k / TILE_STEPS * (int64_t)t->grid.lines * tile_line(&t->s);
+            share = k / tile_turn(&t->choice) * (int64_t)t->grid.lines * tile_line(&t->s);
     ds_value *turn = t->turn ? t->turn : lw_index(l, 0), *own = lw_index(l, (int64_t)t->ahead.own_turns);
     if (t->s.m != SIZE_MAX)
         turn =
@@ -142,7 +142,7 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
     }
     bool masked_loads = masked && !t->s.packed;
     for (size_t j = 0; masked_loads && j < columns; j++) operands[count++] = mask[j];
-    if (t->grid.lines) operands[count] = place_ahead(t, m, q, operands[2 + rows]), count++;
+    if (t->grid.lines) operands[count] = tiling_ahead(t, m, q, operands[2 + rows]), count++;
     for (size_t i = 0; i < rows * columns; i++) types[i] = vector;
     ds_op *tile = ds_op_create(&l->b, DS_LOOP_tile, operands, count, types, rows * columns, 0);
     ds_op_set_attr(l->m, tile, "rows", ds_attr_int(l->cx, (int64_t)rows));

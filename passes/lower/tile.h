@@ -23,6 +23,8 @@ ds_value *tiling_index_at(tiling *t, size_t access, ds_value *m, ds_value *n);
 ds_value *tiling_packed_column(tiling *t, ds_value *q, size_t j);
 ds_value *tiling_existing_panel(tiling *t, ds_value *at, ds_value *first, ds_value *column);
 const ds_attr *tiling_window(tiling *t, int access); /* steps of the window's dims in a factor; -1: their extents */
+/* Where what the tile at (m, q) fetches into the L2 cache begins, in elements of B; `first`: of its first column. */
+ds_value *tiling_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *first);
 /* The epilogue of a vector of sums, and its store. */
 void tiling_finish(tiling *t, ds_value *row, ds_value *column, ds_value *mask, ds_value *sums);
 

@@ -22,6 +22,8 @@ enum {
 
 int64_t tile_width(const tile_space *t, const tile_choice *c) { return c->columns * (int64_t)t->core->lanes; }
 
+int64_t tile_turn(const tile_choice *c) { return c->high ? c->steps : TILE_STEPS; }
+
 /* ---- the register tile ---- */
 
 /* Cycles of one step of a rows x columns tile: what is slowest of products, loads, and B coming from the L2 cache. As
@@ -236,11 +238,13 @@ static int64_t choose_chunk(const tile_space *t, const tile_choice *c, const til
 
 /* ---- prefetching ---- */
 
-enum { MOST_AHEAD = 4 };
+enum { MOST_AHEAD = 4 }; /* in a turn of TILE_STEPS */
 
-/* Lines of B that one tile takes in for every TILE_STEPS steps. */
+static int64_t most_ahead(const tile_choice *c) { return MOST_AHEAD * ((tile_turn(c) + TILE_STEPS - 1) / TILE_STEPS); }
+
+/* Lines of B that one tile takes in for every turn. */
 static double lines_taken(const tile_space *t, const tile_choice *c) {
-    return (double)(TILE_STEPS * tile_width(t, c) * tile_step_elements(t)) / (double)tile_line(t);
+    return (double)(tile_turn(c) * tile_width(t, c) * tile_step_elements(t)) / (double)tile_line(t);
 }
 
 typedef struct {
@@ -261,8 +265,8 @@ static ahead_counts count_ahead(const tile_space *t, const tile_choice *c, const
 
 /* What is fetched lies at places that are known. */
 static bool can_prefetch(const tile_space *t, const tile_choice *c, const tile_grid *g) {
-    bool fixed = t->packed && ds_expr_is_const(t->extent[t->n], NULL) && tile_sum_length(t) >= TILE_STEPS &&
-                 c->unroll == TILE_STEPS;
+    bool fixed = t->packed && ds_expr_is_const(t->extent[t->n], NULL) && tile_sum_length(t) >= (double)tile_turn(c) &&
+                 (c->high || c->unroll == TILE_STEPS);
     for (size_t i = t->kept; i < t->rank; i++) fixed = fixed && ds_expr_is_const(t->extent[i], NULL);
     return fixed && schedule_estimate(tile_group(t, c, g)) * (double)g->rows > 1;
 }
@@ -282,7 +286,8 @@ static void choose_ahead(const tile_space *t, const tile_choice *c, tile_grid *g
     ahead_counts a;
     for (g->lines = (int64_t)((own + turns - 1) / turns);; g->lines++) {
         a = count_ahead(t, c, g, g->lines);
-        if (g->lines >= MOST_AHEAD || a.spare * a.columns * k / TILE_STEPS * (double)g->lines >= behind) break;
+        double spare = a.spare * a.columns * k / (double)tile_turn(c);
+        if (g->lines >= most_ahead(c) || spare * (double)g->lines >= behind) break;
     }
     g->next = behind > 0 && a.spare >= 1 ? behind_bytes : 0;
 }
@@ -296,7 +301,7 @@ tile_ahead tile_share_ahead(const tile_space *t, const tile_choice *c, const til
     out.own_turns = (size_t)((a.own + (double)g->lines - 1) / (double)g->lines);
     double behind = (double)g->next / t->core->machine->line_bytes;
     if (g->next == 0 || a.spare < 1) return out;
-    double most = tile_sum_length(t) / TILE_STEPS * (double)g->lines, each = behind / (a.spare * a.columns);
+    double most = tile_sum_length(t) / (double)tile_turn(c) * (double)g->lines, each = behind / (a.spare * a.columns);
     out.behind = (int64_t)((each < most ? each : most) * (double)tile_line(t));
     return out;
 }
@@ -412,8 +417,8 @@ const char *tile_read_grid(const tile_space *t, const ds_schedule *s, const tile
         return "a group has more rows than there are";
     if (grouped && !ds_expr_is_const(tile_units(t, c, out), NULL))
         return "groups of rows need a number of rows that is known";
-    if (out->lines > 2 * MOST_AHEAD)
-        return schedule_refuse(t->core, "a tile fetches %d lines ahead at most", 2 * MOST_AHEAD);
+    if (out->lines > 2 * most_ahead(c))
+        return schedule_refuse(t->core, "a tile fetches %d lines ahead at most", (int)(2 * most_ahead(c)));
     if (out->lines && !can_prefetch(t, c, out))
         return "nothing can be fetched ahead: extents are not known, or k is not unrolled";
     if (out->next && !can_fetch_behind(t, c, out))
