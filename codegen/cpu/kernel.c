@@ -266,10 +266,35 @@ static LLVMValueRef interleave(emitter *e, LLVMValueRef a, LLVMValueRef b, size_
     return LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(from, (unsigned)lanes), "");
 }
 
+/* Element by element, the first vector with the first of the second half, and so on: log2(lanes) times. */
+static void transpose_short(emitter *e, const ds_op *op) {
+    LLVMValueRef v[16], next[16], low[16], high[16];
+    size_t lanes = op->operand_count;
+    for (size_t i = 0; i < lanes; i++) {
+        size_t at = i / 2 + i % 2 * lanes;
+        v[i] = em_value(e, ds_op_operand(op, i));
+        low[i] = LLVMConstInt(em_int(e, 32), at, 0);
+        high[i] = LLVMConstInt(em_int(e, 32), at + lanes / 2, 0);
+    }
+    for (size_t done = 1; done < lanes; done *= 2) {
+        for (size_t i = 0; i < lanes / 2; i++) {
+            LLVMValueRef a = v[i], b = v[i + lanes / 2];
+            next[2 * i] = LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(low, (unsigned)lanes), "");
+            next[2 * i + 1] = LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(high, (unsigned)lanes), "");
+        }
+        memcpy(v, next, lanes * sizeof *v);
+    }
+    for (size_t i = 0; i < lanes; i++) em_set(e, &op->results[i], v[i]);
+}
+
 /* Squares of 4 x 4 within the blocks of four vectors, then blocks change places: log2(lanes) shuffles a vector. */
 static void emit_transpose(emitter *e, const ds_op *op) {
     LLVMValueRef v[64], next[64];
     size_t lanes = op->operand_count, groups = lanes / SUBLANES;
+    if (lanes * ds_elem_facts(op->results[0].type->elem)->bits <= SUBLANES * 32) {
+        transpose_short(e, op);
+        return;
+    }
     for (size_t g = 0; g < groups; g++) {
         LLVMValueRef row[SUBLANES], half[SUBLANES];
         for (size_t i = 0; i < SUBLANES; i++) row[i] = em_value(e, ds_op_operand(op, g * SUBLANES + i));
