@@ -111,6 +111,7 @@ ds_op *ds_winograd_rewrite(ds_module *m, ds_op *conv, int tile) {
     ds_op *op = ds_op_create(&b, DS_GRAPH_winograd, operands, 2, &conv->results[0].type, 1, 0);
     ds_op_set_attr(m, op, "tile", ds_attr_int(cx, tile));
     if (ds_op_attr(conv, "node")) ds_op_set_attr(m, op, "node", ds_op_attr(conv, "node"));
+    if (ds_op_attr(conv, "stays")) ds_op_set_attr(m, op, "stays", ds_op_attr(conv, "stays"));
     ds_op_set_attr(m, op, "before", ds_attr_exprs(cx, before, 2));
     ds_value_replace_uses(&conv->results[0], &op->results[0]);
     ds_op_erase(conv);

@@ -89,3 +89,14 @@ func.func @main(%x: tensor<64x256xf32>) -> tensor<64x64xf32> {
   %3 = "onnx.Add"(%1, %2) : (none, none) -> none
   func.return %3 : none
 }
+// -----
+// What is of 16 bits already stays so, on both sides.
+// CHECK-LABEL: func.func @k0
+// CHECK-SAME: (%{{[a-z0-9]+}}: memref<?xbf16>, %{{[a-z0-9]+}}: memref<?xbf16>, %{{[a-z0-9]+}}: memref<?xbf16>)
+// CHECK: {mma = "matrix_bf16", steps = 16}
+func.func @main(%x: tensor<64x256xbf16>) -> tensor<64x64xbf16> {
+  %c = "onnx.Constant"() {value = dense<0.3> : tensor<256x64xf32>} : () -> none
+  %w = "onnx.Cast"(%c) {to = 16} : (none) -> none
+  %0 = "onnx.MatMul"(%x, %w) : (tensor<64x256xbf16>, none) -> none
+  func.return %0 : none
+}
