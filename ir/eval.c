@@ -176,7 +176,21 @@ int64_t ds_quantize(ds_elem to, double value, double scale, int64_t zero) {
     return (int64_t)(v != v || v < low ? low : v > high ? high : v);
 }
 
-static bool scalar_op(const ds_op *op, ds_ir_context *cx, const ds_cell *x, ds_cell *out) {
+/* The entry of the table whose number are the byte's bits. */
+static bool look_up(const ds_op *op, const ds_cell *x, ds_cell *out) {
+    const ds_attr *table = ds_op_attr(op, "table");
+    ds_elem elem = op->results[0].type->elem;
+    size_t bytes = ds_elem_facts(elem)->bits / 8, at = (size_t)(x->i & 255) * bytes;
+    uint64_t bits = 0;
+    if (x->e || !table || at + bytes > table->count) return false;
+    memcpy(&bits, (const char *)table->bytes + at, bytes);
+    *out = ds_elem_is_float(elem) ? (ds_cell){.f = ds_float_decode(elem, bits)} : (ds_cell){.i = narrow(elem, bits)};
+    return true;
+}
+
+void ds_eval_round(ds_elem elem, ds_cell *cell) { cell->f = round_to(elem, cell->f); }
+
+bool ds_eval_scalar(ds_ir_context *cx, const ds_op *op, const ds_cell *x, ds_cell *out) {
     ds_elem elem = ds_op_operand(op, 0)->type->elem;
     if (op->kind == DS_LOOP_select) {
         if (x[0].e) return false;
@@ -191,6 +205,7 @@ static bool scalar_op(const ds_op *op, ds_ir_context *cx, const ds_cell *x, ds_c
         *out = (ds_cell){.i = ds_quantize(op->results[0].type->elem, x[0].f, x[1].f, x[2].i)};
         return true;
     }
+    if (op->kind == DS_LOOP_lookup) return look_up(op, x, out);
     bool is_float = ds_elem_is_float(elem);
     if (x[0].e || (op->operand_count > 1 && x[1].e)) {
         ds_cell whole[2] = {x[0], op->operand_count > 1 ? x[1] : (ds_cell){0}};
@@ -298,7 +313,7 @@ static bool run_region(frame *f, const ds_block *block, const ds_cell *args, ds_
             break;
         }
         case DS_GRAPH_extract: good = extract_cell(f, op, x, &result); break;
-        default: good = ds_op_is_scalar(op) && scalar_op(op, f->env->cx, x, &result); break;
+        default: good = ds_op_is_scalar(op) && ds_eval_scalar(f->env->cx, op, x, &result); break;
         }
         if (!good) return false;
         f->cells[op->results[0].id - f->base] = result;

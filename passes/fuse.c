@@ -17,10 +17,11 @@
 #include "ir/eval.h"
 #include "passes/contraction.h"
 #include "passes/passes.h"
+#include "passes/tabulate.h"
 
 enum { MAX_OPERANDS = 24, MAX_REGION = 160 };
 
-static int scalar_cost(ds_op_kind kind) {
+int ds_scalar_cost(ds_op_kind kind) {
     switch (kind) {
     case DS_LOOP_constant:
     case DS_LOOP_cast:
@@ -44,7 +45,7 @@ static int scalar_cost(ds_op_kind kind) {
 static int region_cost(const ds_block *block, size_t *out_ops) {
     int cost = 0;
     *out_ops = 0;
-    for (const ds_op *op = block->first; op; op = op->next) cost += scalar_cost(op->kind), ++*out_ops;
+    for (const ds_op *op = block->first; op; op = op->next) cost += ds_scalar_cost(op->kind), ++*out_ops;
     return cost;
 }
 
@@ -655,6 +656,7 @@ static const ds_rule rules[] = {
     {"complement-of-erf", DS_GRAPH_map, complement_of_erf},
     {"gelu-of-erfc", DS_GRAPH_map, gelu_of_erfc},
     {"quantised-again", DS_GRAPH_map, quantised_again},
+    {"byte-as-table", DS_GRAPH_map, ds_tabulate},
     {"concat-of-slices", DS_GRAPH_concat, concat_of_slices},
     {"shuffle-as-map", DS_GRAPH_reshape, shuffle_as_map},
     {"view-as-map", DS_GRAPH_reshape, view_as_map},

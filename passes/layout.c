@@ -170,7 +170,7 @@ static void fill_steps(layout *l, ds_op *op, const ds_contraction *c, const ds_m
     for (size_t i = 0; i < 2; i++) {
         const ds_type *t = ds_op_operand(op, i)->type;
         at[i] = moved_dim(l, ds_op_map(op, i), c->rank);
-        if (at[i] == SIZE_MAX || t->rank > MAX_RANK || t->encoding || t->dims[at[i]] != k) return;
+        if (at[i] == SIZE_MAX || t->rank > MAX_RANK || (i && t->encoding) || t->dims[at[i]] != k) return;
     }
     for (size_t i = 0; i < 2; i++) ds_op_set_operand(op, i, in_whole_groups(l, op, ds_op_operand(op, i), at[i], whole));
     for (size_t i = 0; i < over->count; i++) items[i] = i ? over->items[i] : ds_attr_expr(l->cx, whole);

@@ -24,7 +24,7 @@ TILES, XCR0, ARCH_PRCTL = 0x03400000, 0x600e6, 158
 def missing():
     """Why this cannot run here, or None."""
     flags = Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split() if Path("/proc/cpuinfo").exists() else []
-    lacking = [f for f in ("avx512f", "avx512bw", "avx512vl", "avx512_vnni") if f not in flags]
+    lacking = [f for f in ("avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512vbmi") if f not in flags]
     return "matrices are emulated, the vectors around them are not: no " + ", ".join(lacking) if lacking else None
 
 

@@ -476,12 +476,85 @@ static LLVMValueRef quantize(emitter *e, const ds_op *op, LLVMValueRef *x) {
     return wrap_small(e, to, v);
 }
 
+/* The table of 256 numbers, each of so many bits. Equal ones are one, by name. */
+static LLVMValueRef table_of(emitter *e, const ds_op *op, unsigned bits) {
+    const ds_attr *table = ds_op_attr(op, "table");
+    size_t bytes = ds_elem_facts(op->results[0].type->elem)->bits / 8, count = table->count / bytes;
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    LLVMValueRef entries[256];
+    char name[64];
+    for (size_t i = 0; i < table->count; i++) hash = (hash ^ ((const unsigned char *)table->bytes)[i]) * 0x100000001b3u;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t number = 0;
+        memcpy(&number, (const char *)table->bytes + i * bytes, bytes);
+        entries[i] = LLVMConstInt(em_int(e, bits), number, 0);
+    }
+    snprintf(name, sizeof name, "table.%u.%u.%016llx", (unsigned)bytes, bits, (unsigned long long)hash);
+    LLVMValueRef global = LLVMGetNamedGlobal(e->module, name);
+    if (global) return global;
+    global = LLVMAddGlobal(e->module, LLVMArrayType2(em_int(e, bits), count), name);
+    LLVMSetInitializer(global, LLVMConstArray2(em_int(e, bits), entries, count));
+    LLVMSetLinkage(global, LLVMPrivateLinkage);
+    LLVMSetGlobalConstant(global, 1);
+    LLVMSetAlignment(global, 64);
+    return global;
+}
+
+/* The first lanes of v; those behind its end are whatever. */
+static LLVMValueRef some_lanes(emitter *e, LLVMValueRef v, unsigned count) {
+    LLVMValueRef from[64];
+    for (unsigned i = 0; i < count; i++)
+        from[i] = i < lanes_of(v) ? LLVMConstInt(em_int(e, 32), i, 0) : LLVMGetPoison(em_int(e, 32));
+    return LLVMBuildShuffleVector(e->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(from, count), "");
+}
+
+/* Bytes by permutations of the table in four registers: of its halves one each, by the lower 7 bits. */
+static LLVMValueRef look_up_bytes(emitter *e, const ds_op *op, LLVMValueRef byte) {
+    enum { REGISTER = 64, HALVES = 2 };
+    LLVMTypeRef part = with_lanes(em_int(e, 8), REGISTER);
+    LLVMValueRef table = table_of(e, op, 8), at = some_lanes(e, byte, REGISTER), half[HALVES];
+    for (unsigned i = 0; i < HALVES; i++) {
+        LLVMValueRef entries[2];
+        for (unsigned k = 0; k < 2; k++) {
+            LLVMValueRef start = em_i64(e, (int64_t)(2 * i + k));
+            entries[k] = LLVMBuildLoad2(e->b, part, LLVMBuildGEP2(e->b, part, table, &start, 1, ""), "");
+        }
+        LLVMValueRef args[] = {entries[0], at, entries[1]};
+        half[i] = em_call_intrinsic(e, "llvm.x86.avx512.vpermi2var.qi.512", NULL, args, 3);
+        half[i] = some_lanes(e, half[i], lanes_of(byte));
+    }
+    LLVMValueRef upper = LLVMBuildICmp(e->b, LLVMIntSLT, byte, LLVMConstNull(LLVMTypeOf(byte)), "");
+    return LLVMBuildSelect(e->b, upper, half[1], half[0], "");
+}
+
+static LLVMValueRef look_up(emitter *e, const ds_op *op, LLVMValueRef byte) {
+    LLVMBuilderRef b = e->b;
+    ds_elem elem = op->results[0].type->elem;
+    unsigned lanes = lanes_of(byte), bits = ds_elem_facts(elem)->bits;
+    LLVMTypeRef words = with_lanes(em_int(e, 32), lanes), to = with_lanes(em_elem(e, elem), lanes);
+    if (bits == 8 && lanes > 1 && strstr(e->target->features, "+avx512vbmi")) return look_up_bytes(e, op, byte);
+    LLVMValueRef at = LLVMBuildZExt(b, byte, with_lanes(em_int(e, 64), lanes), ""), v;
+    LLVMValueRef place = LLVMBuildGEP2(b, em_int(e, 32), table_of(e, op, 32), &at, 1, ""); /* words: lane by lane */
+    if (lanes > 1) {
+        LLVMTypeRef overloads[] = {words, LLVMTypeOf(place)};
+        LLVMValueRef all = LLVMConstAllOnes(with_lanes(em_int(e, 1), lanes)),
+                     args[] = {place, LLVMConstInt(em_int(e, 32), 4, 0), all, LLVMConstNull(words)};
+        unsigned id = LLVMLookupIntrinsicID("llvm.masked.gather", strlen("llvm.masked.gather"));
+        LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, overloads, 2);
+        v = LLVMBuildCall2(b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, args, 4, "");
+    } else {
+        v = LLVMBuildLoad2(b, words, place, "");
+    }
+    return bits == 32 ? LLVMBuildBitCast(b, v, to, "") : LLVMBuildTrunc(b, v, to, "");
+}
+
 LLVMValueRef em_scalar(emitter *e, const ds_op *op, LLVMValueRef *x) {
     ds_elem elem = ds_op_operand(op, 0)->type->elem, to = op->results[0].type->elem;
     switch (op->kind) {
     case DS_LOOP_select: return LLVMBuildSelect(e->b, x[0], x[1], x[2], "");
     case DS_LOOP_cast: return convert(e, op, elem, to, x[0]);
     case DS_LOOP_quantize: return quantize(e, op, x);
+    case DS_LOOP_lookup: return look_up(e, op, x[0]);
     case DS_LOOP_bitcast: return LLVMBuildBitCast(e->b, x[0], em_type(e, op->results[0].type), "");
     default: break;
     }

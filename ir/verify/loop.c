@@ -55,6 +55,15 @@ static bool quantizes(const ds_op *op) {
            result->elem != DS_b1 && ds_elem_facts(result->elem)->bits <= 16;
 }
 
+/* An entry for every byte. */
+static bool looks_up(const ds_op *op) {
+    const ds_type *x = ds_op_operand(op, 0)->type, *result = op->results[0].type;
+    const ds_attr *table = ds_op_attr(op, "table");
+    unsigned bits = ds_elem_facts(result->elem)->bits;
+    return ds_elem_is_integer(x->elem) && ds_elem_facts(x->elem)->bits == 8 && bits >= 8 && bits <= 32 && table &&
+           table->kind == DS_ATTR_ELEMENTS && table->type->elem == result->elem && table->count == 256 * bits / 8;
+}
+
 static void verify_scalar(verifier *v, const ds_op *op, const scalar_facts *facts) {
     const ds_type *result = op->result_count == 1 ? op->results[0].type : NULL;
     if (!result || op->operand_count != facts->operands) {
@@ -73,6 +82,7 @@ static void verify_scalar(verifier *v, const ds_op *op, const scalar_facts *fact
         good = good && ds_op_operand(op, i)->type == t;
     if (facts->rule == BOOL) good = good && result->elem == DS_b1;
     else if (facts->rule != ANY) good = good && result == t;
+    if (op->kind == DS_LOOP_lookup) good = good && looks_up(op);
     if (op->kind == DS_LOOP_bitcast) good = good && ds_elem_facts(t->elem)->bits == ds_elem_facts(result->elem)->bits;
     if (!good) verify_fail(v, op, "operand and result types do not fit together");
     else if (!is_defined_for(facts, t->elem)) verify_fail(v, op, "there is no such op on this element type");

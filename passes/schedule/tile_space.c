@@ -132,6 +132,13 @@ static void pick_tile_dims(tile_space *t) {
             t->m = i;
 }
 
+/* One column lies anywhere: as if others followed it, which masks keep from being written. */
+static void lay_out_one_column(tile_space *t) {
+    const ds_expr *c = tile_coefficient(t, TILE_OUT, t->n);
+    if (c && ds_expr_equals(c, 0))
+        t->offset[TILE_OUT] = ds_expr_add(t->core->cx, t->offset[TILE_OUT], ds_expr_dim(t->core->cx, t->n));
+}
+
 /* Result dims in memory order, then the window, then the first reduced dim (channels) innermost; ones dropped,
  * neighbours merged. */
 static bool arrange(tile_space *t) {
@@ -156,6 +163,7 @@ static bool arrange(tile_space *t) {
         if (can_merge(t, i - 1)) drop(t, i - 1, true);
     pick_tile_dims(t);
     if (t->n == SIZE_MAX) return false;
+    if (ds_expr_equals(t->extent[t->n], 1)) lay_out_one_column(t);
     const ds_expr *c = tile_coefficient(t, TILE_OUT, t->n), *b = t->packed ? NULL : tile_coefficient(t, TILE_B, t->n);
     if (!c || !ds_expr_equals(c, 1) || (!t->packed && (!b || !ds_expr_equals(b, 1)))) return false;
     for (size_t i = 0; i < t->rank; i++)

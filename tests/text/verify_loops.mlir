@@ -265,3 +265,11 @@ func.func @k0(%x: memref<?xui8>) attributes {pieces = "1", scratch = [], symbols
   }) {mma = "matrix_u8i8", steps = 16} : (index) -> ()
   func.return
 }
+// -----
+// A table has an entry for every byte.
+// CHECK: error: loop.lookup: operand and result types do not fit together [DS0116]
+func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %b = "loop.constant"() {value = 3} : () -> ui8
+  %t = "loop.lookup"(%b) {table = dense<0> : tensor<255xui8>} : (ui8) -> ui8
+  func.return
+}

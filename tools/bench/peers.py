@@ -2,7 +2,7 @@
 """Side-by-side latency of dsc and its peers on the same models, inputs, threads and machine.
 
     peers.py MODEL.onnx ... [--threads 1,2] [--rounds 3] [--seconds 1] [--engines dsc,ort,openvino,iree,tvm] [--dsc PATH]
-             [--record results.jsonl] [--avx2 FOLDER]
+             [--record results.jsonl] [--avx2 FOLDER] [--precision TYPE]
 
 Each engine runs in its own process. Rounds are interleaved (A B C, A B C, ...), so that a noisy minute hits all of them; an engine's
 figure is the smallest of its rounds' medians, and a ratio compares two figures of one run of this script. Absolute milliseconds do not
@@ -10,6 +10,9 @@ carry over to another machine or another day. --record adds the run, with date, 
 drops all but the last three runs of each machine from it (results.py).
 
 --avx2 measures as on a machine that has only AVX2: dsc compiles for x86-64-v3, the peers come from FOLDER (hide_avx512.py makes it).
+
+--precision is dsc's option. OpenVINO computes f32 models as f32 (`openvino`), or in the precision that it takes itself, bf16 where the CPU has
+it (`openvino_own`).
 
 A row where dsc fails makes the exit status 1. Whether the numbers are right is `dsc check`'s work.
 
@@ -71,7 +74,7 @@ def run_ort(model, inputs, threads, seconds, cache):
     return timed(lambda: session.run_with_iobinding(binding), seconds)
 
 
-def run_openvino(model, inputs, threads, seconds, cache):
+def run_openvino(model, inputs, threads, seconds, cache, **precision):
     import openvino as ov
     core = ov.Core()
     network = core.read_model(model)
@@ -79,10 +82,14 @@ def run_openvino(model, inputs, threads, seconds, cache):
     network.reshape({port: a.shape for port, a in zip(network.inputs, arrays)})
     compiled = core.compile_model(network, "CPU", {
         "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1})
+        "NUM_STREAMS": 1, **(precision or {"INFERENCE_PRECISION_HINT": "f32"})})
     request = compiled.create_infer_request()
     feed = dict(enumerate(arrays))
     return timed(lambda: request.infer(feed, share_inputs=True, share_outputs=True), seconds)
+
+
+def run_openvino_own(model, inputs, threads, seconds, cache):
+    return run_openvino(model, inputs, threads, seconds, cache, EXECUTION_MODE_HINT="PERFORMANCE")
 
 
 def run_iree(model, inputs, threads, seconds, cache):
@@ -143,6 +150,7 @@ def run_tvm(model, inputs, threads, seconds, cache):
 
 def run_dsc(model, inputs, threads, seconds, cache):
     level = ["--cpu=x86-64-v3"] if HIDDEN in os.environ else []
+    level += ["--precision=" + os.environ["DSC_BENCH_PRECISION"]] if "DSC_BENCH_PRECISION" in os.environ else []
     out = subprocess.run([os.environ.get("DSC", "dsc"), "bench", model, "--inputs", inputs, "--threads",
                           str(threads), "--seconds", str(seconds), "--json", *level], capture_output=True, text=True)
     if out.returncode:
@@ -150,7 +158,7 @@ def run_dsc(model, inputs, threads, seconds, cache):
     return json.loads(out.stdout)["median_ms"]
 
 
-ENGINES = {"dsc": run_dsc, "ort": run_ort, "openvino": run_openvino, "iree": run_iree, "tvm": run_tvm}
+ENGINES = {"dsc": run_dsc, "ort": run_ort, "openvino": run_openvino, "openvino_own": run_openvino_own, "iree": run_iree, "tvm": run_tvm}
 
 
 def child(argv):
@@ -238,9 +246,12 @@ def main():
     parser.add_argument("--cache", default=tempfile.gettempdir())
     parser.add_argument("--record")
     parser.add_argument("--avx2", metavar="FOLDER")
+    parser.add_argument("--precision")
     args = parser.parse_args()
     if args.dsc:
         os.environ["DSC"] = str(Path(args.dsc).resolve())
+    if args.precision:
+        os.environ["DSC_BENCH_PRECISION"] = args.precision
     engines = args.engines.split(",")
     table = [compare(model, engines, threads, args) for model in args.models for threads in map(int, args.threads.split(","))]
     ratios = [row["ratio"] for row in table if "ratio" in row]
