@@ -135,6 +135,12 @@ def embed(env, report):
     report.check("embed a cache", result.returncode == 0, result.stderr)
     result = sh(work / "cache")
     report.check("a cache changed in place", result.returncode == 0, result.stdout)
+    result = sh(env.dsc, "compile", ROOT / "tests/embed/grow.mlir", "--alias=past=present", "-o", work / "grow.o")
+    report.check("compile a cache that grows in place", result.returncode == 0, result.stderr)
+    result = sh("cc", "-std=c11", "-pedantic", *flags, ROOT / "tests/embed/grow.c", work / "grow.o", env.build / "libdsrt.a", "-ldl", "-o", work / "grow")
+    report.check("embed a cache that grows in place", result.returncode == 0, result.stderr)
+    result = sh(work / "grow")
+    report.check("a cache that grows in place", result.returncode == 0, result.stdout)
 
 
 def reflect(env, report):

@@ -59,6 +59,33 @@ static void bind_input(plan *p, size_t i) {
     em_set(p->e, ds_op_block(p->func, 0)->args[i], data);
 }
 
+static void set_extents(plan *p, const ds_argument *a) {
+    for (size_t d = 0; !a->is_static && d < a->type->rank; d++)
+        set_field(p, p->args, a->offset + 16 + 8 * d, em_expr(p->e, a->type->dims[d], NULL, 1));
+}
+
+/* Output i lies in an input's memory: the caller gives both the same, or leaves the output's open. That memory then has
+ * to have room for it. */
+static void bind_alias(plan *p, size_t i) {
+    emitter *e = p->e;
+    const ds_argument *a = &p->signature.outputs[i], *input = &p->signature.inputs[a->tied];
+    size_t order = arrlenu(p->requirements);
+    for (size_t k = 0; k < i; k++) order += p->signature.outputs[k].is_alias;
+    LLVMValueRef bad, need = bytes_of(p, a->type, &bad), data = field(p, p->args, a->offset, p->pointer),
+                      memory = field(p, p->args, input->offset, p->pointer), open = LLVMBuildIsNull(e->b, data, "");
+    fail_if(p, bad, DS_WRONG_SIZE, p->signature.input_count + i);
+    set_extents(p, a);
+    LLVMValueRef differs = LLVMBuildAnd(e->b, LLVMBuildNot(e->b, open, ""), compare(p, LLVMIntNE, data, memory), "");
+    fail_if(p, differs, DS_BROKEN_PROMISE, order);
+    LLVMValueRef room = LLVMBuildSelect(e->b, open, field(p, p->args, input->offset + 8, p->i64),
+                                        field(p, p->args, a->offset + 8, p->i64), "");
+    fail_if(p, compare(p, LLVMIntULT, room, need), DS_MORE_MEMORY, p->signature.input_count + i);
+    set_field(p, p->args, a->offset, memory);
+    set_field(p, p->args, a->offset + 8, need);
+    em_set(e, ds_op_block(p->func, 0)->args[p->signature.input_count + i], memory);
+    p->ready[i] = true;
+}
+
 /* Gives output i its buffer: the caller's, or one from the allocator where the caller left it open. */
 static void bind_output(plan *p, size_t i) {
     emitter *e = p->e;
@@ -67,8 +94,7 @@ static void bind_output(plan *p, size_t i) {
                       slot = em_entry_alloca(p->e, p->pointer);
     fail_if(p, bad, DS_WRONG_SIZE, p->signature.input_count + i);
     LLVMBuildStore(e->b, data, slot);
-    for (size_t d = 0; !a->is_static && d < a->type->rank; d++)
-        set_field(p, p->args, a->offset + 16 + 8 * d, em_expr(e, a->type->dims[d], NULL, 1));
+    set_extents(p, a);
     LLVMBasicBlockRef given = em_block(e, "given"), open = em_block(e, "open"), done = em_block(e, "");
     LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, data, ""), open, given);
     LLVMPositionBuilderAtEnd(e->b, given);
@@ -98,7 +124,8 @@ void plan_bind_outputs(plan *p) {
         bool known = !p->ready[i];
         for (size_t d = 0; known && d < p->signature.outputs[i].type->rank; d++)
             known = symbols_known(p, p->signature.outputs[i].type->dims[d]);
-        if (known) bind_output(p, i);
+        if (known && p->signature.outputs[i].is_alias) bind_alias(p, i);
+        else if (known) bind_output(p, i);
     }
 }
 
@@ -566,7 +593,8 @@ static void print_line(ds_string *out, const char *text) {
 
 /* A description of the arguments, for ds_model of libdsrt: const char prefix_description[], one line each,
  *   dsc ABI ARGS_BYTES CPU / s SYMBOL / i|o OFFSET ELEM ELEM_BITS STATIC TIED RANK DIM… NAME
- * where TIED is an input or -1, a DIM an extent, $k for symbol k, or ?; then r TEXT for every requirement */
+ * where TIED is an input or -1, a DIM an extent, $k for symbol k, or ?; then r TEXT for every requirement, and a RESULT
+ * for every result that lies in the memory of the input that it is tied to, behind the r TEXT of that. */
 static void emit_description(plan *p) {
     ds_string text = {0};
     char name[256];
@@ -599,6 +627,15 @@ static void emit_description(plan *p) {
         ds_string_free(&requirement);
     }
     arrfree(requirements);
+    for (size_t i = 0; i < s->output_count; i++) {
+        ds_string alias = {0};
+        if (!s->outputs[i].is_alias) continue;
+        ds_signature_print_alias(&alias, s, &s->outputs[i]);
+        ds_string_printf(&text, "r ");
+        print_line(&text, alias.data);
+        ds_string_printf(&text, "a %zu\n", i);
+        ds_string_free(&alias);
+    }
     snprintf(name, sizeof name, "%s_description", p->e->prefix);
     LLVMValueRef bytes = LLVMConstStringInContext2(p->e->llvm, text.data, text.length, 0),
                  global = LLVMAddGlobal(p->e->module, LLVMTypeOf(bytes), name);

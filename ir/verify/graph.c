@@ -1,6 +1,7 @@
 /* Rules of the graph dialect: tensors and maps that fit together, regions that give what their op says. */
 #include <string.h>
 
+#include "ir/alias.h"
 #include "ir/dims.h"
 #include "ir/mma.h"
 #include "ir/schedule.h"
@@ -278,6 +279,19 @@ static bool has_recipe(const ds_module *m, const ds_attr *recipe, const ds_type 
            ds_op_operand(given, (size_t)i)->type == type;
 }
 
+static void verify_aliases(verifier *v, const ds_op *func) {
+    const ds_block *body = ds_op_block(func, 0);
+    const ds_type **inputs = NULL, **outputs = NULL;
+    ds_error_code code;
+    for (size_t i = 0; i < body->arg_count; i++) arrput(inputs, body->args[i]->type);
+    for (size_t i = 0; body->last && body->last->kind == DS_RETURN && i < body->last->operand_count; i++)
+        arrput(outputs, ds_op_operand(body->last, i)->type);
+    const char *wrong = ds_alias_objection(v->m, func, (ds_types){inputs, arrlenu(inputs)},
+                                           (ds_types){outputs, arrlenu(outputs)}, &code);
+    if (wrong) verify_fail(v, func, wrong);
+    arrfree(inputs), arrfree(outputs);
+}
+
 void verify_function(verifier *v, const ds_op *func) {
     const ds_block *body = ds_op_block(func, 0);
     const ds_attr *attrs = ds_op_attr(func, "arg_attrs");
@@ -285,6 +299,7 @@ void verify_function(verifier *v, const ds_op *func) {
     bool of_constants = !strcmp(ds_op_text(func, "name", ""), "constants");
     if (!are_described(attrs, body->arg_count) || !are_described(ds_op_attr(func, "res_attrs"), results))
         verify_fail(v, func, "there are not as many descriptions as arguments and results, or one is of another kind");
+    else verify_aliases(v, func);
     for (size_t i = 0; i < body->arg_count && v->status == DS_OK; i++) {
         const ds_type *t = body->args[i]->type;
         const ds_attr *recipe = attrs ? ds_attr_find(attrs->items[i], "ds.recipe") : NULL,
