@@ -269,14 +269,22 @@ static ds_status check_aliases(dec *d, const ds_op *func) {
     return wrong ? ds_report(d->cx->diag, DS_ERROR, code, NULL, "%s", wrong) : DS_OK;
 }
 
+/* The value, or what Identity makes of it, is the result of the function that lies in argument `input`. */
+static bool lies_in(const ds_op *func, const ds_value *v, const ds_value *input) {
+    for (const ds_use *use = v->uses; use; use = use->next) {
+        const ds_op *op = use->owner;
+        if (op->kind == DS_ONNX_Identity && lies_in(func, &op->results[0], input)) return true;
+        for (size_t i = 0; op->kind == DS_RETURN && i < op->operand_count; i++)
+            if (ds_op_operand(op, i) == v && ds_alias_of(func, i) == (int64_t)input->index) return true;
+    }
+    return false;
+}
+
 bool dec_shares_memory(const dec *d, const ds_value *input, size_t result) {
     const ds_block *block = d->op->block;
-    const ds_op *func = block->region->op, *last = block->last;
-    if (func->kind != DS_FUNC || !input || input->block != block || result >= d->op->result_count) return false;
-    for (size_t i = 0; last && last->kind == DS_RETURN && i < last->operand_count; i++)
-        if (ds_op_operand(last, i) == &d->op->results[result] && ds_alias_of(func, i) == (int64_t)input->index)
-            return true;
-    return false;
+    const ds_op *func = block->region->op;
+    return func->kind == DS_FUNC && input && input->block == block && result < d->op->result_count &&
+           lies_in(func, &d->op->results[result], input);
 }
 
 /* Sizes of everything that was made. */

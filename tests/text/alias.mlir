@@ -83,3 +83,16 @@ func.func @main(%x: tensor<1x?x32xf32, {dims = ["", "seq", ""]}>, %k: !cache, %v
   %0:3 = "microsoft.GroupQueryAttention"(%x, %n, %n, %k, %v, %last, %total) {num_heads = 2, kv_num_heads = 1} : (tensor<1x?x32xf32, {dims = ["", "seq", ""]}>, none, none, !cache, !cache, tensor<1xi32>, tensor<i32>) -> (none, none, none)
   func.return %0#0, %0#1, %0#2 : none, none, none
 }
+// -----
+// The same where the caches go through Identity.
+// CHECK-LABEL: func.func @main
+// CHECK-SAME: tied = [-1, 1, 2]
+// CHECK-NOT: "plan.copy"
+!cache = tensor<1x1x?x8xf32, {dims = ["", "", "room", ""]}>
+func.func @main(%x: tensor<1x?x32xf32, {dims = ["", "seq", ""]}>, %k: !cache, %v: !cache, %last: tensor<1xi32>, %total: tensor<i32>) -> (none, none {ds.alias = 1}, none {ds.alias = 2}) {
+  %n = "onnx.None"() : () -> none
+  %0:3 = "microsoft.GroupQueryAttention"(%x, %n, %n, %k, %v, %last, %total) {num_heads = 2, kv_num_heads = 1} : (tensor<1x?x32xf32, {dims = ["", "seq", ""]}>, none, none, !cache, !cache, tensor<1xi32>, tensor<i32>) -> (none, none, none)
+  %1 = "onnx.Identity"(%0#1) : (none) -> none
+  %2 = "onnx.Identity"(%0#2) : (none) -> none
+  func.return %0#0, %1, %2 : none, none, none
+}
