@@ -189,6 +189,14 @@ static void fill_frame(plan *p, const ds_op *op, LLVMValueRef frame) {
     p->slots += ds_frame_slots(f);
 }
 
+/* Adds a task to those that run together. */
+static void add_task(plan *p, LLVMValueRef pieces, LLVMValueRef function, LLVMValueRef frame) {
+    uint64_t task = sizeof(ds_task) * p->pending++;
+    set_field(p, p->tasks, task + offsetof(ds_task, pieces), pieces);
+    set_field(p, p->tasks, task + offsetof(ds_task, fn), function);
+    set_field(p, p->tasks, task + offsetof(ds_task, arg), frame);
+}
+
 static void emit_call(plan *p, const ds_op *op) {
     emitter *e = p->e;
     if (!ds_op_attr(op, "beside")) run_pending(p);
@@ -201,25 +209,63 @@ static void emit_call(plan *p, const ds_op *op) {
         p->slots = 0;
         return;
     }
-    uint64_t task = sizeof(ds_task) * p->pending++;
-    set_field(p, p->tasks, task + offsetof(ds_task, pieces), em_expr(e, pieces, NULL, 1));
-    set_field(p, p->tasks, task + offsetof(ds_task, fn), kernel);
-    set_field(p, p->tasks, task + offsetof(ds_task, arg), frame);
+    add_task(p, em_expr(e, pieces, NULL, 1), kernel, frame);
     if (!p->place) run_pending(p);
 }
 
+static void call_irregular(plan *p, const ds_op *op, LLVMValueRef buffers, LLVMValueRef numbers) {
+    LLVMValueRef args[] = {buffers, numbers};
+    char name[128];
+    snprintf(name, sizeof name, "ds_%s", ds_op_text(op, "callee", ""));
+    p->e->needs_irregular = true;
+    em_call(p->e, name, LLVMVoidTypeInContext(p->e->llvm), args, 2);
+}
+
+/* A function of tasks that calls an irregular one: its frame holds the buffers, then the numbers. */
+static LLVMValueRef task_of_extern(plan *p, const ds_op *op) {
+    emitter *e = p->e;
+    char name[160];
+    snprintf(name, sizeof name, "plan.%s.%zu", ds_op_text(op, "callee", ""), op->operand_count);
+    LLVMValueRef known = LLVMGetNamedFunction(e->module, name), outer = e->function;
+    if (known) return known;
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
+    e->function = LLVMAddFunction(e->module, name, piece_type(p));
+    LLVMSetLinkage(e->function, LLVMInternalLinkage);
+    LLVMPositionBuilderAtEnd(e->b, em_block(e, "entry"));
+    LLVMValueRef made = e->function, frame = LLVMGetParam(made, 0);
+    call_irregular(p, op, frame, byte_offset(p, frame, em_i64(e, 8 * (int64_t)op->operand_count)));
+    LLVMBuildRetVoid(e->b);
+    e->function = outer;
+    LLVMPositionBuilderAtEnd(e->b, here);
+    return made;
+}
+
+static size_t slots_of_extern(const ds_op *op) { return op->operand_count + ds_op_attr(op, "params")->count; }
+
+/* One lane runs it, the others wait. */
+static void emit_shared_extern(plan *p, const ds_op *op) {
+    const ds_attr *params = ds_op_attr(op, "params");
+    run_pending(p);
+    LLVMValueRef frame = byte_offset(p, p->frames, em_i64(p->e, 8 * (int64_t)p->slots)),
+                 function = task_of_extern(p, op);
+    for (size_t i = 0; i < op->operand_count; i++) set_slot(p, frame, i, em_value(p->e, ds_op_operand(op, i)));
+    for (size_t i = 0; i < params->count; i++) set_slot(p, frame, op->operand_count + i, expr(p, params->items[i]));
+    p->slots += slots_of_extern(op);
+    add_task(p, em_i64(p->e, 1), function, frame);
+}
+
 static void emit_extern(plan *p, const ds_op *op) {
+    if (p->place) {
+        emit_shared_extern(p, op);
+        return;
+    }
     emitter *e = p->e;
     const ds_attr *params = ds_op_attr(op, "params");
     LLVMValueRef buffers = em_entry_alloca(p->e, LLVMArrayType2(p->pointer, op->operand_count)),
-                 numbers = em_entry_alloca(p->e, LLVMArrayType2(p->i64, params->count + 1)),
-                 args[] = {buffers, numbers};
-    char name[128];
+                 numbers = em_entry_alloca(p->e, LLVMArrayType2(p->i64, params->count + 1));
     for (size_t i = 0; i < op->operand_count; i++) set_field(p, buffers, 8 * i, em_value(e, ds_op_operand(op, i)));
     for (size_t i = 0; i < params->count; i++) set_field(p, numbers, 8 * i, expr(p, params->items[i]));
-    snprintf(name, sizeof name, "ds_%s", ds_op_text(op, "callee", ""));
-    e->needs_irregular = true;
-    em_call(e, name, LLVMVoidTypeInContext(e->llvm), args, 2);
+    call_irregular(p, op, buffers, numbers);
 }
 
 static LLVMValueRef is_broken(plan *p, const ds_requirement *r) {
@@ -424,6 +470,9 @@ static void most_together(const ds_block *block, size_t *out_slots, size_t *out_
             calls++;
             if (slots > *out_slots) *out_slots = slots;
             if (calls > *out_calls) *out_calls = calls;
+        } else if (op->kind == DS_PLAN_extern) {
+            slots = slots_of_extern(op), calls = 1;
+            if (slots > *out_slots) *out_slots = slots;
         }
         for (size_t r = 0; r < op->region_count; r++) most_together(ds_op_block(op, r), out_slots, out_calls);
     }
@@ -444,7 +493,7 @@ static bool is_checked(const plan *p, const ds_op *require) {
     return false;
 }
 
-/* Nothing but calls, of which several have pieces. */
+/* Nothing but calls, of which several have pieces; irregular ones are of one. */
 static bool can_share(const plan *p) {
     size_t forks = 0;
     if (p->traced) return false; /* whoever traces wants to see one step after the other, on one thread */
@@ -453,7 +502,7 @@ static bool can_share(const plan *p) {
         else if (op->kind == DS_PLAN_require) {
             if (!is_checked(p, op)) return false;
         } else if (op->kind != DS_PLAN_weight && op->kind != DS_PLAN_slice && op->kind != DS_PLAN_part &&
-                   op->kind != DS_RETURN)
+                   op->kind != DS_PLAN_extern && op->kind != DS_RETURN)
             return false;
     }
     return forks > 1;
