@@ -15,9 +15,9 @@ DS_MUST_USE ds_status tokens_write(ds_ir_context *cx, const char *path, const in
 
 /* How the next token is drawn from a row of logits. At temperature 0 it is the largest (of equal ones the first).
  * Else token i of the top_k largest (of equal ones the first; 0: of all) has the probability exp(logit[i] /
- * temperature) over their sum. They stand in falling order (all: by id), and the first is taken at which the
- * probabilities up to it, summed in f64, exceed u, where u is the upper 53 bits of the next number of SplitMix64 over
- * 2^53:
+ * temperature) over their sum. They stand in falling order (all: by id), and the first is taken at which
+ * exp((logit - largest) / temperature), summed in f64 up to it, exceeds u times the sum over all, where u is the upper
+ * 53 bits of the next number of SplitMix64 over 2^53:
  *   state += 0x9e3779b97f4a7c15; z = state; z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
  *   z = (z ^ z >> 27) * 0x94d049bb133111eb; z ^ z >> 31
  * beginning with state = seed; one number a token. */

@@ -143,13 +143,13 @@ static void emit_weight(plan *p, const ds_op *op) {
 }
 
 /* The type of kernels, and of what a pool calls: void (frame, piece, lane). */
-static LLVMTypeRef piece_type(plan *p) {
+LLVMTypeRef plan_piece_type(plan *p) {
     LLVMTypeRef params[] = {p->pointer, p->i64, p->i64};
     return LLVMFunctionType(LLVMVoidTypeInContext(p->e->llvm), params, 3, 0);
 }
 
 /* Runs the calls that wait, in one go. */
-static void run_pending(plan *p) {
+void plan_run_pending(plan *p) {
     if (!p->pending) return;
     LLVMValueRef args[] = {p->pool, p->tasks, em_i64(p->e, (int64_t)p->pending),
                            p->place ? p->place : LLVMConstNull(p->pointer)};
@@ -164,12 +164,10 @@ static LLVMValueRef kernel_of(plan *p, const ds_op *op) {
     em_kernel_name(name, p->e->prefix, alias < 0 ? of : p->e->aliases[alias].value);
     LLVMValueRef kernel = LLVMGetNamedFunction(p->e->module, name);
     if (kernel) return kernel;
-    kernel = LLVMAddFunction(p->e->module, name, piece_type(p));
+    kernel = LLVMAddFunction(p->e->module, name, plan_piece_type(p));
     LLVMSetVisibility(kernel, LLVMHiddenVisibility);
     return kernel;
 }
-
-static void set_slot(plan *p, LLVMValueRef frame, size_t slot, LLVMValueRef v) { set_field(p, frame, 8 * slot, v); }
 
 static void fill_frame(plan *p, const ds_op *op, LLVMValueRef frame) {
     emitter *e = p->e;
@@ -189,83 +187,20 @@ static void fill_frame(plan *p, const ds_op *op, LLVMValueRef frame) {
     p->slots += ds_frame_slots(f);
 }
 
-/* Adds a task to those that run together. */
-static void add_task(plan *p, LLVMValueRef pieces, LLVMValueRef function, LLVMValueRef frame) {
-    uint64_t task = sizeof(ds_task) * p->pending++;
-    set_field(p, p->tasks, task + offsetof(ds_task, pieces), pieces);
-    set_field(p, p->tasks, task + offsetof(ds_task, fn), function);
-    set_field(p, p->tasks, task + offsetof(ds_task, arg), frame);
-}
-
 static void emit_call(plan *p, const ds_op *op) {
     emitter *e = p->e;
-    if (!ds_op_attr(op, "beside")) run_pending(p);
+    if (!ds_op_attr(op, "beside")) plan_run_pending(p);
     LLVMValueRef frame = byte_offset(p, p->frames, em_i64(e, 8 * (int64_t)p->slots)), kernel = kernel_of(p, op);
     fill_frame(p, op, frame);
     const ds_expr *pieces = ds_attr_to_expr(ds_op_attr(op, "pieces"));
     if (ds_expr_equals(pieces, 1) && !p->place) {
         LLVMValueRef args[] = {frame, em_i64(e, 0), em_i64(e, 0)};
-        LLVMBuildCall2(e->b, piece_type(p), kernel, args, 3, "");
+        LLVMBuildCall2(e->b, plan_piece_type(p), kernel, args, 3, "");
         p->slots = 0;
         return;
     }
-    add_task(p, em_expr(e, pieces, NULL, 1), kernel, frame);
-    if (!p->place) run_pending(p);
-}
-
-static void call_irregular(plan *p, const ds_op *op, LLVMValueRef buffers, LLVMValueRef numbers) {
-    LLVMValueRef args[] = {buffers, numbers};
-    char name[128];
-    snprintf(name, sizeof name, "ds_%s", ds_op_text(op, "callee", ""));
-    p->e->needs_irregular = true;
-    em_call(p->e, name, LLVMVoidTypeInContext(p->e->llvm), args, 2);
-}
-
-/* A function of tasks that calls an irregular one: its frame holds the buffers, then the numbers. */
-static LLVMValueRef task_of_extern(plan *p, const ds_op *op) {
-    emitter *e = p->e;
-    char name[160];
-    snprintf(name, sizeof name, "plan.%s.%zu", ds_op_text(op, "callee", ""), op->operand_count);
-    LLVMValueRef known = LLVMGetNamedFunction(e->module, name), outer = e->function;
-    if (known) return known;
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
-    e->function = LLVMAddFunction(e->module, name, piece_type(p));
-    LLVMSetLinkage(e->function, LLVMInternalLinkage);
-    LLVMPositionBuilderAtEnd(e->b, em_block(e, "entry"));
-    LLVMValueRef made = e->function, frame = LLVMGetParam(made, 0);
-    call_irregular(p, op, frame, byte_offset(p, frame, em_i64(e, 8 * (int64_t)op->operand_count)));
-    LLVMBuildRetVoid(e->b);
-    e->function = outer;
-    LLVMPositionBuilderAtEnd(e->b, here);
-    return made;
-}
-
-static size_t slots_of_extern(const ds_op *op) { return op->operand_count + ds_op_attr(op, "params")->count; }
-
-/* One lane runs it, the others wait. */
-static void emit_shared_extern(plan *p, const ds_op *op) {
-    const ds_attr *params = ds_op_attr(op, "params");
-    run_pending(p);
-    LLVMValueRef frame = byte_offset(p, p->frames, em_i64(p->e, 8 * (int64_t)p->slots)),
-                 function = task_of_extern(p, op);
-    for (size_t i = 0; i < op->operand_count; i++) set_slot(p, frame, i, em_value(p->e, ds_op_operand(op, i)));
-    for (size_t i = 0; i < params->count; i++) set_slot(p, frame, op->operand_count + i, expr(p, params->items[i]));
-    p->slots += slots_of_extern(op);
-    add_task(p, em_i64(p->e, 1), function, frame);
-}
-
-static void emit_extern(plan *p, const ds_op *op) {
-    if (p->place) {
-        emit_shared_extern(p, op);
-        return;
-    }
-    emitter *e = p->e;
-    const ds_attr *params = ds_op_attr(op, "params");
-    LLVMValueRef buffers = em_entry_alloca(p->e, LLVMArrayType2(p->pointer, op->operand_count)),
-                 numbers = em_entry_alloca(p->e, LLVMArrayType2(p->i64, params->count + 1));
-    for (size_t i = 0; i < op->operand_count; i++) set_field(p, buffers, 8 * i, em_value(e, ds_op_operand(op, i)));
-    for (size_t i = 0; i < params->count; i++) set_field(p, numbers, 8 * i, expr(p, params->items[i]));
-    call_irregular(p, op, buffers, numbers);
+    plan_add_task(p, em_expr(e, pieces, NULL, 1), kernel, frame);
+    if (!p->place) plan_run_pending(p);
 }
 
 static LLVMValueRef is_broken(plan *p, const ds_requirement *r) {
@@ -326,18 +261,6 @@ static void emit_read(plan *p, const ds_op *op) {
     p->unbound = true;
 }
 
-/* A caller may have put a result where an input lies. */
-static void emit_copy(plan *p, const ds_op *op) {
-    emitter *e = p->e;
-    LLVMValueRef from = em_value(e, ds_op_operand(op, 0)), to = em_value(e, ds_op_operand(op, 1));
-    LLVMBasicBlockRef apart = em_block(e, "apart"), done = em_block(e, "");
-    LLVMBuildCondBr(e->b, compare(p, LLVMIntNE, from, to), apart, done);
-    LLVMPositionBuilderAtEnd(e->b, apart);
-    LLVMBuildMemCpy(e->b, to, 1, from, 1, expr(p, ds_op_attr(op, "bytes")));
-    LLVMBuildBr(e->b, done);
-    LLVMPositionBuilderAtEnd(e->b, done);
-}
-
 /* context.trace(user, step, done), where there is one */
 static void emit_trace(plan *p, uint64_t step, unsigned done) {
     emitter *e = p->e;
@@ -357,7 +280,7 @@ static void emit_step(plan *p, const ds_op *op) {
     uint64_t step = p->steps++;
     if (p->traced) emit_trace(p, step, 0);
     if (op->kind == DS_PLAN_call) emit_call(p, op);
-    else emit_extern(p, op);
+    else plan_step_extern(p, op);
     if (p->traced) emit_trace(p, step, 1);
 }
 
@@ -376,7 +299,7 @@ static void emit_op(plan *p, const ds_op *op) {
     case DS_PLAN_call:
     case DS_PLAN_extern: emit_step(p, op); break;
     case DS_PLAN_read: emit_read(p, op); break;
-    case DS_PLAN_copy: emit_copy(p, op); break;
+    case DS_PLAN_copy: plan_step_copy(p, op); break;
     case DS_PLAN_require: emit_require_op(p, op); break;
     default: plan_emit_flow(p, op); break;
     }
@@ -420,7 +343,7 @@ static void emit_task(plan *p, LLVMValueRef pool, LLVMValueRef task) {
     LLVMBuildCondBr(e->b, compare(p, LLVMIntSLT, i, pieces), body, done);
     LLVMPositionBuilderAtEnd(e->b, body);
     LLVMValueRef args[] = {frame, i, zero}, next;
-    LLVMBuildCall2(e->b, piece_type(p), kernel, args, 3, "");
+    LLVMBuildCall2(e->b, plan_piece_type(p), kernel, args, 3, "");
     next = LLVMBuildAdd(e->b, i, em_i64(e, 1), "");
     LLVMAddIncoming(i, &next, &body, 1);
     LLVMBuildBr(e->b, head);
@@ -470,8 +393,9 @@ static void most_together(const ds_block *block, size_t *out_slots, size_t *out_
             calls++;
             if (slots > *out_slots) *out_slots = slots;
             if (calls > *out_calls) *out_calls = calls;
-        } else if (op->kind == DS_PLAN_extern) {
-            slots = slots_of_extern(op), calls = 1;
+        } else if (op->kind == DS_PLAN_extern ||
+                   op->kind == DS_PLAN_copy) { /* alone at first; what is beside follows */
+            slots = plan_slots_of_task(op), calls = 1;
             if (slots > *out_slots) *out_slots = slots;
         }
         for (size_t r = 0; r < op->region_count; r++) most_together(ds_op_block(op, r), out_slots, out_calls);
@@ -493,7 +417,7 @@ static bool is_checked(const plan *p, const ds_op *require) {
     return false;
 }
 
-/* Nothing but calls, of which several have pieces; irregular ones are of one. */
+/* Nothing but calls, of which several have pieces; irregular ones are of one, as copies are. */
 static bool can_share(const plan *p) {
     size_t forks = 0;
     if (p->traced) return false; /* whoever traces wants to see one step after the other, on one thread */
@@ -502,7 +426,7 @@ static bool can_share(const plan *p) {
         else if (op->kind == DS_PLAN_require) {
             if (!is_checked(p, op)) return false;
         } else if (op->kind != DS_PLAN_weight && op->kind != DS_PLAN_slice && op->kind != DS_PLAN_part &&
-                   op->kind != DS_PLAN_extern && op->kind != DS_RETURN)
+                   op->kind != DS_PLAN_extern && op->kind != DS_PLAN_copy && op->kind != DS_RETURN)
             return false;
     }
     return forks > 1;
@@ -531,7 +455,7 @@ static void pass_on(plan *p, LLVMValueRef slots, bool store) {
 /* static void lane(slots, piece, lane): all steps. `piece` numbers the lanes; where they share, each has its place. */
 static LLVMValueRef emit_lane(plan *p) {
     emitter *e = p->e;
-    LLVMValueRef f = LLVMAddFunction(e->module, "plan.lane", piece_type(p)), slots = LLVMGetParam(f, 0);
+    LLVMValueRef f = LLVMAddFunction(e->module, "plan.lane", plan_piece_type(p)), slots = LLVMGetParam(f, 0);
     LLVMSetLinkage(f, LLVMInternalLinkage);
     e->function = f;
     LLVMBasicBlockRef entry = em_block(e, "entry"), start = em_block(e, "start");
@@ -547,7 +471,7 @@ static LLVMValueRef emit_lane(plan *p) {
     p->place = LLVMBuildSelect(e->b, shares, place, LLVMConstNull(p->pointer), "");
     pass_on(p, slots, false);
     plan_emit_block(p, ds_op_block(p->func, 0));
-    run_pending(p);
+    plan_run_pending(p);
     LLVMBuildRetVoid(e->b);
     return f;
 }
@@ -591,7 +515,7 @@ static void emit_shared(plan *p, LLVMValueRef can) {
     call_pool(p, offsetof(ds_pool, parallel_for), job, 4);
     LLVMBuildBr(e->b, done);
     LLVMPositionBuilderAtEnd(e->b, alone);
-    LLVMBuildCall2(e->b, piece_type(p), lane, args, 3, "");
+    LLVMBuildCall2(e->b, plan_piece_type(p), lane, args, 3, "");
     LLVMBuildBr(e->b, done);
     LLVMPositionBuilderAtEnd(e->b, done);
 }

@@ -8,7 +8,6 @@
  * Only in functions of nothing but kernels and irregular ops, whose steps lanes share (codegen/cpu/plan.c); what is live for one of a
  * group stays live for all of it, so nothing is written over memory that another one reads.
  */
-#include "ir/alias.h"
 #include "passes/lower/lower.h"
 
 enum {
@@ -38,27 +37,15 @@ static bool needs_any(const ds_op *op, ds_op *const *kernels, size_t count) {
     return false;
 }
 
-/* An irregular op that copies nothing before it runs: lanes share no copies. */
-static bool is_shared_extern(const ds_op *op, bool aliases) {
-    return op->kind == DS_GRAPH_extern && (aliases || !lower_is_tied(op));
-}
-
-static bool has_aliases(const ds_block *body) {
-    bool found = false;
-    for (size_t i = 0; body->last && i < body->last->operand_count; i++)
-        found = found || ds_alias_of(body->region->op, i) >= 0;
-    return found;
-}
-
-/* Nothing but kernels; requirements that entry checks do not count, and others stand behind a graph.item. */
+/* Nothing but kernels and irregular ops; requirements that entry checks do not count, and others stand behind a
+ * graph.item. */
 static bool is_of_kernels(const ds_block *body) {
-    static const ds_op_kind kinds[] = {DS_GRAPH_kernel,  DS_GRAPH_constant, DS_GRAPH_reshape,
-                                       DS_GRAPH_require, DS_GRAPH_join,     DS_RETURN};
-    bool aliases = has_aliases(body);
+    static const ds_op_kind kinds[] = {DS_GRAPH_kernel, DS_GRAPH_constant, DS_GRAPH_reshape, DS_GRAPH_require,
+                                       DS_GRAPH_join,   DS_GRAPH_extern,   DS_RETURN};
     for (const ds_op *op = body->first; op; op = op->next) {
         size_t i = 0;
         while (i < DS_COUNT(kinds) && kinds[i] != op->kind) i++;
-        if (i == DS_COUNT(kinds) && !is_shared_extern(op, aliases)) return false;
+        if (i == DS_COUNT(kinds)) return false;
     }
     return true;
 }
@@ -109,7 +96,8 @@ void lower_mark_beside(ds_module *m, ds_block *body) {
     size_t count = 0;
     if (!is_of_kernels(body)) return;
     for (ds_op *op = body->first; op; op = op->next) {
-        if (op->kind == DS_GRAPH_extern) count = 0; /* nothing runs beside it */
+        if (op->kind == DS_GRAPH_extern || (op->kind == DS_GRAPH_join && ds_op_attr(op, "whole")))
+            count = 0; /* nothing runs beside it, nor beside copies for it */
         if (op->kind != DS_GRAPH_kernel) continue;
         bool joins = count && count < MOST_BESIDE && (is_small(op) || is_sibling(op, group, count));
         if (joins && !needs_any(op, group, count)) {
