@@ -36,11 +36,25 @@ bool ds_mma_runs_on(const ds_mma *mma, const ds_target *target) {
 const ds_mma *ds_mma_for(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_elem sum) {
     const ds_mma *best = NULL, *row;
     for (size_t i = 0; (row = ds_mma_at(i)); i++) {
-        if (row->lhs != lhs || row->rhs != rhs || row->sum != sum) continue;
+        if (row->shape != DS_MMA_VECTOR || row->lhs != lhs || row->rhs != rhs || row->sum != sum) continue;
         if (target && !ds_mma_runs_on(row, target)) continue;
         if (!best || row->rate > best->rate) best = row;
     }
     return best;
+}
+
+const ds_mma *ds_mma_matrix(const ds_target *target, const ds_mma *vector) {
+    const ds_mma *row;
+    for (size_t i = 0; (row = ds_mma_at(i)); i++) {
+        if (row->shape != DS_MMA_TILE || row->lhs != vector->lhs || row->rhs != vector->rhs || row->sum != vector->sum)
+            continue;
+        if (ds_mma_panel(row).group == ds_mma_panel(vector).group && ds_mma_runs_on(row, target)) return row;
+    }
+    return NULL;
+}
+
+double ds_mma_matrix_cycles(const ds_mma *mma, const ds_machine *machine, size_t lanes, double high) {
+    return high * mma->n * mma->k / ((double)machine->fma_ports * (double)lanes * mma->rate);
 }
 
 const ds_mma *ds_mma_of(const ds_op *tile) { return ds_mma_find(ds_op_text(tile, "mma", rows[0].name)); }

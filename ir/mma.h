@@ -3,6 +3,7 @@
 #define DS_MMA_H
 
 #include "ir.h"
+#include "machine.h"
 #include "target.h"
 
 typedef enum { DS_MMA_VECTOR, DS_MMA_TILE, DS_MMA_WARP } ds_mma_shape;
@@ -26,8 +27,13 @@ typedef struct {
 const ds_mma *ds_mma_find(const char *name); /* NULL when unknown */
 const ds_mma *ds_mma_at(size_t index);       /* NULL past the end */
 bool ds_mma_runs_on(const ds_mma *mma, const ds_target *target);
-/* The fastest row for these types that the target can execute (NULL: that any can); NULL when there is none. */
+/* The fastest row of vectors for these types that the target can execute (NULL: that any can); NULL when there is
+ * none. */
 const ds_mma *ds_mma_for(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_elem sum);
+/* The row of matrices that multiplies the panels of this one, where the target has it; else NULL. */
+const ds_mma *ds_mma_matrix(const ds_target *target, const ds_mma *vector);
+/* Cycles between two instructions of a row of matrices, `high` rows, on a machine whose vectors have so many lanes. */
+double ds_mma_matrix_cycles(const ds_mma *mma, const ds_machine *machine, size_t lanes, double high);
 /* That of a loop.tile, by its attribute `mma`; NULL when there is no such row. */
 const ds_mma *ds_mma_of(const ds_op *tile);
 

@@ -41,8 +41,8 @@ enum { DS_SCHEDULE_MOST = 256, DS_SCHEDULE_MOST_STEP = 1 << 30 };
 #define DS_TAILS(ROW)                                                                                                  \
     ROW(exact, "they do: the extent is known and a multiple of the step")                                              \
     ROW(mask, "lanes past the end neither read nor write")                                                             \
-    ROW(overlap, "the last step begins earlier and computes some points again; at least one whole step, an extent "    \
-                 "that is known")                                                                                      \
+    ROW(overlap, "the last step begins earlier and computes some points again; at least one whole step, or steps "     \
+                 "as short as the extent")                                                                             \
     ROW(repeat, "positions past the end compute the last one again")                                                   \
     ROW(guard, "a shorter step for the rest")
 

@@ -23,18 +23,20 @@ static uint32_t read_xcr0(void) {
 
 /* The same test as in what dsc makes: kernels/cpu.c. */
 static bool runs_here(const ds_target *t) {
-    uint32_t a, b, c, d, leaf_1 = 0, leaf_7 = 0, leaf_7c = 0, leaf_7_1 = 0, extended = 0;
+    uint32_t a, b, c, d, leaf_1 = 0, leaf_7 = 0, leaf_7c = 0, leaf_7d = 0, leaf_7_1 = 0, extended = 0;
     if (__get_cpuid(1, &a, &b, &c, &d)) leaf_1 = c;
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
         uint32_t most = a;
         leaf_7 = b;
         leaf_7c = c;
+        leaf_7d = d;
         if (most && __get_cpuid_count(7, 1, &a, &b, &c, &d)) leaf_7_1 = a;
     }
     if (__get_cpuid(0x80000001, &a, &b, &c, &d)) extended = c;
     uint32_t state = leaf_1 & bit_OSXSAVE ? read_xcr0() : 0;
     bool basic = !(t->cpuid_1 & ~leaf_1) && !(t->cpuid_extended & ~extended) && !(t->xcr0 & ~state);
-    return basic && !(t->cpuid_7 & ~leaf_7) && !(t->cpuid_7c & ~leaf_7c) && !(t->cpuid_7_1 & ~leaf_7_1);
+    return basic && !(t->cpuid_7 & ~leaf_7) && !(t->cpuid_7c & ~leaf_7c) && !(t->cpuid_7d & ~leaf_7d) &&
+           !(t->cpuid_7_1 & ~leaf_7_1);
 }
 #else
 static const char own_arch[] = "aarch64";
@@ -54,7 +56,7 @@ static const char *native_name(void) {
 }
 
 bool ds_target_runs_everywhere(const ds_target *t) {
-    return !(t->cpuid_1 | t->cpuid_7 | t->cpuid_7c | t->cpuid_7_1 | t->cpuid_extended | t->xcr0);
+    return !(t->cpuid_1 | t->cpuid_7 | t->cpuid_7c | t->cpuid_7d | t->cpuid_7_1 | t->cpuid_extended | t->xcr0);
 }
 
 const ds_target *ds_target_least(const char *arch) {

@@ -11,9 +11,9 @@ typedef struct {
     unsigned vector_bytes, registers;
     bool has_fma, has_masks;
     const char *pairs; /* LLVM's name of an instruction: targets.def */
-    /* Bits that must be set: ecx of leaf 1, ebx and ecx of leaf 7, eax of its subleaf 1, ecx of leaf 0x80000001, XCR0. All
-     * 0: the level runs on every machine of its architecture. */
-    uint32_t cpuid_1, cpuid_7, cpuid_7c, cpuid_7_1, cpuid_extended, xcr0;
+    /* Bits that must be set: ecx of leaf 1, ebx, ecx and edx of leaf 7, eax of its subleaf 1, ecx of leaf 0x80000001, XCR0.
+     * All 0: the level runs on every machine of its architecture. */
+    uint32_t cpuid_1, cpuid_7, cpuid_7c, cpuid_7d, cpuid_7_1, cpuid_extended, xcr0;
 } ds_target;
 
 const ds_target *ds_target_find(const char *name);  /* NULL when unknown; "native" is the best level of this machine */

@@ -107,22 +107,22 @@ static bool reads_product(const ds_op *map) {
     return false;
 }
 
-/* Bytes made of wider numbers are where tensors are cut: as bytes they lie in memory. Not where what reads them ends
+/* Bytes, and floats of 16 bits, made of wider numbers are where tensors are cut: as bytes they lie in memory. Not where what reads them ends
  * about as narrow itself, at the same points. */
 static bool is_cut(ds_ir_context *cx, const ds_op *producer, const ds_op *user, size_t operand) {
     const ds_value *v = &producer->results[0];
-    if (bits_of(v) > 8 || !ds_elem_is_integer(v->type->elem) || widest_operand(cx, producer) <= bits_of(v))
-        return false;
+    unsigned most = ds_elem_is_float(v->type->elem) ? 16 : 8;
+    if (bits_of(v) > most || widest_operand(cx, producer) <= bits_of(v)) return false;
     if (reads_product(producer) && reads_product(user)) return true; /* one map finishes one product */
     bool same_points = user->kind == DS_GRAPH_map && ds_map_is_identity(ds_op_map(user, operand), v->type) &&
                        ds_type_count(cx, user->results[0].type) == ds_type_count(cx, v->type);
     return !same_points || bits_of(&user->results[0]) > 16;
 }
 
-/* Bytes as wider numbers: cheaper to make again than to store. */
+/* Bytes, or numbers of 16 bits, as wider ones: cheaper to make again than to store. */
 static bool widens(ds_ir_context *cx, const ds_op *producer, int cost) {
     unsigned from = widest_operand(cx, producer);
-    return cost <= 2 && from && from <= 8 && bits_of(&producer->results[0]) > from &&
+    return cost <= 2 && from && from <= 16 && bits_of(&producer->results[0]) > from &&
            !has_extract(ds_op_block(producer, 0));
 }
 

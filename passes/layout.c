@@ -321,6 +321,22 @@ static bool bordered_input(layout *l, ds_op *conv) {
     return true;
 }
 
+/* A copy of the input in channels-last order, with these zeros around it: that turns whole squares over, where a copy
+ * that also pads reads element by element. */
+static bool bordered_copy(layout *l, ds_op *conv) {
+    ds_value *x = ds_op_operand(conv, 0);
+    size_t rank = x->type->rank;
+    if (rank != 4 || ds_layout_is_channels_last(x->type) || reads_as_it_lies(l, conv, x)) return false;
+    ds_builder b = {l->m, conv->block, conv, conv->loc};
+    const ds_type *type = ds_type_with_encoding(l->cx, x->type, channels_last(l, rank));
+    ds_op *copy = ds_copy_map(&b, x, type, ds_attr_identity_map(l->cx, rank), false);
+    ds_op_set_operand(conv, 0, ds_op_result(copy, 0));
+    if (bordered_input(l, conv)) return true;
+    ds_op_set_operand(conv, 0, x);
+    ds_op_erase(copy);
+    return false;
+}
+
 /* ---- groups ---- */
 
 /* How many groups are computed as one with zeros in between, where that fills vectors which would be partly empty: it
@@ -459,8 +475,10 @@ static void lay_out_conv(layout *l, ds_op *conv) {
     const ds_attr *padding = ds_op_attr(conv, "padding");
     bool as_it_lies = reads_as_it_lies(l, conv, x);
     if (!as_it_lies) make_channels_last(l, x, conv);
-    if (padding && padding->count) x = bordered_input(l, conv) ? x : padded_input(l, conv);
-    else if (!ds_layout_is_channels_last(x->type) && !as_it_lies) x = encode(l, conv, x, channels_last(l, rank));
+    if (padding && padding->count) {
+        if (bordered_input(l, conv) || bordered_copy(l, conv)) x = ds_op_operand(conv, 0);
+        else x = padded_input(l, conv);
+    } else if (!ds_layout_is_channels_last(x->type) && !as_it_lies) x = encode(l, conv, x, channels_last(l, rank));
     ds_op_set_operand(conv, 0, x);
     if (ds_is_depthwise(l->cx, conv)) { /* weights: window, co */
         const ds_expr *e[MAX_RANK];

@@ -31,7 +31,7 @@ static bool has_form(ds_ir_context *cx, const ds_op *conv) {
 bool ds_winograd_fits(ds_ir_context *cx, const ds_op *conv) {
     const ds_type *y = conv->results[0].type, *w = ds_op_operand(conv, 1)->type, *x = ds_op_operand(conv, 0)->type;
     int64_t co, ci;
-    if (y->elem != DS_f32 || !has_form(cx, conv)) return false;
+    if (y->elem != DS_f32 || x->elem != y->elem || w->elem != y->elem || !has_form(cx, conv)) return false;
     if (!ds_expr_is_const(w->dims[0], &co) || !ds_expr_is_const(w->dims[1], &ci) || co < 8 || ci < 8) return false;
     if (!ds_expr_is_const(x->dims[2], NULL) || !ds_expr_is_const(x->dims[3], NULL)) return false;
     return ds_expr_is_const(y->dims[2], NULL) && ds_expr_is_const(y->dims[3], NULL);
@@ -111,6 +111,7 @@ ds_op *ds_winograd_rewrite(ds_module *m, ds_op *conv, int tile) {
     ds_op *op = ds_op_create(&b, DS_GRAPH_winograd, operands, 2, &conv->results[0].type, 1, 0);
     ds_op_set_attr(m, op, "tile", ds_attr_int(cx, tile));
     if (ds_op_attr(conv, "node")) ds_op_set_attr(m, op, "node", ds_op_attr(conv, "node"));
+    if (ds_op_attr(conv, "stays")) ds_op_set_attr(m, op, "stays", ds_op_attr(conv, "stays"));
     ds_op_set_attr(m, op, "before", ds_attr_exprs(cx, before, 2));
     ds_value_replace_uses(&conv->results[0], &op->results[0]);
     ds_op_erase(conv);

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define DS_ABI 5
+#define DS_ABI 6
 
 /* What a call returns. */
 enum {
@@ -28,7 +28,9 @@ enum {
     DS_BROKEN_PROMISE =
         6, /* extents or values do not fit together; context.at says which requirement (the header lists them) */
     DS_NO_WEIGHTS = 7, /* the weights are in a file of their own and context.weights is null */
-    DS_WRONG_CPU = 8   /* this CPU lacks instructions that the object was compiled with (--cpu) */
+    DS_WRONG_CPU = 8,  /* this CPU lacks instructions that the object was compiled with (--cpu) */
+    DS_NO_PERMISSION =
+        9 /* the operating system does not let the process use registers of that level (AMX: seccomp, old kernels) */
 };
 
 /* Pieces 0 … pieces-1 of work, none of which needs another one: fn(arg, piece, lane) for each, in any order, on any

@@ -44,6 +44,7 @@ const char *dsrt_status_text(int status) {
                                        "a size is known only at run time and there is no allocator, or it failed",
                                        "extents or values do not fit together as the model needs",
                                        "the weights are in a file of their own and were not given",
-                                       "this CPU lacks instructions that the model was compiled with"};
+                                       "this CPU lacks instructions that the model was compiled with",
+                                       "the system does not let this process use the model's matrix registers"};
     return status >= 0 && (size_t)status < sizeof text / sizeof *text ? text[status] : "unknown status";
 }

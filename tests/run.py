@@ -292,6 +292,16 @@ def quantised(env, report):
     report.check("%d quantised graphs" % count, not wrong, "\n".join(wrong))
 
 
+def matrices(env, report):
+    """Products by registers that hold matrices, where an emulator of these instructions runs."""
+    import matrices as emulated
+    if emulated.missing():
+        report.skip("products of matrices", emulated.missing())
+        return
+    count, wrong = emulated.campaign(env.dsc, 400 if env.full else 40, 7, env.work / "matrices")
+    report.check("%d graphs by matrices" % count, not wrong, "\n".join(wrong))
+
+
 def operators(env, report):
     """Single operators with random attributes and special values; run tests/fuzz_ops.py by hand for more."""
     import fuzz_ops
@@ -563,7 +573,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, operators, onnx_suite]
+STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, matrices, operators, onnx_suite]
 
 
 def main():

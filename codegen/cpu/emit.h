@@ -73,6 +73,10 @@ LLVMValueRef em_symbol_slot(emitter *e, const char *name); /* of a symbol that i
 /* ---- functions ---- */
 
 void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op); /* loop.tile */
+void em_matrices(emitter *e, const ds_op *op);                /* loop.matrices, before what is inside */
+void em_matrices_end(emitter *e);
+void em_matrix(emitter *e, const ds_op *op);                     /* loop.matrix */
+void em_fetch(emitter *e, LLVMValueRef address, unsigned level); /* a line into the L1 (3) or L2 (2) cache */
 void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func);
 /* What runs before it is known that the CPU is the right one: without the level's instructions. */
 void em_make_portable(emitter *e, LLVMValueRef function);

@@ -266,10 +266,35 @@ static LLVMValueRef interleave(emitter *e, LLVMValueRef a, LLVMValueRef b, size_
     return LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(from, (unsigned)lanes), "");
 }
 
+/* Element by element, the first vector with the first of the second half, and so on: log2(lanes) times. */
+static void transpose_short(emitter *e, const ds_op *op) {
+    LLVMValueRef v[16], next[16], low[16], high[16];
+    size_t lanes = op->operand_count;
+    for (size_t i = 0; i < lanes; i++) {
+        size_t at = i / 2 + i % 2 * lanes;
+        v[i] = em_value(e, ds_op_operand(op, i));
+        low[i] = LLVMConstInt(em_int(e, 32), at, 0);
+        high[i] = LLVMConstInt(em_int(e, 32), at + lanes / 2, 0);
+    }
+    for (size_t done = 1; done < lanes; done *= 2) {
+        for (size_t i = 0; i < lanes / 2; i++) {
+            LLVMValueRef a = v[i], b = v[i + lanes / 2];
+            next[2 * i] = LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(low, (unsigned)lanes), "");
+            next[2 * i + 1] = LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(high, (unsigned)lanes), "");
+        }
+        memcpy(v, next, lanes * sizeof *v);
+    }
+    for (size_t i = 0; i < lanes; i++) em_set(e, &op->results[i], v[i]);
+}
+
 /* Squares of 4 x 4 within the blocks of four vectors, then blocks change places: log2(lanes) shuffles a vector. */
 static void emit_transpose(emitter *e, const ds_op *op) {
     LLVMValueRef v[64], next[64];
     size_t lanes = op->operand_count, groups = lanes / SUBLANES;
+    if (lanes * ds_elem_facts(op->results[0].type->elem)->bits <= SUBLANES * 32) {
+        transpose_short(e, op);
+        return;
+    }
     for (size_t g = 0; g < groups; g++) {
         LLVMValueRef row[SUBLANES], half[SUBLANES];
         for (size_t i = 0; i < SUBLANES; i++) row[i] = em_value(e, ds_op_operand(op, g * SUBLANES + i));
@@ -306,6 +331,13 @@ static LLVMValueRef constant(emitter *e, const ds_op *op) {
     if (ds_elem_is_float(elem) && ds_elem_facts(elem)->bits < 32)
         return LLVMConstInt(t, ds_float_encode(elem, v->number, true), 0); /* as it is stored */
     return v->kind == DS_ATTR_FLOAT ? LLVMConstReal(t, v->number) : LLVMConstInt(t, (unsigned long long)v->integer, 1);
+}
+
+static LLVMValueRef local(emitter *e, const ds_op *op) {
+    LLVMTypeRef element = em_storage(e, op->results[0].type->elem);
+    LLVMValueRef v = em_entry_alloca(e, LLVMArrayType2(element, (uint64_t)ds_op_int(op, "count", 1)));
+    LLVMSetAlignment(v, 64);
+    return v;
 }
 
 static LLVMValueRef lane_numbers(emitter *e, size_t lanes) {
@@ -347,6 +379,13 @@ static void emit_op(emitter *e, ds_ir_context *cx, const ds_op *op) {
         em_set(e, &op->results[0], interleave_streams(e, op, 0, 1, op->results[0].type->rank));
         return;
     case DS_LOOP_tile: em_tile(e, cx, op); return;
+    case DS_LOOP_local: em_set(e, &op->results[0], local(e, op)); return;
+    case DS_LOOP_matrices:
+        em_matrices(e, op);
+        emit_ops(e, cx, ds_op_block(op, 0));
+        em_matrices_end(e);
+        return;
+    case DS_LOOP_matrix: em_matrix(e, op); return;
     case DS_LOOP_yield:
     case DS_RETURN: return;
     default: break;

@@ -57,15 +57,17 @@ static LLVMValueRef load_vector(tile *t, LLVMValueRef at, LLVMValueRef mask) {
     return LLVMBuildCall2(t->e->b, LLVMIntrinsicGetType(t->e->llvm, id, overloads, 2), f, args, 4, "");
 }
 
-/* Element `at` of B into the L1 (3) or L2 (2) cache. */
-static void fetch(tile *t, LLVMValueRef at, unsigned level) {
-    emitter *e = t->e;
+void em_fetch(emitter *e, LLVMValueRef address, unsigned level) {
     LLVMTypeRef pointer = LLVMPointerTypeInContext(e->llvm, 0), i32 = em_int(e, 32);
     unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", strlen("llvm.prefetch"));
     LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, &pointer, 1),
-                 args[] = {element(t, t->mma->rhs, t->b, at), LLVMConstInt(i32, 0, 0), LLVMConstInt(i32, level, 0),
-                           LLVMConstInt(i32, 1, 0)};
+                 args[] = {address, LLVMConstInt(i32, 0, 0), LLVMConstInt(i32, level, 0), LLVMConstInt(i32, 1, 0)};
     LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, &pointer, 1), f, args, 4, "");
+}
+
+/* Element `at` of B. */
+static void fetch(tile *t, LLVMValueRef at, unsigned level) {
+    em_fetch(t->e, element(t, t->mma->rhs, t->b, at), level);
 }
 
 /* Beside a turn's steps of a panel of B, from b_at on: so many lines of the next columns. */
@@ -174,6 +176,19 @@ static LLVMValueRef multiply_words(tile *t, LLVMValueRef a, LLVMValueRef b, LLVM
     return add_in_order(t, sum, multiply_neighbours(t, x, y));
 }
 
+/* Numbers of 16 bits that are upper halves of f32: those at even places, and those at odd ones. */
+static LLVMValueRef multiply_halves(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    LLVMBuilderRef build = t->e->b;
+    LLVMTypeRef i32 = em_int(t->e, 32);
+    LLVMValueRef half = em_splat(t->e, LLVMConstInt(i32, 16, 0), t->lanes),
+                 upper = em_splat(t->e, LLVMConstInt(i32, 0xffff0000, 0), t->lanes), x[] = {a, b}, even[2], odd[2];
+    for (size_t i = 0; i < 2; i++) {
+        even[i] = LLVMBuildBitCast(build, LLVMBuildShl(build, x[i], half, ""), t->vector, "");
+        odd[i] = LLVMBuildBitCast(build, LLVMBuildAnd(build, x[i], upper, ""), t->vector, "");
+    }
+    return multiply_fma(t, odd[0], odd[1], multiply_fma(t, even[0], even[1], sum));
+}
+
 static LLVMValueRef multiply_quads(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
     char name[64];
     snprintf(name, sizeof name, "llvm.x86.avx512.vpdpbusd.%u", (unsigned)t->lanes * 32);
@@ -195,6 +210,7 @@ typedef LLVMValueRef (*multiply)(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMVa
 
 static multiply multiply_of(const ds_mma *mma) {
 #define OF_VECTOR(generator) multiply_##generator
+#define OF_TILE(generator) NULL /* matrix.c */
 #define DS_MMA(name, lhs, rhs, sum, m, n, k, shape, needs, rate, parts, generator, doc) {#name, OF_##shape(generator)},
     static const struct {
         const char *name;
@@ -203,6 +219,7 @@ static multiply multiply_of(const ds_mma *mma) {
 #include "ir/mma.def"
     };
 #undef DS_MMA
+#undef OF_TILE
 #undef OF_VECTOR
     size_t i = 0;
     while (strcmp(table[i].name, mma->name) != 0) i++;

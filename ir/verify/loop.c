@@ -165,6 +165,8 @@ static void verify_interleave(verifier *v, const ds_op *op) {
     if (!good) verify_fail(v, op, "operands are not a power of two of vectors that have the result's lanes together");
 }
 
+enum { MOST_LOCAL = 4096 /* elements: they lie on the stack */ };
+
 static bool is_buffer_of(const ds_value *v, ds_elem elem) { return is_buffer(v) && v->type->elem == elem; }
 
 /* What code generation counts by: steps of a turn, lines, bytes of a line. */
@@ -209,6 +211,45 @@ static void verify_tile(verifier *v, const ds_op *op) {
     if (!good) verify_fail(v, op, "operands and results do not fit a tile of these rows, columns and lanes");
 }
 
+/* Registers that hold matrices: four of sums, two of each factor. */
+enum { MOST_SUMS = 4, MOST_HIGH = 2 };
+
+static const ds_mma *matrix_row(const ds_op *op) {
+    const ds_mma *mma = ds_mma_find(ds_op_text(op, "mma", ""));
+    return mma && mma->shape == DS_MMA_TILE ? mma : NULL;
+}
+
+static void verify_matrices(verifier *v, const ds_op *op) {
+    const ds_mma *mma = matrix_row(op);
+    int64_t steps = ds_op_int(op, "steps", 0);
+    bool good = mma && steps >= 1 && steps * ds_mma_panel(mma).group <= mma->k && is_position(ds_op_operand(op, 0)) &&
+                ds_op_block(op, 0)->arg_count == 0 && verify_yield(op, 0, DS_LOOP_yield) &&
+                ds_op_block(op, 0)->last->operand_count == 0;
+    for (const ds_op *outer = op->block->region->op; good && outer; outer = outer->block->region->op)
+        good = outer->kind != DS_LOOP_matrices;
+    if (!good) verify_fail(v, op, "no such registers, or not of so many steps, or they are taken");
+}
+
+/* operands: A, B, a position for each matrix of A, one for each of B, what to prefetch where `ahead`, and where the sums
+ * go */
+static void verify_matrix(verifier *v, const ds_op *op) {
+    int64_t high = ds_op_int(op, "high", 0), wide = ds_op_int(op, "wide", 0);
+    const ds_op *outer = op->block->region->op;
+    while (outer && outer->kind != DS_LOOP_matrices) outer = outer->block ? outer->block->region->op : NULL;
+    const ds_mma *mma = outer ? matrix_row(outer) : NULL;
+    size_t dims = ds_op_attr(op, "window")->count, ahead = ds_op_attr(op, "ahead") != NULL;
+    bool good = mma && has_counts(op) && high >= 1 && high <= MOST_HIGH && wide >= 1 && wide <= MOST_SUMS &&
+                high * wide <= MOST_SUMS && dims >= 1 && dims <= VERIFY_MOST_RANK &&
+                ds_op_attr(op, "lhs")->count == dims && ds_op_attr(op, "rhs")->count == dims &&
+                op->operand_count == (size_t)(high + wide) + 3 + ahead;
+    good = good && is_buffer_of(ds_op_operand(op, 0), mma->lhs) && is_buffer_of(ds_op_operand(op, 1), mma->rhs);
+    for (size_t i = 2; good && i + 1 < op->operand_count; i++) good = is_position(ds_op_operand(op, i));
+    const ds_value *sums = good ? ds_op_operand(op, op->operand_count - 1) : NULL;
+    good = good && is_buffer_of(sums, mma->sum) && sums->op && sums->op->kind == DS_LOOP_local &&
+           ds_op_int(sums->op, "count", 0) >= high * wide * mma->m * mma->n;
+    if (!good) verify_fail(v, op, "operands do not fit so many matrices, or it is in no loop.matrices");
+}
+
 static void verify_constant(verifier *v, const ds_op *op) {
     const ds_type *t = op->results[0].type;
     bool is_float = ds_op_attr(op, "value")->kind == DS_ATTR_FLOAT;
@@ -243,7 +284,8 @@ static bool types_fit(const ds_op *op) {
     case DS_LOOP_shift: return is_buffer(operand) && result->type == operand->type && is_position(ds_op_operand(op, 1));
     case DS_LOOP_lanes: return is_vector(result->type) && result->type->elem == DS_index;
     case DS_LOOP_splat: return is_vector(result->type) && verify_is_scalar(operand, result->type->elem);
-    case DS_LOOP_local: return is_buffer(result) && ds_op_int(op, "count", 0) > 0;
+    case DS_LOOP_local:
+        return is_buffer(result) && ds_op_int(op, "count", 0) > 0 && ds_op_int(op, "count", 0) <= MOST_LOCAL;
     default: return true;
     }
 }
@@ -268,6 +310,8 @@ void verify_loop(verifier *v, const ds_op *op, verify_place place) {
     case DS_LOOP_transpose: verify_transpose(v, op); break;
     case DS_LOOP_interleave: verify_interleave(v, op); break;
     case DS_LOOP_tile: verify_tile(v, op); break;
+    case DS_LOOP_matrices: verify_matrices(v, op); break;
+    case DS_LOOP_matrix: verify_matrix(v, op); break;
     default:
         if (!types_fit(op)) verify_fail(v, op, "operand and result types do not fit together");
     }

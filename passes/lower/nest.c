@@ -305,7 +305,8 @@ enum { CROSSED = 4 };
 /* Is operand i contiguous along `dim` and read far apart by the lanes, so that squares of it can be turned over in
  * registers? */
 static bool is_crossed(lowering *l, const nest *n, const ds_op *op, size_t i, size_t dim, size_t lanes_dim) {
-    bool fits = ds_elem_facts(ds_op_operand(op, i)->type->elem)->bits == 32 && !nest_has_pad(op, i);
+    const ds_elem_info *facts = ds_elem_facts(ds_op_operand(op, i)->type->elem);
+    bool fits = facts->bits <= 32 && !facts->packed && !nest_has_pad(op, i);
     return fits && nest_is_contiguous(l->core, n, dim, i) && nest_is_spread(l->core, n, lanes_dim, i);
 }
 

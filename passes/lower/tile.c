@@ -7,22 +7,9 @@
 #include <assert.h>
 #include <string.h>
 
-#include "passes/lower/lower.h"
-#include "passes/schedule/tile.h"
+#include "passes/lower/tile.h"
 
-typedef struct {
-    lowering *l;
-    tile_space s;
-    tile_choice choice;
-    size_t rows, columns; /* of the register tile, columns in vectors */
-    tile_grid grid;
-    tile_ahead ahead;
-    ds_value *low, *turn,
-        *group; /* first row of the piece; tiles that went over its columns before it (NULL: none); its group */
-    lane_point p;
-} tiling;
-
-static ds_value *index_at(tiling *t, size_t access, ds_value *m, ds_value *n) {
+ds_value *tiling_index_at(tiling *t, size_t access, ds_value *m, ds_value *n) {
     lane_point p = t->p;
     if (t->s.m != SIZE_MAX) p.at[t->s.m] = m;
     p.at[t->s.n] = n;
@@ -32,7 +19,7 @@ static ds_value *index_at(tiling *t, size_t access, ds_value *m, ds_value *n) {
 
 /* The packed offset of column block q*width + j: resolved while q is a dim, so that floordiv and mod of the panel
  * disappear. */
-static ds_value *packed_column(tiling *t, ds_value *q, size_t j) {
+ds_value *tiling_packed_column(tiling *t, ds_value *q, size_t j) {
     lowering *l = t->l;
     const ds_expr *to[SCHEDULE_MOST_DIMS];
     int64_t width = (int64_t)(t->columns * l->lanes);
@@ -46,7 +33,16 @@ static ds_value *packed_column(tiling *t, ds_value *q, size_t j) {
     return lw_apply(l, ds_expr_replace_dims(l->cx, t->s.offset[TILE_B], to, t->s.rank), p.at, t->s.rank);
 }
 
-static const ds_attr *window_attr(tiling *t, int access) {
+/* A panel that may not exist: read the first one instead. */
+ds_value *tiling_existing_panel(tiling *t, ds_value *at, ds_value *first, ds_value *column) {
+    lowering *l = t->l;
+    ds_value *inside = lw_binary(l, DS_LOOP_lt, column, lw_extent(l, t->s.extent[t->s.n]));
+    ds_value *exists = lw_op(l, DS_LOOP_cast, &inside, 1, ds_type_scalar(l->cx, DS_index));
+    ds_value *distance = lw_binary(l, DS_LOOP_sub, at, first);
+    return lw_binary(l, DS_LOOP_add, first, lw_binary(l, DS_LOOP_mul, distance, exists));
+}
+
+const ds_attr *tiling_window(tiling *t, int access) {
     const ds_expr *e[SCHEDULE_MOST_DIMS];
     for (size_t i = t->s.kept; i < t->s.rank; i++)
         e[i - t->s.kept] = access < 0 ? t->s.extent[i] : tile_coefficient(&t->s, (size_t)access, i);
@@ -57,10 +53,10 @@ static const ds_attr *window_attr(tiling *t, int access) {
  * columns are at work, the first tiles fetch a part each of the next ones, which follow them in memory. The others
  * fetch what lies behind B: the weights of the kernels that come next, some of which have no time to fetch their
  * own. */
-static ds_value *place_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *first) {
+ds_value *tiling_ahead(tiling *t, ds_value *m, ds_value *q, ds_value *first) {
     lowering *l = t->l;
     int64_t k = (int64_t)tile_sum_length(&t->s), width = (int64_t)(t->columns * l->lanes),
-            share = k / TILE_STEPS * (int64_t)t->grid.lines * tile_line(&t->s);
+            share = k / tile_turn(&t->choice) * (int64_t)t->grid.lines * tile_line(&t->s);
     ds_value *turn = t->turn ? t->turn : lw_index(l, 0), *own = lw_index(l, (int64_t)t->ahead.own_turns);
     if (t->s.m != SIZE_MAX)
         turn =
@@ -103,6 +99,23 @@ static int64_t lines_of_tiles(const tiling *t) {
     return lines < 1 ? 1 : lines > 1024 ? 1024 : lines;
 }
 
+void tiling_finish(tiling *t, ds_value *row, ds_value *column, ds_value *mask, ds_value *sums) {
+    lowering *l = t->l;
+    const ds_op *epilogue = t->s.epilogue, *root = epilogue ? epilogue : t->s.op;
+    lane_point p = t->p;
+    lane_value args[TILE_MOST_ACCESSES], result = {sums, NULL};
+    if (t->s.m != SIZE_MAX) p.at[t->s.m] = row;
+    p.at[t->s.n] = column, p.vector = (int)t->s.n, p.mask = mask, p.rank = t->s.kept;
+    for (size_t i = 0; epilogue && i < epilogue->operand_count; i++) {
+        ds_value *operand = ds_op_operand(epilogue, i);
+        args[i] = operand == &t->s.op->results[0]
+                      ? result
+                      : (lane_value){lw_load(l, lw_buffer(l, operand), t->s.offset[TILE_EXTRA + i], &p, NULL), NULL};
+    }
+    if (epilogue) lw_region(l, ds_op_block(epilogue, 0), args, t->s.old, &p, &result);
+    lw_store(l, result.v, lw_buffer(l, &root->results[0]), t->s.offset[TILE_OUT], &p);
+}
+
 /* One register tile of `rows` at m…, columns q*width…; `columns` of it exist, masked to n < extent where `masked`. */
 static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_value *q, size_t columns, bool masked) {
     lowering *l = t->l;
@@ -117,64 +130,45 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
     for (size_t r = 0; r < rows; r++) {
         row[r] = r ? lw_binary(l, DS_LOOP_add, m, lw_index(l, (int64_t)r)) : m;
         if (past_end && r) row[r] = lw_binary(l, DS_LOOP_min, row[r], last);
-        operands[count++] = index_at(t, TILE_A, row[r], first);
+        operands[count++] = tiling_index_at(t, TILE_A, row[r], first);
     }
     for (size_t j = 0; j < columns; j++) {
         column[j] = j ? lw_binary(l, DS_LOOP_add, first, lw_index(l, (int64_t)(j * l->lanes))) : first;
         if (masked) mask[j] = lw_mask(l, column[j], lw_extent(l, t->s.extent[t->s.n]));
-        operands[count++] = t->s.packed ? packed_column(t, q, j) : index_at(t, TILE_B, m, column[j]);
-        if (t->s.packed && masked && j &&
-            !ds_expr_is_const(t->s.extent[t->s.n], NULL)) { /* a panel that may not exist: read the first one instead */
-            ds_value *exists = lw_op(
-                l, DS_LOOP_cast, (ds_value *[]){lw_binary(l, DS_LOOP_lt, column[j], lw_extent(l, t->s.extent[t->s.n]))},
-                1, ds_type_scalar(l->cx, DS_index));
-            ds_value *base = operands[count - 1 - j], *distance = lw_binary(l, DS_LOOP_sub, operands[count - 1], base);
-            operands[count - 1] = lw_binary(l, DS_LOOP_add, base, lw_binary(l, DS_LOOP_mul, distance, exists));
-        }
+        operands[count] = t->s.packed ? tiling_packed_column(t, q, j) : tiling_index_at(t, TILE_B, m, column[j]);
+        if (t->s.packed && masked && j && !ds_expr_is_const(t->s.extent[t->s.n], NULL))
+            operands[count] = tiling_existing_panel(t, operands[count], operands[count - j], column[j]);
+        count++;
     }
     bool masked_loads = masked && !t->s.packed;
     for (size_t j = 0; masked_loads && j < columns; j++) operands[count++] = mask[j];
-    if (t->grid.lines) operands[count] = place_ahead(t, m, q, operands[2 + rows]), count++;
+    if (t->grid.lines) operands[count] = tiling_ahead(t, m, q, operands[2 + rows]), count++;
     for (size_t i = 0; i < rows * columns; i++) types[i] = vector;
     ds_op *tile = ds_op_create(&l->b, DS_LOOP_tile, operands, count, types, rows * columns, 0);
     ds_op_set_attr(l->m, tile, "rows", ds_attr_int(l->cx, (int64_t)rows));
     ds_op_set_attr(l->m, tile, "columns", ds_attr_int(l->cx, (int64_t)columns));
     ds_op_set_attr(l->m, tile, "lanes", ds_attr_int(l->cx, (int64_t)l->lanes));
-    ds_op_set_attr(l->m, tile, "window", window_attr(t, -1));
-    ds_op_set_attr(l->m, tile, "lhs", window_attr(t, TILE_A));
-    ds_op_set_attr(l->m, tile, "rhs", window_attr(t, TILE_B));
+    ds_op_set_attr(l->m, tile, "window", tiling_window(t, -1));
+    ds_op_set_attr(l->m, tile, "lhs", tiling_window(t, TILE_A));
+    ds_op_set_attr(l->m, tile, "rhs", tiling_window(t, TILE_B));
     if (t->s.mma != ds_mma_at(0)) ds_op_set_attr(l->m, tile, "mma", ds_attr_string(l->cx, t->s.mma->name));
     if (masked_loads) ds_op_set_attr(l->m, tile, "masked", ds_attr_unit(l->cx));
     if (rows == 1 && short_sums(t)) ds_op_set_attr(l->m, tile, "near", ds_attr_int(l->cx, lines_of_tiles(t)));
     if (t->choice.unroll != TILE_STEPS) ds_op_set_attr(l->m, tile, "unroll", ds_attr_int(l->cx, t->choice.unroll));
     if (t->grid.lines) ds_op_set_attr(l->m, tile, "ahead", ds_attr_int(l->cx, (int64_t)t->grid.lines));
     for (size_t i = 0; i < rows * columns; i++) acc[i] = ds_op_result(tile, i);
-    const ds_op *root = t->s.epilogue ? t->s.epilogue : t->s.op;
-    ds_value *out = lw_buffer(l, &root->results[0]);
     for (size_t r = 0; r < rows; r++)
-        for (size_t j = 0; j < columns; j++) {
-            lane_point p = t->p;
-            lane_value args[TILE_MOST_ACCESSES], result = {acc[r * columns + j], NULL};
-            if (t->s.m != SIZE_MAX) p.at[t->s.m] = row[r];
-            p.at[t->s.n] = column[j], p.vector = (int)t->s.n, p.mask = mask[j], p.rank = t->s.kept;
-            if (t->s.epilogue) {
-                for (size_t i = 0; i < t->s.epilogue->operand_count; i++) {
-                    ds_value *operand = ds_op_operand(t->s.epilogue, i);
-                    args[i] = operand == &t->s.op->results[0]
-                                  ? result
-                                  : (lane_value){
-                                        lw_load(l, lw_buffer(l, operand), t->s.offset[TILE_EXTRA + i], &p, NULL), NULL};
-                }
-                lw_region(l, ds_op_block(t->s.epilogue, 0), args, t->s.old, &p, &result);
-            }
-            lw_store(l, result.v, out, t->s.offset[TILE_OUT], &p);
-        }
+        for (size_t j = 0; j < columns; j++) tiling_finish(t, row[r], column[j], mask[j], acc[r * columns + j]);
 }
 
 /* Whole tiles, then the edge: of as many rows as are left, or (unknown extents) of rows that repeat the last one. */
 static void emit_rows(tiling *t, ds_value *low, ds_value *high, ds_value *q, size_t columns, bool masked) {
     lowering *l = t->l;
     int64_t extent, rows = (int64_t)t->rows;
+    if (t->choice.high) {
+        lower_matrix_rows(t, low, high, q, columns, masked);
+        return;
+    }
     if (t->s.m == SIZE_MAX) {
         emit_tile(t, lw_index(l, 0), 1, false, q, columns, masked);
         return;
@@ -261,7 +255,9 @@ static void emit_piece(tiling *t, ds_value *m_part, ds_value *n_part, ds_value *
              *high = lw_binary(l, DS_LOOP_min, lw_binary(l, DS_LOOP_add, low, m_step),
                                lw_extent(l, tile_rows_extent(&t->s)));
     t->low = low;
+    ds_op *registers = t->choice.high ? lower_matrices(t) : NULL;
     emit_columns(t, low, high, from, to);
+    if (registers) lw_end(l, registers, NULL, 0);
 }
 
 /* Pieces: every point of the outer dims, times chunks of row tiles, times chunks of column blocks. */

@@ -57,10 +57,20 @@ static void shape_text(ds_string *text, const ds_type *t) {
     }
 }
 
+/* "of ui8 x i8", where factors are narrower than their sums. */
+static void describe_factors(ds_string *text, const ds_op *op) {
+    ds_elem lhs = ds_op_operand(op, 0)->type->elem, rhs = ds_op_operand(op, 1)->type->elem;
+    ds_elem sum = op->results[0].type->elem;
+    if (lhs != sum || rhs != sum)
+        ds_string_printf(text, " of %s x %s", ds_elem_facts(lhs)->text, ds_elem_facts(rhs)->text);
+}
+
 static void describe_op(ds_ir_context *cx, ds_string *text, const ds_op *op, bool is_first) {
     const ds_attr *over = ds_op_attr(op, "over");
     ds_string_printf(text, "%s", strchr(ds_op_facts(op->kind)->name, '.') + 1);
     if (ds_is_depthwise(cx, op)) ds_string_printf(text, " depthwise");
+    if (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv || op->kind == DS_GRAPH_winograd)
+        describe_factors(text, op);
     if (!is_first) return;
     if (op->kind == DS_GRAPH_winograd) ds_string_printf(text, " F(%d)", (int)ds_op_int(op, "tile", 4));
     shape_text(text, op->results[0].type);
@@ -81,13 +91,16 @@ static const ds_attr *describe(ds_ir_context *cx, const ds_op *kernel) {
         ds_string_printf(&text, " turns of ");
         first = ds_op_block(loop, 0)->first;
     }
+    const char *stays = NULL;
     bool more = false;
     for (const ds_op *op = first; op && op->kind != DS_GRAPH_yield; op = op->next) {
         if (op->kind == DS_GRAPH_constant) continue;
         if (more) ds_string_printf(&text, " + ");
         describe_op(cx, &text, op, op == first);
+        if (!stays && op->operand_count) stays = ds_op_text(op, "stays", NULL);
         more = true;
     }
+    if (stays) ds_string_printf(&text, " (stays f32: %s)", stays);
     const ds_attr *attr = ds_attr_string(cx, text.data ? text.data : "");
     ds_string_free(&text);
     return attr;

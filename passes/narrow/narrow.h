@@ -83,12 +83,15 @@ void nw_erase_unread(ds_op *map);
 /* How a contraction is narrowed, by rows of ir/mma.def; false where floats or wide integers are as good (forms.c). */
 bool nw_choose_form(narrowing *n, const ds_op *op, const ds_contraction *c, const factor *f, narrow_form *out);
 void nw_product(narrowing *n, ds_op *op); /* a contraction of bytes (product.c) */
+/* A factor less its zero point or a number, in another type: of constants for itself, of inputs once for all products. */
+ds_value *nw_converted(narrowing *n, ds_op *op, const factor *f, int64_t less, ds_elem type, ds_elem sum);
 /* Other readers of an input that was converted read the conversion, where all of them can (words.c). */
 void nw_store_words(narrowing *n, const known_words *w);
-/* Constants of a narrower float type that the product would have widened: rows of ir/mma.def widen them in registers. */
-void nw_keep_weights(narrowing *n, ds_op *op);
-/* Constants that options say may be rounded (weights.c). */
-void nw_round_weights(narrowing *n, ds_op *op);
+/* Constants of a narrower float type that the product would have widened: rows of ir/mma.def widen them in registers, or
+ * multiply the other factor, of the same type, by them. */
+void nw_keep_narrow(narrowing *n, ds_op *op);
+/* Constants that options say may be rounded, and what is multiplied by them (weights.c). */
+void nw_round_factors(narrowing *n, ds_op *op);
 /* The largest of (bytes - zero) * scale is that of the bytes, converted: where one scale above zero is for all. */
 void nw_largest(narrowing *n, ds_op *reduce);
 

@@ -86,12 +86,13 @@ static void pad_input(narrowing *n, ds_op *conv, int64_t zero) {
 /* ---- one contraction ---- */
 
 /* Both factors; false where it stays as it is. */
-static bool take_factors(const ds_op *op, factor *f) {
+static bool take_factors(narrowing *n, const ds_op *op, factor *f) {
     const ds_elem sum = op->results[0].type->elem;
     if (ds_elem_facts(sum)->bits != 32 || ds_elem_is_unsigned(sum)) return false;
     for (size_t i = 0; i < 2; i++)
         if (!nw_factor_of(ds_op_operand(op, i), &f[i]) || (f[i].scale.v != NULL) != ds_elem_is_float(sum)) return false;
-    if (!f[0].zero.v && !f[1].zero.v && ds_elem_is_integer(sum)) return false; /* it is narrow already */
+    bool is_narrow = !f[0].zero.v && !f[1].zero.v && ds_elem_is_integer(sum);
+    if (is_narrow && !ds_is_depthwise(n->cx, op)) return false;
     for (size_t i = 0; i < 2; i++)
         if (f[i].zero.v && ds_value_is_zero(f[i].zero.v)) f[i].zero.v = NULL;
     return true;
@@ -166,8 +167,7 @@ static ds_value *finish(narrowing *n, ds_op *op, ds_op *product, const ds_contra
 
 /* ---- factors in their types ---- */
 
-/* A factor of constants is converted for itself; an input that several products read, once. */
-static ds_value *converted(narrowing *n, ds_op *op, const factor *f, int64_t less, ds_elem type, ds_elem sum) {
+ds_value *nw_converted(narrowing *n, ds_op *op, const factor *f, int64_t less, ds_elem type, ds_elem sum) {
     for (size_t i = 0; i < arrlenu(n->words); i++) {
         const known_words *w = &n->words[i];
         bool same = w->x == f->x && w->zero == f->zero.v && w->offset == less && w->v->type->elem == type;
@@ -194,12 +194,12 @@ static ds_value *take_form(narrowing *n, ds_op *op, factor *f, size_t i, const n
     factor given = *f;
     int64_t zero, half = ds_elem_is_unsigned(form->type[i]) ? -128 : 128;
     switch (form->how[i]) {
-    case LESS_ZERO: f->zero.v = NULL; return converted(n, op, &given, 0, form->type[i], form->sum);
+    case LESS_ZERO: f->zero.v = NULL; return nw_converted(n, op, &given, 0, form->type[i], form->sum);
     case MOVED:
         nw_known_zero(f, &zero);
         f->zero = constant_part(n, op, form->type[i], zero - half, f->x->type->rank);
         given.zero.v = NULL;
-        return converted(n, op, &given, half, form->type[i], form->sum);
+        return nw_converted(n, op, &given, half, form->type[i], form->sum);
     default: return f->x;
     }
 }
@@ -210,7 +210,7 @@ void nw_product(narrowing *n, ds_op *op) {
     narrow_form form;
     int64_t zero;
     if (ds_op_attr(op, "pads") || !ds_contraction_of(n->cx, op, &c) || c.rank > NARROW_MOST_RANK) return;
-    if (!take_factors(op, f) || !nw_choose_form(n, op, &c, f, &form)) return;
+    if (!take_factors(n, op, f) || !nw_choose_form(n, op, &c, f, &form)) return;
     bool keeps[2] = {f[0].zero.v && form.how[0] == AS_BYTES, f[1].zero.v && form.how[1] == AS_BYTES};
     bool pads = is_padded(op) && (keeps[0] || keeps[1] || form.how[0] == MOVED);
     if (pads && !nw_known_zero(&f[0], &zero)) return;

@@ -22,7 +22,8 @@ static void read_words(narrowing *n, ds_op *map, size_t i, const known_words *w,
     ds_block *body = ds_op_block(map, 0);
     region r = {.n = n, .op = map, .in = {n->m, body, body->first, map->loc}};
     ds_value *old = body->args[i], *words = nw_argument(&r, w->v->type->elem);
-    ds_value *offset = nw_number(&r, w->sum, zero), *v = nw_binary(&r, DS_LOOP_add, nw_cast(&r, words, w->sum), offset);
+    ds_value *v = nw_cast(&r, words, w->sum);
+    if (zero) v = nw_binary(&r, DS_LOOP_add, v, nw_number(&r, w->sum, zero));
     ds_value_replace_uses(old, nw_cast(&r, v, old->type->elem));
     body->args[i] = words;
     words->index = (uint32_t)i;

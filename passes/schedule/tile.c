@@ -14,12 +14,15 @@
 enum {
     PIECE_MACS = 1 << 20, /* the most a piece has; LEAST_MACS: the fewest, a microsecond */
     LEAST_MACS = 1 << 17,
-    PIECES = 16, /* wanted, where that leaves them large enough */
+    VECTOR_RATE = 8, /* of products: what is faster does more in that time */
+    PIECES = 16,     /* wanted, where that leaves them large enough */
     CHOSEN_ROWS =
         8 /* rows of A whose stride is a multiple of 1 KB share few sets of the L1 cache; packing A would allow 14 */
 };
 
 int64_t tile_width(const tile_space *t, const tile_choice *c) { return c->columns * (int64_t)t->core->lanes; }
+
+int64_t tile_turn(const tile_choice *c) { return c->high ? c->steps : TILE_STEPS; }
 
 /* ---- the register tile ---- */
 
@@ -85,7 +88,7 @@ static ds_tail columns_tail(const tile_space *t, int64_t width) {
 }
 
 static tile_choice make_choice(const tile_space *t, int64_t rows, int64_t columns) {
-    tile_choice c = {.rows = rows, .columns = columns, .unroll = t->core->unrolls ? TILE_STEPS : 1};
+    tile_choice c = {.mma = t->mma, .rows = rows, .columns = columns, .unroll = t->core->unrolls ? TILE_STEPS : 1};
     c.rows_tail = rows_tail(t, rows);
     c.columns_tail = columns_tail(t, tile_width(t, &c));
     return c;
@@ -123,11 +126,18 @@ static bool tail_fits(ds_tail tail, ds_tail natural) {
 }
 
 const char *tile_read(const tile_space *t, const ds_schedule *s, int op, tile_choice *out) {
+    if (op == DS_OWN && s->mma && ds_mma_find(s->mma) && ds_mma_find(s->mma)->shape == DS_MMA_TILE)
+        return tile_read_matrix(t, s, out);
     const ds_level *m = ds_schedule_find(s, op, "m", DS_LEVEL_tile), *n = ds_schedule_find(s, op, "n", DS_LEVEL_tile),
                    *k = ds_schedule_find(s, op, "k", DS_LEVEL_unroll);
     int64_t lanes = (int64_t)t->core->lanes, panel = DS_PANEL, extent;
     if (!m || !n) return "a product has no tile along m and n";
-    *out = (tile_choice){m->step, n->step / lanes, k ? k->step : 1, m->tail, n->tail};
+    *out = (tile_choice){.mma = t->mma,
+                         .rows = m->step,
+                         .columns = n->step / lanes,
+                         .unroll = k ? k->step : 1,
+                         .rows_tail = m->tail,
+                         .columns_tail = n->tail};
     if (n->step % panel || out->columns > TILE_MOST_COLUMNS)
         return schedule_refuse(t->core, "a tile has %d columns at most, in panels of %d",
                                (int)(TILE_MOST_COLUMNS * lanes), (int)panel);
@@ -193,7 +203,9 @@ static void choose_piece(const tile_space *t, const tile_choice *c, tile_grid *g
            n_blocks = schedule_estimate(tile_blocks(t, t->extent[t->n], width)), total = tile * m_tiles * n_blocks;
     for (size_t i = 0; i < t->kept; i++)
         if (i != t->m && i != t->n) total *= schedule_estimate(t->extent[i]);
-    double most = total / PIECES > PIECE_MACS ? PIECE_MACS : total / PIECES < LEAST_MACS ? LEAST_MACS : total / PIECES;
+    double faster = c->mma->rate > VECTOR_RATE ? c->mma->rate / VECTOR_RATE : 1, most = total / PIECES;
+    if (most > PIECE_MACS * faster) most = PIECE_MACS * faster;
+    if (most < LEAST_MACS * faster) most = LEAST_MACS * faster;
     double m_chunk = (double)t->core->machine->l2_bytes / 2 / (k * tile_step_bytes(t) * (double)rows);
     if (!ds_expr_is_const(m_extent, NULL)) m_chunk = 16;
     if (m_chunk > m_tiles) m_chunk = m_tiles;
@@ -226,11 +238,13 @@ static int64_t choose_chunk(const tile_space *t, const tile_choice *c, const til
 
 /* ---- prefetching ---- */
 
-enum { MOST_AHEAD = 4 };
+enum { MOST_AHEAD = 4 }; /* in a turn of TILE_STEPS */
 
-/* Lines of B that one tile takes in for every TILE_STEPS steps. */
+static int64_t most_ahead(const tile_choice *c) { return MOST_AHEAD * ((tile_turn(c) + TILE_STEPS - 1) / TILE_STEPS); }
+
+/* Lines of B that one tile takes in for every turn. */
 static double lines_taken(const tile_space *t, const tile_choice *c) {
-    return (double)(TILE_STEPS * tile_width(t, c) * tile_step_elements(t)) / (double)tile_line(t);
+    return (double)(tile_turn(c) * tile_width(t, c) * tile_step_elements(t)) / (double)tile_line(t);
 }
 
 typedef struct {
@@ -251,8 +265,8 @@ static ahead_counts count_ahead(const tile_space *t, const tile_choice *c, const
 
 /* What is fetched lies at places that are known. */
 static bool can_prefetch(const tile_space *t, const tile_choice *c, const tile_grid *g) {
-    bool fixed = t->packed && ds_expr_is_const(t->extent[t->n], NULL) && tile_sum_length(t) >= TILE_STEPS &&
-                 c->unroll == TILE_STEPS;
+    bool fixed = t->packed && ds_expr_is_const(t->extent[t->n], NULL) && tile_sum_length(t) >= (double)tile_turn(c) &&
+                 (c->high || c->unroll == TILE_STEPS);
     for (size_t i = t->kept; i < t->rank; i++) fixed = fixed && ds_expr_is_const(t->extent[i], NULL);
     return fixed && schedule_estimate(tile_group(t, c, g)) * (double)g->rows > 1;
 }
@@ -272,7 +286,8 @@ static void choose_ahead(const tile_space *t, const tile_choice *c, tile_grid *g
     ahead_counts a;
     for (g->lines = (int64_t)((own + turns - 1) / turns);; g->lines++) {
         a = count_ahead(t, c, g, g->lines);
-        if (g->lines >= MOST_AHEAD || a.spare * a.columns * k / TILE_STEPS * (double)g->lines >= behind) break;
+        double spare = a.spare * a.columns * k / (double)tile_turn(c);
+        if (g->lines >= most_ahead(c) || spare * (double)g->lines >= behind) break;
     }
     g->next = behind > 0 && a.spare >= 1 ? behind_bytes : 0;
 }
@@ -286,7 +301,7 @@ tile_ahead tile_share_ahead(const tile_space *t, const tile_choice *c, const til
     out.own_turns = (size_t)((a.own + (double)g->lines - 1) / (double)g->lines);
     double behind = (double)g->next / t->core->machine->line_bytes;
     if (g->next == 0 || a.spare < 1) return out;
-    double most = tile_sum_length(t) / TILE_STEPS * (double)g->lines, each = behind / (a.spare * a.columns);
+    double most = tile_sum_length(t) / (double)tile_turn(c) * (double)g->lines, each = behind / (a.spare * a.columns);
     out.behind = (int64_t)((each < most ? each : most) * (double)tile_line(t));
     return out;
 }
@@ -312,9 +327,10 @@ static void add_grid(const tile_space *t, const tile_choice *c, const tile_grid 
 }
 
 static ds_schedule make_schedule(const tile_space *t, const tile_choice *c, const tile_grid *g) {
-    ds_schedule s = {.program = "tile", .mma = t->mma->name};
+    ds_schedule s = {.program = "tile", .mma = c->mma->name};
     add_grid(t, c, g, &s);
-    tile_add_levels(t, c, DS_OWN, &s);
+    if (c->high) tile_add_matrix_levels(t, c, &s);
+    else tile_add_levels(t, c, DS_OWN, &s);
     if (t->epilogue) ds_schedule_place(&s, 0, (int)arrlen(s.levels) - 1, DS_SPACE_registers, 0);
     return s;
 }
@@ -356,8 +372,14 @@ static void add_other_tiles(const tile_space *t, const tile_choice *best, const 
 void propose_tile(const ds_core *core, const ds_op *kernel, ds_schedule **out) {
     tile_space t;
     if (!open_kernel(&t, core, kernel)) return;
-    tile_choice c = tile_choose(&t);
+    tile_choice c = tile_choose(&t), matrices;
     tile_grid g = {0};
+    tile_extents e = extents_of(&t);
+    double cycles = tile_cycles(&t, &e, c.rows, c.columns) * e.k;
+    if (tile_choose_matrix(&t, cycles, e.m, e.n, &matrices)) {
+        choose_piece(&t, &matrices, &g);
+        add_schedule(&t, &matrices, g, kernel, out);
+    }
     choose_piece(&t, &c, &g);
     add_schedule(&t, &c, g, kernel, out);
     if (!core->exhausts) return;
@@ -395,8 +417,8 @@ const char *tile_read_grid(const tile_space *t, const ds_schedule *s, const tile
         return "a group has more rows than there are";
     if (grouped && !ds_expr_is_const(tile_units(t, c, out), NULL))
         return "groups of rows need a number of rows that is known";
-    if (out->lines > 2 * MOST_AHEAD)
-        return schedule_refuse(t->core, "a tile fetches %d lines ahead at most", 2 * MOST_AHEAD);
+    if (out->lines > 2 * most_ahead(c))
+        return schedule_refuse(t->core, "a tile fetches %d lines ahead at most", (int)(2 * most_ahead(c)));
     if (out->lines && !can_prefetch(t, c, out))
         return "nothing can be fetched ahead: extents are not known, or k is not unrolled";
     if (out->next && !can_fetch_behind(t, c, out))
@@ -409,7 +431,9 @@ const char *check_tile(const ds_core *core, const ds_op *kernel, const ds_schedu
     tile_choice c;
     tile_grid g;
     if (!open_kernel(&t, core, kernel)) return "the kernel is not a product with a tiled form";
-    if (!s->mma || strcmp(s->mma, t.mma->name)) return "no multiply-add of this name is for these element types";
+    const ds_mma *row = s->mma ? ds_mma_find(s->mma) : NULL;
+    if (!row || (row != t.mma && row != tile_matrix_row(&t)))
+        return "no multiply-add of this name is for these element types";
     const char *wrong = tile_read(&t, s, DS_OWN, &c);
     if (!wrong) wrong = tile_read_grid(&t, s, &c, &g);
     if (wrong) return wrong;

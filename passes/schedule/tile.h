@@ -58,15 +58,25 @@ const ds_expr *tile_outer_points(const tile_space *t,
 
 /* The register tile. */
 typedef struct {
+    const ds_mma *mma;     /* the space's, or its matrices */
     int64_t rows, columns; /* columns in vectors */
     int64_t unroll;        /* steps of k; 1: none */
     ds_tail rows_tail, columns_tail;
+    int64_t high, steps; /* of matrices: one below the other, steps of k that one takes; else 0 */
 } tile_choice;
 
 int64_t tile_width(const tile_space *t, const tile_choice *c); /* columns, in elements */
+int64_t tile_turn(const tile_choice *c);                       /* steps of a turn of the innermost loop */
 tile_choice tile_choose(const tile_space *t);                  /* the tile that walks the space in the fewest cycles */
 void tile_add_levels(const tile_space *t, const tile_choice *c, int op, ds_schedule *s);
 const char *tile_read(const tile_space *t, const ds_schedule *s, int op, tile_choice *out); /* what is wrong, or NULL */
+
+/* By matrices (matrix.c), a whole product: the row that multiplies its panels, or NULL; what walks m x n results in
+ * less than `least` cycles, where there is such; its levels. */
+const ds_mma *tile_matrix_row(const tile_space *t);
+bool tile_choose_matrix(const tile_space *t, double least, int64_t m, int64_t n, tile_choice *out);
+void tile_add_matrix_levels(const tile_space *t, const tile_choice *c, ds_schedule *s);
+const char *tile_read_matrix(const tile_space *t, const ds_schedule *s, tile_choice *out);
 
 /* Pieces of a whole product: chunks of row tiles and of column blocks. Units of rows (a chunk of m at one point of the
  * outer dims) go in groups over the same columns before all go over the next ones. */

@@ -21,3 +21,19 @@ func.func @main(%x: tensor<4x16xf32>, %y: tensor<16x8xf32>) -> (tensor<4x32xf32>
   %1 = "onnx.MatMul"(%x, %y) : (tensor<4x16xf32>, tensor<16x8xf32>) -> none
   func.return %0, %1 : none, none
 }
+// -----
+// Products that could not be narrowed say why.
+// CHECK-LABEL: func.func @main
+// CHECK: "graph.matmul"{{.*}}stays = "no factor is constant"
+func.func @main(%x: tensor<4x16xf32>, %y: tensor<16x8xf32>) -> tensor<4x8xf32> {
+  %0 = "onnx.MatMul"(%x, %y) : (tensor<4x16xf32>, tensor<16x8xf32>) -> none
+  func.return %0 : none
+}
+// -----
+// CHECK-LABEL: func.func @main
+// CHECK: "graph.conv"{{.*}}stays = "this level multiplies them no faster"
+func.func @main(%x: tensor<1x16x8x8xf32>) -> tensor<1x32x8x8xf32> {
+  %w = "onnx.Constant"() {value = dense<0.3> : tensor<32x16x1x1xf32>} : () -> none
+  %0 = "onnx.Conv"(%x, %w) : (tensor<1x16x8x8xf32>, none) -> none
+  func.return %0 : none
+}

@@ -221,3 +221,47 @@ func.func @k0(%x: memref<?xf32>, %n: index) attributes {pieces = "1", scratch = 
   %p = "loop.constant"() {value = 0} : () -> index
   func.return
 }
+// -----
+// Matrices are those of registers.
+// CHECK: error: loop.matrix: operands do not fit so many matrices, or it is in no loop.matrices [DS0116]
+func.func @k0(%x: memref<?xui8>, %w: memref<?xi8>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %s = "loop.local"() {count = 256} : () -> memref<?xi32>
+  "loop.matrix"(%x, %w, %p, %p, %s) {high = 1, wide = 1, stride = "64", window = ["16"], lhs = ["4"], rhs = ["64"]} : (memref<?xui8>, memref<?xi8>, index, index, memref<?xi32>) -> ()
+  func.return
+}
+// -----
+// There is room for the sums of all.
+// CHECK: error: loop.matrix: operands do not fit so many matrices, or it is in no loop.matrices [DS0116]
+func.func @k0(%x: memref<?xui8>, %w: memref<?xi8>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  "loop.matrices"(%p) ({
+    %s = "loop.local"() {count = 255} : () -> memref<?xi32>
+    "loop.matrix"(%x, %w, %p, %p, %s) {high = 1, wide = 1, stride = "64", window = ["16"], lhs = ["4"], rhs = ["64"]} : (memref<?xui8>, memref<?xi8>, index, index, memref<?xi32>) -> ()
+    "loop.yield"() : () -> ()
+  }) {mma = "matrix_u8i8", steps = 16} : (index) -> ()
+  func.return
+}
+// -----
+// A register has at most 16 steps.
+// CHECK: error: loop.matrices: no such registers, or not of so many steps, or they are taken [DS0116]
+func.func @k0(%x: memref<?xui8>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 1} : () -> index
+  "loop.matrices"(%p) ({
+    "loop.yield"() : () -> ()
+  }) {mma = "matrix_u8i8", steps = 17} : (index) -> ()
+  func.return
+}
+// -----
+// Registers hold one kind of matrices at a time.
+// CHECK: error: loop.matrices: no such registers, or not of so many steps, or they are taken [DS0116]
+func.func @k0(%x: memref<?xui8>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 1} : () -> index
+  "loop.matrices"(%p) ({
+    "loop.matrices"(%p) ({
+      "loop.yield"() : () -> ()
+    }) {mma = "matrix_bf16", steps = 16} : (index) -> ()
+    "loop.yield"() : () -> ()
+  }) {mma = "matrix_u8i8", steps = 16} : (index) -> ()
+  func.return
+}
