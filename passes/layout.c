@@ -198,6 +198,15 @@ static const ds_attr *skewed(layout *l, const ds_op *op, const ds_contraction *c
     return ds_layout_with_border(l->cx, type, none, after)->encoding;
 }
 
+/* Of a copy of the first elements along each dim what it copies: it can be read where it lies (as many keys of a cache
+ * as there are). */
+static ds_value *uncut(ds_value *v) {
+    const ds_op *op = v->op;
+    if (!op || !ds_is_copy_map(op) || v->type->encoding || !ds_map_is_identity(ds_op_map(op, 0), v->type)) return v;
+    ds_value *from = ds_op_operand(op, 0);
+    return from->type->encoding || from->type->rank != v->type->rank ? v : from;
+}
+
 /* Constants may be skewed where nothing else reads the panels as they lie. */
 static void pack_right_side(layout *l, ds_op *op, bool skew) {
     ds_contraction c;
@@ -224,11 +233,17 @@ static void pack_right_side(layout *l, ds_op *op, bool skew) {
     const ds_expr *offset = ds_layout_offset(l->cx, rhs->type, map->exprs), *coefficient, *rest;
     bool contiguous =
         offset && ds_expr_linear(l->cx, offset, n_dim, &coefficient, &rest) && ds_expr_equals(coefficient, 1);
-    if (contiguous && panel.group == 1 && !is_constant(l, rhs)) return;
+    if (contiguous && panel.group == 1 && !is_constant(l, rhs)) {
+        ds_op_set_operand(op, 1, uncut(rhs));
+        return;
+    }
     const ds_attr *encoding = panel_encoding(l, op, &c, n_dim, panel);
     if (!encoding) return;
     if (skew && is_constant(l, rhs)) encoding = skewed(l, op, &c, panel, encoding);
-    ds_op_set_operand(op, 1, encode_weights(l, op, rhs, encoding));
+    ds_value *encoded = encode_weights(l, op, rhs, encoding);
+    ds_op_set_operand(op, 1, encoded);
+    /* columns that fill the last panel are then what lies there; with groups there would be steps of k, too */
+    if (encoded != rhs && panel.group == 1 && !is_constant(l, rhs)) ds_op_set_operand(encoded->op, 0, uncut(rhs));
 }
 
 /* Few channels are read as they lie: elements of the input are broadcast one by one, and a channels-last copy would be

@@ -34,6 +34,7 @@ typedef struct {
     uint32_t rank;
     int64_t dims[16]; /* -1: symbolic */
     int32_t tied;     /* of an output: the input whose data may also be its, and is then changed in place; -1: none */
+    int32_t is_alias; /* of an output: it is that input's data in any case (--alias), which needs room for the output */
 } ds_model_argument;
 
 /* A tensor to run on: dense row-major. For outputs `data` may be null: it is then allocated with malloc, and yours to
@@ -59,11 +60,13 @@ uint32_t dsrt_model_inputs(const ds_model *model);
 uint32_t dsrt_model_outputs(const ds_model *model);
 const ds_model_argument *dsrt_model_input(const ds_model *model, uint32_t i); /* null when there is none */
 const ds_model_argument *dsrt_model_output(const ds_model *model, uint32_t i);
-/* Runs on `pool` (or null). Returns a status of ds_abi.h. The arena is allocated and released inside. */
+/* Runs on `pool` (or null). Returns a status of ds_abi.h. The arena is allocated and released inside. Outputs that are
+ * aliases may have null `data`, too: it is then the input's. */
 int dsrt_model_run(const ds_model *model, ds_pool *pool, const ds_model_tensor *inputs, ds_model_tensor *outputs);
 
 /* The same in steps, for many runs with one arena. The data of inputs and outputs is borrowed until the call is closed.
- * Null `outputs` are all allocated in the first run, with malloc, and yours to free. */
+ * Null `outputs` are all allocated in the first run, with malloc, and yours to free, but those that
+ * are aliases: they lie in copies of their inputs, which are the call's. */
 typedef struct ds_call ds_call;
 ds_call *dsrt_call_open(const ds_model *model, ds_pool *pool, const ds_model_tensor *inputs,
                         const ds_model_tensor *outputs);

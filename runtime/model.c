@@ -89,12 +89,20 @@ static int parse_requirement(ds_model *m, const char *text) {
     return 1;
 }
 
+static int parse_alias(ds_model *m, const char *text) {
+    uint32_t i = (uint32_t)strtoul(text, NULL, 10);
+    if (i >= m->counts[1] || m->arguments[1][i].seen.tied < 0) return 0;
+    m->arguments[1][i].seen.is_alias = 1;
+    return 1;
+}
+
 static int parse(ds_model *m) {
     char *save, *line = strtok_r(m->text, "\n", &save);
     int abi, good = line && sscanf(line, "dsc %d %" SCNu64 " %31s", &abi, &m->args_bytes, m->cpu) == 3 && abi == DS_ABI;
     while (good && (line = strtok_r(NULL, "\n", &save))) {
         if (*line == 's') m->symbols++;
         else if (*line == 'r') good = parse_requirement(m, line + 2);
+        else if (*line == 'a') good = parse_alias(m, line + 2);
         else good = parse_argument(m, *line == 'o', line);
     }
     return good;
@@ -162,7 +170,8 @@ struct ds_call {
     const ds_model *model;
     ds_context context;
     unsigned char *args;
-    int fill; /* of memory before a run: a byte, or -1 */
+    void **copies; /* of inputs whose memory is a result's, where the caller has none for results; else null */
+    int fill;      /* of memory before a run: a byte, or -1 */
 };
 
 static void *allocate(void *user, uint64_t bytes) {
@@ -189,6 +198,45 @@ static void set_argument(ds_call *c, const argument *a, const ds_model_tensor *t
     if (has_extents && !a->is_static) memcpy(c->args + a->offset + 16, t->dims, 8 * a->seen.rank);
 }
 
+/* Results that are aliases lie in copies: what the caller gave stays as it is. */
+static int copy_aliased(ds_call *c, const ds_model_tensor *inputs) {
+    const ds_model *m = c->model;
+    if (!(c->copies = calloc(m->counts[0] + 1, sizeof *c->copies))) return 0;
+    for (uint32_t i = 0; i < m->counts[1]; i++) {
+        const ds_model_argument *a = &m->arguments[1][i].seen;
+        if (!a->is_alias) continue;
+        ds_model_tensor t = inputs[a->tied];
+        if (!(t.data = malloc((size_t)t.bytes + 1))) return 0;
+        memcpy(t.data, inputs[a->tied].data, (size_t)t.bytes);
+        c->copies[a->tied] = t.data;
+        set_argument(c, &m->arguments[0][a->tied], &t, 0);
+    }
+    return 1;
+}
+
+/* The copy of an input gets room for the result that is longer and lies there: the one that the last run was about. */
+static int make_room(ds_call *c) {
+    const ds_model *m = c->model;
+    uint32_t i = c->context.at - m->counts[0];
+    if (!c->copies || c->context.at < m->counts[0] || i >= m->counts[1] || !m->arguments[1][i].seen.is_alias) return 0;
+    const argument *result = &m->arguments[1][i], *input = &m->arguments[0][result->seen.tied];
+    ds_model_tensor now, t;
+    dsrt_call_result(c, i, &t);
+    uint64_t count = 1;
+    for (uint32_t d = 0; d < result->seen.rank; d++) count *= (uint64_t)t.dims[d];
+    t.bytes = (count * result->seen.elem_bits + 7) / 8;
+    memcpy(&now.bytes, c->args + input->offset + 8, sizeof now.bytes);
+    if (t.bytes <= now.bytes || !(t.data = realloc(c->copies[result->seen.tied], (size_t)t.bytes))) return 0;
+    c->copies[result->seen.tied] = t.data;
+    set_argument(c, input, &t, 0);
+    return 1;
+}
+
+static void close_copies(ds_call *c) {
+    for (uint32_t i = 0; c->copies && i < c->model->counts[0]; i++) free(c->copies[i]);
+    free(c->copies);
+}
+
 ds_call *dsrt_call_open(const ds_model *m, ds_pool *pool, const ds_model_tensor *inputs,
                         const ds_model_tensor *outputs) {
     int64_t *symbols = calloc(m->symbols + 1, sizeof *symbols);
@@ -203,6 +251,7 @@ ds_call *dsrt_call_open(const ds_model *m, ds_pool *pool, const ds_model_tensor 
                         .alloc = allocate,
                         .release = release},
                        args,
+                       NULL,
                        -1};
         for (uint32_t i = 0; i < m->counts[0]; i++) {
             const argument *a = &m->arguments[0][i];
@@ -212,10 +261,11 @@ ds_call *dsrt_call_open(const ds_model *m, ds_pool *pool, const ds_model_tensor 
         }
         for (uint32_t i = 0; outputs && i < m->counts[1]; i++) set_argument(c, &m->arguments[1][i], &outputs[i], 0);
         c->context.arena_bytes = m->arena_for(symbols, pool ? pool->concurrency : 1);
-        c->context.arena = arena_alloc(c->context.arena_bytes);
+        c->context.arena = outputs || copy_aliased(c, inputs) ? arena_alloc(c->context.arena_bytes) : NULL;
     }
     free(symbols);
     if (c && c->context.arena) return c;
+    if (c && c->model) close_copies(c);
     free(args);
     free(c);
     return NULL;
@@ -223,7 +273,9 @@ ds_call *dsrt_call_open(const ds_model *m, ds_pool *pool, const ds_model_tensor 
 
 int dsrt_call_run(ds_call *c) {
     if (c->fill >= 0) memset(c->context.arena, c->fill, (size_t)c->context.arena_bytes);
-    return c->model->entry(&c->context, c->args);
+    int status = c->model->entry(&c->context, c->args);
+    while (status == DS_MORE_MEMORY && make_room(c)) status = c->model->entry(&c->context, c->args);
+    return status;
 }
 
 void dsrt_call_fill(ds_call *c, unsigned char byte) {
@@ -263,6 +315,7 @@ void dsrt_call_result(const ds_call *c, uint32_t i, ds_model_tensor *out) {
 
 void dsrt_call_close(ds_call *c) {
     if (!c) return;
+    close_copies(c);
     free(c->context.arena);
     free(c->args);
     free(c);

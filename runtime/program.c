@@ -63,7 +63,7 @@ static int run(const ds_model *m, ds_pool *pool, const ds_model_tensor *inputs, 
         const char *wrong = dsrt_npy_write(path, a, &t);
         if (wrong) fprintf(stderr, "%s: %s: %s\n", self, path, wrong), failed = 1;
         else print_argument(stdout, a, t.dims);
-        free(t.data);
+        if (!a->is_alias) free(t.data);
     }
     dsrt_call_close(call);
     return failed;

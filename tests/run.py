@@ -89,6 +89,12 @@ def native(env, report):
     graphs.run(env, report)
 
 
+def generation(env, report):
+    """Decoders that are fed with their own tokens and caches, beside a loop over ONNX Runtime."""
+    import generation as decoders
+    decoders.run(env, report, sh)
+
+
 def onnx_suite(env, report):
     import onnx_suite as suite
     expected_path = ROOT / "tests/onnx_expected_failures.txt"
@@ -135,6 +141,12 @@ def embed(env, report):
     report.check("embed a cache", result.returncode == 0, result.stderr)
     result = sh(work / "cache")
     report.check("a cache changed in place", result.returncode == 0, result.stdout)
+    result = sh(env.dsc, "compile", ROOT / "tests/embed/grow.mlir", "--alias=past=present", "-o", work / "grow.o")
+    report.check("compile a cache that grows in place", result.returncode == 0, result.stderr)
+    result = sh("cc", "-std=c11", "-pedantic", *flags, ROOT / "tests/embed/grow.c", work / "grow.o", env.build / "libdsrt.a", "-ldl", "-o", work / "grow")
+    report.check("embed a cache that grows in place", result.returncode == 0, result.stderr)
+    result = sh(work / "grow")
+    report.check("a cache that grows in place", result.returncode == 0, result.stdout)
 
 
 def reflect(env, report):
@@ -561,7 +573,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, matrices, operators, onnx_suite]
+STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, matrices, operators, onnx_suite]
 
 
 def main():

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/alias.h"
+
 typedef enum {
 #define GROUP(name, heading) GROUP_##name,
 #include "tools/options.def"
@@ -177,6 +179,11 @@ static ds_status add_option(cli *c, const char *name, size_t length, const char 
         cli_option o = {options[k].name, value ? value : argv[++*i]};
         arrput(c->options, o);
         if (!strcmp(o.name, "input")) arrput(c->inputs, o.value);
+        if (!strcmp(o.name, "alias")) {
+            if (!ds_pair_pattern_is_good(o.value))
+                return usage("--alias needs INPUT=OUTPUT, each with one * or none, not", o.value);
+            arrput(c->aliases, o.value);
+        }
         return strcmp(o.name, "dim") ? DS_OK : add_dim(c, o.value);
     }
     return usage("this command has no option", name);
@@ -204,7 +211,7 @@ ds_status cli_parse(cli *c, int argc, char **argv) {
 
 void cli_free(cli *c) {
     for (size_t i = 0; i < arrlenu(c->dims); i++) free((char *)(uintptr_t)c->dims[i].name);
-    arrfree(c->arguments), arrfree(c->options), arrfree(c->dims), arrfree(c->inputs);
+    arrfree(c->arguments), arrfree(c->options), arrfree(c->dims), arrfree(c->inputs), arrfree(c->aliases);
 }
 
 const char *cli_value(const cli *c, const char *name, const char *otherwise) {

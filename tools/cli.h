@@ -15,6 +15,7 @@ typedef struct {
     cli_option *options;    /* stb_ds array, in order */
     ds_dim_value *dims;     /* stb_ds array, from --dim */
     const char **inputs;    /* stb_ds array, from --input */
+    const char **aliases;   /* stb_ds array, from --alias */
 } cli;
 
 /* Reports what is wrong to standard error; DS_BAD_USAGE then. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ir/alias.h"
 #include "ir/document.h"
 #include "ir/require.h"
 #include "passes/schedule/schedule.h"
@@ -62,6 +63,13 @@ static void print_values(ds_string *out, const char *title, const ds_op *func, d
     }
 }
 
+static void print_aliases(ds_string *out, ds_module *m, const ds_op *func, size_t results) {
+    for (size_t i = 0; i < results; i++)
+        if (ds_alias_of(func, i) >= 0)
+            ds_string_printf(out, "alias: output '%s' lies in the memory of input '%s'\n", ds_result_name(m, func, i),
+                             ds_argument_name(m, func, (size_t)ds_alias_of(func, i)));
+}
+
 /* What the model takes for granted, and is checked while it runs. */
 static void print_requirements(ds_string *out, const ds_op *func) {
     ds_requirement *list = ds_requirements_in(ds_op_block(func, 0));
@@ -99,6 +107,7 @@ ds_status cmd_info(const cli *c, ds_ir_context *cx) {
         for (size_t i = 0; i < block->last->operand_count; i++) arrput(results, ds_op_operand(block->last, i));
         print_values(&text, "input", func, block->args, block->arg_count, "arg_attrs");
         print_values(&text, "output", func, results, arrlenu(results), "res_attrs");
+        print_aliases(&text, m, func, arrlenu(results));
         const ds_attr *symbols = ds_module_attr(m, "ds.symbols");
         for (size_t i = 0; symbols && i < symbols->count; i++)
             ds_string_printf(&text, "symbol %s: '%s' in the model\n", symbols->entries[i].name,

@@ -1,9 +1,10 @@
-/* dsc run: compile in memory, run on the inputs of a folder, write the outputs. */
+/* dsc run: compile in memory, run on the inputs of a folder, write the outputs; or generate tokens (generate.c). */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tools/model.h"
+#include "tools/generate.h"
 
 static ds_status write_output(const ds_argument *a, ds_ir_context *cx, const model_call *call, const char *folder,
                               size_t i) {
@@ -30,7 +31,20 @@ static ds_status write_outputs(const model *m, ds_ir_context *cx, const model_ca
     return DS_OK;
 }
 
+/* Options that say nothing without --generate. */
+static ds_status check_options(const cli *c) {
+    static const char *const others[] = {"ids", "temperature", "top-k", "seed", "feed", "output"};
+    for (size_t i = 0; i < DS_COUNT(others); i++)
+        if (cli_has(c, others[i])) {
+            fprintf(stderr, "dsc: error: --%s is for --generate\n", others[i]);
+            return DS_BAD_USAGE;
+        }
+    return DS_OK;
+}
+
 ds_status cmd_run(const cli *c, ds_ir_context *cx) {
+    if (cli_has(c, "generate")) return generate(c, cx);
+    DS_TRY(check_options(c));
     model m;
     model_call call = {0};
     ds_files files = {0};

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ir/alias.h"
 #include "ir/safetensors.h"
 #include "runtime/libdsrt.h"
 
@@ -70,12 +71,8 @@ static ds_status load_text(const cli *c, ds_ir_context *cx, ds_files *files, con
                      "dimensions are fixed before the first pass, not in text that is behind one");
 }
 
-ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count,
-                     ds_module **out) {
-    if (arrlenu(c->arguments) != 1) {
-        fprintf(stderr, "dsc: error: %s needs one model\n", c->command);
-        return DS_BAD_USAGE;
-    }
+static ds_status load_model(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims,
+                            size_t dim_count, ds_module **out) {
     const char *path = c->arguments[0];
     bool is_standard_input = !strcmp(path, "-");
     cx->diag->file = is_standard_input ? "<stdin>" : path;
@@ -87,6 +84,16 @@ ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
     if (!options.given_inputs) return DS_OK;
     ds_module_destroy(*out);
     return ds_onnx_import(cx, files, path, &options, out);
+}
+
+ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count,
+                     ds_module **out) {
+    if (arrlenu(c->arguments) != 1) {
+        fprintf(stderr, "dsc: error: %s needs one model\n", c->command);
+        return DS_BAD_USAGE;
+    }
+    DS_TRY(load_model(c, cx, files, dims, dim_count, out));
+    return ds_alias_declare(*out, c->aliases, arrlenu(c->aliases));
 }
 
 ds_status model_write_text(ds_module *m, const char *path) {
@@ -278,7 +285,13 @@ static ds_status run_once(const model *m, ds_ir_context *cx, ds_pool *pool, mode
         return ds_report(cx->diag, DS_ERROR, DS_E_run, NULL, "%s (status %d)", text, status);
     }
     for (size_t i = 0; i < m->built.signature.output_count; i++) {
-        dsrt_call_result(call->call, (uint32_t)i, &call->outputs[i]);
+        ds_model_tensor *t = &call->outputs[i];
+        dsrt_call_result(call->call, (uint32_t)i, t);
+        if (m->built.signature.outputs[i].is_alias) { /* it is the call's */
+            const void *data = t->data;
+            t->data = ds_xmalloc((size_t)t->bytes + 1);
+            memcpy(t->data, data, (size_t)t->bytes);
+        }
         clear_unused_bits(m->built.signature.outputs[i].type, &call->outputs[i]);
     }
     return DS_OK;

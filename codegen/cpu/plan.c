@@ -59,6 +59,33 @@ static void bind_input(plan *p, size_t i) {
     em_set(p->e, ds_op_block(p->func, 0)->args[i], data);
 }
 
+static void set_extents(plan *p, const ds_argument *a) {
+    for (size_t d = 0; !a->is_static && d < a->type->rank; d++)
+        set_field(p, p->args, a->offset + 16 + 8 * d, em_expr(p->e, a->type->dims[d], NULL, 1));
+}
+
+/* Output i lies in an input's memory: the caller gives both the same, or leaves the output's open. That memory then has
+ * to have room for it. */
+static void bind_alias(plan *p, size_t i) {
+    emitter *e = p->e;
+    const ds_argument *a = &p->signature.outputs[i], *input = &p->signature.inputs[a->tied];
+    size_t order = arrlenu(p->requirements);
+    for (size_t k = 0; k < i; k++) order += p->signature.outputs[k].is_alias;
+    LLVMValueRef bad, need = bytes_of(p, a->type, &bad), data = field(p, p->args, a->offset, p->pointer),
+                      memory = field(p, p->args, input->offset, p->pointer), open = LLVMBuildIsNull(e->b, data, "");
+    fail_if(p, bad, DS_WRONG_SIZE, p->signature.input_count + i);
+    set_extents(p, a);
+    LLVMValueRef differs = LLVMBuildAnd(e->b, LLVMBuildNot(e->b, open, ""), compare(p, LLVMIntNE, data, memory), "");
+    fail_if(p, differs, DS_BROKEN_PROMISE, order);
+    LLVMValueRef room = LLVMBuildSelect(e->b, open, field(p, p->args, input->offset + 8, p->i64),
+                                        field(p, p->args, a->offset + 8, p->i64), "");
+    fail_if(p, compare(p, LLVMIntULT, room, need), DS_MORE_MEMORY, p->signature.input_count + i);
+    set_field(p, p->args, a->offset, memory);
+    set_field(p, p->args, a->offset + 8, need);
+    em_set(e, ds_op_block(p->func, 0)->args[p->signature.input_count + i], memory);
+    p->ready[i] = true;
+}
+
 /* Gives output i its buffer: the caller's, or one from the allocator where the caller left it open. */
 static void bind_output(plan *p, size_t i) {
     emitter *e = p->e;
@@ -67,8 +94,7 @@ static void bind_output(plan *p, size_t i) {
                       slot = em_entry_alloca(p->e, p->pointer);
     fail_if(p, bad, DS_WRONG_SIZE, p->signature.input_count + i);
     LLVMBuildStore(e->b, data, slot);
-    for (size_t d = 0; !a->is_static && d < a->type->rank; d++)
-        set_field(p, p->args, a->offset + 16 + 8 * d, em_expr(e, a->type->dims[d], NULL, 1));
+    set_extents(p, a);
     LLVMBasicBlockRef given = em_block(e, "given"), open = em_block(e, "open"), done = em_block(e, "");
     LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, data, ""), open, given);
     LLVMPositionBuilderAtEnd(e->b, given);
@@ -98,7 +124,8 @@ void plan_bind_outputs(plan *p) {
         bool known = !p->ready[i];
         for (size_t d = 0; known && d < p->signature.outputs[i].type->rank; d++)
             known = symbols_known(p, p->signature.outputs[i].type->dims[d]);
-        if (known) bind_output(p, i);
+        if (known && p->signature.outputs[i].is_alias) bind_alias(p, i);
+        else if (known) bind_output(p, i);
     }
 }
 
@@ -116,13 +143,13 @@ static void emit_weight(plan *p, const ds_op *op) {
 }
 
 /* The type of kernels, and of what a pool calls: void (frame, piece, lane). */
-static LLVMTypeRef piece_type(plan *p) {
+LLVMTypeRef plan_piece_type(plan *p) {
     LLVMTypeRef params[] = {p->pointer, p->i64, p->i64};
     return LLVMFunctionType(LLVMVoidTypeInContext(p->e->llvm), params, 3, 0);
 }
 
 /* Runs the calls that wait, in one go. */
-static void run_pending(plan *p) {
+void plan_run_pending(plan *p) {
     if (!p->pending) return;
     LLVMValueRef args[] = {p->pool, p->tasks, em_i64(p->e, (int64_t)p->pending),
                            p->place ? p->place : LLVMConstNull(p->pointer)};
@@ -137,12 +164,10 @@ static LLVMValueRef kernel_of(plan *p, const ds_op *op) {
     em_kernel_name(name, p->e->prefix, alias < 0 ? of : p->e->aliases[alias].value);
     LLVMValueRef kernel = LLVMGetNamedFunction(p->e->module, name);
     if (kernel) return kernel;
-    kernel = LLVMAddFunction(p->e->module, name, piece_type(p));
+    kernel = LLVMAddFunction(p->e->module, name, plan_piece_type(p));
     LLVMSetVisibility(kernel, LLVMHiddenVisibility);
     return kernel;
 }
-
-static void set_slot(plan *p, LLVMValueRef frame, size_t slot, LLVMValueRef v) { set_field(p, frame, 8 * slot, v); }
 
 static void fill_frame(plan *p, const ds_op *op, LLVMValueRef frame) {
     emitter *e = p->e;
@@ -164,35 +189,18 @@ static void fill_frame(plan *p, const ds_op *op, LLVMValueRef frame) {
 
 static void emit_call(plan *p, const ds_op *op) {
     emitter *e = p->e;
-    if (!ds_op_attr(op, "beside")) run_pending(p);
+    if (!ds_op_attr(op, "beside")) plan_run_pending(p);
     LLVMValueRef frame = byte_offset(p, p->frames, em_i64(e, 8 * (int64_t)p->slots)), kernel = kernel_of(p, op);
     fill_frame(p, op, frame);
     const ds_expr *pieces = ds_attr_to_expr(ds_op_attr(op, "pieces"));
     if (ds_expr_equals(pieces, 1) && !p->place) {
         LLVMValueRef args[] = {frame, em_i64(e, 0), em_i64(e, 0)};
-        LLVMBuildCall2(e->b, piece_type(p), kernel, args, 3, "");
+        LLVMBuildCall2(e->b, plan_piece_type(p), kernel, args, 3, "");
         p->slots = 0;
         return;
     }
-    uint64_t task = sizeof(ds_task) * p->pending++;
-    set_field(p, p->tasks, task + offsetof(ds_task, pieces), em_expr(e, pieces, NULL, 1));
-    set_field(p, p->tasks, task + offsetof(ds_task, fn), kernel);
-    set_field(p, p->tasks, task + offsetof(ds_task, arg), frame);
-    if (!p->place) run_pending(p);
-}
-
-static void emit_extern(plan *p, const ds_op *op) {
-    emitter *e = p->e;
-    const ds_attr *params = ds_op_attr(op, "params");
-    LLVMValueRef buffers = em_entry_alloca(p->e, LLVMArrayType2(p->pointer, op->operand_count)),
-                 numbers = em_entry_alloca(p->e, LLVMArrayType2(p->i64, params->count + 1)),
-                 args[] = {buffers, numbers};
-    char name[128];
-    for (size_t i = 0; i < op->operand_count; i++) set_field(p, buffers, 8 * i, em_value(e, ds_op_operand(op, i)));
-    for (size_t i = 0; i < params->count; i++) set_field(p, numbers, 8 * i, expr(p, params->items[i]));
-    snprintf(name, sizeof name, "ds_%s", ds_op_text(op, "callee", ""));
-    e->needs_irregular = true;
-    em_call(e, name, LLVMVoidTypeInContext(e->llvm), args, 2);
+    plan_add_task(p, em_expr(e, pieces, NULL, 1), kernel, frame);
+    if (!p->place) plan_run_pending(p);
 }
 
 static LLVMValueRef is_broken(plan *p, const ds_requirement *r) {
@@ -253,18 +261,6 @@ static void emit_read(plan *p, const ds_op *op) {
     p->unbound = true;
 }
 
-/* A caller may have put a result where an input lies. */
-static void emit_copy(plan *p, const ds_op *op) {
-    emitter *e = p->e;
-    LLVMValueRef from = em_value(e, ds_op_operand(op, 0)), to = em_value(e, ds_op_operand(op, 1));
-    LLVMBasicBlockRef apart = em_block(e, "apart"), done = em_block(e, "");
-    LLVMBuildCondBr(e->b, compare(p, LLVMIntNE, from, to), apart, done);
-    LLVMPositionBuilderAtEnd(e->b, apart);
-    LLVMBuildMemCpy(e->b, to, 1, from, 1, expr(p, ds_op_attr(op, "bytes")));
-    LLVMBuildBr(e->b, done);
-    LLVMPositionBuilderAtEnd(e->b, done);
-}
-
 /* context.trace(user, step, done), where there is one */
 static void emit_trace(plan *p, uint64_t step, unsigned done) {
     emitter *e = p->e;
@@ -284,7 +280,7 @@ static void emit_step(plan *p, const ds_op *op) {
     uint64_t step = p->steps++;
     if (p->traced) emit_trace(p, step, 0);
     if (op->kind == DS_PLAN_call) emit_call(p, op);
-    else emit_extern(p, op);
+    else plan_step_extern(p, op);
     if (p->traced) emit_trace(p, step, 1);
 }
 
@@ -303,7 +299,7 @@ static void emit_op(plan *p, const ds_op *op) {
     case DS_PLAN_call:
     case DS_PLAN_extern: emit_step(p, op); break;
     case DS_PLAN_read: emit_read(p, op); break;
-    case DS_PLAN_copy: emit_copy(p, op); break;
+    case DS_PLAN_copy: plan_step_copy(p, op); break;
     case DS_PLAN_require: emit_require_op(p, op); break;
     default: plan_emit_flow(p, op); break;
     }
@@ -347,7 +343,7 @@ static void emit_task(plan *p, LLVMValueRef pool, LLVMValueRef task) {
     LLVMBuildCondBr(e->b, compare(p, LLVMIntSLT, i, pieces), body, done);
     LLVMPositionBuilderAtEnd(e->b, body);
     LLVMValueRef args[] = {frame, i, zero}, next;
-    LLVMBuildCall2(e->b, piece_type(p), kernel, args, 3, "");
+    LLVMBuildCall2(e->b, plan_piece_type(p), kernel, args, 3, "");
     next = LLVMBuildAdd(e->b, i, em_i64(e, 1), "");
     LLVMAddIncoming(i, &next, &body, 1);
     LLVMBuildBr(e->b, head);
@@ -397,6 +393,10 @@ static void most_together(const ds_block *block, size_t *out_slots, size_t *out_
             calls++;
             if (slots > *out_slots) *out_slots = slots;
             if (calls > *out_calls) *out_calls = calls;
+        } else if (op->kind == DS_PLAN_extern ||
+                   op->kind == DS_PLAN_copy) { /* alone at first; what is beside follows */
+            slots = plan_slots_of_task(op), calls = 1;
+            if (slots > *out_slots) *out_slots = slots;
         }
         for (size_t r = 0; r < op->region_count; r++) most_together(ds_op_block(op, r), out_slots, out_calls);
     }
@@ -417,7 +417,7 @@ static bool is_checked(const plan *p, const ds_op *require) {
     return false;
 }
 
-/* Nothing but calls, of which several have pieces. */
+/* Nothing but calls, of which several have pieces; irregular ones are of one, as copies are. */
 static bool can_share(const plan *p) {
     size_t forks = 0;
     if (p->traced) return false; /* whoever traces wants to see one step after the other, on one thread */
@@ -426,7 +426,7 @@ static bool can_share(const plan *p) {
         else if (op->kind == DS_PLAN_require) {
             if (!is_checked(p, op)) return false;
         } else if (op->kind != DS_PLAN_weight && op->kind != DS_PLAN_slice && op->kind != DS_PLAN_part &&
-                   op->kind != DS_RETURN)
+                   op->kind != DS_PLAN_extern && op->kind != DS_PLAN_copy && op->kind != DS_RETURN)
             return false;
     }
     return forks > 1;
@@ -455,7 +455,7 @@ static void pass_on(plan *p, LLVMValueRef slots, bool store) {
 /* static void lane(slots, piece, lane): all steps. `piece` numbers the lanes; where they share, each has its place. */
 static LLVMValueRef emit_lane(plan *p) {
     emitter *e = p->e;
-    LLVMValueRef f = LLVMAddFunction(e->module, "plan.lane", piece_type(p)), slots = LLVMGetParam(f, 0);
+    LLVMValueRef f = LLVMAddFunction(e->module, "plan.lane", plan_piece_type(p)), slots = LLVMGetParam(f, 0);
     LLVMSetLinkage(f, LLVMInternalLinkage);
     e->function = f;
     LLVMBasicBlockRef entry = em_block(e, "entry"), start = em_block(e, "start");
@@ -471,7 +471,7 @@ static LLVMValueRef emit_lane(plan *p) {
     p->place = LLVMBuildSelect(e->b, shares, place, LLVMConstNull(p->pointer), "");
     pass_on(p, slots, false);
     plan_emit_block(p, ds_op_block(p->func, 0));
-    run_pending(p);
+    plan_run_pending(p);
     LLVMBuildRetVoid(e->b);
     return f;
 }
@@ -515,7 +515,7 @@ static void emit_shared(plan *p, LLVMValueRef can) {
     call_pool(p, offsetof(ds_pool, parallel_for), job, 4);
     LLVMBuildBr(e->b, done);
     LLVMPositionBuilderAtEnd(e->b, alone);
-    LLVMBuildCall2(e->b, piece_type(p), lane, args, 3, "");
+    LLVMBuildCall2(e->b, plan_piece_type(p), lane, args, 3, "");
     LLVMBuildBr(e->b, done);
     LLVMPositionBuilderAtEnd(e->b, done);
 }
@@ -566,7 +566,8 @@ static void print_line(ds_string *out, const char *text) {
 
 /* A description of the arguments, for ds_model of libdsrt: const char prefix_description[], one line each,
  *   dsc ABI ARGS_BYTES CPU / s SYMBOL / i|o OFFSET ELEM ELEM_BITS STATIC TIED RANK DIM… NAME
- * where TIED is an input or -1, a DIM an extent, $k for symbol k, or ?; then r TEXT for every requirement */
+ * where TIED is an input or -1, a DIM an extent, $k for symbol k, or ?; then r TEXT for every requirement, and a RESULT
+ * for every result that lies in the memory of the input that it is tied to, behind the r TEXT of that. */
 static void emit_description(plan *p) {
     ds_string text = {0};
     char name[256];
@@ -599,6 +600,15 @@ static void emit_description(plan *p) {
         ds_string_free(&requirement);
     }
     arrfree(requirements);
+    for (size_t i = 0; i < s->output_count; i++) {
+        ds_string alias = {0};
+        if (!s->outputs[i].is_alias) continue;
+        ds_signature_print_alias(&alias, s, &s->outputs[i]);
+        ds_string_printf(&text, "r ");
+        print_line(&text, alias.data);
+        ds_string_printf(&text, "a %zu\n", i);
+        ds_string_free(&alias);
+    }
     snprintf(name, sizeof name, "%s_description", p->e->prefix);
     LLVMValueRef bytes = LLVMConstStringInContext2(p->e->llvm, text.data, text.length, 0),
                  global = LLVMAddGlobal(p->e->module, LLVMTypeOf(bytes), name);

@@ -51,6 +51,10 @@ static inline void fail_if(plan *p, LLVMValueRef condition, int status, size_t a
     LLVMPositionBuilderAtEnd(p->e->b, good);
 }
 
+static inline void set_slot(plan *p, LLVMValueRef frame, size_t slot, LLVMValueRef v) {
+    set_field(p, frame, 8 * slot, v);
+}
+
 static inline LLVMValueRef expr(plan *p, const ds_attr *attr) { return em_expr_attr(p->e, attr); }
 static inline LLVMValueRef compare(plan *p, LLVMIntPredicate how, LLVMValueRef a, LLVMValueRef b) {
     return LLVMBuildICmp(p->e->b, how, a, b, "");
@@ -63,6 +67,19 @@ static inline LLVMValueRef byte_offset(plan *p, LLVMValueRef base, LLVMValueRef 
 void plan_emit_block(plan *p, const ds_block *block);
 /* Gives outputs a buffer whose extents are known by now; only where every run comes by. */
 void plan_bind_outputs(plan *p);
+
+/* The type of kernels, and of what a pool calls: void (frame, piece, lane). */
+LLVMTypeRef plan_piece_type(plan *p);
+/* Runs the calls that wait, in one go. */
+void plan_run_pending(plan *p);
+
+/* ---- task.c ---- */
+
+void plan_step_extern(plan *p, const ds_op *op);
+void plan_step_copy(plan *p, const ds_op *op);
+size_t plan_slots_of_task(const ds_op *op); /* of the frame of an irregular op or a copy */
+/* Adds a task to those that run together. */
+void plan_add_task(plan *p, LLVMValueRef pieces, LLVMValueRef function, LLVMValueRef frame);
 
 /* ---- flow.c ---- */
 

@@ -60,24 +60,39 @@ static void print_argument(ds_string *out, const ds_signature *s, const ds_argum
     ds_string_printf(out, "': ");
     print_shape(out, a->type);
     ds_string_printf(out, ", as %s", ds_elem_facts(a->type->elem)->c_type);
-    if (a->tied >= 0)
+    if (a->is_alias)
+        ds_string_printf(out, "; its data is that of %s, which is changed in place (or null, and is then set to it)",
+                         s->inputs[a->tied].field);
+    else if (a->tied >= 0)
         ds_string_printf(out, "; its data may be that of %s, which is then changed in place", s->inputs[a->tied].field);
     ds_string_printf(out, " */\n");
 }
 
-static void print_requirements(ds_string *out, const ds_op *plan) {
+static void print_required(ds_string *out, ds_string *text) {
+    ds_string_printf(out, " *   ");
+    print_safe(out, text->data);
+    ds_string_printf(out, "\n");
+    ds_string_free(text);
+}
+
+static void print_requirements(ds_string *out, const ds_signature *s, const ds_op *plan) {
     ds_requirement *list = ds_requirements_in(ds_op_block(plan, 0));
-    if (arrlenu(list))
+    size_t aliases = 0;
+    for (size_t i = 0; i < s->output_count; i++) aliases += s->outputs[i].is_alias;
+    if (arrlenu(list) + aliases)
         ds_string_printf(out, "/* Checked while running (DS_BROKEN_PROMISE; context->at says which, from 0 on):\n");
     for (size_t i = 0; i < arrlenu(list); i++) {
         ds_string text = {0};
         ds_requirement_print(&text, &list[i]);
-        ds_string_printf(out, " *   ");
-        print_safe(out, text.data);
-        ds_string_printf(out, "\n");
-        ds_string_free(&text);
+        print_required(out, &text);
     }
-    if (arrlenu(list)) ds_string_printf(out, " */\n\n");
+    for (size_t i = 0; i < s->output_count; i++) {
+        ds_string text = {0};
+        if (!s->outputs[i].is_alias) continue;
+        ds_signature_print_alias(&text, s, &s->outputs[i]);
+        print_required(out, &text);
+    }
+    if (arrlenu(list) + aliases) ds_string_printf(out, " */\n\n");
     arrfree(list);
 }
 
@@ -96,7 +111,7 @@ void ds_header_print(ds_string *out, ds_module *m, const ds_built *b, const ds_o
     ds_span abi = ds_runtime_source(0, &name);
     ds_string_append(out, abi.bytes, abi.length);
     ds_string_printf(out, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
-    print_requirements(out, plan);
+    print_requirements(out, s, plan);
     ds_string_printf(out, "typedef struct %s_args {\n", o->prefix);
     for (size_t i = 0; i < s->input_count; i++) print_argument(out, s, &s->inputs[i]);
     for (size_t i = 0; i < s->output_count; i++) print_argument(out, s, &s->outputs[i]);

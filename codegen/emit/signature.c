@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codegen/emit/names.h"
+#include "ir/alias.h"
 
 static bool is_taken(const ds_signature *s, const char *field) {
     for (size_t i = 0; i < arrlenu(s->inputs); i++)
@@ -44,9 +45,14 @@ static void add(ds_signature *s, ds_module *m, const ds_op *plan, size_t i, bool
     const ds_type *type = ds_op_attr(plan, output ? "outputs" : "inputs")->items[i]->type;
     const ds_attr *name = attrs && i < attrs->count ? ds_attr_find(attrs->items[i], "ds.name") : NULL;
     const char *text = name ? name->text : ds_arena_printf(m->arena, output ? "output_%zu" : "input_%zu", i);
-    ds_argument a = {text,     field_name(m, s, text),
-                     type,     ds_type_is_static(type),
-                     s->bytes, tied && i < tied->count ? tied->items[i]->integer : -1};
+    ds_argument a = {text,
+                     field_name(m, s, text),
+                     type,
+                     ds_type_is_static(type),
+                     s->bytes,
+                     tied && i < tied->count ? tied->items[i]->integer : -1,
+                     output && ds_alias_of(plan, i) >= 0};
+    if (a.is_alias) a.tied = ds_alias_of(plan, i);
     s->bytes += 16 + (a.is_static ? 0 : 8 * type->rank);
     for (size_t d = 0; !output && d < type->rank; d++) ds_expr_each_symbol(type->dims[d], note_symbol, s);
     if (output) arrput(s->outputs, a);
@@ -67,6 +73,10 @@ void ds_signature_open(ds_signature *s, ds_module *m, const ds_op *plan) {
 
 void ds_signature_close(ds_signature *s) {
     arrfree(s->inputs), arrfree(s->outputs), arrfree(s->symbols), arrfree(s->parameters);
+}
+
+void ds_signature_print_alias(ds_string *out, const ds_signature *s, const ds_argument *result) {
+    ds_string_printf(out, "result '%s' lies in the memory of input '%s'", result->name, s->inputs[result->tied].name);
 }
 
 const char *ds_symbol_original(const ds_module *module, const char *symbol) {

@@ -11,6 +11,7 @@ typedef struct {
     bool is_static;      /* no dims in the struct */
     uint64_t offset;     /* of {data, bytes, dims…} in the args struct */
     int64_t tied;        /* of a result: the input whose memory it may take; -1: none */
+    bool is_alias;       /* it lies there in any case: the caller says so */
 } ds_argument;
 
 typedef struct {
@@ -24,6 +25,8 @@ typedef struct {
 
 void ds_signature_open(ds_signature *out, ds_module *module, const ds_op *plan);
 void ds_signature_close(ds_signature *signature);
+/* "result 'present' lies in the memory of input 'past'": what a call checks of a result that is an alias. */
+void ds_signature_print_alias(ds_string *out, const ds_signature *signature, const ds_argument *result);
 /* The model's spelling of a symbol. */
 const char *ds_symbol_original(const ds_module *module, const char *symbol);
 

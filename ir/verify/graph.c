@@ -1,6 +1,7 @@
 /* Rules of the graph dialect: tensors and maps that fit together, regions that give what their op says. */
 #include <string.h>
 
+#include "ir/alias.h"
 #include "ir/dims.h"
 #include "ir/mma.h"
 #include "ir/schedule.h"
@@ -139,14 +140,22 @@ static void verify_concat(verifier *v, const ds_op *op) {
         verify_fail(v, op, "the inputs do not make up the result along the axis");
 }
 
+/* What is encoded may go on behind the result along any dim: then its first elements are. */
+static bool is_encoded(const ds_type *from, const ds_type *to) {
+    bool fits = from->elem == to->elem && from->rank == to->rank && (!from->encoding || from->rank == 0);
+    for (size_t i = 0; fits && i < to->rank; i++)
+        fits = !differ(from->dims[i], to->dims[i]) || from->dims[i]->value > to->dims[i]->value;
+    return fits;
+}
+
 static void verify_same_elements(verifier *v, const ds_op *op) {
     const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
     uint64_t a, b;
     bool dense = !from->encoding && !to->encoding; /* else a view of what lies in memory, with its borders */
     bool counted = dense && ds_type_static_count(from, &a) && ds_type_static_count(to, &b);
-    if (from->elem != to->elem || (counted && a != b))
+    if (from->elem != to->elem || (op->kind != DS_GRAPH_encode && counted && a != b))
         verify_fail(v, op, "input and result do not have the same elements");
-    if (op->kind == DS_GRAPH_encode &&
+    if (op->kind == DS_GRAPH_encode && !is_encoded(from, to) &&
         ds_type_with_encoding(v->m->cx, from, NULL) != ds_type_with_encoding(v->m->cx, to, NULL))
         verify_fail(v, op, "input and result differ in more than their layout");
 }
@@ -278,6 +287,19 @@ static bool has_recipe(const ds_module *m, const ds_attr *recipe, const ds_type 
            ds_op_operand(given, (size_t)i)->type == type;
 }
 
+static void verify_aliases(verifier *v, const ds_op *func) {
+    const ds_block *body = ds_op_block(func, 0);
+    const ds_type **inputs = NULL, **outputs = NULL;
+    ds_error_code code;
+    for (size_t i = 0; i < body->arg_count; i++) arrput(inputs, body->args[i]->type);
+    for (size_t i = 0; body->last && body->last->kind == DS_RETURN && i < body->last->operand_count; i++)
+        arrput(outputs, ds_op_operand(body->last, i)->type);
+    const char *wrong = ds_alias_objection(v->m, func, (ds_types){inputs, arrlenu(inputs)},
+                                           (ds_types){outputs, arrlenu(outputs)}, &code);
+    if (wrong) verify_fail(v, func, wrong);
+    arrfree(inputs), arrfree(outputs);
+}
+
 void verify_function(verifier *v, const ds_op *func) {
     const ds_block *body = ds_op_block(func, 0);
     const ds_attr *attrs = ds_op_attr(func, "arg_attrs");
@@ -285,6 +307,7 @@ void verify_function(verifier *v, const ds_op *func) {
     bool of_constants = !strcmp(ds_op_text(func, "name", ""), "constants");
     if (!are_described(attrs, body->arg_count) || !are_described(ds_op_attr(func, "res_attrs"), results))
         verify_fail(v, func, "there are not as many descriptions as arguments and results, or one is of another kind");
+    else verify_aliases(v, func);
     for (size_t i = 0; i < body->arg_count && v->status == DS_OK; i++) {
         const ds_type *t = body->args[i]->type;
         const ds_attr *recipe = attrs ? ds_attr_find(attrs->items[i], "ds.recipe") : NULL,

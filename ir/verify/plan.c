@@ -1,6 +1,7 @@
 /* Rules of the plan: what its function says of inputs, outputs and memory, and calls that fit the kernels they run. */
 #include <string.h>
 
+#include "ir/alias.h"
 #include "ir/verify/verify.h"
 
 static bool is_buffer(const ds_value *v) { return v->type->kind == DS_TYPE_BUFFER; }
@@ -35,6 +36,21 @@ static bool are_types_of(const ds_attr *types, const ds_block *body, size_t firs
     return true;
 }
 
+static const ds_type **types_of(const ds_attr *list) {
+    const ds_type **types = NULL;
+    for (size_t i = 0; i < list->count; i++) arrput(types, list->items[i]->type);
+    return types;
+}
+
+static void verify_aliases(verifier *v, const ds_op *func) {
+    const ds_type **inputs = types_of(ds_op_attr(func, "inputs")), **outputs = types_of(ds_op_attr(func, "outputs"));
+    ds_error_code code;
+    const char *wrong = ds_alias_objection(v->m, func, (ds_types){inputs, arrlenu(inputs)},
+                                           (ds_types){outputs, arrlenu(outputs)}, &code);
+    if (wrong) verify_fail(v, func, wrong);
+    arrfree(inputs), arrfree(outputs);
+}
+
 void verify_plan(verifier *v, const ds_op *func) {
     const ds_attr *inputs = ds_op_attr(func, "inputs"), *outputs = ds_op_attr(func, "outputs"),
                   *tied = ds_op_attr(func, "tied");
@@ -48,6 +64,7 @@ void verify_plan(verifier *v, const ds_op *func) {
         good = tied->items[i]->integer >= -1 && tied->items[i]->integer < (int64_t)inputs->count;
     if (good && body->last) good = body->last->kind == DS_RETURN && body->last->operand_count == 0;
     if (!good) verify_fail(v, func, "inputs, outputs and memory of the plan do not fit its arguments");
+    else verify_aliases(v, func);
 }
 
 static void verify_call(verifier *v, const ds_op *op) {

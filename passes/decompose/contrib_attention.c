@@ -279,6 +279,18 @@ static ds_value *with_cache(dec *d, const grouped *g, ds_value *past, ds_value *
     return map_end(r, SELECT(is_new, v, past ? r->x[1] : like(r, v, 0)));
 }
 
+/* The same in a cache that has room for the new ones: only they are written. */
+static ds_status written_into(dec *d, const grouped *g, ds_value *past, ds_value *x, const ds_expr *size,
+                              ds_value **out) {
+    const ds_expr *heads = dec_const(d, g->kv_heads), *split[] = {g->batch, g->length, heads, size};
+    const ds_expr *dims[] = {g->batch, heads, past->type->dims[2], size};
+    const size_t heads_first[] = {0, 2, 1, 3};
+    ds_value *rows = dec_transpose(d, dec_reshape(d, x, 4, split), heads_first),
+             *operands[] = {dec_reshape(d, past, 4, dims), rows, g->start};
+    const ds_named_attr attrs[] = {{"axis", int_attr(d, 2)}};
+    return dec_apply(d, DS_ONNX_TensorScatter, operands, 3, attrs, 1, out, 1);
+}
+
 static ds_status check_grouped(dec *d) {
     static const char *const words[] = {[11] = "sinks of attention",
                                         [12] = "a quantised cache",
@@ -337,13 +349,20 @@ RULE(group_query_attention) {
         DS_TRY(normed(d, &g.k, dec_in(d, 15), g.kv_heads, "k_norm_epsilon"));
     }
     if (ds_op_int(op, "do_rotary", 0)) DS_TRY(turn_queries_and_keys(d, &g, size));
-    extents = past[0] ? ds_expr_max(d->cx, past[0]->type->dims[2], g.total) : g.total;
+    bool in_place = dec_shares_memory(d, past[0], 1) || dec_shares_memory(d, past[1], 2);
+    if (in_place)
+        DS_TRY(dec_require(d, DS_at_most, g.total, past[0]->type->dims[2], "the cache has room for all keys"));
+    extents = in_place  ? past[0]->type->dims[2]
+              : past[0] ? ds_expr_max(d->cx, past[0]->type->dims[2], g.total)
+                        : g.total;
     for (size_t i = 0; i < 2; i++) {
         if (past[i]) {
             const ds_expr *dims[] = {g.batch, dec_const(d, g.kv_heads), past[0]->type->dims[2], size};
             DS_TRY(dec_has_shape(d, past[i]->type, 4, dims, "the cache has the keys' batches, heads and size"));
         }
-        present[i] = with_cache(d, &g, past[i], i ? g.v : g.k, extents, size);
+        if (past[i] && extents == past[0]->type->dims[2])
+            DS_TRY(written_into(d, &g, past[i], i ? g.v : g.k, size, &present[i]));
+        else present[i] = with_cache(d, &g, past[i], i ? g.v : g.k, extents, size);
         keys[i] = extents == g.total ? present[i] : dec_slice(d, present[i], 2, dec_const(d, 0), g.total, 1);
     }
     ds_value *operands[] = {g.q, keys[0], keys[1], dec_in(d, 10), NULL, NULL, g.visible};

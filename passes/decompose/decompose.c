@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "ir/alias.h"
+
 #define ONNX_OP(name, operands, results, rule) dec_rule rule_##rule;
 #define CONTRIB_OP(name, operands, results, attributes, rule) dec_rule rule_##rule;
 #include "ir/contrib.def"
@@ -253,6 +255,38 @@ static ds_status check_results(dec *d, const ds_block *block) {
     return status;
 }
 
+/* Results that are to lie in the memory of an argument have its type by now, as far as that is needed. */
+static ds_status check_aliases(dec *d, const ds_op *func) {
+    const ds_block *block = ds_op_block(func, 0);
+    const ds_type **inputs = NULL, **outputs = NULL;
+    ds_error_code code;
+    for (size_t i = 0; i < block->arg_count; i++) arrput(inputs, block->args[i]->type);
+    for (size_t i = 0; block->last && i < block->last->operand_count; i++)
+        arrput(outputs, ds_op_operand(block->last, i)->type);
+    const char *wrong = ds_alias_objection(d->m, func, (ds_types){inputs, arrlenu(inputs)},
+                                           (ds_types){outputs, arrlenu(outputs)}, &code);
+    arrfree(inputs), arrfree(outputs);
+    return wrong ? ds_report(d->cx->diag, DS_ERROR, code, NULL, "%s", wrong) : DS_OK;
+}
+
+/* The value, or what Identity makes of it, is the result of the function that lies in argument `input`. */
+static bool lies_in(const ds_op *func, const ds_value *v, const ds_value *input) {
+    for (const ds_use *use = v->uses; use; use = use->next) {
+        const ds_op *op = use->owner;
+        if (op->kind == DS_ONNX_Identity && lies_in(func, &op->results[0], input)) return true;
+        for (size_t i = 0; op->kind == DS_RETURN && i < op->operand_count; i++)
+            if (ds_op_operand(op, i) == v && ds_alias_of(func, i) == (int64_t)input->index) return true;
+    }
+    return false;
+}
+
+bool dec_shares_memory(const dec *d, const ds_value *input, size_t result) {
+    const ds_block *block = d->op->block;
+    const ds_op *func = block->region->op;
+    return func->kind == DS_FUNC && input && input->block == block && result < d->op->result_count &&
+           lies_in(func, &d->op->results[result], input);
+}
+
 /* Sizes of everything that was made. */
 static void check_made(void *user, ds_op *op) {
     dec *d = user;
@@ -291,6 +325,7 @@ static ds_status decompose_function(ds_module *module, ds_op *func, const ds_req
     for (size_t i = 0; i < arrlenu(facts); i++) ds_requirement_op(&entry, DS_GRAPH_require, &facts[i]);
     d.worst = dec_block(&d, block);
     if (d.worst == DS_OK) d.worst = check_results(&d, block);
+    if (d.worst == DS_OK) d.worst = check_aliases(&d, func);
     if (d.worst == DS_OK) ds_walk(block, erase_absent, NULL);
     if (d.worst == DS_OK) ds_walk(block, check_made, &d);
     return d.worst;

@@ -37,6 +37,9 @@ typedef ds_status dec_rule(dec *d, ds_op *op);
 ds_status dec_apply(dec *d, ds_op_kind kind, ds_value *const *operands, size_t count, const ds_named_attr *attrs,
                     size_t attr_count, ds_value **out, size_t results);
 
+/* Is this result of the op one of the function, which is to lie in the memory of `input`, an argument (ir/alias.h)? */
+bool dec_shares_memory(const dec *d, const ds_value *input, size_t result);
+
 /* ---- reading the op ---- */
 
 ds_value *dec_in(const dec *d, size_t i); /* NULL when left out */

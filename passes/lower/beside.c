@@ -5,7 +5,7 @@
  *
  * Lanes go from one to the next without waiting for each other: the projections for queries, keys and values, the
  * branches of a block. Products that read the same left-hand side move up to each other.
- * Only in functions of nothing but kernels, whose steps lanes share (codegen/cpu/plan.c); what is live for one of a
+ * Only in functions of nothing but kernels and irregular ops, whose steps lanes share (codegen/cpu/plan.c); what is live for one of a
  * group stays live for all of it, so nothing is written over memory that another one reads.
  */
 #include "passes/lower/lower.h"
@@ -37,10 +37,11 @@ static bool needs_any(const ds_op *op, ds_op *const *kernels, size_t count) {
     return false;
 }
 
-/* Nothing but kernels; requirements that entry checks do not count, and others stand behind a graph.item. */
+/* Nothing but kernels and irregular ops; requirements that entry checks do not count, and others stand behind a
+ * graph.item. */
 static bool is_of_kernels(const ds_block *body) {
-    static const ds_op_kind kinds[] = {DS_GRAPH_kernel,  DS_GRAPH_constant, DS_GRAPH_reshape,
-                                       DS_GRAPH_require, DS_GRAPH_join,     DS_RETURN};
+    static const ds_op_kind kinds[] = {DS_GRAPH_kernel, DS_GRAPH_constant, DS_GRAPH_reshape, DS_GRAPH_require,
+                                       DS_GRAPH_join,   DS_GRAPH_extern,   DS_RETURN};
     for (const ds_op *op = body->first; op; op = op->next) {
         size_t i = 0;
         while (i < DS_COUNT(kinds) && kinds[i] != op->kind) i++;
@@ -95,6 +96,8 @@ void lower_mark_beside(ds_module *m, ds_block *body) {
     size_t count = 0;
     if (!is_of_kernels(body)) return;
     for (ds_op *op = body->first; op; op = op->next) {
+        if (op->kind == DS_GRAPH_extern || (op->kind == DS_GRAPH_join && ds_op_attr(op, "whole")))
+            count = 0; /* nothing runs beside it, nor beside copies for it */
         if (op->kind != DS_GRAPH_kernel) continue;
         bool joins = count && count < MOST_BESIDE && (is_small(op) || is_sibling(op, group, count));
         if (joins && !needs_any(op, group, count)) {

@@ -135,8 +135,8 @@ void lower_describe(ds_module *m, ds_op *kernel);
 bool lower_may_overwrite(ds_ir_context *cx, const ds_op *kernel, size_t operand);
 /* Does this op change its operand 0 in place, or a copy of it? */
 bool lower_is_tied(const ds_op *op);
-/* Dense concats whose parts can be made in place become joins. */
-void lower_join_parts(ds_module *m, ds_block *body);
+/* Dense concats of a function whose parts can be made in place become joins. */
+void lower_join_parts(ds_module *m, ds_op *func);
 /* Marks the kernels of a function's body that may run beside those before them. */
 void lower_mark_beside(ds_module *m, ds_block *body);
 ds_value *lower_root_of(ds_value *v); /* whose memory v is a view of */

@@ -14,9 +14,9 @@ const ds_expr *plan_bytes_of(planner *p, const ds_type *t) {
 
 /* ---- lifetimes ---- */
 
-static int store_index(planner *p, const ds_value *v) { return v->id < arrlenu(p->store_of) ? p->store_of[v->id] : -1; }
+int plan_store_index(planner *p, const ds_value *v) { return v->id < arrlenu(p->store_of) ? p->store_of[v->id] : -1; }
 
-static void set_store(planner *p, const ds_value *v, int store) {
+void plan_set_store(planner *p, const ds_value *v, int store) {
     while (arrlenu(p->store_of) <= v->id) arrput(p->store_of, -1);
     p->store_of[v->id] = store;
 }
@@ -27,7 +27,7 @@ static bool join_store(planner *p, const ds_value *v, int64_t id) {
     int *store = &p->shared[id];
     bool known = *store >= 0;
     if (!known) *store = (int)arrlen(p->stores);
-    set_store(p, v, *store);
+    plan_set_store(p, v, *store);
     return known;
 }
 
@@ -42,12 +42,12 @@ static void add_store(planner *p, ds_value *v) {
                  .output = -1};
     int64_t bytes;
     s.is_static = ds_expr_is_const(s.bytes, &bytes), s.late = s.bytes->is_late, s.is_cell = plan_is_cell(p->cx, v);
-    set_store(p, v, (int)arrlen(p->stores));
+    plan_set_store(p, v, (int)arrlen(p->stores));
     arrput(p->stores, s);
 }
 
 static void use_value(planner *p, ds_value *v, size_t until) {
-    int i = store_index(p, lower_root_of(v));
+    int i = plan_store_index(p, lower_root_of(v));
     if (i >= 0 && p->stores[i].last < until) p->stores[i].last = until;
 }
 
@@ -69,14 +69,15 @@ static void keep(planner *p, size_t start, size_t end) {
 static void scan_op(planner *p, ds_op *op) {
     size_t start = ++p->position;
     if (op->kind == DS_GRAPH_constant || op->kind == DS_GRAPH_reshape) return;
-    if (op->kind == DS_GRAPH_join) join_store(p, &op->results[0], ds_op_int(op, "id", 0));
-    for (size_t i = 0; op->kind != DS_GRAPH_join && i < op->result_count; i++) add_store(p, &op->results[i]);
+    bool joins = op->kind == DS_GRAPH_join && !ds_op_attr(op, "whole");
+    if (joins) join_store(p, &op->results[0], ds_op_int(op, "id", 0));
+    for (size_t i = 0; !joins && i < op->result_count; i++) add_store(p, &op->results[i]);
     for (size_t r = 0; op->kind != DS_GRAPH_kernel && r < op->region_count; r++) scan_block(p, ds_op_block(op, r));
     size_t end = ++p->position;
     if (op->kind == DS_GRAPH_loop) keep(p, start, end);
     for (size_t i = 0; i < op->operand_count; i++) use_value(p, ds_op_operand(op, i), end);
     for (size_t i = 0; i < op->result_count; i++) {
-        storage *s = &p->stores[store_index(p, &op->results[i])];
+        storage *s = &p->stores[plan_store_index(p, &op->results[i])];
         if (s->last < end) s->last = end;
     }
     if (ds_op_attr(op, "beside")) hold(p, p->together, end);
@@ -88,12 +89,12 @@ static void scan_block(planner *p, ds_block *block) {
 }
 
 static bool share_memory(planner *p, ds_value *a, ds_value *b) {
-    int store = store_index(p, lower_root_of(a));
-    return lower_root_of(a) == lower_root_of(b) || (store >= 0 && store == store_index(p, lower_root_of(b)));
+    int store = plan_store_index(p, lower_root_of(a));
+    return lower_root_of(a) == lower_root_of(b) || (store >= 0 && store == plan_store_index(p, lower_root_of(b)));
 }
 
 /* No other operand is a view of the same bytes, either. */
-static bool may_overwrite(planner *p, const ds_op *op, size_t operand) {
+bool plan_may_overwrite(planner *p, const ds_op *op, size_t operand) {
     for (size_t i = 0; i < op->operand_count; i++)
         if (i != operand && share_memory(p, ds_op_operand(op, i), ds_op_operand(op, operand))) return false;
     return op->kind == DS_GRAPH_kernel ? lower_may_overwrite(p->cx, op, operand) : operand == 0;
@@ -106,16 +107,16 @@ static bool is_part(ds_value *v) {
 
 /* A result takes the storage of an operand that ends there, where it may be written over it. */
 static void overwrite_operand(planner *p, const ds_op *op) {
-    int to = store_index(p, &op->results[0]);
+    int to = plan_store_index(p, &op->results[0]);
     storage *result = &p->stores[to];
     for (size_t i = 0; i < op->operand_count; i++) {
-        int from = store_index(p, lower_root_of(ds_op_operand(op, i)));
+        int from = plan_store_index(p, lower_root_of(ds_op_operand(op, i)));
         storage *s = from >= 0 && !is_part(ds_op_operand(op, i)) ? &p->stores[from] : NULL;
         if (!s || from == to || s->late || s->output >= 0 || result->output >= 0 || s->bytes != result->bytes ||
-            s->last != result->first + 1 || !may_overwrite(p, op, i))
+            s->last != result->first + 1 || !plan_may_overwrite(p, op, i))
             continue;
         s->last = result->last, result->merged = true;
-        set_store(p, &op->results[0], from);
+        plan_set_store(p, &op->results[0], from);
         return;
     }
 }
@@ -124,50 +125,6 @@ static void overwrite_operands(planner *p, const ds_block *block) {
     for (const ds_op *op = block->first; op; op = op->next)
         if (op->result_count == 1 && !ds_op_attr(op, "part") && (op->kind == DS_GRAPH_kernel || lower_is_tied(op)))
             overwrite_operand(p, op);
-}
-
-/* ---- results in an input's memory, if the caller wants: caches that are changed in place ---- */
-
-typedef struct {
-    const ds_value *root;
-    bool found;
-} reader;
-
-static void note_reader(void *user, ds_op *op) {
-    reader *r = user;
-    for (size_t i = 0; i < op->operand_count; i++)
-        if (op->kind != DS_GRAPH_reshape && lower_root_of(ds_op_operand(op, i)) == r->root) r->found = true;
-}
-
-static bool is_read_after(const ds_op *op, const ds_value *root) {
-    reader r = {root, false};
-    for (ds_op *later = op->next; later && !r.found; later = later->next) {
-        note_reader(&r, later);
-        for (size_t i = 0; i < later->region_count; i++) ds_walk(ds_op_block(later, i), note_reader, &r);
-    }
-    return r.found;
-}
-
-/* The input whose memory this result may take: it is that input with changes, and nothing reads the input after
- * them. */
-static int64_t tied_input(planner *p, ds_value *const *inputs, ds_value *output) {
-    const ds_value *result = lower_root_of(output);
-    if (!result->op || !lower_is_tied(result->op)) return -1;
-    const ds_value *from = lower_root_of(ds_op_operand(result->op, 0));
-    if (!may_overwrite(p, result->op, 0)) return -1;
-    for (size_t i = 0; i < arrlenu(inputs); i++)
-        if (inputs[i] == from && !is_read_after(result->op, from)) return (int64_t)i;
-    return -1;
-}
-
-static void note_tied_results(planner *p, ds_op *plan, ds_value *const *inputs, ds_value *const *outputs) {
-    int64_t *tied = NULL;
-    for (size_t i = 0; i < arrlenu(outputs); i++) {
-        int store = store_index(p, lower_root_of(outputs[i]));
-        arrput(tied, store >= 0 && p->stores[store].output == (int)i ? tied_input(p, inputs, outputs[i]) : -1);
-    }
-    ds_op_set_attr(p->m, plan, "tied", ds_attr_ints(p->cx, tied, arrlenu(tied)));
-    arrfree(tied);
 }
 
 /* ---- the arena ---- */
@@ -297,9 +254,9 @@ static ds_value *emit_storage(planner *p, storage *s, ds_elem elem) {
 
 void plan_open_results(planner *p, ds_op *op) {
     for (size_t i = 0; i < op->result_count; i++) {
-        if (p->stores[store_index(p, &op->results[i])].is_cell)
+        if (p->stores[plan_store_index(p, &op->results[i])].is_cell)
             continue; /* its memory comes and goes with the op's regions */
-        ds_value *buffer = emit_storage(p, &p->stores[store_index(p, &op->results[i])], op->results[i].type->elem);
+        ds_value *buffer = emit_storage(p, &p->stores[plan_store_index(p, &op->results[i])], op->results[i].type->elem);
         const ds_attr *at = ds_op_attr(op, "at");
         if (ds_op_attr(op, "part") && !ds_expr_equals(ds_attr_to_expr(at), 0)) {
             ds_op *part = plan_emit(p, DS_PLAN_part, &buffer, 1, buffer->type);
@@ -379,9 +336,9 @@ void plan_emit_copy(planner *p, ds_value *from, ds_value *to, const ds_expr *byt
 
 static void plan_extern(planner *p, ds_op *op) {
     ds_value **buffers = NULL, *result = ds_op_result(op, 0);
-    bool tied = lower_is_tied(op);
+    bool tied = lower_is_tied(op), in_place = tied && p->stores[plan_store_index(p, result)].in_place;
     plan_open_results(p, op);
-    if (tied && !share_memory(p, ds_op_operand(op, 0), result))
+    if (tied && !in_place && !share_memory(p, ds_op_operand(op, 0), result))
         plan_emit_copy(p, plan_buffer_of(p, ds_op_operand(op, 0)), plan_buffer_of(p, result),
                        plan_bytes_of(p, result->type));
     for (size_t i = tied; i < op->operand_count; i++) arrput(buffers, plan_buffer_of(p, ds_op_operand(op, i)));
@@ -390,6 +347,25 @@ static void plan_extern(planner *p, ds_op *op) {
     arrfree(buffers);
     ds_op_set_attr(p->m, call, "callee", ds_op_attr(op, "callee"));
     ds_op_set_attr(p->m, call, "params", ds_op_attr(op, "params"));
+}
+
+/* What lies in an argument's memory begins there; parts that their kernels could not write behind it are copied. */
+static void plan_join(planner *p, ds_op *op) {
+    const ds_expr *at = ds_expr_const(p->cx, 0);
+    const ds_attr *id = ds_op_attr(op, "id");
+    for (size_t i = 0; i < op->operand_count; i++) {
+        ds_value *v = ds_op_operand(op, i), *root = lower_root_of(v);
+        const ds_expr *bytes = plan_bytes_of(p, v->type);
+        if (i && ds_op_attr(op, "whole") && !(root->op && ds_op_attr(root->op, "part") == id)) {
+            storage *s = &p->stores[plan_store_index(p, &op->results[0])];
+            ds_value *whole = emit_storage(p, s, v->type->elem);
+            ds_op *part = plan_emit(p, DS_PLAN_part, &whole, 1, whole->type);
+            plan_set_expr(p, part, "offset", at);
+            plan_emit_copy(p, plan_buffer_of(p, v), ds_op_result(part, 0), bytes);
+        }
+        at = ds_expr_add(p->cx, at, bytes);
+    }
+    ds_mapping_set(&p->buffers, &op->results[0], plan_buffer_of(p, ds_op_operand(op, 0)));
 }
 
 static void plan_item(planner *p, ds_op *op) {
@@ -420,9 +396,7 @@ ds_status plan_block(planner *p, ds_block *block) {
         case DS_GRAPH_reshape:
         case DS_GRAPH_yield:
         case DS_RETURN: break;
-        case DS_GRAPH_join:
-            ds_mapping_set(&p->buffers, &op->results[0], plan_buffer_of(p, ds_op_operand(op, 0)));
-            break;
+        case DS_GRAPH_join: plan_join(p, op); break;
         case DS_GRAPH_kernel: plan_kernel(p, op); break;
         case DS_GRAPH_if: DS_TRY(plan_if(p, op)); break;
         case DS_GRAPH_loop: DS_TRY(plan_loop(p, op)); break;
@@ -475,7 +449,7 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     const ds_attr *arg_attrs = ds_op_attr(func, "arg_attrs");
     ds_value **inputs = NULL, **outputs = NULL;
     p.lane_bytes = ds_expr_const(p.cx, 0);
-    lower_join_parts(m, body);
+    lower_join_parts(m, func);
     for (size_t i = 0; i < ret->operand_count; i++) arrput(outputs, ds_op_operand(ret, i));
     if (arrlenu(outputs) > DS_COUNT(p.output_args) && strcmp(name, "main") == 0)
         return ds_report(p.cx->diag, DS_ERROR, DS_E_form, NULL, "more than %zu results", DS_COUNT(p.output_args));
@@ -516,7 +490,7 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     scan_block(&p, body);
     bool *direct = ds_xmalloc(arrlenu(outputs) + 1);
     for (size_t i = 0; i < arrlenu(outputs); i++) {
-        int s = store_index(&p, lower_root_of(outputs[i]));
+        int s = plan_store_index(&p, lower_root_of(outputs[i]));
         direct[i] = s >= 0 && is_sized_by(outputs[i]->type, lower_root_of(outputs[i])->type) &&
                     i < DS_COUNT(p.output_args) && p.stores[s].output < 0 && !p.stores[s].is_cell &&
                     lower_root_of(outputs[i])->op->block == body &&
@@ -524,12 +498,12 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
         if (direct[i]) p.stores[s].output = (int)i;
     }
     overwrite_operands(&p, body);
-    note_tied_results(&p, plan, inputs, outputs);
+    ds_status status = plan_tie_results(&p, plan, inputs, outputs);
     int64_t least;
     const ds_expr *arena = place_symbolic(&p, ds_expr_const(p.cx, place_static(&p, &least)));
-    ds_status status = plan_block(&p, body);
+    if (status == DS_OK) status = plan_block(&p, body);
     for (size_t i = 0; status == DS_OK && i < arrlenu(outputs); i++)
-        if (!direct[i])
+        if (!direct[i] && !plan_is_there(&p, inputs, outputs[i], i))
             plan_emit_copy(&p, plan_buffer_of(&p, outputs[i]), output_buffers[i], plan_bytes_of(&p, outputs[i]->type));
     free(direct);
     ds_op_create(&p.b, DS_RETURN, NULL, 0, NULL, 0, 0);

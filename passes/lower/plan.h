@@ -12,6 +12,7 @@ typedef struct {
     int64_t offset;     /* static storage */
     const ds_expr *where;
     bool is_static, late, merged; /* merged: its values lie in another storage */
+    bool in_place;                /* it is an argument's memory, which holds what the caller put there */
     bool is_cell;                 /* what a region makes, in memory of its own size in every turn or branch */
     int output;                   /* the result it is written to, or -1 */
     ds_value *buffer;
@@ -38,6 +39,17 @@ void plan_open_results(planner *p, ds_op *op);
 ds_value *plan_buffer_of(planner *p, ds_value *v);
 void plan_emit_copy(planner *p, ds_value *from, ds_value *to, const ds_expr *bytes);
 DS_MUST_USE ds_status plan_block(planner *p, ds_block *block);
+int plan_store_index(planner *p, const ds_value *v); /* -1: none */
+void plan_set_store(planner *p, const ds_value *v, int store);
+/* May the op write its result over this operand? */
+bool plan_may_overwrite(planner *p, const ds_op *op, size_t operand);
+
+/* ---- tie.c ---- */
+
+/* Which results may take the memory of an input, and which do: attribute `tied`. Refuses an alias that cannot be. */
+DS_MUST_USE ds_status plan_tie_results(planner *p, ds_op *plan, ds_value *const *inputs, ds_value *const *outputs);
+/* Result i is an input as it is, in whose memory it lies. */
+bool plan_is_there(planner *p, ds_value *const *inputs, ds_value *output, size_t i);
 
 /* ---- flow.c ---- */
 

@@ -1,4 +1,7 @@
 // RUN: dsc opt --passes=layout %s | FileCheck %s
+!cache = tensor<2x?x64xf32, {dims = ["", "room", ""]}>
+!used = tensor<2x?x64xf32, {dims = ["", "total", ""]}>
+!scores = tensor<2x4x?xf32, {dims = ["", "", "total"]}>
 
 // A convolution gets a channels-last input and result and a packed filter; the result goes back to dense at the end.
 // CHECK-LABEL: @conv
@@ -9,6 +12,25 @@
 func.func @conv(%x: tensor<1x8x4x4xf32>, %w: tensor<16x8x1x1xf32>) -> tensor<1x16x4x4xf32> {
   %0 = "graph.conv"(%x, %w) {maps = [affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d4, d2 + d5, d3 + d6)>, affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d1, d4, d5, d6)>], over = ["8", "1", "1"]} : (tensor<1x8x4x4xf32>, tensor<16x8x1x1xf32>) -> tensor<1x16x4x4xf32>
   func.return %0 : tensor<1x16x4x4xf32>
+}
+
+// The first keys and values of a cache with room for more are read where they lie: keys are packed from there, values as they are.
+// CHECK-LABEL: @cache
+// CHECK: %[[KEYS:.*]] = "graph.encode"(%arg1) {{.*}}tensor<2x?x64xf32, {dims = ["", "room", ""]}>) -> tensor<2x?x64xf32, {dims = ["", "total", ""], map =
+// CHECK: %[[SCORES:.*]] = "graph.matmul"(%arg0, %[[KEYS]])
+// CHECK: "graph.matmul"(%[[SCORES]], %arg2)
+func.func @cache(%q: tensor<2x4x64xf32>, %k: !cache, %v: !cache, %mask: tensor<?xf32, {dims = ["total"]}>) -> tensor<2x4x64xf32> {
+  %keys = "graph.map"(%k) ({
+  ^bb0(%x: f32):
+    "graph.yield"(%x) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>]} : (!cache) -> !used
+  %values = "graph.map"(%v) ({
+  ^bb0(%x: f32):
+    "graph.yield"(%x) : (f32) -> ()
+  }) {maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>]} : (!cache) -> !used
+  %scores = "graph.matmul"(%q, %keys) {maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>, affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>], over = ["64"], kinds = ["batch", "m", "n", "k"]} : (tensor<2x4x64xf32>, !used) -> !scores
+  %0 = "graph.matmul"(%scores, %values) {maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>, affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>], over = ["total"], kinds = ["batch", "m", "n", "k"]} : (!scores, !used) -> tensor<2x4x64xf32>
+  func.return %0 : tensor<2x4x64xf32>
 }
 
 // A large 3x3 convolution of stride 1 goes by 4x4 tiles: its filter is transformed, its border is not made real.

@@ -184,3 +184,21 @@ func.func @main(%x: tensor<50x1x8xf32>) -> tensor<50x2x1x16xf32> {
   %0, %1 = "onnx.RNN"(%x, %w, %r) {hidden_size = 16, direction = "bidirectional"} : (tensor<50x1x8xf32>, none, none) -> (none, none)
   func.return %0 : none
 }
+// -----
+// An irregular op is a step of its own among those that lanes share: what comes behind it waits, though it needs nothing of it.
+// CHECK-LABEL: func.func @main
+// CHECK: "plan.call"
+// CHECK: "plan.call"
+// CHECK-SAME: beside
+// CHECK: "plan.extern"
+// CHECK-NOT: beside
+// CHECK: func.return
+func.func @main(%past: tensor<1x2x16x4xf32>, %at: tensor<1xi64>, %x: tensor<1x2x1x4xf32>) -> (tensor<1x2x16x4xf32> {ds.alias = 0}, tensor<1x2x1x1xf32>, tensor<1x2x1x4xf32>) {
+  %a = "onnx.Constant"() {value = dense<[3]> : tensor<1xi64>} : () -> none
+  %k = "onnx.Softmax"(%x) {axis = -1} : (tensor<1x2x1x4xf32>) -> none
+  %q = "onnx.Softmax"(%x) {axis = 1} : (tensor<1x2x1x4xf32>) -> none
+  %0 = "onnx.TensorScatter"(%past, %k, %at) {axis = -2} : (tensor<1x2x16x4xf32>, none, tensor<1xi64>) -> none
+  %1 = "onnx.ReduceSum"(%x, %a) : (tensor<1x2x1x4xf32>, none) -> none
+  %2 = "onnx.Softmax"(%1) {axis = 1} : (none) -> none
+  func.return %0, %2, %q : none, none, none
+}

@@ -168,6 +168,13 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   func.return %x : tensor<4xf32>
 }
 // -----
+// Nor does what is packed go on behind what it is packed from.
+// CHECK: error: graph.encode: input and result differ in more than their layout [DS0116]
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = "graph.encode"(%x) : (tensor<4xf32>) -> tensor<5xf32>
+  func.return %x : tensor<4xf32>
+}
+// -----
 // A layout changes nothing else.
 // CHECK: error: graph.encode: input and result differ in more than their layout [DS0116]
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {

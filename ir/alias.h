@@ -1,0 +1,49 @@
+/* Results that lie in the memory of an argument, because the caller gives both one buffer: caches that are changed in
+ * place.
+ *
+ * `ds.alias` of a result is the argument's number. It stands from the first pass to the plan: decompose chooses forms
+ * that can do it and checks the types, lower refuses what cannot be changed in place, the entry checks what it is given.
+ */
+#ifndef DS_ALIAS_H
+#define DS_ALIAS_H
+
+#include "ir.h"
+
+#define DS_ALIAS "ds.alias"
+
+/* The argument that result `i` of a graph or a plan lies in; -1: none. */
+int64_t ds_alias_of(const ds_op *func, size_t i);
+/* Names of arguments and results, as callers know them; they may be numbered ("output_0"). */
+const char *ds_argument_name(ds_module *module, const ds_op *func, size_t i);
+const char *ds_result_name(ds_module *module, const ds_op *func, size_t i);
+
+/* Types of what a function takes and gives, for a check of its aliases: those that are no tensors are not known yet. */
+typedef struct {
+    const ds_type *const *types;
+    size_t count;
+} ds_types;
+
+/* What is wrong with the aliases of a function, as a sentence with the names of both tensors; NULL: nothing. A result
+ * has the extents of its argument, or another one along the outermost dim (those before it are 1); no two results share
+ * one. *out_code: of an error about it. */
+const char *ds_alias_objection(ds_module *module, const ds_op *func, ds_types inputs, ds_types outputs,
+                               ds_error_code *out_code);
+
+/* ---- pairs of names: "past*=present*" ---- */
+
+typedef struct {
+    size_t input, output;
+} ds_pair;
+
+/* Is there a name on either side, and one * at most, on both or on neither? */
+bool ds_pair_pattern_is_good(const char *pattern);
+/* All inputs that the left side matches, each with the output that the right side matches and that has the same text in
+ * place of the *; if none has, the one whose text is the same from its first digit on (past_key_values.0.key and
+ * present.0.key). Appends to *out (stb_ds array); what has no such output, or several, is reported. */
+DS_MUST_USE ds_status ds_pairs_find(ds_diag *diag, const char *pattern, const char *const *inputs, size_t input_count,
+                                    const char *const *outputs, size_t output_count, ds_pair **out);
+
+/* Gives results of @main their alias, as the patterns say. */
+DS_MUST_USE ds_status ds_alias_declare(ds_module *module, const char *const *patterns, size_t count);
+
+#endif

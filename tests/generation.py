@@ -1,0 +1,219 @@
+"""`dsc run --generate`: small decoders with each kind of cache beside a loop over ONNX Runtime, drawing beside a generator of its own,
+and what is refused."""
+import math
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+WORDS, WIDTH, HEADS, SIZE, LAYERS, ROOM = 61, 16, 2, 8, 2, 40
+PROMPT = [3, 14, 15, 9, 26]
+
+
+class Graph:
+    """A decoder's graph: nodes in order, weights by seed."""
+
+    def __init__(self, seed=7):
+        self.rng, self.nodes, self.weights, self.inputs, self.outputs = np.random.default_rng(seed), [], [], [], []
+
+    def op(self, kind, *operands, results=1, domain="", **attributes):
+        names = ["%s_%d_%d" % (kind, len(self.nodes), i) for i in range(results)]
+        self.nodes.append(helper.make_node(kind, list(operands), names, domain=domain, **attributes))
+        return names[0] if results == 1 else names
+
+    def constant(self, value):
+        name = "weight_%d" % len(self.weights)
+        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def ints(self, *values):
+        return self.constant(np.array(values, np.int64))
+
+    def matrix(self, rows, columns, scale=1.0):
+        return self.constant((self.rng.standard_normal((rows, columns)) * scale / math.sqrt(rows)).astype(np.float32))
+
+    def give(self, value, name, elem, dims):
+        self.nodes.append(helper.make_node("Identity", [value], [name]))
+        self.outputs.append(helper.make_tensor_value_info(name, elem, dims))
+
+    def take(self, name, elem, dims):
+        self.inputs.append(helper.make_tensor_value_info(name, elem, dims))
+        return name
+
+    def save(self, path, opset=17):
+        graph = helper.make_graph(self.nodes, "decoder", self.inputs, self.outputs, self.weights)
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+        onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
+
+
+def heads_of(g, x, weight):
+    split = g.op("Reshape", g.op("MatMul", x, weight), g.ints(0, 0, HEADS, SIZE))
+    return g.op("Transpose", split, perm=[0, 2, 1, 3])
+
+
+def attended(g, q, keys, values, positions, total):
+    """Each query sees the keys up to its own place; keys are [batch, heads, total, size]."""
+    scores = g.op("Mul", g.op("MatMul", q, g.op("Transpose", keys, perm=[0, 1, 3, 2])), g.constant(np.float32(SIZE ** -0.5)))
+    places = g.op("Range", g.constant(np.int64(0)), total, g.constant(np.int64(1)))
+    seen = g.op("LessOrEqual", places, g.op("Unsqueeze", positions, g.ints(1, 3)))
+    scores = g.op("Where", seen, scores, g.constant(np.float32(-1e9)))
+    mixed = g.op("Transpose", g.op("MatMul", g.op("Softmax", scores, axis=-1), values), perm=[0, 2, 1, 3])
+    return g.op("Reshape", mixed, g.ints(0, 0, HEADS * SIZE))
+
+
+def decoder(path, kind, batch=1, rows=False):
+    """kind: 'grow' concatenates (rows: [tokens, batch, heads, size], so along the outermost dim), 'grouped' has
+    GroupQueryAttention, 'fixed' TensorScatter into caches of ROOM."""
+    g, past = Graph(), ROOM if kind == "fixed" else "past"
+    ids = g.take("input_ids", TensorProto.INT64, [batch, "seq"])
+    if kind != "fixed":
+        mask = g.take("attention_mask", TensorProto.INT64, [batch, "total"])
+        total = g.op("Gather", g.op("Shape", mask), g.constant(np.int64(1)))
+    if kind == "grouped":
+        last = g.op("Cast", g.op("Sub", g.op("ReduceSum", mask, g.ints(1), keepdims=0), g.constant(np.int64(1))), to=TensorProto.INT32)
+        all_tokens = g.op("Cast", total, to=TensorProto.INT32)
+    if kind == "fixed":
+        at, total = g.take("write_indices", TensorProto.INT64, [batch]), g.constant(np.int64(ROOM))
+    positions = g.take("position_ids", TensorProto.INT64, [batch, "seq"])
+    x = g.op("Add", g.op("Gather", g.matrix(WORDS, WIDTH, 8), ids), g.op("Gather", g.matrix(ROOM + 8, WIDTH, 8), positions))
+    for layer in range(LAYERS):
+        shape = [past, batch, HEADS, SIZE] if rows else [batch, HEADS, past, SIZE]
+        pasts = [g.take("past_key_values.%d.%s" % (layer, what), TensorProto.FLOAT, shape) for what in ("key", "value")]
+        weights = [g.matrix(WIDTH, HEADS * SIZE, 2) for _ in range(3)]
+        if kind == "grouped":
+            flat = [g.op("MatMul", x, w) for w in weights]
+            mixed, *present = g.op("GroupQueryAttention", *flat, *pasts, last, all_tokens, results=3, domain="com.microsoft",
+                                   num_heads=HEADS, kv_num_heads=HEADS)
+        else:
+            q, *new = [heads_of(g, x, w) for w in weights]
+            if kind == "fixed":
+                present = [g.op("TensorScatter", p, n, at, axis=2) for p, n in zip(pasts, new)]
+            elif rows:
+                present = [g.op("Concat", p, g.op("Transpose", n, perm=[2, 0, 1, 3]), axis=0) for p, n in zip(pasts, new)]
+            else:
+                present = [g.op("Concat", p, n, axis=2) for p, n in zip(pasts, new)]
+            seen = [g.op("Transpose", p, perm=[1, 2, 0, 3]) for p in present] if rows else present
+            mixed = attended(g, q, *seen, positions, total)
+        x = g.op("Add", x, g.op("MatMul", mixed, g.matrix(HEADS * SIZE, WIDTH, 2)))
+        for what, value in zip(("key", "value"), present):
+            g.give(value, "present.%d.%s" % (layer, what), TensorProto.FLOAT, [None] * 4)
+    g.give(g.op("MatMul", x, g.matrix(WIDTH, WORDS)), "logits", TensorProto.FLOAT, [batch, "seq", WORDS])
+    g.save(path, 24 if kind == "fixed" else 17)
+
+
+def reference(path, count, choose):
+    """The loop that a caller of ONNX Runtime writes."""
+    import onnxruntime
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    shapes = {i.name: [d if isinstance(d, int) else 0 for d in i.shape] for i in session.get_inputs()}
+    caches = {name: np.zeros(shape, np.float32) for name, shape in shapes.items() if name.startswith("past")}
+    fresh, past, out = PROMPT, 0, []
+    for _ in range(count):
+        fed = {"input_ids": np.array([fresh], np.int64), "attention_mask": np.ones((1, past + len(fresh)), np.int64),
+               "position_ids": np.arange(past, past + len(fresh), dtype=np.int64)[None], **caches}
+        got = dict(zip([o.name for o in session.get_outputs()], session.run(None, {n: v for n, v in fed.items() if n in shapes})))
+        past += len(fresh)
+        caches = {name: got[name.replace("past_key_values", "present")] for name in caches}
+        out.append(choose(got["logits"][0, -1].astype(np.float64)))
+        fresh = [out[-1]]
+    return out
+
+
+def drawer(temperature, top_k, seed):
+    """What tools/generate.h says of the generator, again."""
+    state, mask = seed, (1 << 64) - 1
+
+    def choose(logits):
+        nonlocal state
+        state = (state + 0x9e3779b97f4a7c15) & mask
+        z = state
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9 & mask
+        z = (z ^ z >> 27) * 0x94d049bb133111eb & mask
+        u = ((z ^ z >> 31) >> 11) / 2.0 ** 53
+        order = sorted(range(len(logits)), key=lambda i: (-logits[i], i))[:top_k] if top_k else range(len(logits))
+        weights = [math.exp((logits[i] - max(logits)) / temperature) for i in order]
+        up_to = 0.0
+        for i, weight in zip(order, weights):
+            up_to += weight
+            if up_to > u * sum(weights):
+                return i
+        return order[-1]
+    return choose
+
+
+def check_models(report, sh, dsc, work):
+    (work / "prompt.txt").write_text(", ".join(map(str, PROMPT)) + "\n")
+    np.save(work / "prompt.npy", np.array([PROMPT], np.int64))
+    aliases = "--alias=past*=present*"
+    for name, kind, rows in (("grow", "grow", False), ("rows", "grow", True), ("grouped", "grouped", False), ("fixed", "fixed", False)):
+        decoder(work / (name + ".onnx"), kind, rows=rows)
+    greedy = reference(work / "grow.onnx", 24, lambda logits: int(logits.argmax()))
+    report.check("the reference is no constant", len(set(greedy)) > 6, greedy)
+    report.check("grouped attention is the same", reference(work / "grouped.onnx", 24, lambda logits: int(logits.argmax())) == greedy)
+    for name, options in (("grow", []), ("grow", ["--threads=2"]), ("grow", ["--dim=seq=1"]), ("grow", ["--feed=past_key_values*=present*"]),
+                          ("rows", []), ("rows", [aliases]), ("rows", [aliases, "--threads=2"]), ("grouped", []), ("grouped", [aliases]),
+                          ("grouped", [aliases, "--threads=2"]), ("grouped", [aliases, "--dim=past=%d" % ROOM]), ("fixed", []), ("fixed", [aliases]),
+                          ("fixed", [aliases, "--verify-each"])):
+        result = sh(dsc, "run", work / (name + ".onnx"), "--generate=24", "--ids", work / "prompt.txt", *options)
+        what = "generate %s %s" % (name, " ".join(options))
+        report.check(what, result.returncode == 0 and result.stdout == " ".join(map(str, greedy)) + "\n", result.stderr + result.stdout)
+        report.check(what + ": rates", all(word in result.stderr for word in ("prompt: 5 tokens", "decode: 23 tokens", "MiB: weights")), result.stderr)
+    for temperature, top_k, seed in ((0.7, 0, 1), (1.0, 5, 2), (2.5, 20, 2 ** 40), (0.01, 3, 0)):
+        want = reference(work / "grow.onnx", 30, drawer(temperature, top_k, seed))
+        result = sh(dsc, "run", work / "grow.onnx", "--generate=30", "--ids", work / "prompt.npy", "--temperature=%g" % temperature,
+                    "--top-k=%d" % top_k, "--seed=%d" % seed, "-o", work / "drawn.npy")
+        got = np.load(work / "drawn.npy").tolist() if result.returncode == 0 else result.stderr
+        report.check("draw at %g from %d" % (temperature, top_k), got == want, "%s, not %s" % (got, want))
+
+
+def check_refusals(report, sh, dsc, work):
+    files = {"empty.txt": "", "spaces.txt": " \n", "word.txt": "1 2 three", "float.txt": "1 2.5", "large.txt": "1 %d" % WORDS, "negative.txt": "1 -2",
+             "huge.txt": "1 99999999999999999999", "zero.txt": "1 2\0 3"}
+    for name, text in files.items():
+        (work / name).write_text(text)
+    np.save(work / "two.npy", np.zeros((2, 3), np.int64))
+    np.save(work / "none.npy", np.zeros((1, 0), np.int64))
+    np.save(work / "floats.npy", np.zeros(3, np.float32))
+    decoder(work / "batch.onnx", "grow", batch=2)
+    for name, changes in (("unknown", {"position_ids": "places"}), ("nameless", {"input_ids": "tokens"}), ("unpaired", {"present.0.key": "key"}),
+                          ("between", {"present.0.key": "present.a.0.key", "present.1.key": "present.b.0.key"})):
+        model = onnx.load(work / "grow.onnx")
+        for value in list(model.graph.input) + list(model.graph.output):
+            value.name = changes.get(value.name, value.name)
+        for node in model.graph.node:
+            for names in (node.input, node.output):
+                names[:] = [changes.get(n, n) for n in names]
+        onnx.save(model, work / (name + ".onnx"))
+    good = ["--generate=3", "--ids=" + str(work / "prompt.txt")]
+    ids = lambda name: ["--generate=3", "--ids=" + str(work / name)]
+    cases = [("grow", ids(name), 1, [name]) for name in [*files, "two.npy", "none.npy", "floats.npy", "missing.txt", "missing.npy"]]
+    cases += [("grow", ["--generate=%s" % n, good[1]], 2, ["generate"]) for n in ("-1", "x", "", "1.5", "99999999999999999999", "4294967296")]
+    cases += [("grow", good + [option], 2, [option.split("=")[0]]) for option in
+              ("--temperature=hot", "--temperature=-1", "--temperature=nan", "--top-k=-1", "--seed=x", "--feed=past", "--feed==", "--alias=past*=present", "--alias=a=b=c")]
+    cases += [("grow", good + ["--inputs=."], 2, ["inputs"]), ("grow", ["--generate=3"], 2, ["--ids"]), ("grow", ["--seed=1"], 2, ["--seed", "--generate"]),
+              ("grow", good + ["--alias=nothing*=present*"], 1, ["nothing*"]), ("grow", good + ["--alias=past*=nothing*"], 1, ["past_key_values.0.key", "nothing*"]),
+              ("grow", good + ["--alias=past*=present*"], 3, ["past_key_values.0.key", "present.0.key", "dim 2"]),
+              ("grow", good + ["--alias=input_ids=logits"], 1, ["input_ids", "logits", "element types"]),
+              ("grow", good + ["--alias=past_key_values.0.key=logits"], 1, ["past_key_values.0.key", "logits", "rank"]),
+              ("grow", good + ["-o", str(work / "no/such/folder.txt")], 1, ["folder.txt"]), ("grow", good + ["-o", str(work / "no/such/folder.npy")], 1, ["folder.npy"]),
+              ("grow", good + ["--dim=past=3"], 3, ["past_key_values.0.key", "fixed length"]), ("grow", good + ["--dim=seq=2"], 3, ["input_ids"]),
+              ("batch", good, 3, ["input_ids", "several sequences"]), ("unknown", good, 3, ["places"]), ("nameless", good, 1, ["input_ids"]),
+              ("unpaired", good, 1, ["past_key_values.0.key"]), ("between", good, 1, ["past_key_values.0.key", "present.a.0.key"]),
+              ("fixed", ["--generate=%d" % (ROOM - 3), good[1]], 1, [str(ROOM)])]
+    for model, options, code, words in cases:
+        result = sh(dsc, "run", work / (model + ".onnx"), *options)
+        fine = result.returncode == code and all(word in result.stderr for word in words) and not result.stdout
+        report.check("refuse %s %s" % (model, " ".join(options)), fine, "%d %s" % (result.returncode, result.stderr[-600:]))
+    report.check("nothing half-written", not (work / "no").exists())
+    result = sh(dsc, "run", work / "grow.onnx", "--generate=0", good[1])
+    report.check("generate nothing", result.returncode == 0 and result.stdout == "\n" and "prompt: 5" in result.stderr, result.stderr)
+    named = good + ["--feed=past_key_values.0.key=key", "--feed=past_key_values.1.key=present.1.key", "--feed=past*value=present*value"]
+    result, plain = sh(dsc, "run", work / "unpaired.onnx", *named), sh(dsc, "run", work / "grow.onnx", *good)
+    report.check("pairs by name", result.returncode == 0 and result.stdout == plain.stdout, result.stderr)
+
+
+def run(env, report, sh):
+    work = env.work / "generation"
+    work.mkdir(parents=True, exist_ok=True)
+    check_models(report, sh, env.dsc, work)
+    check_refusals(report, sh, env.dsc, work)
