@@ -17,7 +17,7 @@
 #include "ir/eval.h"
 #include "passes/contraction.h"
 #include "passes/passes.h"
-#include "passes/tabulate.h"
+#include "passes/fuse.h"
 
 enum { MAX_OPERANDS = 24, MAX_REGION = 160 };
 
@@ -527,47 +527,6 @@ static bool shuffle_as_map(ds_rewriter *rw, ds_op *op) {
     return true;
 }
 
-/* A copy of elements start, start + 1, … of `from` along one axis, as many as the copy has; else false. */
-static bool is_slice(ds_ir_context *cx, const ds_value *v, size_t axis, const ds_value *from, int64_t start) {
-    const ds_op *op = v->op;
-    const ds_expr *step, *rest;
-    if (!op || !ds_is_copy_map(op) || ds_op_operand(op, 0) != from || from->type->rank != v->type->rank) return false;
-    for (size_t i = 0; i < v->type->rank; i++) {
-        if (!ds_expr_linear(cx, ds_op_map(op, 0)->exprs[i], i, &step, &rest) || !ds_expr_equals(step, 1)) return false;
-        if (!ds_expr_equals(rest, i == axis ? start : 0) || (i != axis && v->type->dims[i] != from->type->dims[i]))
-            return false;
-    }
-    return true;
-}
-
-/* Slices that are concatenated again, in order and all of them, are what they were cut from. */
-static bool concat_of_slices(ds_rewriter *rw, ds_op *op) {
-    size_t axis = (size_t)ds_op_int(op, "axis", 0);
-    for (size_t i = 0; i < op->operand_count; i++) {
-        ds_op *first = ds_op_operand(op, i)->op;
-        int64_t start = 0, extent, all;
-        if (!first || !ds_is_copy_map(first)) continue;
-        ds_value *from = ds_op_operand(first, 0);
-        if (from->type->rank <= axis || !ds_expr_is_const(from->type->dims[axis], &all)) continue;
-        size_t k = i;
-        for (;
-             k < op->operand_count && start < all && is_slice(rw->module->cx, ds_op_operand(op, k), axis, from, start);
-             k++) {
-            if (!ds_expr_is_const(ds_op_operand(op, k)->type->dims[axis], &extent)) break;
-            start += extent;
-        }
-        if (start != all || k < i + 2) continue;
-        ds_value **kept = NULL;
-        for (size_t n = 0; n < op->operand_count; n++)
-            if (n == i) arrput(kept, from);
-            else if (n < i || n >= k) arrput(kept, ds_op_operand(op, n));
-        ds_op_set_operands(rw->module, op, kept, arrlenu(kept));
-        arrfree(kept);
-        return true;
-    }
-    return false;
-}
-
 /* ---- views that only add or drop extents of 1 ---- */
 
 enum { MAX_RANK = 16 };
@@ -657,7 +616,9 @@ static const ds_rule rules[] = {
     {"gelu-of-erfc", DS_GRAPH_map, gelu_of_erfc},
     {"quantised-again", DS_GRAPH_map, quantised_again},
     {"byte-as-table", DS_GRAPH_map, ds_tabulate},
-    {"concat-of-slices", DS_GRAPH_concat, concat_of_slices},
+    {"narrow-before-concat", DS_GRAPH_map, ds_narrow_before_concat},
+    {"drop-copy", DS_GRAPH_map, ds_drop_copy},
+    {"concat-of-slices", DS_GRAPH_concat, ds_concat_of_slices},
     {"shuffle-as-map", DS_GRAPH_reshape, shuffle_as_map},
     {"view-as-map", DS_GRAPH_reshape, view_as_map},
     {"view-into-map", DS_GRAPH_map, read_through_view},

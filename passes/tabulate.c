@@ -6,7 +6,7 @@
  *
  * Activations between bytes are such, with each of their steps rounded to bytes of its own.
  */
-#include "passes/tabulate.h"
+#include "passes/fuse.h"
 
 #include "ir/eval.h"
 #include "passes/passes.h"

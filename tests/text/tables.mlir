@@ -63,3 +63,17 @@ func.func @main(%x: tensor<4x64xui8>, %y: tensor<4x64xui8>) -> tensor<4x64xf32> 
   %3 = "onnx.Tanh"(%2) : (none) -> none
   func.return %3 : none
 }
+// -----
+// What becomes bytes behind a concat becomes bytes before it: here, what it was.
+// CHECK-LABEL: func.func @main
+// CHECK-NOT: f32, {{.*}}graph.concat
+// CHECK: %[[c:[0-9]+]] = "graph.concat"(%{{[a-z0-9]+}}, %{{[a-z0-9]+}}) {axis = 1} : (tensor<4x64xui8>, tensor<4x32xui8>) -> tensor<4x96xui8>
+func.func @main(%x: tensor<4x64xui8>, %y: tensor<4x32xui8>) -> tensor<4x96xui8> {
+  %s = "onnx.Constant"() {value = dense<0.1> : tensor<f32>} : () -> none
+  %z = "onnx.Constant"() {value = dense<128> : tensor<ui8>} : () -> none
+  %0 = "onnx.DequantizeLinear"(%x, %s, %z) : (tensor<4x64xui8>, none, none) -> none
+  %1 = "onnx.DequantizeLinear"(%y, %s, %z) : (tensor<4x32xui8>, none, none) -> none
+  %2 = "onnx.Concat"(%0, %1) {axis = 1} : (none, none) -> none
+  %3 = "onnx.QuantizeLinear"(%2, %s, %z) : (none, none, none) -> none
+  func.return %3 : none
+}
