@@ -58,7 +58,7 @@ static bool is_list(const ds_attr *a) { return a && a->kind == DS_ATTR_ARRAY; }
 
 static bool has_maps(const ds_op *op) {
     const ds_attr *maps = ds_op_attr(op, "maps"), *over = ds_op_attr(op, "over");
-    if (!is_list(maps) || !is_list(over) || maps->count != 2) return false;
+    if (!is_list(maps) || !is_list(over) || maps->count < 2 || maps->count > 4) return false;
     const ds_attr *left = maps->items[0], *right = maps->items[1];
     return left->kind == DS_ATTR_MAP && right->kind == DS_ATTR_MAP && left->integer == right->integer &&
            left->integer >= (int64_t)over->count && left->integer <= DS_DIMS_MOST;

@@ -198,6 +198,24 @@ static const ds_attr *skewed(layout *l, const ds_op *op, const ds_contraction *c
     return ds_layout_with_border(l->cx, type, none, after)->encoding;
 }
 
+/* Scales and zero points of blocks in panels of columns as the weights are, a row for each block. */
+static void pack_scales(layout *l, ds_op *op, size_t n_dim, ds_panel panel) {
+    for (size_t i = 2; i < op->operand_count; i++) {
+        const ds_attr *map = ds_op_map(op, i);
+        const ds_expr *results[MAX_RANK], *n = NULL;
+        size_t count = 0;
+        for (size_t d = 0; d < map->count; d++)
+            if (map->exprs[d] == ds_expr_dim(l->cx, n_dim)) n = ds_expr_dim(l->cx, d);
+        if (!n) return;
+        results[count++] = panel_of(l, panel, n);
+        for (size_t d = 0; d < map->count; d++)
+            if (ds_expr_dim(l->cx, d) != n) results[count++] = ds_expr_dim(l->cx, d);
+        results[count++] = ds_expr_mod(l->cx, n, ds_expr_const(l->cx, panel.columns));
+        const ds_attr *encoding = ds_layout_encoding(l->cx, map->count, results, count);
+        ds_op_set_operand(op, i, encode(l, op, ds_op_operand(op, i), encoding));
+    }
+}
+
 /* Constants may be skewed where nothing else reads the panels as they lie. */
 static void pack_right_side(layout *l, ds_op *op, bool skew) {
     ds_contraction c;
@@ -212,7 +230,7 @@ static void pack_right_side(layout *l, ds_op *op, bool skew) {
     size_t n_dim = op->kind == DS_GRAPH_conv ? 1 : c.rank - 1;
     if (op->kind == DS_GRAPH_matmul) {
         while (n_dim > 0 && ds_expr_equals(c.extent[n_dim], 1)) n_dim--;
-        if (c.role[n_dim] == DS_DIM_M && mma->lhs == mma->rhs) {
+        if (c.role[n_dim] == DS_DIM_M && mma->lhs == mma->rhs && op->operand_count == 2) {
             swap_operands(l, op);
             ds_contraction_of(l->cx, op, &c);
             rhs = ds_op_operand(op, 1);
@@ -229,6 +247,7 @@ static void pack_right_side(layout *l, ds_op *op, bool skew) {
     if (!encoding) return;
     if (skew && is_constant(l, rhs)) encoding = skewed(l, op, &c, panel, encoding);
     ds_op_set_operand(op, 1, encode_weights(l, op, rhs, encoding));
+    pack_scales(l, op, n_dim, panel);
 }
 
 /* Few channels are read as they lie: elements of the input are broadcast one by one, and a channels-last copy would be

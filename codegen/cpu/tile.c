@@ -6,7 +6,8 @@
  * broadcasts of A, rows * columns multiply-adds of a row of ir/mma.def, whose generator is multiply_NAME here. Sums go
  * along the window in order, one accumulator each, so the result does not depend on the tile's size, nor on how far it
  * is unrolled. Long sums are made of blocks of 256 steps whose sums are added up in memory: the rounding error grows
- * with the number of blocks, not of steps.
+ * with the number of blocks, not of steps. Where B has a scale for every block of so many steps, the sums of such a
+ * block are multiplied by it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -23,13 +24,15 @@ typedef struct {
     const ds_op *op;
     const ds_mma *mma;
     size_t rows, columns, lanes, depth;
-    int64_t unroll, near, line; /* near: lines; line: elements of B */
+    int64_t unroll, near, block, line; /* near: lines; line: elements of B */
     const ds_attr *extent, *lhs, *rhs;
     LLVMValueRef a, b, row[16], column[16], mask[16];
-    LLVMTypeRef vector, factors; /* of sums, of B */
-    LLVMValueRef sums;           /* of blocks, in memory; NULL where one accumulator takes all */
-    LLVMValueRef ahead;          /* what to prefetch: offset into B, or NULL */
-    int64_t lines;               /* of it, for every turn of the unrolled loop */
+    const ds_value *scale, *zero;      /* of blocks of B; or NULL */
+    LLVMValueRef scaled[16], less[16]; /* where a column's lie, in elements; the zero points of a block */
+    LLVMTypeRef vector, factors;       /* of sums, of B */
+    LLVMValueRef sums;                 /* of blocks, in memory; NULL where one accumulator takes all */
+    LLVMValueRef ahead;                /* what to prefetch: offset into B, or NULL */
+    int64_t lines;                     /* of it, for every turn of the unrolled loop */
 } tile;
 
 static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) {
@@ -37,10 +40,12 @@ static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) {
 }
 
 static LLVMValueRef element(tile *t, ds_elem elem, LLVMValueRef base, LLVMValueRef at) {
+    unsigned bits = ds_elem_facts(elem)->bits;
+    if (bits < 8) at = LLVMBuildExactUDiv(t->e->b, at, em_i64(t->e, 8 / bits), "");
     return LLVMBuildGEP2(t->e->b, em_elem(t->e, elem), base, &at, 1, "");
 }
 
-static unsigned bytes_of(ds_elem elem) { return ds_elem_facts(elem)->bits / 8; }
+static unsigned bytes_of(ds_elem elem) { return (ds_elem_facts(elem)->bits + 7) / 8; }
 
 static LLVMValueRef load_vector(tile *t, LLVMValueRef at, LLVMValueRef mask) {
     LLVMValueRef p = element(t, t->mma->rhs, t->b, at);
@@ -91,7 +96,8 @@ static void keep_order(tile *t) {
 static bool is_by_words(const tile *t) { return t->mma->k > 1; }
 
 static LLVMTypeRef with_words(tile *t, ds_elem elem) {
-    return LLVMVectorType(is_by_words(t) ? em_int(t->e, 32) : em_elem(t->e, elem), (unsigned)t->lanes);
+    bool words = is_by_words(t) && ds_elem_facts(elem)->bits < 32;
+    return LLVMVectorType(words ? em_int(t->e, 32) : em_elem(t->e, elem), (unsigned)t->lanes);
 }
 
 static LLVMValueRef multiply_fma(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
@@ -101,22 +107,13 @@ static LLVMValueRef multiply_fma(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMVa
     return LLVMBuildFAdd(e->b, sum, LLVMBuildFMul(e->b, a, b, ""), "");
 }
 
-/* A vector of B as f32: f16 and bytes by instructions, bf16 are the upper halves. */
+/* What is multiplied are floats already: see factor_of. */
 static LLVMValueRef multiply_widen(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
-    LLVMBuilderRef build = t->e->b;
-    unsigned lanes = (unsigned)t->lanes;
-    if (t->mma->rhs == DS_f16) {
-        LLVMTypeRef halves = LLVMVectorType(LLVMHalfTypeInContext(t->e->llvm), lanes);
-        return multiply_fma(t, a, LLVMBuildFPExt(build, LLVMBuildBitCast(build, b, halves, ""), t->vector, ""), sum);
-    }
-    LLVMTypeRef words = LLVMVectorType(em_int(t->e, 32), lanes);
-    if (ds_elem_is_integer(t->mma->rhs)) {
-        LLVMValueRef whole = LLVMBuildSExt(build, b, words, "");
-        return multiply_fma(t, a, LLVMBuildSIToFP(build, whole, t->vector, ""), sum);
-    }
-    LLVMValueRef half = em_splat(t->e, LLVMConstInt(em_int(t->e, 32), 16, 0), t->lanes);
-    b = LLVMBuildShl(build, LLVMBuildZExt(build, b, words, ""), half, "");
-    return multiply_fma(t, a, LLVMBuildBitCast(build, b, t->vector, ""), sum);
+    return multiply_fma(t, a, b, sum);
+}
+
+static LLVMValueRef multiply_look_up(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    return multiply_fma(t, a, b, sum);
 }
 
 typedef struct {
@@ -209,18 +206,24 @@ static multiply multiply_of(const ds_mma *mma) {
     return table[i].generate;
 }
 
-/* One step: acc += A row broadcasts x B vectors, at the given offsets into both. */
-static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
+/* Numbers that a word of B holds, where A's are taken one by one. */
+static size_t in_turn(const tile *t) { return t->mma->lhs == DS_f32 ? ds_mma_panel(t->mma).group : 1; }
+
+/* What is multiplied of a vector of B. */
+static LLVMValueRef factor_of(tile *t, LLVMValueRef v, size_t place, size_t column) {
+    if (t->mma->lhs != DS_f32) return v;
+    if (is_by_words(t)) v = em_unpacked(t->e, t->mma, v, place, t->lanes);
+    else v = em_widened(t->e, t->mma->rhs, v, t->lanes);
+    return t->zero ? LLVMBuildFSub(t->e->b, v, t->less[column], "") : v;
+}
+
+/* The products of element `place` of the steps at these offsets. */
+static void add_products(tile *t, LLVMValueRef a_at, const LLVMValueRef *b, size_t place, LLVMValueRef *acc) {
     emitter *e = t->e;
-    LLVMValueRef b[16];
+    LLVMValueRef factors[16];
     multiply generate = multiply_of(t->mma);
-    ds_panel panel = ds_mma_panel(t->mma);
-    size_t vector = t->lanes * panel.group, vectors = vector < (size_t)t->line ? (size_t)t->line / vector : 1;
-    if (vectors * t->lanes > panel.columns && t->lanes <= panel.columns) vectors = panel.columns / t->lanes;
-    for (size_t j = 0; j < t->columns; j++) b[j] = load_vector(t, offset(t, t->column[j], b_at), t->mask[j]);
-    if (t->near && (t->ahead ? t->rows > 1 : ds_op_attr(t->op, "near") != NULL))
-        for (size_t j = 0; j < t->columns; j += vectors)
-            fetch(t, offset(t, offset(t, t->column[j], b_at), em_i64(t->e, t->near * t->line)), 3);
+    if (place) a_at = offset(t, a_at, em_i64(e, (int64_t)place));
+    for (size_t j = 0; j < t->columns; j++) factors[j] = factor_of(t, b[j], place, j);
     for (size_t r = 0; r < t->rows; r++) {
         LLVMValueRef at = element(t, t->mma->lhs, t->a, offset(t, t->row[r], a_at));
         LLVMValueRef x = LLVMBuildLoad2(e->b, LLVMGetElementType(with_words(t, t->mma->lhs)), at, "");
@@ -228,10 +231,23 @@ static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *ac
         LLVMValueRef wide = em_splat(e, x, t->lanes);
         for (size_t j = 0; j < t->columns; j++) {
             LLVMValueRef *c = &acc[r * t->columns + j];
-            *c = generate(t, wide, b[j], *c);
+            *c = generate(t, wide, factors[j], *c);
         }
     }
     if (t->rows > 1) keep_order(t);
+}
+
+/* One step: acc += A row broadcasts x B vectors, at the given offsets into both. */
+static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
+    LLVMValueRef b[16];
+    ds_panel panel = ds_mma_panel(t->mma);
+    size_t vector = t->lanes * panel.group, vectors = vector < (size_t)t->line ? (size_t)t->line / vector : 1;
+    if (vectors * t->lanes > panel.columns && t->lanes <= panel.columns) vectors = panel.columns / t->lanes;
+    for (size_t j = 0; j < t->columns; j++) b[j] = load_vector(t, offset(t, t->column[j], b_at), t->mask[j]);
+    if (t->near && (t->ahead ? t->rows > 1 : ds_op_attr(t->op, "near") != NULL))
+        for (size_t j = 0; j < t->columns; j += vectors)
+            fetch(t, offset(t, offset(t, t->column[j], b_at), em_i64(t->e, t->near * t->line)), 3);
+    for (size_t i = 0; i < in_turn(t); i++) add_products(t, a_at, b, i, acc);
 }
 
 typedef struct {
@@ -288,7 +304,34 @@ static LLVMValueRef end_of_turns(tile *t, LLVMValueRef low, LLVMValueRef high) {
 /* May steps be left behind the whole turns of `extent` steps, or of a block? */
 static bool leaves_steps(const tile *t, const ds_expr *extent) {
     int64_t known;
-    return t->unroll > 1 && (!ds_expr_is_const(extent, &known) || known % t->unroll || (t->sums && BLOCK % t->unroll));
+    return t->unroll > 1 &&
+           (!ds_expr_is_const(extent, &known) || known % t->unroll || (t->sums && t->block % t->unroll));
+}
+
+/* The scales or zero points of a column's vector in the block that begins with step `k`, as f32. */
+static LLVMValueRef of_block(tile *t, const ds_value *v, size_t column, LLVMValueRef k) {
+    emitter *e = t->e;
+    ds_elem elem = v->type->elem;
+    LLVMValueRef number = LLVMBuildExactUDiv(e->b, k, em_i64(e, t->block), ""),
+                 apart = LLVMBuildMul(e->b, number, em_i64(e, ds_op_int(t->op, "apart", 0)), "");
+    LLVMTypeRef type = LLVMVectorType(em_storage(e, elem), (unsigned)t->lanes);
+    LLVMValueRef p = element(t, elem, em_value(e, v), offset(t, t->scaled[column], apart));
+    LLVMValueRef loaded = LLVMBuildLoad2(e->b, type, p, "");
+    LLVMSetAlignment(loaded, 1);
+    return em_widened(e, elem, loaded, t->lanes);
+}
+
+/* Adds the sums of the block that begins with step `k` to those in memory. */
+static void add_block(tile *t, LLVMValueRef k, const LLVMValueRef *acc) {
+    LLVMBuilderRef b = t->e->b;
+    LLVMValueRef scale[16];
+    for (size_t j = 0; t->scale && j < t->columns; j++) scale[j] = of_block(t, t->scale, j, k);
+    for (size_t i = 0; i < t->rows * t->columns; i++) {
+        LLVMValueRef slot = sum_slot(t, i), sum = LLVMBuildLoad2(b, t->vector, slot, "");
+        if (t->scale) sum = multiply_fma(t, acc[i], scale[i % t->columns], sum);
+        else sum = LLVMBuildFAdd(b, sum, acc[i], "");
+        LLVMBuildStore(b, sum, slot);
+    }
 }
 
 /* The innermost dim in blocks: each starts from zero and is added to the sums in memory. */
@@ -301,9 +344,10 @@ static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at)
     counted blocks, steps, rest;
     for (size_t i = 0; i < n; i++) none[i] = acc[i] = LLVMConstNull(t->vector);
     open_loop(t, &blocks, em_i64(e, 0), total, none);
-    LLVMValueRef bounds[] = {LLVMBuildAdd(e->b, blocks.i, em_i64(e, BLOCK), ""), total},
+    LLVMValueRef bounds[] = {LLVMBuildAdd(e->b, blocks.i, em_i64(e, t->block), ""), total},
                  high = em_call_intrinsic(e, "llvm.smin", em_int(e, 64), bounds, 2);
     LLVMValueRef whole = end_of_turns(t, blocks.i, high);
+    for (size_t j = 0; t->zero && j < t->columns; j++) t->less[j] = of_block(t, t->zero, j, blocks.i);
     open_loop(t, &steps, blocks.i, whole, acc);
     fetch_ahead(t, offset(t, b_at, LLVMBuildMul(e->b, steps.i, bs, "")));
     for (int64_t u = 0; u < t->unroll; u++) {
@@ -317,11 +361,8 @@ static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at)
              offset(t, b_at, LLVMBuildMul(e->b, rest.i, bs, "")), acc);
         close_loop(t, &rest, 1, acc);
     }
-    for (size_t i = 0; i < n; i++) {
-        LLVMValueRef slot = sum_slot(t, i);
-        LLVMBuildStore(e->b, LLVMBuildFAdd(e->b, LLVMBuildLoad2(e->b, t->vector, slot, ""), acc[i], ""), slot);
-    }
-    close_loop(t, &blocks, BLOCK, none);
+    add_block(t, blocks.i, acc);
+    close_loop(t, &blocks, t->block, none);
 }
 
 static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
@@ -380,6 +421,18 @@ static void window(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LL
     close_loop(t, &loop, 1, acc);
 }
 
+/* Of blocks with a scale: its operands follow masks. */
+static void open_blocks(tile *t) {
+    const ds_op *op = t->op;
+    size_t at = 2 + t->rows + (ds_op_attr(op, "masked") ? 2 : 1) * t->columns;
+    t->block = ds_op_int(op, "block", BLOCK);
+    if (!ds_op_attr(op, "block")) return;
+    t->scale = ds_op_operand(op, at++);
+    if (ds_op_attr(op, "zeros")) t->zero = ds_op_operand(op, at++);
+    for (size_t j = 0; j < t->columns; j++) t->scaled[j] = em_value(t->e, ds_op_operand(op, at + j));
+    if (t->unroll > t->block) t->unroll = t->block; /* both are powers of two */
+}
+
 void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
     unsigned line = ds_machine_find(e->target->name, e->target->name)->line_bytes;
     tile t = {.e = e,
@@ -396,7 +449,8 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
               .rhs = ds_op_attr(op, "rhs")};
     LLVMValueRef acc[MAX_TILE];
     t.depth = t.extent->count;
-    t.line = ds_op_int(op, "line", line) / bytes_of(t.mma->rhs);
+    t.line = ds_op_int(op, "line", line) * 8 / ds_elem_facts(t.mma->rhs)->bits;
+    open_blocks(&t);
     t.vector = LLVMVectorType(em_elem(e, t.mma->sum), (unsigned)t.lanes);
     t.factors = with_words(&t, t.mma->rhs);
     t.a = em_value(e, ds_op_operand(op, 0)), t.b = em_value(e, ds_op_operand(op, 1));
@@ -409,7 +463,7 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
     for (size_t i = 0; i < t.rows * t.columns; i++) acc[i] = LLVMConstNull(t.vector);
     int64_t steps;
     if (t.depth && ds_elem_is_float(t.mma->sum) &&
-        (!ds_expr_is_const(ds_attr_to_expr(t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {
+        (t.scale || !ds_expr_is_const(ds_attr_to_expr(t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {
         t.sums = em_entry_alloca(e, LLVMArrayType2(t.vector, t.rows * t.columns));
         for (size_t i = 0; i < t.rows * t.columns; i++) LLVMBuildStore(e->b, acc[i], sum_slot(&t, i));
     }

@@ -30,9 +30,9 @@ static ds_value *index_at(tiling *t, size_t access, ds_value *m, ds_value *n) {
     return lw_apply(t->l, t->s.offset[access], p.at, t->s.rank);
 }
 
-/* The packed offset of column block q*width + j: resolved while q is a dim, so that floordiv and mod of the panel
+/* The packed offset of column block q*width + j in B, or in its scales: resolved while q is a dim, so that floordiv and mod of the panel
  * disappear. */
-static ds_value *packed_column(tiling *t, ds_value *q, size_t j) {
+static ds_value *packed_column(tiling *t, size_t access, ds_value *q, size_t j) {
     lowering *l = t->l;
     const ds_expr *to[SCHEDULE_MOST_DIMS];
     int64_t width = (int64_t)(t->columns * l->lanes);
@@ -43,7 +43,7 @@ static ds_value *packed_column(tiling *t, ds_value *q, size_t j) {
     lane_point p = t->p;
     p.at[t->s.n] = q;
     if (t->s.m != SIZE_MAX) p.at[t->s.m] = lw_index(l, 0);
-    return lw_apply(l, ds_expr_replace_dims(l->cx, t->s.offset[TILE_B], to, t->s.rank), p.at, t->s.rank);
+    return lw_apply(l, ds_expr_replace_dims(l->cx, t->s.offset[access], to, t->s.rank), p.at, t->s.rank);
 }
 
 static const ds_attr *window_attr(tiling *t, int access) {
@@ -103,6 +103,20 @@ static int64_t lines_of_tiles(const tiling *t) {
     return lines < 1 ? 1 : lines > 1024 ? 1024 : lines;
 }
 
+/* What blocks of B are multiplied by, what is taken off them, and where that lies for each column. */
+static size_t add_scales(tiling *t, ds_value *q, size_t columns, ds_value **operands, size_t count) {
+    for (size_t i = 2; i < t->s.op->operand_count; i++) operands[count++] = lw_buffer(t->l, ds_op_operand(t->s.op, i));
+    for (size_t j = 0; j < columns; j++) operands[count++] = packed_column(t, TILE_SCALE, q, j);
+    return count;
+}
+
+static void note_scales(tiling *t, ds_op *tile) {
+    lowering *l = t->l;
+    ds_op_set_attr(l->m, tile, "block", ds_attr_int(l->cx, t->s.scaled));
+    ds_op_set_attr(l->m, tile, "apart", ds_attr_int(l->cx, t->s.apart));
+    if (t->s.op->operand_count > 3) ds_op_set_attr(l->m, tile, "zeros", ds_attr_unit(l->cx));
+}
+
 /* One register tile of `rows` at m…, columns q*width…; `columns` of it exist, masked to n < extent where `masked`. */
 static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_value *q, size_t columns, bool masked) {
     lowering *l = t->l;
@@ -122,7 +136,7 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
     for (size_t j = 0; j < columns; j++) {
         column[j] = j ? lw_binary(l, DS_LOOP_add, first, lw_index(l, (int64_t)(j * l->lanes))) : first;
         if (masked) mask[j] = lw_mask(l, column[j], lw_extent(l, t->s.extent[t->s.n]));
-        operands[count++] = t->s.packed ? packed_column(t, q, j) : index_at(t, TILE_B, m, column[j]);
+        operands[count++] = t->s.packed ? packed_column(t, TILE_B, q, j) : index_at(t, TILE_B, m, column[j]);
         if (t->s.packed && masked && j &&
             !ds_expr_is_const(t->s.extent[t->s.n], NULL)) { /* a panel that may not exist: read the first one instead */
             ds_value *exists = lw_op(
@@ -134,6 +148,7 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
     }
     bool masked_loads = masked && !t->s.packed;
     for (size_t j = 0; masked_loads && j < columns; j++) operands[count++] = mask[j];
+    if (t->s.scaled) count = add_scales(t, q, columns, operands, count);
     if (t->grid.lines) operands[count] = place_ahead(t, m, q, operands[2 + rows]), count++;
     for (size_t i = 0; i < rows * columns; i++) types[i] = vector;
     ds_op *tile = ds_op_create(&l->b, DS_LOOP_tile, operands, count, types, rows * columns, 0);
@@ -144,6 +159,7 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
     ds_op_set_attr(l->m, tile, "lhs", window_attr(t, TILE_A));
     ds_op_set_attr(l->m, tile, "rhs", window_attr(t, TILE_B));
     if (t->s.mma != ds_mma_at(0)) ds_op_set_attr(l->m, tile, "mma", ds_attr_string(l->cx, t->s.mma->name));
+    if (t->s.scaled) note_scales(t, tile);
     if (masked_loads) ds_op_set_attr(l->m, tile, "masked", ds_attr_unit(l->cx));
     if (rows == 1 && short_sums(t)) ds_op_set_attr(l->m, tile, "near", ds_attr_int(l->cx, lines_of_tiles(t)));
     if (t->choice.unroll != TILE_STEPS) ds_op_set_attr(l->m, tile, "unroll", ds_attr_int(l->cx, t->choice.unroll));

@@ -36,12 +36,11 @@ void nw_round_weights(narrowing *n, ds_op *op) {
     ds_op_set_operand(op, 1, ds_op_result(r.op, 0));
 }
 
-/* A constant, or made of such by maps and views: a recipe. */
-static bool is_fixed(const ds_value *v) {
+bool nw_is_fixed(const ds_value *v) {
     if (ds_value_constant(v)) return true;
     bool moves = v->op && (v->op->kind == DS_GRAPH_map || v->op->kind == DS_GRAPH_reshape);
     bool fixed = moves && v->op->operand_count && ds_type_is_static(v->type);
-    for (size_t i = 0; fixed && i < v->op->operand_count; i++) fixed = is_fixed(ds_op_operand(v->op, i));
+    for (size_t i = 0; fixed && i < v->op->operand_count; i++) fixed = nw_is_fixed(ds_op_operand(v->op, i));
     return fixed;
 }
 
@@ -56,7 +55,7 @@ void nw_keep_weights(narrowing *n, ds_op *op) {
     bool converts = widen->kind == DS_LOOP_cast && widen->next->kind == DS_GRAPH_yield;
     bool same = converts && source->type->rank == w->type->rank && ds_map_is_identity(ds_op_map(map, 0), w->type);
     ds_elem sum = op->results[0].type->elem;
-    if (!same || !is_fixed(source) || !ds_mma_for(n->target, sum, source->type->elem, sum)) return;
+    if (!same || !nw_is_fixed(source) || !ds_mma_for(n->target, sum, source->type->elem, sum)) return;
     ds_op_set_operand(op, 1, source);
     nw_erase_unread(map);
 }

@@ -43,6 +43,12 @@ const ds_expr *tile_coefficient(const tile_space *t, size_t access, size_t dim) 
     return ds_expr_linear(t->core->cx, t->offset[access], dim, &c, &rest) && !c->has_dim ? c : NULL;
 }
 
+/* Does the expression move with this dim, in whatever way? */
+static bool tile_mentions(ds_ir_context *cx, const ds_expr *e, size_t dim) {
+    const ds_expr *coefficient, *rest;
+    return !ds_expr_linear(cx, e, dim, &coefficient, &rest) || !ds_expr_equals(coefficient, 0);
+}
+
 static bool can_merge(const tile_space *t, size_t dim) {
     if (t->role[dim] != t->role[dim + 1] || t->role[dim] == DS_DIM_N || t->pinned[dim] || t->pinned[dim + 1])
         return false;
@@ -80,6 +86,35 @@ static void split_groups(tile_space *t) {
     t->kept++;
 }
 
+/* The first scale of a column, and how far the next block's lies behind it. A block may be all of k. */
+static bool open_scale(tile_space *t, const ds_contraction *c) {
+    ds_ir_context *cx = t->core->cx;
+    const ds_expr *to[SCHEDULE_MOST_DIMS], *at[2][SCHEDULE_MOST_DIMS], *where[2], *apart;
+    const ds_type *type = t->op->operand_count > 2 ? ds_op_operand(t->op, 2)->type : NULL;
+    const ds_attr *map = type ? ds_op_map(t->op, 2) : NULL;
+    int64_t size = 1 << 20;
+    t->offset[TILE_SCALE] = ds_expr_const(cx, 0);
+    if (!type) return true;
+    if (c->over_count != 1 || t->op->operand_count > 4) return false;
+    if (t->op->operand_count > 3 && type->encoding != ds_op_operand(t->op, 3)->type->encoding) return false;
+    for (size_t i = 0; i < map->count; i++) {
+        const ds_expr *e = map->exprs[i];
+        bool of_k = e->kind == DS_EXPR_FLOORDIV && e->a == ds_expr_dim(cx, c->rank);
+        if (of_k && (size != 1 << 20 || !ds_expr_is_const(e->b, &size))) return false;
+        if (!of_k && tile_mentions(cx, e, c->rank)) return false;
+    }
+    for (size_t second = 0; second < 2; second++) {
+        for (size_t i = 0; i < t->rank; i++) to[i] = ds_expr_dim(cx, i);
+        to[c->rank] = ds_expr_const(cx, second ? size : 0);
+        for (size_t i = 0; i < map->count; i++) at[second][i] = ds_expr_replace_dims(cx, map->exprs[i], to, t->rank);
+        where[second] = ds_layout_offset(cx, type, at[second]);
+    }
+    t->offset[TILE_SCALE] = where[0];
+    t->scaled = size / tile_step_elements(t);
+    apart = where[0] && where[1] ? ds_expr_sub(cx, where[1], where[0]) : NULL;
+    return apart && ds_expr_is_const(apart, &t->apart) && (size & (size - 1)) == 0 && t->scaled > 0 && t->packed;
+}
+
 static bool open_space(tile_space *t) {
     ds_ir_context *cx = t->core->cx;
     ds_contraction c;
@@ -104,6 +139,7 @@ static bool open_space(tile_space *t) {
     const ds_attr *layout = ds_attr_find(ds_op_operand(t->op, 1)->type->encoding, "map");
     for (size_t i = 0; layout && i < layout->count; i++)
         t->packed = t->packed || layout->exprs[i]->kind == DS_EXPR_FLOORDIV;
+    if (!open_scale(t, &c)) return false;
     for (size_t i = 0; t->epilogue && i < t->epilogue->operand_count; i++) {
         if (t->accesses == TILE_MOST_ACCESSES) return false;
         t->offset[t->accesses++] =

@@ -1,0 +1,104 @@
+/* Weights of a few bits, with a scale and maybe a zero point for each block of what is summed.
+ *
+ *   before   %a = map(%w, %z, %s) { (%w[n, k] - %z[n, k floordiv 32]) * %s[n, k floordiv 32] }   %y = "graph.matmul"(%x, %a)
+ *   after    %y = "graph.matmul"(%x, %w, %s, %z) : (… f32, … i4, … f32, … i8) -> … f32
+ *
+ * Rows of ir/mma.def have signed numbers: of others half of what they can be is taken off, and off their zero points.
+ */
+#include "passes/narrow/narrow.h"
+
+/* Blocks along the one dim that is summed, of whole steps; nothing else is said of it. */
+static bool are_blocks(narrowing *n, const ds_contraction *c, const ds_attr *map, const ds_mma *mma) {
+    int64_t size = 0;
+    for (size_t i = 0; i < map->count; i++) {
+        const ds_expr *e = map->exprs[i];
+        if (!nw_mentions(n->cx, e, c->rank, c->rank + 1)) continue;
+        if (size || e->kind != DS_EXPR_FLOORDIV || e->a != ds_expr_dim(n->cx, c->rank)) return false;
+        if (!ds_expr_is_const(e->b, &size) || size < ds_mma_panel(mma).group || (size & (size - 1))) return false;
+    }
+    return true;
+}
+
+/* The part as the points of the product read it. */
+static const ds_attr *seen_by(narrowing *n, const ds_contraction *c, const ds_attr *access, const part *p) {
+    const ds_expr *e[NARROW_MOST_RANK];
+    for (size_t i = 0; i < p->map->count; i++)
+        e[i] = ds_expr_replace_dims(n->cx, p->map->exprs[i], access->exprs, access->count);
+    return ds_attr_map(n->cx, c->rank + c->over_count, e, p->map->count);
+}
+
+/* As another type, less a number. */
+static ds_value *moved(narrowing *n, ds_op *before, ds_value *v, ds_elem to, int64_t less, ds_elem sum) {
+    const part own = {v, ds_attr_identity_map(n->cx, v->type->rank)};
+    if (v->type->elem == to && !less) return v;
+    region r = nw_open_map(n, before, ds_type_with_elem(n->cx, v->type, to), &own, 1);
+    ds_value *x = nw_cast(&r, r.args[0], sum);
+    if (less) x = nw_binary(&r, DS_LOOP_sub, x, nw_number(&r, sum, less));
+    nw_yield(&r, nw_cast(&r, x, to));
+    return ds_op_result(r.op, 0);
+}
+
+/* The number for every scale. */
+static part same_everywhere(narrowing *n, ds_op *before, const part *scale, ds_elem elem, int64_t value) {
+    const part own = {scale->v, ds_attr_identity_map(n->cx, scale->v->type->rank)};
+    region r = nw_open_map(n, before, ds_type_with_elem(n->cx, scale->v->type, elem), &own, 1);
+    nw_yield(&r, nw_number(&r, elem, value));
+    return (part){ds_op_result(r.op, 0), scale->map};
+}
+
+/* What this target reads beside weights: numbers of the sum, or what a row widens one by one. */
+static ds_elem beside(narrowing *n, ds_elem elem, ds_elem sum) {
+    const ds_mma *mma = ds_mma_for(n->target, sum, elem, sum);
+    return mma && mma->k == 1 ? elem : sum;
+}
+
+static ds_elem signed_of(ds_elem elem) { return ds_elem_of_bits(ds_elem_facts(elem)->bits, true); }
+
+static bool is_read_alike(const factor *f) { return !f->zero.v || f->zero.map == f->scale.map; }
+
+static bool take_weights(narrowing *n, const ds_op *op, const ds_contraction *c, factor *f) {
+    const ds_attr *access = ds_op_map(op, 1);
+    ds_elem sum = op->results[0].type->elem;
+    if (!ds_elem_is_float(sum) || ds_op_operand(op, 0)->type->elem != sum) return false;
+    if (!nw_weights_of(ds_op_operand(op, 1), f) || f->x->type->rank != 2 || f->scale.v->type->rank != 2) return false;
+    if (!nw_is_fixed(f->x) || !nw_is_fixed(f->scale.v) || (f->zero.v && !nw_is_fixed(f->zero.v))) return false;
+    for (size_t i = 0; i < access->count; i++)
+        if (access->exprs[i]->kind != DS_EXPR_DIM) return false;
+    const ds_mma *mma = ds_mma_for(n->target, sum, signed_of(f->x->type->elem), sum);
+    return mma && is_read_alike(f) && are_blocks(n, c, seen_by(n, c, access, &f->scale), mma);
+}
+
+/* Weights, scales and zero points in the forms that rows take. */
+static void take_forms(narrowing *n, ds_op *op, factor *f, ds_elem sum) {
+    ds_elem elem = f->x->type->elem;
+    bool is_float = f->zero.v && ds_elem_is_float(f->zero.v->type->elem);
+    int64_t half = ds_elem_is_unsigned(elem) ? 1 << (ds_elem_facts(elem)->bits - 1) : 0;
+    ds_elem of_zero = is_float ? sum : beside(n, ds_elem_of_bits(8, true), sum);
+    f->x = moved(n, op, f->x, signed_of(elem), half, sum);
+    f->scale.v = moved(n, op, f->scale.v, beside(n, f->scale.v->type->elem, sum), 0, sum);
+    if (f->zero.v) f->zero.v = moved(n, op, f->zero.v, of_zero, half, sum);
+    else if (half) f->zero = same_everywhere(n, op, &f->scale, of_zero, -half);
+}
+
+bool nw_keep_blocks(narrowing *n, ds_op *op) {
+    ds_contraction c;
+    factor f;
+    if (ds_op_attr(op, "pads") || op->operand_count != 2 || !ds_contraction_of(n->cx, op, &c) || c.over_count != 1)
+        return false;
+    if (c.rank > NARROW_MOST_RANK || !take_weights(n, op, &c, &f)) return false;
+    ds_op *map = ds_op_operand(op, 1)->op;
+    take_forms(n, op, &f, op->results[0].type->elem);
+    const ds_attr *access = ds_op_map(op, 1), *blocks = seen_by(n, &c, access, &f.scale);
+    const ds_attr *maps[] = {ds_op_map(op, 0), access, blocks, blocks};
+    ds_value *operands[] = {ds_op_operand(op, 0), f.x, f.scale.v, f.zero.v};
+    size_t count = f.zero.v ? 4 : 3;
+    ds_builder b = {n->m, op->block, op, op->loc};
+    ds_op *product = ds_op_create(&b, DS_GRAPH_matmul, operands, count, &op->results[0].type, 1, 0);
+    ds_op_set_attr(n->m, product, "maps", ds_attr_array(n->cx, maps, count));
+    ds_op_set_attr(n->m, product, "over", ds_op_attr(op, "over"));
+    ds_dims_note(n->m, product);
+    ds_value_replace_uses(&op->results[0], ds_op_result(product, 0));
+    ds_op_erase(op);
+    nw_erase_unread(map);
+    return true;
+}
