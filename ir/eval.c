@@ -1,4 +1,5 @@
 #include "eval.h"
+#include "dims.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -395,10 +396,12 @@ static double number_of(const ds_op *op, const ds_cell *args, size_t i) {
     return ds_elem_is_float(ds_op_operand(op, i)->type->elem) ? args[i].f : (double)args[i].i;
 }
 
-/* The right factor of a product with a scale: see graph.matmul. */
+/* What the left factor of a product with scales is multiplied by: see graph.matmul. */
 static double scaled_factor(const ds_op *op, const ds_cell *args) {
-    double zero = op->operand_count > 3 ? number_of(op, args, 3) : 0;
-    return (number_of(op, args, 1) - zero) * number_of(op, args, 2);
+    size_t at = ds_product_zero(op), left = ds_product_left_scale(op);
+    double zero = at == SIZE_MAX ? 0 : number_of(op, args, at);
+    double factor = (number_of(op, args, 1) - zero) * number_of(op, args, 2);
+    return left == SIZE_MAX ? factor : factor * number_of(op, args, left);
 }
 
 /* reduce, matmul and conv: for each result point, every point of `over` in row-major order. */

@@ -100,7 +100,9 @@ static size_t inside_panel(layout *l, const ds_expr **out, ds_panel panel, const
     size_t count = 0;
     if (k) out[count++] = ds_expr_floordiv(l->cx, k, group);
     out[count++] = ds_expr_mod(l->cx, n, ds_expr_const(l->cx, panel.columns));
-    if (k && panel.group > 1) out[count++] = ds_expr_mod(l->cx, k, group);
+    const ds_expr *half = ds_expr_const(l->cx, panel.group / 2);
+    if (k && panel.group > 1) out[count++] = ds_expr_mod(l->cx, k, panel.halves ? half : group);
+    if (k && panel.halves) out[count++] = ds_expr_floordiv(l->cx, ds_expr_mod(l->cx, k, group), half);
     return count;
 }
 
@@ -113,7 +115,7 @@ static const ds_expr *panel_of(layout *l, ds_panel panel, const ds_expr *n) {
 static const ds_attr *panel_encoding(layout *l, const ds_op *op, const ds_contraction *c, size_t n_dim,
                                      ds_panel panel) {
     const ds_attr *map = ds_op_map(op, 1);
-    const ds_expr *lead[MAX_RANK], *inner[MAX_RANK], *results[MAX_RANK + 2], *n = NULL, *first_k = NULL;
+    const ds_expr *lead[MAX_RANK], *inner[MAX_RANK], *results[MAX_RANK + 3], *n = NULL, *first_k = NULL;
     size_t leads = 0, inners = 0, count = 0;
     for (size_t i = 0; i < map->count; i++) {
         const ds_expr *e = map->exprs[i], *dim = ds_expr_dim(l->cx, i);
@@ -201,6 +203,7 @@ static const ds_attr *skewed(layout *l, const ds_op *op, const ds_contraction *c
 /* Scales and zero points of blocks in panels of columns as the weights are, a row for each block. */
 static void pack_scales(layout *l, ds_op *op, size_t n_dim, ds_panel panel) {
     for (size_t i = 2; i < op->operand_count; i++) {
+        if (i == ds_product_left_scale(op)) continue;
         const ds_attr *map = ds_op_map(op, i);
         const ds_expr *results[MAX_RANK], *n = NULL;
         size_t count = 0;
@@ -371,7 +374,7 @@ static void pack_groups(layout *l, ds_op *conv) {
     if (inputs % panel.group) return;
     if (is_constant(l, w)) merged = groups_at_once(groups, outputs, panel.columns);
     const ds_expr *size = ds_expr_const(l->cx, outputs * merged), *co = ds_expr_dim(l->cx, 1), *xm[MAX_RANK],
-                  *wm[MAX_RANK], *order[MAX_RANK + 2];
+                  *wm[MAX_RANK], *order[MAX_RANK + 3];
     for (size_t i = 0; i < rank; i++) xm[i] = ds_op_map(conv, 0)->exprs[i], wm[i + 1] = ds_op_map(conv, 1)->exprs[i];
     xm[1] = ds_expr_add(l->cx, ds_expr_scale(l->cx, ds_expr_floordiv(l->cx, co, size), inputs * merged),
                         ds_expr_dim(l->cx, rank));

@@ -36,3 +36,11 @@ LLVMValueRef em_unpacked(emitter *e, const ds_mma *mma, LLVMValueRef words, size
     words = LLVMBuildAShr(e->b, words, em_splat(e, LLVMConstInt(i32, 32 - bits, 0), lanes), "");
     return LLVMBuildSIToFP(e->b, words, floats, "");
 }
+
+LLVMValueRef em_halves(emitter *e, LLVMValueRef words, size_t place, size_t lanes) {
+    LLVMTypeRef i32 = em_int(e, 32);
+    LLVMValueRef low = em_splat(e, LLVMConstInt(i32, 0x0f0f0f0f, 0), lanes),
+                 eight = em_splat(e, LLVMConstInt(i32, 0x08080808, 0), lanes);
+    if (place) words = LLVMBuildLShr(e->b, words, em_splat(e, LLVMConstInt(i32, 4, 0), lanes), "");
+    return LLVMBuildXor(e->b, LLVMBuildAnd(e->b, words, low, ""), eight, "");
+}

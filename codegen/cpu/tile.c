@@ -7,7 +7,8 @@
  * along the window in order, one accumulator each, so the result does not depend on the tile's size, nor on how far it
  * is unrolled. Long sums are made of blocks of 256 steps whose sums are added up in memory: the rounding error grows
  * with the number of blocks, not of steps. Where B has a scale for every block of so many steps, the sums of such a
- * block are multiplied by it.
+ * block are multiplied by it. Where A has scales, too, both are whole numbers: a block's sum of A, in a register for each
+ * row, is what B being 8 too large has added.
  */
 #include <stdio.h>
 #include <string.h>
@@ -27,9 +28,12 @@ typedef struct {
     int64_t unroll, near, block, line; /* near: lines; line: elements of B */
     const ds_attr *extent, *lhs, *rhs;
     LLVMValueRef a, b, row[16], column[16], mask[16];
-    const ds_value *scale, *zero;      /* of blocks of B; or NULL */
+    const ds_value *scale, *zero, *left; /* of blocks of B; scales of A's; or NULL */
+    LLVMValueRef left_at[16];
     LLVMValueRef scaled[16], less[16]; /* where a column's lie, in elements; the zero points of a block */
-    LLVMTypeRef vector, factors;       /* of sums, of B */
+    LLVMTypeRef vector, factors;       /* of accumulators, of B */
+    LLVMTypeRef total;                 /* of sums: floats where accumulators are whole numbers of a block */
+    size_t count;                      /* of accumulators */
     LLVMValueRef sums;                 /* of blocks, in memory; NULL where one accumulator takes all */
     LLVMValueRef ahead;                /* what to prefetch: offset into B, or NULL */
     int64_t lines;                     /* of it, for every turn of the unrolled loop */
@@ -103,7 +107,7 @@ static LLVMTypeRef with_words(tile *t, ds_elem elem) {
 static LLVMValueRef multiply_fma(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
     emitter *e = t->e;
     LLVMValueRef args[] = {a, b, sum};
-    if (e->target->has_fma) return em_call_intrinsic(e, "llvm.fma", t->vector, args, 3);
+    if (e->target->has_fma) return em_call_intrinsic(e, "llvm.fma", t->total, args, 3);
     return LLVMBuildFAdd(e->b, sum, LLVMBuildFMul(e->b, a, b, ""), "");
 }
 
@@ -187,6 +191,20 @@ static LLVMValueRef multiply_dots(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMV
     return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, args, 3, "");
 }
 
+static LLVMValueRef multiply_half_pairs(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    byte_pairs x = split_bytes(t, a, t->mma->lhs), y = split_bytes(t, b, DS_u8);
+    sum = add_in_order(t, sum, multiply_neighbours(t, x.even, y.even));
+    return add_in_order(t, sum, multiply_neighbours(t, x.odd, y.odd));
+}
+
+static LLVMValueRef multiply_half_quads(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    return multiply_quads(t, b, a, sum);
+}
+
+static LLVMValueRef multiply_half_dots(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    return multiply_dots(t, a, b, sum);
+}
+
 /* The sums with the products of a row's broadcast and a vector of B, by rows of mma.def. */
 typedef LLVMValueRef (*multiply)(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum);
 
@@ -206,11 +224,15 @@ static multiply multiply_of(const ds_mma *mma) {
     return table[i].generate;
 }
 
-/* Numbers that a word of B holds, where A's are taken one by one. */
-static size_t in_turn(const tile *t) { return t->mma->lhs == DS_f32 ? ds_mma_panel(t->mma).group : 1; }
+/* How often a vector of B is multiplied: for each number of a word, or for both halves of its bytes. */
+static size_t in_turn(const tile *t) {
+    if (ds_mma_sums_blocks(t->mma)) return 2;
+    return t->mma->lhs == DS_f32 ? ds_mma_panel(t->mma).group : 1;
+}
 
 /* What is multiplied of a vector of B. */
 static LLVMValueRef factor_of(tile *t, LLVMValueRef v, size_t place, size_t column) {
+    if (ds_mma_sums_blocks(t->mma)) return em_halves(t->e, v, place, t->lanes);
     if (t->mma->lhs != DS_f32) return v;
     if (is_by_words(t)) v = em_unpacked(t->e, t->mma, v, place, t->lanes);
     else v = em_widened(t->e, t->mma->rhs, v, t->lanes);
@@ -222,7 +244,9 @@ static void add_products(tile *t, LLVMValueRef a_at, const LLVMValueRef *b, size
     emitter *e = t->e;
     LLVMValueRef factors[16];
     multiply generate = multiply_of(t->mma);
-    if (place) a_at = offset(t, a_at, em_i64(e, (int64_t)place));
+    size_t apart = ds_mma_panel(t->mma).group / in_turn(t);
+    LLVMValueRef ones = em_splat(e, LLVMConstInt(em_int(e, 32), 0x01010101, 0), t->lanes);
+    if (place) a_at = offset(t, a_at, em_i64(e, (int64_t)(place * apart)));
     for (size_t j = 0; j < t->columns; j++) factors[j] = factor_of(t, b[j], place, j);
     for (size_t r = 0; r < t->rows; r++) {
         LLVMValueRef at = element(t, t->mma->lhs, t->a, offset(t, t->row[r], a_at));
@@ -233,6 +257,8 @@ static void add_products(tile *t, LLVMValueRef a_at, const LLVMValueRef *b, size
             LLVMValueRef *c = &acc[r * t->columns + j];
             *c = generate(t, wide, factors[j], *c);
         }
+        LLVMValueRef *all = &acc[t->rows * t->columns + r];
+        if (ds_mma_sums_blocks(t->mma)) *all = generate(t, wide, ones, *all);
     }
     if (t->rows > 1) keep_order(t);
 }
@@ -259,7 +285,7 @@ typedef struct {
 static void open_loop(tile *t, counted *l, LLVMValueRef low, LLVMValueRef high, LLVMValueRef *acc) {
     emitter *e = t->e;
     LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
-    size_t n = t->rows * t->columns;
+    size_t n = t->count;
     l->head = em_block(e, "k"), l->body = em_block(e, "k.body"), l->done = em_block(e, "k.done");
     LLVMBuildBr(e->b, l->head);
     LLVMPositionBuilderAtEnd(e->b, l->head);
@@ -280,7 +306,7 @@ static void close_loop(tile *t, counted *l, int64_t by, LLVMValueRef *acc) {
     LLVMBasicBlockRef end = LLVMGetInsertBlock(e->b);
     LLVMBuildBr(e->b, l->head);
     LLVMAddIncoming(l->i, &next, &end, 1);
-    for (size_t i = 0; i < t->rows * t->columns; i++) {
+    for (size_t i = 0; i < t->count; i++) {
         LLVMAddIncoming(l->phis[i], &acc[i], &end, 1);
         acc[i] = l->phis[i];
     }
@@ -289,7 +315,7 @@ static void close_loop(tile *t, counted *l, int64_t by, LLVMValueRef *acc) {
 
 static LLVMValueRef sum_slot(tile *t, size_t i) {
     LLVMValueRef at = em_i64(t->e, (int64_t)i);
-    return LLVMBuildGEP2(t->e->b, t->vector, t->sums, &at, 1, "");
+    return LLVMBuildGEP2(t->e->b, t->total, t->sums, &at, 1, "");
 }
 
 /* The end of the whole turns of low … high - 1. Where a turn's steps are a power of two, low is a multiple of them: 0,
@@ -308,28 +334,52 @@ static bool leaves_steps(const tile *t, const ds_expr *extent) {
            (!ds_expr_is_const(extent, &known) || known % t->unroll || (t->sums && t->block % t->unroll));
 }
 
+/* Where numbers of the block that begins with step `k` lie, of which the first block's are at `first`. */
+static LLVMValueRef block_place(tile *t, const ds_value *v, LLVMValueRef first, const char *apart, LLVMValueRef k) {
+    LLVMValueRef number = LLVMBuildExactUDiv(t->e->b, k, em_i64(t->e, t->block), ""),
+                 skipped = LLVMBuildMul(t->e->b, number, em_i64(t->e, ds_op_int(t->op, apart, 0)), "");
+    return element(t, v->type->elem, em_value(t->e, v), offset(t, first, skipped));
+}
+
 /* The scales or zero points of a column's vector in the block that begins with step `k`, as f32. */
 static LLVMValueRef of_block(tile *t, const ds_value *v, size_t column, LLVMValueRef k) {
-    emitter *e = t->e;
-    ds_elem elem = v->type->elem;
-    LLVMValueRef number = LLVMBuildExactUDiv(e->b, k, em_i64(e, t->block), ""),
-                 apart = LLVMBuildMul(e->b, number, em_i64(e, ds_op_int(t->op, "apart", 0)), "");
-    LLVMTypeRef type = LLVMVectorType(em_storage(e, elem), (unsigned)t->lanes);
-    LLVMValueRef p = element(t, elem, em_value(e, v), offset(t, t->scaled[column], apart));
-    LLVMValueRef loaded = LLVMBuildLoad2(e->b, type, p, "");
+    LLVMTypeRef type = LLVMVectorType(em_storage(t->e, v->type->elem), (unsigned)t->lanes);
+    LLVMValueRef loaded = LLVMBuildLoad2(t->e->b, type, block_place(t, v, t->scaled[column], "apart", k), "");
     LLVMSetAlignment(loaded, 1);
-    return em_widened(e, elem, loaded, t->lanes);
+    return em_widened(t->e, v->type->elem, loaded, t->lanes);
+}
+
+/* The scale of A's row, for every lane. */
+static LLVMValueRef scale_of_row(tile *t, size_t row, LLVMValueRef k) {
+    LLVMValueRef p = block_place(t, t->left, t->left_at[row], "apart_left", k);
+    LLVMValueRef loaded = LLVMBuildLoad2(t->e->b, em_storage(t->e, t->left->type->elem), p, "");
+    LLVMSetAlignment(loaded, 1);
+    return em_widened(t->e, t->left->type->elem, em_splat(t->e, loaded, t->lanes), t->lanes);
+}
+
+/* A block's sum of whole numbers as a float: B's are 8 too large, and so much more as its zero points say. */
+static LLVMValueRef of_whole(tile *t, LLVMValueRef sum, LLVMValueRef sum_of_a, LLVMValueRef too_large) {
+    LLVMBuilderRef b = t->e->b;
+    LLVMValueRef all = LLVMBuildSIToFP(b, sum_of_a, t->total, "");
+    return multiply_fma(t, LLVMBuildFNeg(b, all, ""), too_large, LLVMBuildSIToFP(b, sum, t->total, ""));
 }
 
 /* Adds the sums of the block that begins with step `k` to those in memory. */
 static void add_block(tile *t, LLVMValueRef k, const LLVMValueRef *acc) {
     LLVMBuilderRef b = t->e->b;
-    LLVMValueRef scale[16];
-    for (size_t j = 0; t->scale && j < t->columns; j++) scale[j] = of_block(t, t->scale, j, k);
+    LLVMValueRef scale[16], less[16], of_row = NULL,
+                                      eight = em_splat(t->e, LLVMConstReal(em_elem(t->e, DS_f32), 8), t->lanes);
+    for (size_t j = 0; t->scale && j < t->columns; j++) {
+        scale[j] = of_block(t, t->scale, j, k);
+        less[j] = t->zero && t->left ? LLVMBuildFAdd(b, of_block(t, t->zero, j, k), eight, "") : eight;
+    }
     for (size_t i = 0; i < t->rows * t->columns; i++) {
-        LLVMValueRef slot = sum_slot(t, i), sum = LLVMBuildLoad2(b, t->vector, slot, "");
-        if (t->scale) sum = multiply_fma(t, acc[i], scale[i % t->columns], sum);
-        else sum = LLVMBuildFAdd(b, sum, acc[i], "");
+        size_t j = i % t->columns, r = i / t->columns;
+        LLVMValueRef slot = sum_slot(t, i), sum = LLVMBuildLoad2(b, t->total, slot, ""), v = acc[i];
+        if (t->left && j == 0) of_row = scale_of_row(t, r, k);
+        if (t->left) v = of_whole(t, v, acc[t->rows * t->columns + r], less[j]);
+        if (t->left) v = LLVMBuildFMul(b, v, of_row, "");
+        sum = t->scale ? multiply_fma(t, v, scale[j], sum) : LLVMBuildFAdd(b, sum, v, "");
         LLVMBuildStore(b, sum, slot);
     }
 }
@@ -340,14 +390,13 @@ static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at)
     LLVMValueRef total = em_expr_attr(e, t->extent->items[dim]), as = em_expr_attr(e, t->lhs->items[dim]),
                  bs = em_expr_attr(e, t->rhs->items[dim]);
     LLVMValueRef none[MAX_TILE], acc[MAX_TILE];
-    size_t n = t->rows * t->columns;
     counted blocks, steps, rest;
-    for (size_t i = 0; i < n; i++) none[i] = acc[i] = LLVMConstNull(t->vector);
+    for (size_t i = 0; i < t->count; i++) none[i] = acc[i] = LLVMConstNull(t->vector);
     open_loop(t, &blocks, em_i64(e, 0), total, none);
     LLVMValueRef bounds[] = {LLVMBuildAdd(e->b, blocks.i, em_i64(e, t->block), ""), total},
                  high = em_call_intrinsic(e, "llvm.smin", em_int(e, 64), bounds, 2);
     LLVMValueRef whole = end_of_turns(t, blocks.i, high);
-    for (size_t j = 0; t->zero && j < t->columns; j++) t->less[j] = of_block(t, t->zero, j, blocks.i);
+    for (size_t j = 0; t->zero && !t->left && j < t->columns; j++) t->less[j] = of_block(t, t->zero, j, blocks.i);
     open_loop(t, &steps, blocks.i, whole, acc);
     fetch_ahead(t, offset(t, b_at, LLVMBuildMul(e->b, steps.i, bs, "")));
     for (int64_t u = 0; u < t->unroll; u++) {
@@ -430,6 +479,9 @@ static void open_blocks(tile *t) {
     t->scale = ds_op_operand(op, at++);
     if (ds_op_attr(op, "zeros")) t->zero = ds_op_operand(op, at++);
     for (size_t j = 0; j < t->columns; j++) t->scaled[j] = em_value(t->e, ds_op_operand(op, at + j));
+    if (ds_mma_sums_blocks(t->mma)) t->left = ds_op_operand(op, at + t->columns);
+    for (size_t r = 0; t->left && r < t->rows; r++)
+        t->left_at[r] = em_value(t->e, ds_op_operand(op, at + t->columns + 1 + r));
     if (t->unroll > t->block) t->unroll = t->block; /* both are powers of two */
 }
 
@@ -451,7 +503,9 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
     t.depth = t.extent->count;
     t.line = ds_op_int(op, "line", line) * 8 / ds_elem_facts(t.mma->rhs)->bits;
     open_blocks(&t);
-    t.vector = LLVMVectorType(em_elem(e, t.mma->sum), (unsigned)t.lanes);
+    t.total = LLVMVectorType(em_elem(e, t.mma->sum), (unsigned)t.lanes);
+    t.vector = ds_mma_sums_blocks(t.mma) ? LLVMVectorType(em_int(e, 32), (unsigned)t.lanes) : t.total;
+    t.count = t.rows * t.columns + (ds_mma_sums_blocks(t.mma) ? t.rows : 0);
     t.factors = with_words(&t, t.mma->rhs);
     t.a = em_value(e, ds_op_operand(op, 0)), t.b = em_value(e, ds_op_operand(op, 1));
     for (size_t r = 0; r < t.rows; r++) t.row[r] = em_value(e, ds_op_operand(op, 2 + r));
@@ -460,15 +514,15 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
         t.mask[j] = em_value(e, ds_op_operand(op, 2 + t.rows + t.columns + j));
     t.lines = ds_op_int(op, "ahead", 0);
     if (t.lines) t.ahead = em_value(e, ds_op_operand(op, op->operand_count - 1));
-    for (size_t i = 0; i < t.rows * t.columns; i++) acc[i] = LLVMConstNull(t.vector);
+    for (size_t i = 0; i < t.count; i++) acc[i] = LLVMConstNull(t.vector);
     int64_t steps;
     if (t.depth && ds_elem_is_float(t.mma->sum) &&
         (t.scale || !ds_expr_is_const(ds_attr_to_expr(t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {
-        t.sums = em_entry_alloca(e, LLVMArrayType2(t.vector, t.rows * t.columns));
-        for (size_t i = 0; i < t.rows * t.columns; i++) LLVMBuildStore(e->b, acc[i], sum_slot(&t, i));
+        t.sums = em_entry_alloca(e, LLVMArrayType2(t.total, t.rows * t.columns));
+        for (size_t i = 0; i < t.rows * t.columns; i++) LLVMBuildStore(e->b, LLVMConstNull(t.total), sum_slot(&t, i));
     }
     window(&t, 0, em_i64(e, 0), em_i64(e, 0), acc);
     for (size_t i = 0; t.sums && i < t.rows * t.columns; i++)
-        acc[i] = LLVMBuildLoad2(e->b, t.vector, sum_slot(&t, i), "");
+        acc[i] = LLVMBuildLoad2(e->b, t.total, sum_slot(&t, i), "");
     for (size_t i = 0; i < t.rows * t.columns; i++) em_set(e, &op->results[i], acc[i]);
 }

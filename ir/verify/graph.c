@@ -117,10 +117,12 @@ static void verify_blocks(verifier *v, const ds_op *op) {
         good = t->kind == DS_TYPE_TENSOR && ds_elem_facts(t->elem)->bits >= 8 &&
                (t->elem == DS_f32 || ds_mma_for(NULL, DS_f32, t->elem, DS_f32));
     }
-    if (good && op->operand_count > 3)
-        good = ds_op_map(op, 2) == ds_op_map(op, 3) &&
-               ds_op_operand(op, 2)->type->rank == ds_op_operand(op, 3)->type->rank;
-    if (!good) verify_fail(v, op, "scale and zero are not floats, or bytes, for the same blocks of products of f32");
+    size_t left = ds_product_left_scale(op), zero = ds_product_zero(op);
+    if (left != SIZE_MAX) good = good && ds_elem_is_float(ds_op_operand(op, left)->type->elem);
+    if (good && zero != SIZE_MAX) good = ds_op_map(op, 2) == ds_op_map(op, zero);
+    good = good && op->operand_count <= 5 && (zero == SIZE_MAX || zero + 1 == op->operand_count);
+    if (!good)
+        verify_fail(v, op, "scales and zero points are not floats, or bytes, for the same blocks of products of f32");
 }
 
 static void verify_contraction(verifier *v, const ds_op *op) {

@@ -74,6 +74,8 @@ static ds_status weights_in_blocks(dec *d, ds_value *b, ds_value *scales, ds_val
     return DS_OK;
 }
 
+enum { ROUNDS_LEFT = 4 }; /* the accuracy level that lets blocks of the left factor be bytes */
+
 RULE(matmul_nbits) {
     ds_value *w, *v, *a = dec_in(d, 0), *b = dec_in(d, 1), *bias = dec_in(d, 5);
     int64_t bits = ds_op_int(op, "bits", 4), size = ds_op_int(op, "block_size", 0);
@@ -93,6 +95,9 @@ RULE(matmul_nbits) {
     const ds_expr *wm[] = {dec_dim(d, rank - 1), dec_dim(d, rank)};
     v = dec_contract(d, DS_GRAPH_matmul, a->type->elem, rank, dims, &k, 1, a, dec_map_of(d, rank + 1, am, rank), w,
                      dec_map_of(d, rank + 1, wm, 2));
+    ds_op *product = v->op; /* or what its sums become */
+    if (product->kind == DS_GRAPH_matmul && ds_op_int(op, "accuracy_level", 0) == ROUNDS_LEFT)
+        ds_op_set_attr(d->m, product, "rounds", ds_attr_string(d->cx, ds_elem_facts(DS_i8)->text));
     if (bias) {
         DS_TRY(dec_per_channel(d, bias, dims[rank - 1], "the bias has an element for each column"));
         v = dec_binary(d, DS_LOOP_add, v, bias);

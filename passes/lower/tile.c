@@ -103,10 +103,17 @@ static int64_t lines_of_tiles(const tiling *t) {
     return lines < 1 ? 1 : lines > 1024 ? 1024 : lines;
 }
 
-/* What blocks of B are multiplied by, what is taken off them, and where that lies for each column. */
-static size_t add_scales(tiling *t, ds_value *q, size_t columns, ds_value **operands, size_t count) {
-    for (size_t i = 2; i < t->s.op->operand_count; i++) operands[count++] = lw_buffer(t->l, ds_op_operand(t->s.op, i));
+/* What blocks are multiplied by, what is taken off those of B, and where that lies for each column and row. */
+static size_t add_scales(tiling *t, ds_value *q, ds_value *const *row, size_t rows, size_t columns,
+                         ds_value **operands) {
+    const ds_op *op = t->s.op;
+    size_t count = 0, left = ds_product_left_scale(op), zero = ds_product_zero(op);
+    operands[count++] = lw_buffer(t->l, ds_op_operand(op, 2));
+    if (zero != SIZE_MAX) operands[count++] = lw_buffer(t->l, ds_op_operand(op, zero));
     for (size_t j = 0; j < columns; j++) operands[count++] = packed_column(t, TILE_SCALE, q, j);
+    if (left == SIZE_MAX) return count;
+    operands[count++] = lw_buffer(t->l, ds_op_operand(op, left));
+    for (size_t r = 0; r < rows; r++) operands[count++] = index_at(t, TILE_LEFT, row[r], lw_index(t->l, 0));
     return count;
 }
 
@@ -114,7 +121,8 @@ static void note_scales(tiling *t, ds_op *tile) {
     lowering *l = t->l;
     ds_op_set_attr(l->m, tile, "block", ds_attr_int(l->cx, t->s.scaled));
     ds_op_set_attr(l->m, tile, "apart", ds_attr_int(l->cx, t->s.apart));
-    if (t->s.op->operand_count > 3) ds_op_set_attr(l->m, tile, "zeros", ds_attr_unit(l->cx));
+    if (t->s.apart_left) ds_op_set_attr(l->m, tile, "apart_left", ds_attr_int(l->cx, t->s.apart_left));
+    if (ds_product_zero(t->s.op) != SIZE_MAX) ds_op_set_attr(l->m, tile, "zeros", ds_attr_unit(l->cx));
 }
 
 /* One register tile of `rows` at m…, columns q*width…; `columns` of it exist, masked to n < extent where `masked`. */
@@ -148,7 +156,7 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
     }
     bool masked_loads = masked && !t->s.packed;
     for (size_t j = 0; masked_loads && j < columns; j++) operands[count++] = mask[j];
-    if (t->s.scaled) count = add_scales(t, q, columns, operands, count);
+    if (t->s.scaled) count += add_scales(t, q, row, rows, columns, &operands[count]);
     if (t->grid.lines) operands[count] = place_ahead(t, m, q, operands[2 + rows]), count++;
     for (size_t i = 0; i < rows * columns; i++) types[i] = vector;
     ds_op *tile = ds_op_create(&l->b, DS_LOOP_tile, operands, count, types, rows * columns, 0);
