@@ -95,8 +95,8 @@ RULE(matmul_nbits) {
     const ds_expr *wm[] = {dec_dim(d, rank - 1), dec_dim(d, rank)};
     v = dec_contract(d, DS_GRAPH_matmul, a->type->elem, rank, dims, &k, 1, a, dec_map_of(d, rank + 1, am, rank), w,
                      dec_map_of(d, rank + 1, wm, 2));
-    ds_op *product = v->op; /* or what its sums become */
-    if (product->kind == DS_GRAPH_matmul && ds_op_int(op, "accuracy_level", 0) == ROUNDS_LEFT)
+    ds_op *product = v->op->kind == DS_GRAPH_map ? ds_op_operand(v->op, 0)->op : v->op; /* of narrower floats */
+    if (product && product->kind == DS_GRAPH_matmul && ds_op_int(op, "accuracy_level", 0) == ROUNDS_LEFT)
         ds_op_set_attr(d->m, product, "rounds", ds_attr_string(d->cx, ds_elem_facts(DS_i8)->text));
     if (bias) {
         DS_TRY(dec_per_channel(d, bias, dims[rank - 1], "the bias has an element for each column"));

@@ -95,6 +95,14 @@ static bool short_sums(const tiling *t) {
 
 enum { TILES_AHEAD = 6 };
 
+/* Does each element of B meet all rows in one tile? Then it comes from afar, once. */
+static bool reads_once(const tiling *t) {
+    int64_t rows = 1;
+    return t->s.m == SIZE_MAX || (ds_expr_is_const(t->s.extent[t->s.m], &rows) && rows <= t->choice.rows);
+}
+
+enum { LINES_OF_FEW_BITS = 8 }; /* ahead in a panel whose elements take more instructions than it takes to fetch them */
+
 /* The lines of the next tiles' panels, which follow this one's. */
 static int64_t lines_of_tiles(const tiling *t) {
     int64_t elements =
@@ -169,7 +177,8 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
     if (t->s.mma != ds_mma_at(0)) ds_op_set_attr(l->m, tile, "mma", ds_attr_string(l->cx, t->s.mma->name));
     if (t->s.scaled) note_scales(t, tile);
     if (masked_loads) ds_op_set_attr(l->m, tile, "masked", ds_attr_unit(l->cx));
-    if (rows == 1 && short_sums(t)) ds_op_set_attr(l->m, tile, "near", ds_attr_int(l->cx, lines_of_tiles(t)));
+    if (t->s.scaled && reads_once(t)) ds_op_set_attr(l->m, tile, "near", ds_attr_int(l->cx, LINES_OF_FEW_BITS));
+    else if (rows == 1 && short_sums(t)) ds_op_set_attr(l->m, tile, "near", ds_attr_int(l->cx, lines_of_tiles(t)));
     if (t->choice.unroll != TILE_STEPS) ds_op_set_attr(l->m, tile, "unroll", ds_attr_int(l->cx, t->choice.unroll));
     if (t->grid.lines) ds_op_set_attr(l->m, tile, "ahead", ds_attr_int(l->cx, (int64_t)t->grid.lines));
     for (size_t i = 0; i < rows * columns; i++) acc[i] = ds_op_result(tile, i);

@@ -70,11 +70,28 @@ static ds_elem signed_of(ds_elem elem) { return ds_elem_of_bits(ds_elem_facts(el
 
 static bool is_read_alike(const factor *f) { return !f->zero.v || f->zero.map == f->scale.map; }
 
-static bool take_weights(narrowing *n, const ds_op *op, const ds_contraction *c, factor *f) {
-    const ds_attr *access = ds_op_map(op, 1);
+/* What a product reads through copies, as transposes are, and where. */
+static ds_value *source_of(narrowing *n, ds_value *v, const ds_attr **access) {
+    const ds_expr *e[NARROW_MOST_RANK];
+    for (; v->op && ds_is_copy_map(v->op) && ds_op_map(v->op, 0)->count <= NARROW_MOST_RANK;
+         v = ds_op_operand(v->op, 0)) {
+        const ds_attr *map = ds_op_map(v->op, 0);
+        for (size_t i = 0; i < map->count; i++)
+            e[i] = ds_expr_replace_dims(n->cx, map->exprs[i], (*access)->exprs, (*access)->count);
+        *access = ds_attr_map(n->cx, (size_t)(*access)->integer, e, map->count);
+    }
+    return v;
+}
+
+/* *out_access: where the product reads the weights. */
+static bool take_weights(narrowing *n, const ds_op *op, const ds_contraction *c, factor *f,
+                         const ds_attr **out_access) {
+    *out_access = ds_op_map(op, 1);
+    ds_value *weights = source_of(n, ds_op_operand(op, 1), out_access);
+    const ds_attr *access = *out_access;
     ds_elem sum = op->results[0].type->elem;
     if (!ds_elem_is_float(sum) || ds_op_operand(op, 0)->type->elem != sum) return false;
-    if (!nw_weights_of(ds_op_operand(op, 1), f) || f->x->type->rank != 2 || f->scale.v->type->rank != 2) return false;
+    if (!nw_weights_of(weights, f) || f->x->type->rank != 2 || f->scale.v->type->rank != 2) return false;
     if (!nw_is_fixed(f->x) || !nw_is_fixed(f->scale.v) || (f->zero.v && !nw_is_fixed(f->zero.v))) return false;
     for (size_t i = 0; i < access->count; i++)
         if (access->exprs[i]->kind != DS_EXPR_DIM) return false;
@@ -164,10 +181,11 @@ bool nw_keep_blocks(narrowing *n, ds_op *op) {
     factor f;
     if (ds_op_attr(op, "pads") || op->operand_count != 2 || !ds_contraction_of(n->cx, op, &c) || c.over_count != 1)
         return false;
-    if (c.rank > NARROW_MOST_RANK || !take_weights(n, op, &c, &f)) return false;
+    const ds_attr *access;
+    if (c.rank > NARROW_MOST_RANK || !take_weights(n, op, &c, &f, &access)) return false;
     ds_op *map = ds_op_operand(op, 1)->op;
     take_forms(n, op, &f, op->results[0].type->elem);
-    const ds_attr *access = ds_op_map(op, 1), *blocks = seen_by(n, &c, access, &f.scale);
+    const ds_attr *blocks = seen_by(n, &c, access, &f.scale);
     const ds_attr *maps[5] = {ds_op_map(op, 0), access, blocks};
     ds_value *operands[5] = {ds_op_operand(op, 0), f.x, f.scale.v}, *left[2];
     size_t count = 3;
