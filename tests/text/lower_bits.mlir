@@ -27,8 +27,8 @@ func.func @main(%x: tensor<?x64xf32>) -> tensor<?x32xf32> {
   func.return %0 : none
 }
 // -----
-// Activations are bytes, with a scale for each row and block: pairs of 16 bits, or four bytes in one instruction.
-// AVX2: "loop.tile"({{.*}}, mma = "bytes_i4", block = 4, apart = 16, apart_left = 1
+// Activations are bytes, with a scale for each row and block: pairs of bytes, or four of them in one instruction.
+// AVX2: "loop.tile"({{.*}}, mma = "bytes_i4_avx2", block = 4, apart = 16, apart_left = 1
 // VNNI: "loop.tile"({{.*}}, mma = "bytes_i4_512", block = 4, apart = 16, apart_left = 1
 func.func @main(%x: tensor<1x64xf32>) -> tensor<1x32xf32> {
   %w = "onnx.Constant"() {value = dense<137> : tensor<32x2x16xui8>} : () -> none
