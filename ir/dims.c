@@ -58,7 +58,7 @@ static bool is_list(const ds_attr *a) { return a && a->kind == DS_ATTR_ARRAY; }
 
 static bool has_maps(const ds_op *op) {
     const ds_attr *maps = ds_op_attr(op, "maps"), *over = ds_op_attr(op, "over");
-    if (!is_list(maps) || !is_list(over) || maps->count != 2) return false;
+    if (!is_list(maps) || !is_list(over) || maps->count < 2 || maps->count > 5) return false;
     const ds_attr *left = maps->items[0], *right = maps->items[1];
     return left->kind == DS_ATTR_MAP && right->kind == DS_ATTR_MAP && left->integer == right->integer &&
            left->integer >= (int64_t)over->count && left->integer <= DS_DIMS_MOST;
@@ -77,6 +77,15 @@ static int kind_of_word(const char *word) {
 ds_dim_kind ds_dims_kind(const ds_op *op, size_t dim) {
     const ds_attr *kinds = ds_op_attr(op, "kinds");
     return (ds_dim_kind)kind_of_word(kinds->items[dim]->text);
+}
+
+size_t ds_product_left_scale(const ds_op *op) {
+    return op->operand_count > 3 && ds_elem_is_integer(ds_op_operand(op, 0)->type->elem) ? 3 : SIZE_MAX;
+}
+
+size_t ds_product_zero(const ds_op *op) {
+    size_t at = ds_product_left_scale(op) == SIZE_MAX ? 3 : 4;
+    return op->operand_count > at ? at : SIZE_MAX;
 }
 
 const char *ds_dims_misfit(ds_module *m, const ds_op *op) {

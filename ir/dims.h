@@ -21,6 +21,11 @@ void ds_dims_note(ds_module *module, ds_op *op);
 void ds_dims_complete(ds_module *module, ds_op *op);
 ds_dim_kind ds_dims_kind(const ds_op *op, size_t dim);
 /* "d1 is of kind 'n' by the maps, not 'm'", in the module's arena; NULL when the attribute says what the maps do. */
+/* Operands of a product that stand behind the scale of its right factor (operand 2): the scale of the left one, where that is
+ * of whole numbers, and zero points of the right one. SIZE_MAX: there are none. */
+size_t ds_product_left_scale(const ds_op *op);
+size_t ds_product_zero(const ds_op *op);
+
 const char *ds_dims_misfit(ds_module *module, const ds_op *op);
 void ds_dims_print_kinds(ds_string *out); /* as Markdown */
 

@@ -1,4 +1,5 @@
 #include "eval.h"
+#include "dims.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -406,6 +407,18 @@ static bool eval_map(frame *f, const ds_op *op, const ds_cells *const *in, size_
     return true;
 }
 
+static double number_of(const ds_op *op, const ds_cell *args, size_t i) {
+    return ds_elem_is_float(ds_op_operand(op, i)->type->elem) ? args[i].f : (double)args[i].i;
+}
+
+/* What the left factor of a product with scales is multiplied by: see graph.matmul. */
+static double scaled_factor(const ds_op *op, const ds_cell *args) {
+    size_t at = ds_product_zero(op), left = ds_product_left_scale(op);
+    double zero = at == SIZE_MAX ? 0 : number_of(op, args, at);
+    double factor = (number_of(op, args, 1) - zero) * number_of(op, args, 2);
+    return left == SIZE_MAX ? factor : factor * number_of(op, args, left);
+}
+
 /* reduce, matmul and conv: for each result point, every point of `over` in row-major order. */
 static bool eval_reduce(frame *f, const ds_op *op, const ds_cells *const *in, size_t limit, ds_cells *out) {
     bool contraction = op->kind != DS_GRAPH_reduce;
@@ -437,7 +450,8 @@ static bool eval_reduce(frame *f, const ds_op *op, const ds_cells *const *in, si
         if (!empty) do {
                 for (size_t i = 0; i < op->operand_count; i++)
                     if (!read_operand(f, op, i, in[i], &args[i])) return false;
-                if (contraction) {
+                if (contraction && op->operand_count > 2) acc[0].f += number_of(op, args, 0) * scaled_factor(op, args);
+                else if (contraction) {
                     acc[0].f += args[0].f * args[1].f;
                     acc[0].i = integer_op(elem, acc[0].i, integer_op(elem, args[0].i, args[1].i, '*'), '+');
                 } else if (!run_region(f, ds_op_block(op, 0), args, acc + results) ||

@@ -61,8 +61,10 @@ const ds_mma *ds_mma_of(const ds_op *tile) { return ds_mma_find(ds_op_text(tile,
 
 ds_panel ds_mma_panel(const ds_mma *mma) {
     unsigned bits = ds_elem_facts(mma->rhs)->bits, word = bits < 32 ? 32 / bits : 1;
-    return (ds_panel){.columns = DS_PANEL, .group = mma->k < word ? mma->k : word};
+    return (ds_panel){.columns = DS_PANEL, .group = mma->k < word ? mma->k : word, .halves = ds_mma_sums_blocks(mma)};
 }
+
+bool ds_mma_sums_blocks(const ds_mma *mma) { return ds_elem_is_integer(mma->lhs) && ds_elem_is_float(mma->sum); }
 
 static const char *columns_of(char *room, size_t size, const ds_mma *row) {
     if (row->n == DS_MMA_LANES) return "lanes";

@@ -38,11 +38,15 @@ double ds_mma_matrix_cycles(const ds_mma *mma, const ds_machine *machine, size_t
 const ds_mma *ds_mma_of(const ds_op *tile);
 
 /* The right operand in memory: columns side by side for each group of k, whose elements lie together: what an
- * instruction takes of a column at a time, at most 32 bits of it. */
+ * instruction takes of a column at a time, at most 32 bits of it. Where numbers of 4 bits become bytes, a word has the first half
+ * of a group in the lower halves of its bytes (`halves`). */
 typedef struct {
     unsigned columns, group;
+    bool halves;
 } ds_panel;
 ds_panel ds_mma_panel(const ds_mma *mma);
+/* Whole numbers are summed block by block, and become floats with the blocks' scales. */
+bool ds_mma_sums_blocks(const ds_mma *mma);
 
 void ds_mma_print(ds_string *out); /* as Markdown */
 

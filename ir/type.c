@@ -22,6 +22,12 @@ ds_elem ds_elem_from_onnx(int onnx) {
 bool ds_elem_is_float(ds_elem e) { return elems[e].class == DS_CLASS_FLOAT; }
 bool ds_elem_is_unsigned(ds_elem e) { return elems[e].class == DS_CLASS_UINT; }
 
+ds_elem ds_elem_of_bits(unsigned bits, bool is_signed) {
+    size_t e = 0;
+    while (elems[e].bits != bits || elems[e].class != (is_signed ? DS_CLASS_SINT : DS_CLASS_UINT)) e++;
+    return (ds_elem)e;
+}
+
 bool ds_elem_is_integer(ds_elem e) {
     return elems[e].class == DS_CLASS_SINT || elems[e].class == DS_CLASS_UINT || elems[e].class == DS_CLASS_INDEX;
 }

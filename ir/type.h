@@ -41,6 +41,7 @@ ds_elem ds_elem_from_onnx(int onnx); /* DS_NO_ELEM when there is none */
 bool ds_elem_is_float(ds_elem elem);
 bool ds_elem_is_integer(ds_elem elem); /* signed, unsigned or index; not bool */
 bool ds_elem_is_unsigned(ds_elem elem);
+ds_elem ds_elem_of_bits(unsigned bits, bool is_signed); /* whole numbers of so many bits, which there are */
 /* Bytes of `count` elements as they lie in memory; false on overflow. */
 bool ds_elem_bytes(ds_elem elem, uint64_t count, uint64_t *out_bytes);
 /* The same for a count that is an expression: a packed type's elements share bytes, and the last one may be partly

@@ -154,6 +154,12 @@ static const ds_expr *widened(ds_ir_context *cx, const ds_type *type, size_t dim
                        ds_expr_const(cx, ds_layout_border(type, dim, false) + ds_layout_border(type, dim, true)));
 }
 
+/* (dim mod size) floordiv part: which part of a group; returns dim mod size, or NULL. */
+static const ds_expr *part_of_group(const ds_expr *e) {
+    bool is = e->kind == DS_EXPR_FLOORDIV && e->a->kind == DS_EXPR_MOD && e->a->a->kind == DS_EXPR_DIM;
+    return is ? e->a : NULL;
+}
+
 size_t ds_layout_extents(ds_ir_context *cx, const ds_type *type, const ds_expr **out) {
     const ds_attr *map = layout_map(type);
     if (!map) {
@@ -162,7 +168,11 @@ size_t ds_layout_extents(ds_ir_context *cx, const ds_type *type, const ds_expr *
     }
     for (size_t i = 0; i < map->count; i++) {
         const ds_expr *e = map->exprs[i];
-        const ds_expr *atom = e->kind == DS_EXPR_DIM ? e : e->a;
+        const ds_expr *atom = e->kind == DS_EXPR_DIM ? e : e->a, *within = part_of_group(e);
+        if (within) {
+            out[i] = ds_expr_ceildiv(cx, within->b, e->b);
+            continue;
+        }
         if (!atom || atom->kind != DS_EXPR_DIM || (size_t)atom->value >= type->rank) return 0;
         const ds_expr *extent = type->dims[atom->value];
         if (e->kind == DS_EXPR_DIM) out[i] = widened(cx, type, (size_t)atom->value, extent);
@@ -197,7 +207,7 @@ bool ds_layout_inverse(ds_ir_context *cx, const ds_type *type, const ds_expr **o
     for (size_t d = 0; d < type->rank; d++) out[d] = map ? ds_expr_const(cx, 0) : ds_expr_dim(cx, d);
     for (size_t i = 0; map && i < map->count; i++) {
         const ds_expr *e = map->exprs[i], *p = ds_expr_dim(cx, i);
-        const ds_expr *atom = e->kind == DS_EXPR_DIM ? e : e->a;
+        const ds_expr *atom = e->kind == DS_EXPR_DIM ? e : part_of_group(e) ? part_of_group(e)->a : e->a;
         if (!atom || atom->kind != DS_EXPR_DIM) return false;
         const ds_expr **to = &out[atom->value];
         *to = ds_expr_add(cx, *to, e->kind == DS_EXPR_FLOORDIV ? ds_expr_mul(cx, p, e->b) : p);

@@ -100,7 +100,9 @@ static size_t inside_panel(layout *l, const ds_expr **out, ds_panel panel, const
     size_t count = 0;
     if (k) out[count++] = ds_expr_floordiv(l->cx, k, group);
     out[count++] = ds_expr_mod(l->cx, n, ds_expr_const(l->cx, panel.columns));
-    if (k && panel.group > 1) out[count++] = ds_expr_mod(l->cx, k, group);
+    const ds_expr *half = ds_expr_const(l->cx, panel.group / 2);
+    if (k && panel.group > 1) out[count++] = ds_expr_mod(l->cx, k, panel.halves ? half : group);
+    if (k && panel.halves) out[count++] = ds_expr_floordiv(l->cx, ds_expr_mod(l->cx, k, group), half);
     return count;
 }
 
@@ -113,7 +115,7 @@ static const ds_expr *panel_of(layout *l, ds_panel panel, const ds_expr *n) {
 static const ds_attr *panel_encoding(layout *l, const ds_op *op, const ds_contraction *c, size_t n_dim,
                                      ds_panel panel) {
     const ds_attr *map = ds_op_map(op, 1);
-    const ds_expr *lead[MAX_RANK], *inner[MAX_RANK], *results[MAX_RANK + 2], *n = NULL, *first_k = NULL;
+    const ds_expr *lead[MAX_RANK], *inner[MAX_RANK], *results[MAX_RANK + 3], *n = NULL, *first_k = NULL;
     size_t leads = 0, inners = 0, count = 0;
     for (size_t i = 0; i < map->count; i++) {
         const ds_expr *e = map->exprs[i], *dim = ds_expr_dim(l->cx, i);
@@ -207,6 +209,25 @@ static ds_value *uncut(ds_value *v) {
     return from->type->encoding || from->type->rank != v->type->rank ? v : from;
 }
 
+/* Scales and zero points of blocks in panels of columns as the weights are, a row for each block. */
+static void pack_scales(layout *l, ds_op *op, size_t n_dim, ds_panel panel) {
+    for (size_t i = 2; i < op->operand_count; i++) {
+        if (i == ds_product_left_scale(op)) continue;
+        const ds_attr *map = ds_op_map(op, i);
+        const ds_expr *results[MAX_RANK], *n = NULL;
+        size_t count = 0;
+        for (size_t d = 0; d < map->count; d++)
+            if (map->exprs[d] == ds_expr_dim(l->cx, n_dim)) n = ds_expr_dim(l->cx, d);
+        if (!n) return;
+        results[count++] = panel_of(l, panel, n);
+        for (size_t d = 0; d < map->count; d++)
+            if (ds_expr_dim(l->cx, d) != n) results[count++] = ds_expr_dim(l->cx, d);
+        results[count++] = ds_expr_mod(l->cx, n, ds_expr_const(l->cx, panel.columns));
+        const ds_attr *encoding = ds_layout_encoding(l->cx, map->count, results, count);
+        ds_op_set_operand(op, i, encode(l, op, ds_op_operand(op, i), encoding));
+    }
+}
+
 /* Constants may be skewed where nothing else reads the panels as they lie. */
 static void pack_right_side(layout *l, ds_op *op, bool skew) {
     ds_contraction c;
@@ -221,7 +242,7 @@ static void pack_right_side(layout *l, ds_op *op, bool skew) {
     size_t n_dim = op->kind == DS_GRAPH_conv ? 1 : c.rank - 1;
     if (op->kind == DS_GRAPH_matmul) {
         while (n_dim > 0 && ds_expr_equals(c.extent[n_dim], 1)) n_dim--;
-        if (c.role[n_dim] == DS_DIM_M && mma->lhs == mma->rhs) {
+        if (c.role[n_dim] == DS_DIM_M && mma->lhs == mma->rhs && op->operand_count == 2) {
             swap_operands(l, op);
             ds_contraction_of(l->cx, op, &c);
             rhs = ds_op_operand(op, 1);
@@ -244,6 +265,7 @@ static void pack_right_side(layout *l, ds_op *op, bool skew) {
     ds_op_set_operand(op, 1, encoded);
     /* columns that fill the last panel are then what lies there; with groups there would be steps of k, too */
     if (encoded != rhs && panel.group == 1 && !is_constant(l, rhs)) ds_op_set_operand(encoded->op, 0, uncut(rhs));
+    pack_scales(l, op, n_dim, panel);
 }
 
 /* Few channels are read as they lie: elements of the input are broadcast one by one, and a channels-last copy would be
@@ -383,7 +405,7 @@ static void pack_groups(layout *l, ds_op *conv) {
     if (inputs % panel.group) return;
     if (is_constant(l, w)) merged = groups_at_once(groups, outputs, panel.columns);
     const ds_expr *size = ds_expr_const(l->cx, outputs * merged), *co = ds_expr_dim(l->cx, 1), *xm[MAX_RANK],
-                  *wm[MAX_RANK], *order[MAX_RANK + 2];
+                  *wm[MAX_RANK], *order[MAX_RANK + 3];
     for (size_t i = 0; i < rank; i++) xm[i] = ds_op_map(conv, 0)->exprs[i], wm[i + 1] = ds_op_map(conv, 1)->exprs[i];
     xm[1] = ds_expr_add(l->cx, ds_expr_scale(l->cx, ds_expr_floordiv(l->cx, co, size), inputs * merged),
                         ds_expr_dim(l->cx, rank));

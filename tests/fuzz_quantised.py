@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Random quantised graphs: fuzz_quantised.py --dsc PATH [--count N] [--seed S]. Prints what differs and keeps its files.
 
-Three kinds: one operator of whole numbers (MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv), whose sums numpy knows exactly; one
-convolution or product between dequantised bytes; a chain of such, with what stands between them in real models. Zero points are absent, zero,
-anything, or an input; weights are signed or not, with one scale or one for each channel.
+Four kinds: one operator of whole numbers (MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv), whose sums numpy knows exactly; one
+convolution or product between dequantised bytes; a chain of such, with what stands between them in real models; a product with weights of 2, 4
+or 8 bits in blocks. Zero points are absent, zero, anything, or an input; weights are signed or not, with one scale or one for each channel.
 
 Sums of whole numbers are the same bits however they are computed: at this level, as the levels with instructions for bytes narrow them
 (computed here), and, for the first kind, without narrowing. What floats between bytes differ by, may move a result by a step.
@@ -54,11 +54,12 @@ class Graph:
             return self.rng.choice([info.min, info.max, 0], shape).astype(dtype)
         return self.rng.integers(info.min, info.max + 1, shape).astype(dtype)
 
-    def save(self, folder, output, dtype):
-        infos = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape) for n, a in self.inputs]
+    def save(self, folder, output, dtype, symbolic=False):
+        infos = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), ["rows", *a.shape[1:]] if symbolic else a.shape)
+                 for n, a in self.inputs]
         outputs = [helper.make_tensor_value_info(output, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), None)]
         model = helper.make_model(helper.make_graph(self.nodes, "quantised", infos, outputs, self.constants),
-                                  opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+                                  opset_imports=[helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)], ir_version=10)
         folder.mkdir(parents=True, exist_ok=True)
         onnx.save(model, str(folder / "graph.onnx"))
         for i, (_, array) in enumerate(self.inputs):
@@ -238,6 +239,72 @@ def product(g):
     return g.node("QuantizeLinear", [g.node("MatMul", [a, b]), g.constant(np.float32(0.05)), g.constant(np.uint8(100))]), np.uint8, None
 
 
+def in_blocks(g):
+    """A product with weights of few bits: node, what it is by definition, and how large its terms are."""
+    bits, size, level = int(g.pick(2, 4, 4, 4, 8)), int(g.pick(16, 32, 64, 128)), int(g.pick(0, 1, 4, 4))
+    m, k, n = int(g.pick(1, 1, 2, 4, 7, 33, 200)), int(g.pick(32, 40, 64, 128, 129, 256, 640)), int(g.pick(1, 5, 16, 17, 48, 100, 257))
+    blocks, per, zeros = -(-k // size), 8 // bits, g.pick("absent", "packed", "floats" if bits < 8 else "packed") # ONNX Runtime has no others
+    x = g.rng.standard_normal((m, k)).astype(np.float32)
+    if g.rng.random() < 0.2:
+        x[:, :min(k, size)] = 0
+    taken_apart = lambda packed: np.stack([packed >> (bits * i) & (2 ** bits - 1) for i in range(per)], -1).reshape(n, -1)
+    packed, scale = g.numbers(np.uint8, (n, blocks, size // per)), (g.rng.random((n, blocks)) * 0.02 + 0.002).astype(np.float32)
+    ins, zero = [g.given(x), g.constant(packed), g.constant(scale)], np.full((n, blocks), 2.0 ** (bits - 1))
+    if zeros == "packed":
+        bytes_of_zeros = g.numbers(np.uint8, (n, -(-blocks // per)))
+        zero = taken_apart(bytes_of_zeros)[:, :blocks].astype(np.float64)
+        ins.append(g.constant(bytes_of_zeros))
+    elif zeros == "floats":
+        zero = (g.rng.random((n, blocks)) * 2 ** bits).astype(np.float32)
+        ins.append(g.constant(zero))
+    w = ((taken_apart(packed) - zero.repeat(size, 1)) * scale.astype(np.float64).repeat(size, 1))[:, :k]
+    bias = g.rng.standard_normal(n).astype(np.float32) if g.rng.random() < 0.4 else None
+    if bias is not None:
+        ins += [""] * (5 - len(ins)) + [g.constant(bias)]
+    left = x.astype(np.float64)
+    if level == 4 and bits == 4 and k % size == 0: # narrowed to bytes, block by block
+        parts = x.reshape(m, -1, size)
+        scales = np.abs(parts).max(-1, keepdims=True) / np.float32(127)
+        left = (np.rint(parts / np.where(scales == 0, np.float32(1), scales)) * scales.astype(np.float64)).reshape(m, k)
+    added = 0 if bias is None else bias
+    y = g.node("MatMulNBits", ins, domain="com.microsoft", K=k, N=n, bits=bits, block_size=size, accuracy_level=level)
+    return y, left @ w.T + added, x @ w.T + added, np.abs(left) @ np.abs(w.T) + np.abs(added)
+
+
+def differs_in_blocks(dsc, folder, rounded, exact, size, runtime):
+    """None where dsc computes a product in blocks as it is defined at every level, and ONNX Runtime does about the same; else a reason."""
+    model = folder / "graph.onnx"
+    runs = [("--cpu=native",), ("--cpu=native", "--threads=2"), ("--cpu=x86-64-v3",), ("--cpu=x86-64",), ("--without=narrow",)]
+    got = [run(dsc, folder, model, *flags, "--verify-each") for flags in runs]
+    for flags, y in zip(runs, got):
+        if isinstance(y, str):
+            return "%s: %s" % (flags, y)
+        error = (np.abs(y - (exact if flags[0] == "--without=narrow" else rounded)) / (size + 1e-30)).max()
+        if error > 2e-6:
+            return "%s: differs from numpy by %g of its terms" % (flags, error)
+    if not np.array_equal(got[0], got[1]):
+        return "other bits by two threads"
+    session = runtime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    theirs = session.run(None, {session.get_inputs()[0].name: np.load(folder / "input_0.npy")})[0]
+    apart = (np.abs(got[0] - theirs) / (size + 1e-30)).max()
+    return "differs from ONNX Runtime by %g of its terms" % apart if apart > 0.02 else None
+
+
+def campaign_in_blocks(dsc, count, seed, work):
+    """(graphs, [what differs])"""
+    import onnxruntime
+    wrong = []
+    for i in range(count):
+        g = Graph(np.random.default_rng([seed, i]))
+        output, rounded, exact, size = in_blocks(g)
+        folder = work / ("blocks_%d" % i)
+        g.save(folder, output, np.float32, symbolic=g.rng.random() < 0.3)
+        reason = differs_in_blocks(dsc, folder, rounded, exact, size, onnxruntime)
+        if reason:
+            wrong.append("%s: %s" % (folder, reason))
+    return count, wrong
+
+
 def run(dsc, folder, model, *flags):
     """The result, or a text that says what went wrong."""
     ran = subprocess.run([dsc, "run", model, "--inputs", folder, "--outputs", folder / "out", *flags], capture_output=True, text=True, timeout=300)
@@ -324,6 +391,8 @@ def main():
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="dsc_quantised_"))
     count, wrong = campaign(options.dsc, options.count, options.seed, work)
+    blocks, more = campaign_in_blocks(options.dsc, options.count // 4, options.seed, work)
+    count, wrong = count + blocks, wrong + more
     print("\n".join(wrong))
     print("%d graphs, %d wrong; files in %s" % (count, len(wrong), work))
     return 1 if wrong else 0

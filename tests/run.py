@@ -290,6 +290,8 @@ def quantised(env, report):
         return
     count, wrong = fuzz_quantised.campaign(env.dsc, 800 if env.full else 48, 3, env.work / "quantised")
     report.check("%d quantised graphs" % count, not wrong, "\n".join(wrong))
+    count, wrong = fuzz_quantised.campaign_in_blocks(env.dsc, 300 if env.full else 24, 3, env.work / "blocks")
+    report.check("%d products with weights of few bits" % count, not wrong, "\n".join(wrong))
 
 
 def matrices(env, report):

@@ -8,6 +8,7 @@
 #include <llvm-c/DebugInfo.h>
 
 #include "codegen/cpu/cpu.h"
+#include "ir/mma.h"
 
 typedef struct {
     const char *name;         /* symbol */
@@ -77,6 +78,11 @@ void em_matrices(emitter *e, const ds_op *op);                /* loop.matrices, 
 void em_matrices_end(emitter *e);
 void em_matrix(emitter *e, const ds_op *op);                     /* loop.matrix */
 void em_fetch(emitter *e, LLVMValueRef address, unsigned level); /* a line into the L1 (3) or L2 (2) cache */
+/* Vectors of f32 (decode.c): of a factor as it is stored, and of one of several numbers in each word. */
+LLVMValueRef em_widened(emitter *e, ds_elem from, LLVMValueRef v, size_t lanes);
+LLVMValueRef em_unpacked(emitter *e, const ds_mma *mma, LLVMValueRef words, size_t place, size_t lanes);
+/* The lower (0) or upper (1) halves of all bytes, signed numbers of 4 bits, plus 8: bytes without a sign. */
+LLVMValueRef em_halves(emitter *e, LLVMValueRef words, size_t place, size_t lanes);
 void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func);
 /* What runs before it is known that the CPU is the right one: without the level's instructions. */
 void em_make_portable(emitter *e, LLVMValueRef function);

@@ -6,7 +6,9 @@
  * broadcasts of A, rows * columns multiply-adds of a row of ir/mma.def, whose generator is multiply_NAME here. Sums go
  * along the window in order, one accumulator each, so the result does not depend on the tile's size, nor on how far it
  * is unrolled. Long sums are made of blocks of 256 steps whose sums are added up in memory: the rounding error grows
- * with the number of blocks, not of steps.
+ * with the number of blocks, not of steps. Where B has a scale for every block of so many steps, the sums of such a
+ * block are multiplied by it. Where A has scales, too, both are whole numbers: a block's sum of A, in a register for each
+ * row, is what B being 8 too large has added.
  */
 #include <stdio.h>
 #include <string.h>
@@ -23,13 +25,18 @@ typedef struct {
     const ds_op *op;
     const ds_mma *mma;
     size_t rows, columns, lanes, depth;
-    int64_t unroll, near, line; /* near: lines; line: elements of B */
+    int64_t unroll, near, block, line; /* near: lines; line: elements of B */
     const ds_attr *extent, *lhs, *rhs;
     LLVMValueRef a, b, row[16], column[16], mask[16];
-    LLVMTypeRef vector, factors; /* of sums, of B */
-    LLVMValueRef sums;           /* of blocks, in memory; NULL where one accumulator takes all */
-    LLVMValueRef ahead;          /* what to prefetch: offset into B, or NULL */
-    int64_t lines;               /* of it, for every turn of the unrolled loop */
+    const ds_value *scale, *zero, *left; /* of blocks of B; scales of A's; or NULL */
+    LLVMValueRef left_at[16];
+    LLVMValueRef scaled[16], less[16]; /* where a column's lie, in elements; the zero points of a block */
+    LLVMTypeRef vector, factors;       /* of accumulators, of B */
+    LLVMTypeRef total;                 /* of sums: floats where accumulators are whole numbers of a block */
+    size_t count;                      /* of accumulators */
+    LLVMValueRef sums;                 /* of blocks, in memory; NULL where one accumulator takes all */
+    LLVMValueRef ahead;                /* what to prefetch: offset into B, or NULL */
+    int64_t lines;                     /* of it, for every turn of the unrolled loop */
 } tile;
 
 static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) {
@@ -37,10 +44,12 @@ static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) {
 }
 
 static LLVMValueRef element(tile *t, ds_elem elem, LLVMValueRef base, LLVMValueRef at) {
+    unsigned bits = ds_elem_facts(elem)->bits;
+    if (bits < 8) at = LLVMBuildExactUDiv(t->e->b, at, em_i64(t->e, 8 / bits), "");
     return LLVMBuildGEP2(t->e->b, em_elem(t->e, elem), base, &at, 1, "");
 }
 
-static unsigned bytes_of(ds_elem elem) { return ds_elem_facts(elem)->bits / 8; }
+static unsigned bytes_of(ds_elem elem) { return (ds_elem_facts(elem)->bits + 7) / 8; }
 
 static LLVMValueRef load_vector(tile *t, LLVMValueRef at, LLVMValueRef mask) {
     LLVMValueRef p = element(t, t->mma->rhs, t->b, at);
@@ -93,32 +102,24 @@ static void keep_order(tile *t) {
 static bool is_by_words(const tile *t) { return t->mma->k > 1; }
 
 static LLVMTypeRef with_words(tile *t, ds_elem elem) {
-    return LLVMVectorType(is_by_words(t) ? em_int(t->e, 32) : em_elem(t->e, elem), (unsigned)t->lanes);
+    bool words = is_by_words(t) && ds_elem_facts(elem)->bits < 32;
+    return LLVMVectorType(words ? em_int(t->e, 32) : em_elem(t->e, elem), (unsigned)t->lanes);
 }
 
 static LLVMValueRef multiply_fma(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
     emitter *e = t->e;
     LLVMValueRef args[] = {a, b, sum};
-    if (e->target->has_fma) return em_call_intrinsic(e, "llvm.fma", t->vector, args, 3);
+    if (e->target->has_fma) return em_call_intrinsic(e, "llvm.fma", t->total, args, 3);
     return LLVMBuildFAdd(e->b, sum, LLVMBuildFMul(e->b, a, b, ""), "");
 }
 
-/* A vector of B as f32: f16 and bytes by instructions, bf16 are the upper halves. */
+/* What is multiplied are floats already: see factor_of. */
 static LLVMValueRef multiply_widen(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
-    LLVMBuilderRef build = t->e->b;
-    unsigned lanes = (unsigned)t->lanes;
-    if (t->mma->rhs == DS_f16) {
-        LLVMTypeRef halves = LLVMVectorType(LLVMHalfTypeInContext(t->e->llvm), lanes);
-        return multiply_fma(t, a, LLVMBuildFPExt(build, LLVMBuildBitCast(build, b, halves, ""), t->vector, ""), sum);
-    }
-    LLVMTypeRef words = LLVMVectorType(em_int(t->e, 32), lanes);
-    if (ds_elem_is_integer(t->mma->rhs)) {
-        LLVMValueRef whole = LLVMBuildSExt(build, b, words, "");
-        return multiply_fma(t, a, LLVMBuildSIToFP(build, whole, t->vector, ""), sum);
-    }
-    LLVMValueRef half = em_splat(t->e, LLVMConstInt(em_int(t->e, 32), 16, 0), t->lanes);
-    b = LLVMBuildShl(build, LLVMBuildZExt(build, b, words, ""), half, "");
-    return multiply_fma(t, a, LLVMBuildBitCast(build, b, t->vector, ""), sum);
+    return multiply_fma(t, a, b, sum);
+}
+
+static LLVMValueRef multiply_look_up(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    return multiply_fma(t, a, b, sum);
 }
 
 typedef struct {
@@ -205,6 +206,31 @@ static LLVMValueRef multiply_dots(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMV
     return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, args, 3, "");
 }
 
+static LLVMValueRef multiply_half_pairs(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    byte_pairs x = split_bytes(t, a, t->mma->lhs), y = split_bytes(t, b, DS_u8);
+    sum = add_in_order(t, sum, multiply_neighbours(t, x.even, y.even));
+    return add_in_order(t, sum, multiply_neighbours(t, x.odd, y.odd));
+}
+
+/* Neighbouring products of a byte up to 15 and one with a sign stay far below 2^15. */
+static LLVMValueRef multiply_half_words(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    emitter *e = t->e;
+    bool wide = t->lanes == 16;
+    LLVMTypeRef bytes = LLVMVectorType(em_int(e, 8), 4 * (unsigned)t->lanes);
+    LLVMValueRef args[] = {LLVMBuildBitCast(e->b, b, bytes, ""), LLVMBuildBitCast(e->b, a, bytes, "")};
+    LLVMValueRef ones = em_splat(e, LLVMConstInt(em_int(e, 16), 1, 0), 2 * t->lanes);
+    const char *name = wide ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw";
+    return add_in_order(t, sum, multiply_neighbours(t, em_call_intrinsic(e, name, NULL, args, 2), ones));
+}
+
+static LLVMValueRef multiply_half_quads(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    return multiply_quads(t, b, a, sum);
+}
+
+static LLVMValueRef multiply_half_dots(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    return multiply_dots(t, a, b, sum);
+}
+
 /* The sums with the products of a row's broadcast and a vector of B, by rows of mma.def. */
 typedef LLVMValueRef (*multiply)(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum);
 
@@ -226,18 +252,30 @@ static multiply multiply_of(const ds_mma *mma) {
     return table[i].generate;
 }
 
-/* One step: acc += A row broadcasts x B vectors, at the given offsets into both. */
-static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
+/* How often a vector of B is multiplied: for each number of a word, or for both halves of its bytes. */
+static size_t in_turn(const tile *t) {
+    if (ds_mma_sums_blocks(t->mma)) return 2;
+    return t->mma->lhs == DS_f32 ? ds_mma_panel(t->mma).group : 1;
+}
+
+/* What is multiplied of a vector of B. */
+static LLVMValueRef factor_of(tile *t, LLVMValueRef v, size_t place, size_t column) {
+    if (ds_mma_sums_blocks(t->mma)) return em_halves(t->e, v, place, t->lanes);
+    if (t->mma->lhs != DS_f32) return v;
+    if (is_by_words(t)) v = em_unpacked(t->e, t->mma, v, place, t->lanes);
+    else v = em_widened(t->e, t->mma->rhs, v, t->lanes);
+    return t->zero ? LLVMBuildFSub(t->e->b, v, t->less[column], "") : v;
+}
+
+/* The products of element `place` of the steps at these offsets. */
+static void add_products(tile *t, LLVMValueRef a_at, const LLVMValueRef *b, size_t place, LLVMValueRef *acc) {
     emitter *e = t->e;
-    LLVMValueRef b[16];
+    LLVMValueRef factors[16];
     multiply generate = multiply_of(t->mma);
-    ds_panel panel = ds_mma_panel(t->mma);
-    size_t vector = t->lanes * panel.group, vectors = vector < (size_t)t->line ? (size_t)t->line / vector : 1;
-    if (vectors * t->lanes > panel.columns && t->lanes <= panel.columns) vectors = panel.columns / t->lanes;
-    for (size_t j = 0; j < t->columns; j++) b[j] = load_vector(t, offset(t, t->column[j], b_at), t->mask[j]);
-    if (t->near && (t->ahead ? t->rows > 1 : ds_op_attr(t->op, "near") != NULL))
-        for (size_t j = 0; j < t->columns; j += vectors)
-            fetch(t, offset(t, offset(t, t->column[j], b_at), em_i64(t->e, t->near * t->line)), 3);
+    size_t apart = ds_mma_panel(t->mma).group / in_turn(t);
+    LLVMValueRef ones = em_splat(e, LLVMConstInt(em_int(e, 32), 0x01010101, 0), t->lanes);
+    if (place) a_at = offset(t, a_at, em_i64(e, (int64_t)(place * apart)));
+    for (size_t j = 0; j < t->columns; j++) factors[j] = factor_of(t, b[j], place, j);
     for (size_t r = 0; r < t->rows; r++) {
         LLVMValueRef at = element(t, t->mma->lhs, t->a, offset(t, t->row[r], a_at));
         LLVMValueRef x = LLVMBuildLoad2(e->b, LLVMGetElementType(with_words(t, t->mma->lhs)), at, "");
@@ -245,10 +283,25 @@ static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *ac
         LLVMValueRef wide = em_splat(e, x, t->lanes);
         for (size_t j = 0; j < t->columns; j++) {
             LLVMValueRef *c = &acc[r * t->columns + j];
-            *c = generate(t, wide, b[j], *c);
+            *c = generate(t, wide, factors[j], *c);
         }
+        LLVMValueRef *all = &acc[t->rows * t->columns + r];
+        if (ds_mma_sums_blocks(t->mma)) *all = generate(t, wide, ones, *all);
     }
     if (t->rows > 1) keep_order(t);
+}
+
+/* One step: acc += A row broadcasts x B vectors, at the given offsets into both. */
+static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
+    LLVMValueRef b[16];
+    ds_panel panel = ds_mma_panel(t->mma);
+    size_t vector = t->lanes * panel.group, vectors = vector < (size_t)t->line ? (size_t)t->line / vector : 1;
+    if (vectors * t->lanes > panel.columns && t->lanes <= panel.columns) vectors = panel.columns / t->lanes;
+    for (size_t j = 0; j < t->columns; j++) b[j] = load_vector(t, offset(t, t->column[j], b_at), t->mask[j]);
+    if (t->near && (t->ahead ? t->rows > 1 : ds_op_attr(t->op, "near") != NULL))
+        for (size_t j = 0; j < t->columns; j += vectors)
+            fetch(t, offset(t, offset(t, t->column[j], b_at), em_i64(t->e, t->near * t->line)), 3);
+    for (size_t i = 0; i < in_turn(t); i++) add_products(t, a_at, b, i, acc);
 }
 
 typedef struct {
@@ -260,7 +313,7 @@ typedef struct {
 static void open_loop(tile *t, counted *l, LLVMValueRef low, LLVMValueRef high, LLVMValueRef *acc) {
     emitter *e = t->e;
     LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
-    size_t n = t->rows * t->columns;
+    size_t n = t->count;
     l->head = em_block(e, "k"), l->body = em_block(e, "k.body"), l->done = em_block(e, "k.done");
     LLVMBuildBr(e->b, l->head);
     LLVMPositionBuilderAtEnd(e->b, l->head);
@@ -281,7 +334,7 @@ static void close_loop(tile *t, counted *l, int64_t by, LLVMValueRef *acc) {
     LLVMBasicBlockRef end = LLVMGetInsertBlock(e->b);
     LLVMBuildBr(e->b, l->head);
     LLVMAddIncoming(l->i, &next, &end, 1);
-    for (size_t i = 0; i < t->rows * t->columns; i++) {
+    for (size_t i = 0; i < t->count; i++) {
         LLVMAddIncoming(l->phis[i], &acc[i], &end, 1);
         acc[i] = l->phis[i];
     }
@@ -290,7 +343,7 @@ static void close_loop(tile *t, counted *l, int64_t by, LLVMValueRef *acc) {
 
 static LLVMValueRef sum_slot(tile *t, size_t i) {
     LLVMValueRef at = em_i64(t->e, (int64_t)i);
-    return LLVMBuildGEP2(t->e->b, t->vector, t->sums, &at, 1, "");
+    return LLVMBuildGEP2(t->e->b, t->total, t->sums, &at, 1, "");
 }
 
 /* The end of the whole turns of low … high - 1. Where a turn's steps are a power of two, low is a multiple of them: 0,
@@ -305,7 +358,58 @@ static LLVMValueRef end_of_turns(tile *t, LLVMValueRef low, LLVMValueRef high) {
 /* May steps be left behind the whole turns of `extent` steps, or of a block? */
 static bool leaves_steps(const tile *t, const ds_expr *extent) {
     int64_t known;
-    return t->unroll > 1 && (!ds_expr_is_const(extent, &known) || known % t->unroll || (t->sums && BLOCK % t->unroll));
+    return t->unroll > 1 &&
+           (!ds_expr_is_const(extent, &known) || known % t->unroll || (t->sums && t->block % t->unroll));
+}
+
+/* Where numbers of the block that begins with step `k` lie, of which the first block's are at `first`. */
+static LLVMValueRef block_place(tile *t, const ds_value *v, LLVMValueRef first, const char *apart, LLVMValueRef k) {
+    LLVMValueRef number = LLVMBuildExactUDiv(t->e->b, k, em_i64(t->e, t->block), ""),
+                 skipped = LLVMBuildMul(t->e->b, number, em_i64(t->e, ds_op_int(t->op, apart, 0)), "");
+    return element(t, v->type->elem, em_value(t->e, v), offset(t, first, skipped));
+}
+
+/* The scales or zero points of a column's vector in the block that begins with step `k`, as f32. */
+static LLVMValueRef of_block(tile *t, const ds_value *v, size_t column, LLVMValueRef k) {
+    LLVMTypeRef type = LLVMVectorType(em_storage(t->e, v->type->elem), (unsigned)t->lanes);
+    LLVMValueRef loaded = LLVMBuildLoad2(t->e->b, type, block_place(t, v, t->scaled[column], "apart", k), "");
+    LLVMSetAlignment(loaded, 1);
+    return em_widened(t->e, v->type->elem, loaded, t->lanes);
+}
+
+/* The scale of A's row, for every lane. */
+static LLVMValueRef scale_of_row(tile *t, size_t row, LLVMValueRef k) {
+    LLVMValueRef p = block_place(t, t->left, t->left_at[row], "apart_left", k);
+    LLVMValueRef loaded = LLVMBuildLoad2(t->e->b, em_storage(t->e, t->left->type->elem), p, "");
+    LLVMSetAlignment(loaded, 1);
+    return em_widened(t->e, t->left->type->elem, em_splat(t->e, loaded, t->lanes), t->lanes);
+}
+
+/* A block's sum of whole numbers as a float: B's are 8 too large, and so much more as its zero points say. */
+static LLVMValueRef of_whole(tile *t, LLVMValueRef sum, LLVMValueRef sum_of_a, LLVMValueRef too_large) {
+    LLVMBuilderRef b = t->e->b;
+    LLVMValueRef all = LLVMBuildSIToFP(b, sum_of_a, t->total, "");
+    return multiply_fma(t, LLVMBuildFNeg(b, all, ""), too_large, LLVMBuildSIToFP(b, sum, t->total, ""));
+}
+
+/* Adds the sums of the block that begins with step `k` to those in memory. */
+static void add_block(tile *t, LLVMValueRef k, const LLVMValueRef *acc) {
+    LLVMBuilderRef b = t->e->b;
+    LLVMValueRef scale[16], less[16], of_row = NULL,
+                                      eight = em_splat(t->e, LLVMConstReal(em_elem(t->e, DS_f32), 8), t->lanes);
+    for (size_t j = 0; t->scale && j < t->columns; j++) {
+        scale[j] = of_block(t, t->scale, j, k);
+        less[j] = t->zero && t->left ? LLVMBuildFAdd(b, of_block(t, t->zero, j, k), eight, "") : eight;
+    }
+    for (size_t i = 0; i < t->rows * t->columns; i++) {
+        size_t j = i % t->columns, r = i / t->columns;
+        LLVMValueRef slot = sum_slot(t, i), sum = LLVMBuildLoad2(b, t->total, slot, ""), v = acc[i];
+        if (t->left && j == 0) of_row = scale_of_row(t, r, k);
+        if (t->left) v = of_whole(t, v, acc[t->rows * t->columns + r], less[j]);
+        if (t->left) v = LLVMBuildFMul(b, v, of_row, "");
+        sum = t->scale ? multiply_fma(t, v, scale[j], sum) : LLVMBuildFAdd(b, sum, v, "");
+        LLVMBuildStore(b, sum, slot);
+    }
 }
 
 /* The innermost dim in blocks: each starts from zero and is added to the sums in memory. */
@@ -314,13 +418,13 @@ static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at)
     LLVMValueRef total = em_expr_attr(e, t->extent->items[dim]), as = em_expr_attr(e, t->lhs->items[dim]),
                  bs = em_expr_attr(e, t->rhs->items[dim]);
     LLVMValueRef none[MAX_TILE], acc[MAX_TILE];
-    size_t n = t->rows * t->columns;
     counted blocks, steps, rest;
-    for (size_t i = 0; i < n; i++) none[i] = acc[i] = LLVMConstNull(t->vector);
+    for (size_t i = 0; i < t->count; i++) none[i] = acc[i] = LLVMConstNull(t->vector);
     open_loop(t, &blocks, em_i64(e, 0), total, none);
-    LLVMValueRef bounds[] = {LLVMBuildAdd(e->b, blocks.i, em_i64(e, BLOCK), ""), total},
+    LLVMValueRef bounds[] = {LLVMBuildAdd(e->b, blocks.i, em_i64(e, t->block), ""), total},
                  high = em_call_intrinsic(e, "llvm.smin", em_int(e, 64), bounds, 2);
     LLVMValueRef whole = end_of_turns(t, blocks.i, high);
+    for (size_t j = 0; t->zero && !t->left && j < t->columns; j++) t->less[j] = of_block(t, t->zero, j, blocks.i);
     open_loop(t, &steps, blocks.i, whole, acc);
     fetch_ahead(t, offset(t, b_at, LLVMBuildMul(e->b, steps.i, bs, "")));
     for (int64_t u = 0; u < t->unroll; u++) {
@@ -334,11 +438,8 @@ static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at)
              offset(t, b_at, LLVMBuildMul(e->b, rest.i, bs, "")), acc);
         close_loop(t, &rest, 1, acc);
     }
-    for (size_t i = 0; i < n; i++) {
-        LLVMValueRef slot = sum_slot(t, i);
-        LLVMBuildStore(e->b, LLVMBuildFAdd(e->b, LLVMBuildLoad2(e->b, t->vector, slot, ""), acc[i], ""), slot);
-    }
-    close_loop(t, &blocks, BLOCK, none);
+    add_block(t, blocks.i, acc);
+    close_loop(t, &blocks, t->block, none);
 }
 
 static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
@@ -397,6 +498,21 @@ static void window(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LL
     close_loop(t, &loop, 1, acc);
 }
 
+/* Of blocks with a scale: its operands follow masks. */
+static void open_blocks(tile *t) {
+    const ds_op *op = t->op;
+    size_t at = 2 + t->rows + (ds_op_attr(op, "masked") ? 2 : 1) * t->columns;
+    t->block = ds_op_int(op, "block", BLOCK);
+    if (!ds_op_attr(op, "block")) return;
+    t->scale = ds_op_operand(op, at++);
+    if (ds_op_attr(op, "zeros")) t->zero = ds_op_operand(op, at++);
+    for (size_t j = 0; j < t->columns; j++) t->scaled[j] = em_value(t->e, ds_op_operand(op, at + j));
+    if (ds_mma_sums_blocks(t->mma)) t->left = ds_op_operand(op, at + t->columns);
+    for (size_t r = 0; t->left && r < t->rows; r++)
+        t->left_at[r] = em_value(t->e, ds_op_operand(op, at + t->columns + 1 + r));
+    if (t->unroll > t->block) t->unroll = t->block; /* both are powers of two */
+}
+
 void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
     unsigned line = ds_machine_find(e->target->name, e->target->name)->line_bytes;
     tile t = {.e = e,
@@ -413,8 +529,11 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
               .rhs = ds_op_attr(op, "rhs")};
     LLVMValueRef acc[MAX_TILE];
     t.depth = t.extent->count;
-    t.line = ds_op_int(op, "line", line) / bytes_of(t.mma->rhs);
-    t.vector = LLVMVectorType(em_elem(e, t.mma->sum), (unsigned)t.lanes);
+    t.line = ds_op_int(op, "line", line) * 8 / ds_elem_facts(t.mma->rhs)->bits;
+    open_blocks(&t);
+    t.total = LLVMVectorType(em_elem(e, t.mma->sum), (unsigned)t.lanes);
+    t.vector = ds_mma_sums_blocks(t.mma) ? LLVMVectorType(em_int(e, 32), (unsigned)t.lanes) : t.total;
+    t.count = t.rows * t.columns + (ds_mma_sums_blocks(t.mma) ? t.rows : 0);
     t.factors = with_words(&t, t.mma->rhs);
     t.a = em_value(e, ds_op_operand(op, 0)), t.b = em_value(e, ds_op_operand(op, 1));
     for (size_t r = 0; r < t.rows; r++) t.row[r] = em_value(e, ds_op_operand(op, 2 + r));
@@ -423,15 +542,15 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
         t.mask[j] = em_value(e, ds_op_operand(op, 2 + t.rows + t.columns + j));
     t.lines = ds_op_int(op, "ahead", 0);
     if (t.lines) t.ahead = em_value(e, ds_op_operand(op, op->operand_count - 1));
-    for (size_t i = 0; i < t.rows * t.columns; i++) acc[i] = LLVMConstNull(t.vector);
+    for (size_t i = 0; i < t.count; i++) acc[i] = LLVMConstNull(t.vector);
     int64_t steps;
     if (t.depth && ds_elem_is_float(t.mma->sum) &&
-        (!ds_expr_is_const(ds_attr_to_expr(t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {
-        t.sums = em_entry_alloca(e, LLVMArrayType2(t.vector, t.rows * t.columns));
-        for (size_t i = 0; i < t.rows * t.columns; i++) LLVMBuildStore(e->b, acc[i], sum_slot(&t, i));
+        (t.scale || !ds_expr_is_const(ds_attr_to_expr(t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {
+        t.sums = em_entry_alloca(e, LLVMArrayType2(t.total, t.rows * t.columns));
+        for (size_t i = 0; i < t.rows * t.columns; i++) LLVMBuildStore(e->b, LLVMConstNull(t.total), sum_slot(&t, i));
     }
     window(&t, 0, em_i64(e, 0), em_i64(e, 0), acc);
     for (size_t i = 0; t.sums && i < t.rows * t.columns; i++)
-        acc[i] = LLVMBuildLoad2(e->b, t.vector, sum_slot(&t, i), "");
+        acc[i] = LLVMBuildLoad2(e->b, t.total, sum_slot(&t, i), "");
     for (size_t i = 0; i < t.rows * t.columns; i++) em_set(e, &op->results[i], acc[i]);
 }

@@ -110,10 +110,27 @@ static bool is_exact(ds_elem from, ds_elem to) {
     return f->class == t->class ? f->bits < t->bits : t->class == DS_CLASS_SINT && f->bits < t->bits;
 }
 
+/* Scales and zero points of the right factor: numbers that are multiplied as floats, read at the same places. */
+static void verify_blocks(verifier *v, const ds_op *op) {
+    bool good = op->results[0].type->elem == DS_f32 && ds_elem_is_float(ds_op_operand(op, 2)->type->elem);
+    for (size_t i = 2; good && i < op->operand_count; i++) {
+        const ds_type *t = ds_op_operand(op, i)->type;
+        good = t->kind == DS_TYPE_TENSOR && ds_elem_facts(t->elem)->bits >= 8 &&
+               (t->elem == DS_f32 || ds_mma_for(NULL, DS_f32, t->elem, DS_f32));
+    }
+    size_t left = ds_product_left_scale(op), zero = ds_product_zero(op);
+    if (left != SIZE_MAX) good = good && ds_elem_is_float(ds_op_operand(op, left)->type->elem);
+    if (good && zero != SIZE_MAX) good = ds_op_map(op, 2) == ds_op_map(op, zero);
+    good = good && op->operand_count <= 5 && (zero == SIZE_MAX || zero + 1 == op->operand_count);
+    if (!good)
+        verify_fail(v, op, "scales and zero points are not floats, or bytes, for the same blocks of products of f32");
+}
+
 static void verify_contraction(verifier *v, const ds_op *op) {
     static const char what[] = "an operand's elements are not all numbers of the result's";
     const ds_elem lhs = ds_op_operand(op, 0)->type->elem, rhs = ds_op_operand(op, 1)->type->elem,
                   sum = op->results[0].type->elem;
+    if (op->operand_count > 2) verify_blocks(v, op);
     bool widens = is_exact(lhs, sum) && is_exact(rhs, sum); /* what a loop does where no instruction fits */
     if (!widens && !ds_mma_for(NULL, lhs, rhs, sum)) verify_fail(v, op, what);
     if (v->status != DS_OK) return;

@@ -187,8 +187,27 @@ static bool has_counts(const ds_op *op) {
            line <= 1024 && (line & (line - 1)) == 0;
 }
 
-/* operands: A, B, a position for each row, one for each column; then masks of columns where `masked`, and what to
- * prefetch where `ahead` */
+static bool is_scale_buffer(const ds_value *v) {
+    const ds_type *t = v->type;
+    return t->kind == DS_TYPE_BUFFER && ds_elem_facts(t->elem)->bits >= 8 &&
+           (t->elem == DS_f32 || ds_mma_for(NULL, DS_f32, t->elem, DS_f32));
+}
+
+/* Scales of blocks, zero points where `zeros`, and where those of each column lie; the same of rows, where A is of whole
+ * numbers. */
+static bool has_blocks(const ds_op *op, size_t at, size_t rows, size_t columns, bool left) {
+    const bool zeros = ds_op_attr(op, "zeros") != NULL;
+    int64_t block = ds_op_int(op, "block", 0);
+    bool good = block >= 1 && (block & (block - 1)) == 0 && ds_op_int(op, "apart", 0) >= 0;
+    for (size_t i = 0; good && i < (size_t)1 + zeros; i++) good = is_scale_buffer(ds_op_operand(op, at++));
+    for (size_t i = 0; good && i < columns; i++) good = is_position(ds_op_operand(op, at++));
+    if (good && left) good = is_scale_buffer(ds_op_operand(op, at++));
+    for (size_t i = 0; good && left && i < rows; i++) good = is_position(ds_op_operand(op, at++));
+    return good;
+}
+
+/* operands: A, B, a position for each row, one for each column; then masks of columns where `masked`, what blocks have
+ * where `block`, and what to prefetch where `ahead` */
 static void verify_tile(verifier *v, const ds_op *op) {
     int64_t rows = ds_op_int(op, "rows", 0), columns = ds_op_int(op, "columns", 0), lanes = ds_op_int(op, "lanes", 0);
     const ds_mma *mma = ds_mma_of(op);
@@ -200,16 +219,21 @@ static void verify_tile(verifier *v, const ds_op *op) {
         verify_fail(v, op,
                     "unrolled by 1 to 16 steps, fetching up to 64 lines ahead and 1024 near, of 16 to 1024 bytes");
     size_t dims = ds_op_attr(op, "window")->count, masked = ds_op_attr(op, "masked") != NULL,
-           ahead = ds_op_attr(op, "ahead") != NULL;
+           ahead = ds_op_attr(op, "ahead") != NULL, block = ds_op_attr(op, "block") != NULL;
     bool good = rows >= 1 && rows <= 16 && columns >= 1 && columns <= 16 && rows * columns <= 128 && lanes >= 1 &&
                 lanes <= VERIFY_MOST_LANES && (lanes & (lanes - 1)) == 0 && dims <= VERIFY_MOST_RANK;
     good = good && ds_op_attr(op, "lhs")->count == dims && ds_op_attr(op, "rhs")->count == dims;
     size_t positions = good ? (size_t)(rows + columns) : 0;
-    good = good && op->operand_count == 2 + positions + masked * (size_t)columns + ahead &&
+    size_t own = 2 + positions + masked * (size_t)columns;
+    bool left = ds_mma_sums_blocks(mma);
+    size_t zeros = ds_op_attr(op, "zeros") ? 1 : 0, blocks = block ? 1 + zeros + (size_t)columns : 0;
+    if (block && left) blocks += 1 + (size_t)rows;
+    good = good && op->operand_count == own + blocks + ahead && (block ? mma->sum == DS_f32 : !left) &&
            is_buffer_of(ds_op_operand(op, 0), mma->lhs) && is_buffer_of(ds_op_operand(op, 1), mma->rhs) &&
            op->result_count == (size_t)(rows * columns);
     for (size_t i = 2; good && i < 2 + positions; i++) good = is_position(ds_op_operand(op, i));
-    for (size_t i = 2 + positions; good && i + ahead < op->operand_count; i++) {
+    good = good && (!block || has_blocks(op, own, (size_t)rows, (size_t)columns, left));
+    for (size_t i = 2 + positions; good && i < own; i++) {
         const ds_type *mask = ds_op_operand(op, i)->type;
         good = mask->kind == DS_TYPE_VECTOR && mask->elem == DS_b1 && mask->rank == (size_t)lanes;
     }

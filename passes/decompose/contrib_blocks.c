@@ -1,7 +1,5 @@
 /* Operators of com.microsoft on weights of few bits, which have a scale, and maybe a zero point, for each block of one
  * axis. */
-#include <string.h>
-
 #include "passes/decompose/decompose.h"
 
 /* Numbers of `bits` bits, several in a byte, the lower bits first. */
@@ -26,72 +24,57 @@ static ds_status per_block(dec *d, ds_value *v, const ds_expr *rows, const ds_ex
     return dec_has_shape(d, v->type, v->type->rank, dims, "scales and zero points are as many as there are blocks");
 }
 
-/* w[N, K] of b[N, blocks, bytes of a block]: what they stand for, or (`whole_numbers`) that over their scales, as i8. */
-static ds_status weights_in_blocks(dec *d, ds_value *b, ds_value *scales, ds_value *zeros, bool whole_numbers,
-                                   ds_value **out) {
+/* A tensor of whole numbers, less half of what their bits have: those are signed ones of these bits. */
+static ds_value *whole_weights(dec *d, ds_value *b, int64_t bits, const ds_attr *read, const ds_expr *const *dims) {
+    ds_elem elem = bits == 8 ? DS_i8 : bits == 4 ? DS_i4 : DS_i2;
+    body o = map_begin(d, elem, 2, dims, &b, &read, 1), *r = &o;
+    ds_value *v = SUB(unpacked(r, r->x[0], 2, dec_dim(d, 1), bits), whole(r, DS_i32, 1 << (bits - 1))), *out;
+    map_end_many(r, &v, 1, &out);
+    return out;
+}
+
+/* Zero points of blocks, less the same: packed as the weights are, or numbers. */
+static ds_status zeros_of_blocks(dec *d, ds_value *zeros, int64_t bits, const ds_expr *const *dims, ds_value **out) {
+    bool packed = !ds_elem_is_float(zeros->type->elem);
+    const ds_expr *columns = dims[1], *column = dec_dim(d, 1), *per_byte = dec_const(d, 8 / bits);
+    const ds_attr *map;
+    if (packed && zeros->type->elem != DS_u8) return dec_fail(d, DS_E_type, "packed zero points are of type ui8");
+    if (packed) columns = ds_expr_ceildiv(d->cx, columns, per_byte), column = ds_expr_floordiv(d->cx, column, per_byte);
+    DS_TRY(per_block(d, zeros, dims[0], columns, column, &map));
+    body o = map_begin(d, packed ? DS_i8 : DS_f32, 2, dims, &zeros, &map, 1), *r = &o;
+    ds_value *v = packed ? unpacked(r, r->x[0], 2, dec_dim(d, 1), bits) : cast_to(r, r->x[0], DS_f32);
+    v = SUB(v, like(r, v, 1 << (bits - 1)));
+    map_end_many(r, &v, 1, out);
+    return DS_OK;
+}
+
+/* What b[N, blocks, bytes of a block] stands for, w[N, K]: (whole number - zero point) * scale, as the pass narrow knows
+ * it. */
+static ds_status weights_in_blocks(dec *d, ds_value *b, ds_value *scales, ds_value *zeros, ds_value **out) {
     int64_t bits = ds_op_int(d->op, "bits", 4), size = ds_op_int(d->op, "block_size", 0);
     const ds_expr *n = dec_const(d, ds_op_int(d->op, "N", 0)), *k = dec_const(d, ds_op_int(d->op, "K", 0));
     const ds_expr *dims[] = {n, k}, *row = dec_dim(d, 0), *at = dec_dim(d, 1), *block = dec_const(d, size),
                   *per_byte = dec_const(d, 8 / bits), *blocks = ds_expr_ceildiv(d->cx, k, block);
-    const ds_expr *of_block = ds_expr_floordiv(d->cx, at, block);
+    const ds_expr *of_block = ds_expr_floordiv(d->cx, at, block), *in_rows[] = {n, blocks}, *place[] = {row, of_block};
     const ds_expr *byte = ds_expr_floordiv(d->cx, ds_expr_mod(d->cx, at, block), per_byte);
     const ds_expr *read[] = {row, of_block, byte}, *stored[] = {n, blocks, dec_const(d, size * bits / 8)};
-    ds_value *inputs[] = {b, scales, zeros};
-    const ds_attr *maps[3] = {dec_map_of(d, 2, read, 3)};
-    bool packed = zeros && !ds_elem_is_float(zeros->type->elem);
+    const ds_attr *shape,
+        *maps[] = {ds_attr_identity_map(d->cx, 2), dec_map_of(d, 2, place, 2), dec_map_of(d, 2, place, 2)};
     DS_TRY(dec_has_shape(d, b->type, 3, stored, "weights are as many as N, K, bits and block_size say"));
-    DS_TRY(per_block(d, scales, n, blocks, of_block, &maps[1]));
-    if (packed && zeros->type->elem != DS_u8) return dec_fail(d, DS_E_type, "packed zero points are of type ui8");
-    if (packed)
-        DS_TRY(per_block(d, zeros, n, ds_expr_ceildiv(d->cx, blocks, per_byte),
-                         ds_expr_floordiv(d->cx, of_block, per_byte), &maps[2]));
-    else if (zeros) DS_TRY(per_block(d, zeros, n, blocks, of_block, &maps[2]));
-    body o = map_begin(d, whole_numbers ? DS_i8 : DS_f32, 2, dims, inputs, maps, zeros ? 3 : 2), *r = &o;
-    ds_value *v = unpacked(r, r->x[0], 2, at, bits), *scale = cast_to(r, r->x[1], DS_f32);
-    if (zeros && !packed) v = SUB(cast_to(r, v, DS_f32), cast_to(r, r->x[2], DS_f32));
-    else v = SUB(v, packed ? unpacked(r, r->x[2], 2, of_block, bits) : whole(r, DS_i32, 1 << (bits - 1)));
-    *out = map_end(r, whole_numbers ? v : MUL(cast_to(r, v, DS_f32), scale));
+    DS_TRY(per_block(d, scales, n, blocks, of_block, &shape));
+    ds_value *inputs[] = {whole_weights(d, b, bits, dec_map_of(d, 2, read, 3), dims),
+                          dec_reshape(d, scales, 2, in_rows), NULL};
+    if (zeros) DS_TRY(zeros_of_blocks(d, zeros, bits, in_rows, &inputs[2]));
+    body o = map_begin(d, DS_f32, 2, dims, inputs, maps, zeros ? 3 : 2), *r = &o;
+    ds_elem between = zeros ? inputs[2]->type->elem : DS_i8;
+    ds_value *v = cast_to(r, r->x[0], between == DS_f32 ? DS_f32 : DS_i32);
+    if (zeros) v = SUB(v, cast_to(r, r->x[2], v->type->elem));
+    v = MUL(cast_to(r, v, DS_f32), cast_to(r, r->x[1], DS_f32));
+    map_end_many(r, &v, 1, out);
     return DS_OK;
 }
 
-/* A few rows times weights of up to 4 bits: their bytes are what takes time. Products block by block with whole numbers,
- * a byte each; sums of the blocks times their scales. False where that does not fit. */
-static bool has_few_rows(dec *d, const ds_value *a, const ds_value *zeros, int64_t bits, int64_t *out_rows) {
-    static const int64_t FEW = 4;
-    int64_t extent, k = ds_op_int(d->op, "K", 0), size = ds_op_int(d->op, "block_size", 1);
-    *out_rows = 1;
-    for (size_t i = 0; i + 1 < a->type->rank; i++) {
-        if (!ds_expr_is_const(a->type->dims[i], &extent) || extent < 1 || extent > FEW) return false;
-        *out_rows *= extent;
-    }
-    bool packed = !zeros || !ds_elem_is_float(zeros->type->elem);
-    return *out_rows <= FEW && bits <= 4 && packed && k % size == 0 && a->type->elem == DS_f32;
-}
-
-static ds_status product_in_blocks(dec *d, ds_value *a, int64_t rows, ds_value *w, ds_value *scales, ds_value **out) {
-    int64_t size = ds_op_int(d->op, "block_size", 1), k = ds_op_int(d->op, "K", 0);
-    const ds_expr *m = dec_const(d, rows), *n = w->type->dims[0], *blocks = dec_const(d, k / size),
-                  *in = dec_const(d, size);
-    const ds_expr *a_dims[] = {m, blocks, in}, *s_dims[] = {n, blocks}, *w_dims[] = {n, blocks, in};
-    const ds_expr *am[] = {dec_dim(d, 1), dec_dim(d, 0), dec_dim(d, 3)},
-                  *wm[] = {dec_dim(d, 2), dec_dim(d, 0), dec_dim(d, 3)};
-    const ds_expr *dims[] = {blocks, m, n}, *result[] = {m, n}, *dims_of_a[DEC_MAX_RANK];
-    size_t rank = a->type->rank;
-    for (size_t i = 0; i + 1 < rank; i++) dims_of_a[i] = a->type->dims[i];
-    dims_of_a[rank - 1] = n;
-    a = dec_reshape(d, a, 3, a_dims);
-    w = dec_convert(d, dec_reshape(d, w, 3, w_dims), DS_f32); /* which the pass narrow leaves to the product */
-    ds_value *parts = dec_contract(d, DS_GRAPH_matmul, DS_f32, 3, dims, &in, 1, a, dec_map_of(d, 4, am, 3), w,
-                                   dec_map_of(d, 4, wm, 3));
-    static const size_t turned[] = {1, 0};
-    scales = dec_transpose(d, dec_reshape(d, dec_convert(d, scales, DS_f32), 2, s_dims), turned);
-    const ds_expr *pm[] = {dec_dim(d, 2), dec_dim(d, 0), dec_dim(d, 1)}, *sm[] = {dec_dim(d, 2), dec_dim(d, 1)};
-    ds_value *inputs[] = {parts, scales};
-    const ds_attr *maps[] = {dec_map_of(d, 3, pm, 3), dec_map_of(d, 3, sm, 2)};
-    body o = reduce_begin(d, DS_f32, 2, result, &blocks, 1, inputs, maps, 2), *r = &o;
-    *out = dec_reshape(d, reduce_end(r, MUL(r->x[0], r->x[1]), DS_LOOP_add), rank, dims_of_a);
-    return DS_OK;
-}
+enum { ROUNDS_LEFT = 4 }; /* the accuracy level that lets blocks of the left factor be bytes */
 
 RULE(matmul_nbits) {
     ds_value *w, *v, *a = dec_in(d, 0), *b = dec_in(d, 1), *bias = dec_in(d, 5);
@@ -104,18 +87,17 @@ RULE(matmul_nbits) {
     if (size < 16 || (size & (size - 1)))
         return dec_fail(d, DS_E_attribute, "block_size is %lld, no power of two from 16 on", (long long)size);
     if (b->type->elem != DS_u8) return dec_fail(d, DS_E_type, "packed weights are of type ui8");
-    int64_t rows;
-    bool few = rank > 0 && has_few_rows(d, a, dec_in(d, 3), bits, &rows);
-    DS_TRY(weights_in_blocks(d, b, dec_in(d, 2), dec_in(d, 3), few, &w));
+    DS_TRY(weights_in_blocks(d, b, dec_in(d, 2), dec_in(d, 3), &w));
     DS_TRY(dec_same(d, a->type->dims[rank - 1], k, &same));
     for (size_t i = 0; i + 1 < rank; i++) dims[i] = a->type->dims[i], am[i] = dec_dim(d, i);
     dims[rank - 1] = w->type->dims[0];
     am[rank - 1] = dec_dim(d, rank);
     const ds_expr *wm[] = {dec_dim(d, rank - 1), dec_dim(d, rank)};
-    if (few) DS_TRY(product_in_blocks(d, a, rows, w, dec_in(d, 2), &v));
-    else
-        v = dec_contract(d, DS_GRAPH_matmul, a->type->elem, rank, dims, &k, 1, a, dec_map_of(d, rank + 1, am, rank), w,
-                         dec_map_of(d, rank + 1, wm, 2));
+    v = dec_contract(d, DS_GRAPH_matmul, a->type->elem, rank, dims, &k, 1, a, dec_map_of(d, rank + 1, am, rank), w,
+                     dec_map_of(d, rank + 1, wm, 2));
+    ds_op *product = v->op->kind == DS_GRAPH_map ? ds_op_operand(v->op, 0)->op : v->op; /* of narrower floats */
+    if (product && product->kind == DS_GRAPH_matmul && ds_op_int(op, "accuracy_level", 0) == ROUNDS_LEFT)
+        ds_op_set_attr(d->m, product, "rounds", ds_attr_string(d->cx, ds_elem_facts(DS_i8)->text));
     if (bias) {
         DS_TRY(dec_per_channel(d, bias, dims[rank - 1], "the bias has an element for each column"));
         v = dec_binary(d, DS_LOOP_add, v, bias);

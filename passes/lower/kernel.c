@@ -34,13 +34,26 @@ void lower_bind_alone(lowering *l, const ds_op *kernel) {
 
 /* ---- one op ---- */
 
+/* The right factor in a region whose operands are these, as numbers of the sum, with all scales: see graph.matmul. */
+static ds_value *right_factor(ds_builder *in, const ds_op *op, ds_value *const *args, const ds_type *scalar) {
+    size_t zero = ds_product_zero(op);
+    ds_value *v = args[1];
+    for (size_t i = op->operand_count; i-- > 2;) { /* zero points are the last */
+        ds_value *both[] = {v, args[i]};
+        v = ds_op_result(ds_op_create(in, i == zero ? DS_LOOP_sub : DS_LOOP_mul, both, 2, &scalar, 1, 0), 0);
+    }
+    return v;
+}
+
 /* A contraction as a reduction with a product in its region: for element types and shapes that have no tiled form. */
 static ds_op *as_reduction(lowering *l, ds_op *op) {
     ds_ir_context *cx = l->cx;
     ds_builder b = {l->m, op->block, op, op->loc};
-    ds_value *operands[] = {ds_op_operand(op, 0), ds_op_operand(op, 1)};
+    ds_value *operands[5];
+    size_t count = op->operand_count;
+    for (size_t i = 0; i < count; i++) operands[i] = ds_op_operand(op, i);
     const ds_type *type = op->results[0].type, *scalar = ds_type_scalar(cx, type->elem);
-    ds_op *reduce = ds_op_create(&b, DS_GRAPH_reduce, operands, 2, &type, 1, 2);
+    ds_op *reduce = ds_op_create(&b, DS_GRAPH_reduce, operands, count, &type, 1, 2);
     bool is_float = ds_elem_is_float(type->elem);
     const ds_attr *zero = is_float ? ds_attr_float(cx, 0) : ds_attr_int(cx, 0);
     ds_op_set_attr(l->m, reduce, "maps", ds_op_attr(op, "maps"));
@@ -54,12 +67,13 @@ static ds_op *as_reduction(lowering *l, ds_op *op) {
     }
     for (size_t r = 0; r < 2; r++) {
         ds_builder in = {l->m, ds_op_block(reduce, r), NULL, op->loc};
-        ds_value *args[2];
-        for (size_t i = 0; i < 2; i++) {
+        ds_value *args[5];
+        for (size_t i = 0; i < (r ? 2 : count); i++) {
             const ds_type *own = r ? scalar : ds_type_scalar(cx, operands[i]->type->elem);
             args[i] = ds_block_add_arg(l->m, in.block, own, NULL);
             if (own != scalar) args[i] = ds_op_result(ds_op_create(&in, DS_LOOP_cast, &args[i], 1, &scalar, 1, 0), 0);
         }
+        if (!r) args[1] = right_factor(&in, op, args, scalar);
         ds_value *v = ds_op_result(ds_op_create(&in, r ? DS_LOOP_add : DS_LOOP_mul, args, 2, &scalar, 1, 0), 0);
         ds_op_create(&in, DS_GRAPH_yield, &v, 1, NULL, 0, 0);
     }

@@ -76,7 +76,7 @@ static void emit_tile(tiling *t, ds_value *m, ds_value *q, size_t columns, bool 
         operands[count++] = tiling_index_at(t, TILE_A, row[i], first);
     }
     for (size_t j = 0; j < wide; j++) {
-        operands[count] = tiling_packed_column(t, q, j * DS_PANEL / l->lanes);
+        operands[count] = tiling_packed_column(t, TILE_B, q, j * DS_PANEL / l->lanes);
         ds_value *column = lw_binary(l, DS_LOOP_add, first, lw_index(l, (int64_t)(j * DS_PANEL)));
         if (masked && j && !ds_expr_is_const(t->s.extent[t->s.n], NULL))
             operands[count] = tiling_existing_panel(t, operands[count], operands[count - j], column);

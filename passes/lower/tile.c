@@ -17,9 +17,9 @@ ds_value *tiling_index_at(tiling *t, size_t access, ds_value *m, ds_value *n) {
     return lw_apply(t->l, t->s.offset[access], p.at, t->s.rank);
 }
 
-/* The packed offset of column block q*width + j: resolved while q is a dim, so that floordiv and mod of the panel
+/* The packed offset of column block q*width + j in B, or in its scales: resolved while q is a dim, so that floordiv and mod of the panel
  * disappear. */
-ds_value *tiling_packed_column(tiling *t, ds_value *q, size_t j) {
+ds_value *tiling_packed_column(tiling *t, size_t access, ds_value *q, size_t j) {
     lowering *l = t->l;
     const ds_expr *to[SCHEDULE_MOST_DIMS];
     int64_t width = (int64_t)(t->columns * l->lanes);
@@ -30,7 +30,7 @@ ds_value *tiling_packed_column(tiling *t, ds_value *q, size_t j) {
     lane_point p = t->p;
     p.at[t->s.n] = q;
     if (t->s.m != SIZE_MAX) p.at[t->s.m] = lw_index(l, 0);
-    return lw_apply(l, ds_expr_replace_dims(l->cx, t->s.offset[TILE_B], to, t->s.rank), p.at, t->s.rank);
+    return lw_apply(l, ds_expr_replace_dims(l->cx, t->s.offset[access], to, t->s.rank), p.at, t->s.rank);
 }
 
 /* A panel that may not exist: read the first one instead. */
@@ -91,6 +91,14 @@ static bool short_sums(const tiling *t) {
 
 enum { TILES_AHEAD = 6 };
 
+/* Does each element of B meet all rows in one tile? Then it comes from afar, once. */
+static bool reads_once(const tiling *t) {
+    int64_t rows = 1;
+    return t->s.m == SIZE_MAX || (ds_expr_is_const(t->s.extent[t->s.m], &rows) && rows <= t->choice.rows);
+}
+
+enum { LINES_OF_FEW_BITS = 8 }; /* ahead in a panel whose elements take more instructions than it takes to fetch them */
+
 /* The lines of the next tiles' panels, which follow this one's. */
 static int64_t lines_of_tiles(const tiling *t) {
     int64_t elements =
@@ -116,6 +124,28 @@ void tiling_finish(tiling *t, ds_value *row, ds_value *column, ds_value *mask, d
     lw_store(l, result.v, lw_buffer(l, &root->results[0]), t->s.offset[TILE_OUT], &p);
 }
 
+/* What blocks are multiplied by, what is taken off those of B, and where that lies for each column and row. */
+static size_t add_scales(tiling *t, ds_value *q, ds_value *const *row, size_t rows, size_t columns,
+                         ds_value **operands) {
+    const ds_op *op = t->s.op;
+    size_t count = 0, left = ds_product_left_scale(op), zero = ds_product_zero(op);
+    operands[count++] = lw_buffer(t->l, ds_op_operand(op, 2));
+    if (zero != SIZE_MAX) operands[count++] = lw_buffer(t->l, ds_op_operand(op, zero));
+    for (size_t j = 0; j < columns; j++) operands[count++] = tiling_packed_column(t, TILE_SCALE, q, j);
+    if (left == SIZE_MAX) return count;
+    operands[count++] = lw_buffer(t->l, ds_op_operand(op, left));
+    for (size_t r = 0; r < rows; r++) operands[count++] = tiling_index_at(t, TILE_LEFT, row[r], lw_index(t->l, 0));
+    return count;
+}
+
+static void note_scales(tiling *t, ds_op *tile) {
+    lowering *l = t->l;
+    ds_op_set_attr(l->m, tile, "block", ds_attr_int(l->cx, t->s.scaled));
+    ds_op_set_attr(l->m, tile, "apart", ds_attr_int(l->cx, t->s.apart));
+    if (t->s.apart_left) ds_op_set_attr(l->m, tile, "apart_left", ds_attr_int(l->cx, t->s.apart_left));
+    if (ds_product_zero(t->s.op) != SIZE_MAX) ds_op_set_attr(l->m, tile, "zeros", ds_attr_unit(l->cx));
+}
+
 /* One register tile of `rows` at m…, columns q*width…; `columns` of it exist, masked to n < extent where `masked`. */
 static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_value *q, size_t columns, bool masked) {
     lowering *l = t->l;
@@ -135,13 +165,15 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
     for (size_t j = 0; j < columns; j++) {
         column[j] = j ? lw_binary(l, DS_LOOP_add, first, lw_index(l, (int64_t)(j * l->lanes))) : first;
         if (masked) mask[j] = lw_mask(l, column[j], lw_extent(l, t->s.extent[t->s.n]));
-        operands[count] = t->s.packed ? tiling_packed_column(t, q, j) : tiling_index_at(t, TILE_B, m, column[j]);
+        operands[count] =
+            t->s.packed ? tiling_packed_column(t, TILE_B, q, j) : tiling_index_at(t, TILE_B, m, column[j]);
         if (t->s.packed && masked && j && !ds_expr_is_const(t->s.extent[t->s.n], NULL))
             operands[count] = tiling_existing_panel(t, operands[count], operands[count - j], column[j]);
         count++;
     }
     bool masked_loads = masked && !t->s.packed;
     for (size_t j = 0; masked_loads && j < columns; j++) operands[count++] = mask[j];
+    if (t->s.scaled) count += add_scales(t, q, row, rows, columns, &operands[count]);
     if (t->grid.lines) operands[count] = tiling_ahead(t, m, q, operands[2 + rows]), count++;
     for (size_t i = 0; i < rows * columns; i++) types[i] = vector;
     ds_op *tile = ds_op_create(&l->b, DS_LOOP_tile, operands, count, types, rows * columns, 0);
@@ -152,8 +184,10 @@ static void emit_tile(tiling *t, ds_value *m, size_t rows, bool past_end, ds_val
     ds_op_set_attr(l->m, tile, "lhs", tiling_window(t, TILE_A));
     ds_op_set_attr(l->m, tile, "rhs", tiling_window(t, TILE_B));
     if (t->s.mma != ds_mma_at(0)) ds_op_set_attr(l->m, tile, "mma", ds_attr_string(l->cx, t->s.mma->name));
+    if (t->s.scaled) note_scales(t, tile);
     if (masked_loads) ds_op_set_attr(l->m, tile, "masked", ds_attr_unit(l->cx));
-    if (rows == 1 && short_sums(t)) ds_op_set_attr(l->m, tile, "near", ds_attr_int(l->cx, lines_of_tiles(t)));
+    if (t->s.scaled && reads_once(t)) ds_op_set_attr(l->m, tile, "near", ds_attr_int(l->cx, LINES_OF_FEW_BITS));
+    else if (rows == 1 && short_sums(t)) ds_op_set_attr(l->m, tile, "near", ds_attr_int(l->cx, lines_of_tiles(t)));
     if (t->choice.unroll != TILE_STEPS) ds_op_set_attr(l->m, tile, "unroll", ds_attr_int(l->cx, t->choice.unroll));
     if (t->grid.lines) ds_op_set_attr(l->m, tile, "ahead", ds_attr_int(l->cx, (int64_t)t->grid.lines));
     for (size_t i = 0; i < rows * columns; i++) acc[i] = ds_op_result(tile, i);

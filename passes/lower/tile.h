@@ -19,8 +19,9 @@ typedef struct {
 
 /* The element of a factor at row m, column n and the beginning of the window. */
 ds_value *tiling_index_at(tiling *t, size_t access, ds_value *m, ds_value *n);
-/* That of vector j of column block q in panels; where they may end before it, of the block's first one. */
-ds_value *tiling_packed_column(tiling *t, ds_value *q, size_t j);
+/* That of vector j of column block q in panels of B, or of its scales; where they may end before it, of the block's first
+ * one. */
+ds_value *tiling_packed_column(tiling *t, size_t access, ds_value *q, size_t j);
 ds_value *tiling_existing_panel(tiling *t, ds_value *at, ds_value *first, ds_value *column);
 const ds_attr *tiling_window(tiling *t, int access); /* steps of the window's dims in a factor; -1: their extents */
 /* Where what the tile at (m, q) fetches into the L2 cache begins, in elements of B; `first`: of its first column. */

@@ -39,21 +39,35 @@ static bool take_part(const ds_op *map, const ds_value **v, ds_op_kind kind, boo
 
 static bool is_scale(ds_elem elem) { return ds_elem_is_float(elem) && ds_elem_facts(elem)->bits == 32; }
 
-bool nw_factor_of(ds_value *v, factor *out) {
+static bool is_small(ds_elem elem) { return ds_elem_is_integer(elem) && ds_elem_facts(elem)->bits <= 8; }
+
+static bool is_number(ds_elem elem) { return is_small(elem) || ds_elem_is_float(elem); }
+
+typedef bool (*of_elem)(ds_elem elem);
+
+static bool take_factor(ds_value *v, of_elem fits, of_elem zero_fits, of_elem scale_fits, factor *out) {
     ds_op *map = v->op;
-    *out = (factor){.x = v};
-    if (nw_is_byte(v->type->elem)) return true;
     if (!map || map->kind != DS_GRAPH_map || map->result_count != 1 || ds_op_attr(map, "pads")) return false;
     const ds_value *inner = ds_op_operand(ds_op_block(map, 0)->last, 0);
-    bool scaled = take_part(map, &inner, DS_LOOP_mul, is_scale, &out->scale);
+    bool scaled = take_part(map, &inner, DS_LOOP_mul, scale_fits, &out->scale);
     if (scaled != ds_elem_is_float(v->type->elem)) return false;
     inner = unconverted(inner);
-    take_part(map, &inner, DS_LOOP_sub, nw_is_byte, &out->zero);
+    take_part(map, &inner, DS_LOOP_sub, zero_fits, &out->zero);
     size_t i = operand_of(map, unconverted(inner));
     if (i == SIZE_MAX) return false;
     out->x = ds_op_operand(map, i);
-    return nw_is_byte(out->x->type->elem) && out->x->type->rank == v->type->rank &&
+    return fits(out->x->type->elem) && out->x->type->rank == v->type->rank &&
            ds_map_is_identity(ds_op_map(map, i), v->type);
+}
+
+bool nw_factor_of(ds_value *v, factor *out) {
+    *out = (factor){.x = v};
+    return nw_is_byte(v->type->elem) || take_factor(v, nw_is_byte, nw_is_byte, is_scale, out);
+}
+
+bool nw_weights_of(ds_value *v, factor *out) {
+    *out = (factor){.x = v};
+    return take_factor(v, is_small, is_number, ds_elem_is_float, out) && out->scale.v;
 }
 
 /* ---- parts in the space of the contraction ---- */

@@ -20,6 +20,7 @@ static void narrow_block(narrowing *n, ds_block *block) {
             narrow_block(n, ds_op_block(op, r));
         if (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) {
             nw_keep_narrow(n, op);
+            if (op->kind == DS_GRAPH_matmul && nw_keep_blocks(n, op)) continue;
             nw_round_factors(n, op);
             nw_product(n, op);
         }

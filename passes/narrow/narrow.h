@@ -55,6 +55,8 @@ typedef struct {
 
 bool nw_is_byte(ds_elem elem);
 bool nw_factor_of(ds_value *v, factor *out);
+/* The same for whole numbers of up to 8 bits, with scales and zero points of any type. */
+bool nw_weights_of(ds_value *v, factor *out);
 int64_t nw_byte_at(const ds_value *v, const ds_attr *bytes, size_t i);
 /* Which byte stands for zero in a factor; false where that is not known, or there are several. */
 bool nw_known_zero(const factor *f, int64_t *out);
@@ -90,6 +92,10 @@ void nw_store_words(narrowing *n, const known_words *w);
 /* Constants of a narrower float type that the product would have widened: rows of ir/mma.def widen them in registers, or
  * multiply the other factor, of the same type, by them. */
 void nw_keep_narrow(narrowing *n, ds_op *op);
+bool nw_is_fixed(const ds_value *v); /* a constant, or made of such by maps and views: a recipe */
+/* Weights of few bits with a scale for each block of what is summed: the product takes them as they are, and
+ * stands in the place of `op` (blocks.c). */
+bool nw_keep_blocks(narrowing *n, ds_op *op);
 /* Constants that options say may be rounded, and what is multiplied by them (weights.c). */
 void nw_round_factors(narrowing *n, ds_op *op);
 /* The largest of (bytes - zero) * scale is that of the bytes, converted: where one scale above zero is for all. */

@@ -77,12 +77,11 @@ void nw_round_factors(narrowing *n, ds_op *op) {
     if (why) ds_op_set_attr(n->m, op, "stays", ds_attr_string(n->cx, why));
 }
 
-/* A constant, or made of such by maps and views: a recipe. */
-static bool is_fixed(const ds_value *v) {
+bool nw_is_fixed(const ds_value *v) {
     if (ds_value_constant(v)) return true;
     bool moves = v->op && (v->op->kind == DS_GRAPH_map || v->op->kind == DS_GRAPH_reshape);
     bool fixed = moves && v->op->operand_count && ds_type_is_static(v->type);
-    for (size_t i = 0; fixed && i < v->op->operand_count; i++) fixed = is_fixed(ds_op_operand(v->op, i));
+    for (size_t i = 0; fixed && i < v->op->operand_count; i++) fixed = nw_is_fixed(ds_op_operand(v->op, i));
     return fixed;
 }
 
@@ -103,7 +102,7 @@ void nw_keep_narrow(narrowing *n, ds_op *op) {
     ds_value *source = widened(ds_op_operand(op, 1)), *other = widened(ds_op_operand(op, 0));
     ds_elem sum = op->results[0].type->elem;
     const char *why;
-    if (!source || !is_fixed(source)) return;
+    if (!source || !nw_is_fixed(source)) return;
     bool both = other && other->type->elem == source->type->elem && has_matrices(n, op, source->type->elem, &why);
     if (!both && (op->kind != DS_GRAPH_matmul || !ds_mma_for(n->target, sum, source->type->elem, sum))) return;
     ds_op *maps[] = {both ? ds_op_operand(op, 0)->op : NULL, ds_op_operand(op, 1)->op};

@@ -38,9 +38,10 @@ int64_t schedule_weights_behind(const ds_core *core, const ds_op *kernel) {
         const ds_op *user = v->uses ? v->uses->owner : NULL;
         uint64_t count;
         if (!user || user->kind != DS_GRAPH_kernel || !ds_type_static_count(v->type, &count)) break;
-        bytes += (int64_t)count * 4;
+        int64_t own_bytes = (int64_t)(count * ds_elem_facts(v->type->elem)->bits / 8);
+        bytes += own_bytes;
         if (!fetches_its_own(core->cx, user, v)) continue;
-        if ((int64_t)count * 4 > FIRST_COLUMNS) bytes -= (int64_t)count * 4 - FIRST_COLUMNS;
+        if (own_bytes > FIRST_COLUMNS) bytes -= own_bytes - FIRST_COLUMNS;
         break;
     }
     return bytes < most ? bytes : most;

@@ -45,9 +45,10 @@ static double step_cycles(const tile_space *t, int64_t rows, int64_t columns, bo
 /* Columns come in whole panels. */
 static int64_t panel_vectors(const tile_space *t) { return DS_PANEL / (int64_t)t->core->lanes; }
 
-/* Beside the sums a row of B and an element of A; where these are taken apart, a product that waits to be added. */
+/* Beside the sums a row of B and an element of A; where these are taken apart, a product that waits to be added; where blocks
+ * are summed, the sums of A. */
 static bool fits_registers(const tile_space *t, int64_t rows, int64_t columns) {
-    int64_t parts = t->mma->parts, waiting = parts > 1;
+    int64_t parts = t->mma->parts, waiting = (parts > 1) + (ds_mma_sums_blocks(t->mma) ? rows : 0);
     return rows * columns + (columns + 1) * parts + waiting <= (int64_t)t->core->target->registers;
 }
 

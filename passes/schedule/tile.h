@@ -13,6 +13,8 @@ enum {
     TILE_A,
     TILE_B,
     TILE_OUT,
+    TILE_SCALE, /* of blocks of B: where a column's first lies */
+    TILE_LEFT,  /* of blocks of A: where a row's first lies */
     TILE_EXTRA, /* accesses from here on are the epilogue's operands */
     TILE_MOST_ACCESSES = 40,
     TILE_MOST_ROWS = 14,
@@ -34,8 +36,9 @@ typedef struct {
     bool pinned[SCHEDULE_MOST_DIMS];
     size_t accesses;
     const ds_expr *offset[TILE_MOST_ACCESSES];
-    size_t m, n; /* tile dims; m == SIZE_MAX: one row */
-    bool packed; /* B lies in panels */
+    size_t m, n;                       /* tile dims; m == SIZE_MAX: one row */
+    bool packed;                       /* B lies in panels */
+    int64_t scaled, apart, apart_left; /* steps that share a scale (0: there is none), elements from one to the next */
 } tile_space;
 
 /* False when there is no tiled form, or not of this part of it. */

@@ -43,6 +43,12 @@ const ds_expr *tile_coefficient(const tile_space *t, size_t access, size_t dim) 
     return ds_expr_linear(t->core->cx, t->offset[access], dim, &c, &rest) && !c->has_dim ? c : NULL;
 }
 
+/* Does the expression move with this dim, in whatever way? */
+static bool tile_mentions(ds_ir_context *cx, const ds_expr *e, size_t dim) {
+    const ds_expr *coefficient, *rest;
+    return !ds_expr_linear(cx, e, dim, &coefficient, &rest) || !ds_expr_equals(coefficient, 0);
+}
+
 static bool can_merge(const tile_space *t, size_t dim) {
     if (t->role[dim] != t->role[dim + 1] || t->role[dim] == DS_DIM_N || t->pinned[dim] || t->pinned[dim + 1])
         return false;
@@ -80,6 +86,50 @@ static void split_groups(tile_space *t) {
     t->kept++;
 }
 
+/* How many elements of k share a number that is read so: all (a large number), or as the map says; 0: neither. */
+static int64_t block_size(tile_space *t, const ds_contraction *c, const ds_attr *map) {
+    static const int64_t ALL = 1 << 20;
+    int64_t size = ALL;
+    for (size_t i = 0; i < map->count; i++) {
+        const ds_expr *e = map->exprs[i];
+        bool of_k = e->kind == DS_EXPR_FLOORDIV && e->a == ds_expr_dim(t->core->cx, c->rank);
+        if (of_k && (size != ALL || !ds_expr_is_const(e->b, &size))) return 0;
+        if (!of_k && tile_mentions(t->core->cx, e, c->rank)) return 0;
+    }
+    return size > 0 && (size & (size - 1)) == 0 ? size : 0;
+}
+
+/* Where the scales of an operand lie: in the first block, and how far the next one's is behind. */
+static bool place_scale(tile_space *t, const ds_contraction *c, size_t operand, size_t access, int64_t *out_apart) {
+    ds_ir_context *cx = t->core->cx;
+    const ds_expr *to[SCHEDULE_MOST_DIMS], *at[SCHEDULE_MOST_DIMS], *where[2];
+    const ds_attr *map = ds_op_map(t->op, operand);
+    for (size_t second = 0; second < 2; second++) {
+        for (size_t i = 0; i < t->rank; i++) to[i] = ds_expr_dim(cx, i);
+        to[c->rank] = ds_expr_const(cx, second ? t->scaled * tile_step_elements(t) : 0);
+        for (size_t i = 0; i < map->count; i++) at[i] = ds_expr_replace_dims(cx, map->exprs[i], to, t->rank);
+        where[second] = ds_layout_offset(cx, ds_op_operand(t->op, operand)->type, at);
+    }
+    t->offset[access] = where[0];
+    return where[0] && where[1] && ds_expr_is_const(ds_expr_sub(cx, where[1], where[0]), out_apart);
+}
+
+/* Scales of blocks, where the product has them. */
+static bool open_scales(tile_space *t, const ds_contraction *c) {
+    const ds_op *op = t->op;
+    size_t left = op->kind == DS_GRAPH_matmul ? ds_product_left_scale(op) : SIZE_MAX, zero = ds_product_zero(op);
+    t->offset[TILE_SCALE] = t->offset[TILE_LEFT] = ds_expr_const(t->core->cx, 0);
+    if (op->operand_count == 2) return !ds_mma_sums_blocks(t->mma);
+    if (c->over_count != 1 || !t->packed || ds_mma_sums_blocks(t->mma) != (left != SIZE_MAX)) return false;
+    const ds_type *type = ds_op_operand(op, 2)->type;
+    if (zero != SIZE_MAX && type->encoding != ds_op_operand(op, zero)->type->encoding) return false;
+    int64_t size = block_size(t, c, ds_op_map(op, 2));
+    t->scaled = size / tile_step_elements(t);
+    if (!t->scaled || !place_scale(t, c, 2, TILE_SCALE, &t->apart)) return false;
+    if (left == SIZE_MAX) return true;
+    return block_size(t, c, ds_op_map(op, left)) == size && place_scale(t, c, left, TILE_LEFT, &t->apart_left);
+}
+
 static bool open_space(tile_space *t) {
     ds_ir_context *cx = t->core->cx;
     ds_contraction c;
@@ -104,6 +154,7 @@ static bool open_space(tile_space *t) {
     const ds_attr *layout = ds_attr_find(ds_op_operand(t->op, 1)->type->encoding, "map");
     for (size_t i = 0; layout && i < layout->count; i++)
         t->packed = t->packed || layout->exprs[i]->kind == DS_EXPR_FLOORDIV;
+    if (!open_scales(t, &c)) return false;
     for (size_t i = 0; t->epilogue && i < t->epilogue->operand_count; i++) {
         if (t->accesses == TILE_MOST_ACCESSES) return false;
         t->offset[t->accesses++] =

@@ -38,13 +38,20 @@ func.func @gemm(%a: tensor<2x3xui8>, %b: tensor<4x3xi8>, %c: tensor<4xi32>, %s: 
   func.return %0 : none
 }
 
-// Weights of 4 bits, two in a byte, in blocks of 16: a map that takes them apart, for constants a recipe, and a product
-// that reads its rows.
+// Weights of 4 bits, two in a byte, in blocks of 16: maps that take them and their zero points apart, as signed numbers; what
+// these stand for, and a product that reads its rows.
 // CHECK-LABEL: @nibbles
-// CHECK: %[[W:.*]] = "graph.map"(%arg1, %arg2, %arg3)
+// CHECK: %[[N:.*]] = "graph.map"(%arg1)
 // CHECK: "loop.shr"({{.*}}) : (i32, i32) -> i32
 // CHECK: "loop.and"({{.*}}) : (i32, i32) -> i32
-// CHECK: maps = [affine_map<(d0, d1) -> (d0, (d1 floordiv 16), ((d1 mod 16) floordiv 2))>, affine_map<(d0, d1) -> (d0, (d1 floordiv 16))>, affine_map<(d0, d1) -> (d0, (d1 floordiv 32))>]
+// CHECK: "loop.sub"({{.*}}) : (i32, i32) -> i32
+// CHECK: maps = [affine_map<(d0, d1) -> (d0, (d1 floordiv 16), ((d1 mod 16) floordiv 2))>]
+// CHECK-SAME: -> tensor<6x40xi4>
+// CHECK: %[[Z:.*]] = "graph.map"(%arg3)
+// CHECK: maps = [affine_map<(d0, d1) -> (d0, (d1 floordiv 2))>]
+// CHECK-SAME: -> tensor<6x3xi8>
+// CHECK: %[[W:.*]] = "graph.map"(%[[N]], %arg2, %[[Z]])
+// CHECK: maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, (d1 floordiv 16))>, affine_map<(d0, d1) -> (d0, (d1 floordiv 16))>]
 // CHECK-SAME: -> tensor<6x40xf32>
 // CHECK: "graph.matmul"(%arg0, %[[W]])
 // CHECK-SAME: affine_map<(d0, d1, d2) -> (d1, d2)>

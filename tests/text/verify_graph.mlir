@@ -221,3 +221,10 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "graph.reshape"(%x) : (tensor<4xf32>) -> tensor<?xf32, {dims = ["-4"]}>
   func.return %x : tensor<4xf32>
 }
+// -----
+// A scale is one of a block, as the zero points are.
+// CHECK: error: graph.matmul: scales and zero points are not floats, or bytes, for the same blocks of products of f32 [DS0116]
+func.func @main(%x: tensor<1x64xf32>, %w: tensor<32x64xi4>, %s: tensor<32x2xi8>) -> tensor<1x32xf32> {
+  %0 = "graph.matmul"(%x, %w, %s) {maps = [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d1, d2)>, affine_map<(d0, d1, d2) -> (d1, (d2 floordiv 32))>], over = ["64"], kinds = ["m", "n", "k"]} : (tensor<1x64xf32>, tensor<32x64xi4>, tensor<32x2xi8>) -> tensor<1x32xf32>
+  func.return %0 : tensor<1x32xf32>
+}

@@ -273,3 +273,19 @@ func.func @k0(%x: memref<?xf32>) attributes {pieces = "1", scratch = [], symbols
   %t = "loop.lookup"(%b) {table = dense<0> : tensor<255xui8>} : (ui8) -> ui8
   func.return
 }
+// -----
+// Blocks have their scales' buffer, and where those of each column lie.
+// CHECK: error: loop.tile: operands and results do not fit a tile of these rows, columns and lanes [DS0116]
+func.func @k0(%x: memref<?xf32>, %w: memref<?xi4>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %s = "loop.tile"(%x, %w, %p, %p, %x) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["8"], rhs = ["128"], mma = "nibbles", block = 4, apart = 16} : (memref<?xf32>, memref<?xi4>, index, index, memref<?xf32>) -> vector<8xf32>
+  func.return
+}
+// -----
+// Whole numbers become floats by scales of blocks only.
+// CHECK: error: loop.tile: operands and results do not fit a tile of these rows, columns and lanes [DS0116]
+func.func @k0(%x: memref<?xi8>, %w: memref<?xi4>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %s = "loop.tile"(%x, %w, %p, %p) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["8"], rhs = ["128"], mma = "bytes_i4"} : (memref<?xi8>, memref<?xi4>, index, index) -> vector<8xf32>
+  func.return
+}
