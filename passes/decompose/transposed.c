@@ -116,6 +116,24 @@ static ds_value *spread_phases(dec *d, const transposed *t, ds_value *v, const d
     return map_end(&r, r.x[0]);
 }
 
+/* Phases of few channels fill one vector only together: taps of zero make them even. */
+static ds_value *with_even_phases(dec *d, transposed *t, ds_value *w) {
+    enum { VECTOR = 16 };
+    int64_t outputs, count = phase_count(t);
+    bool few = t->group == 1 && ds_expr_is_const(t->outputs, &outputs) && outputs <= VECTOR / count;
+    if (is_even(t) || !few) return w;
+    const ds_expr *dims[DEC_MAX_RANK] = {w->type->dims[0], w->type->dims[1]}, *at[DEC_MAX_RANK];
+    for (size_t i = 0; i < t->spatial; i++) {
+        t->kernel[i] = (t->kernel[i] + t->stride[i] - 1) / t->stride[i] * t->stride[i];
+        dims[i + 2] = dec_const(d, t->kernel[i]);
+    }
+    for (size_t i = 0; i < t->rank; i++) at[i] = dec_dim(d, i);
+    const ds_attr *map = dec_map_of(d, t->rank, at, t->rank);
+    body r = map_begin(d, w->type->elem, t->rank, dims, &w, &map, 1);
+    map_pad(&r, 0, 0);
+    return map_end(&r, r.x[0]);
+}
+
 static ds_status by_phases(dec *d, const transposed *t, ds_elem elem, ds_value *x, ds_value *w,
                            const ds_expr *const *dims, ds_value **out) {
     int64_t count = phase_count(t);
@@ -241,7 +259,7 @@ RULE(conv_transpose) {
     const ds_expr *dims[DEC_MAX_RANK] = {x->type->dims[0], all_channels(d, &t, 1)};
     for (size_t i = 0; i < t.spatial; i++) dims[i + 2] = t.out[i];
     ds_elem wide = dec_compute_elem(x->type->elem);
-    if (has_phases(&t)) DS_TRY(by_phases(d, &t, wide, x, w, dims, &v));
+    if (has_phases(&t)) DS_TRY(by_phases(d, &t, wide, x, with_even_phases(d, &t, w), dims, &v));
     else DS_TRY(by_taps(d, &t, wide, x, w, dims, &v));
     d->out[0] = dec_convert(d, v, x->type->elem);
     return dec_in(d, 2) ? dec_channel_bias(d, d->out[0], dec_in(d, 2), &d->out[0]) : DS_OK;

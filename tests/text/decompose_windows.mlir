@@ -48,14 +48,24 @@ func.func @depthwise(%x: tensor<1x4x9xf32>, %w: tensor<4x1x3xf32>) -> tensor<1x4
 // A transposed convolution of stride 2 is two ordinary ones, with the even and the odd weights turned around; a map takes their results
 // in turns.
 // CHECK-LABEL: @transposed
-// CHECK: affine_map<(d0, d1, d2) -> (d1, d0, -d2 * 2 + 2)>]} : (tensor<4x6x3xf32>) -> tensor<6x4x2xf32>
+// CHECK: affine_map<(d0, d1, d2) -> (d1, d0, -d2 * 2 + 2)>]} : (tensor<4x9x3xf32>) -> tensor<9x4x2xf32>
 // CHECK: %[[EVEN:.*]] = "graph.conv"{{.*}} over = ["4", "2"]
-// CHECK: affine_map<(d0, d1, d2) -> (d1, d0, -d2 * 2 + 1)>]} : (tensor<4x6x3xf32>) -> tensor<6x4x1xf32>
+// CHECK: affine_map<(d0, d1, d2) -> (d1, d0, -d2 * 2 + 1)>]} : (tensor<4x9x3xf32>) -> tensor<9x4x1xf32>
 // CHECK: %[[ODD:.*]] = "graph.conv"{{.*}} over = ["4", "1"]
 // CHECK: "graph.concat"(%[[EVEN]], %[[ODD]]) {axis = 1}
-// CHECK: maps = [affine_map<(d0, d1, d2) -> (d0, d1 + (d2 mod 2) * 6, (d2 floordiv 2))>]
-func.func @transposed(%x: tensor<1x4x5xf32>, %w: tensor<4x6x3xf32>) -> tensor<1x6x11xf32> {
-  %0 = "onnx.ConvTranspose"(%x, %w) {strides = [2]} : (tensor<1x4x5xf32>, tensor<4x6x3xf32>) -> none
+// CHECK: maps = [affine_map<(d0, d1, d2) -> (d0, d1 + (d2 mod 2) * 9, (d2 floordiv 2))>]
+func.func @transposed(%x: tensor<1x4x5xf32>, %w: tensor<4x9x3xf32>) -> tensor<1x9x11xf32> {
+  %0 = "onnx.ConvTranspose"(%x, %w) {strides = [2]} : (tensor<1x4x5xf32>, tensor<4x9x3xf32>) -> none
+  func.return %0 : none
+}
+
+// Phases of so few channels that all fit a vector are channels of one convolution, taps of zero making them even.
+// CHECK-LABEL: @few_channels
+// CHECK: pads = [0{{.*}}(tensor<4x2x3xf32>) -> tensor<4x2x4xf32>
+// CHECK: "graph.conv"{{.*}} over = ["4", "2"]{{.*}} -> tensor<1x4x6xf32>
+// CHECK-NOT: graph.concat
+func.func @few_channels(%x: tensor<1x4x5xf32>, %w: tensor<4x2x3xf32>) -> tensor<1x2x11xf32> {
+  %0 = "onnx.ConvTranspose"(%x, %w) {strides = [2]} : (tensor<1x4x5xf32>, tensor<4x2x3xf32>) -> none
   func.return %0 : none
 }
 
