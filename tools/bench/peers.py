@@ -14,9 +14,12 @@ drops all but the last three runs of each machine from it (results.py).
 --precision is dsc's option. OpenVINO computes f32 models as f32 (`openvino`), or in the precision that it takes itself, bf16 where the CPU has
 it (`openvino_own`).
 
+`llama` is llama.cpp on random weights of 4 bits of the same shapes, for the models that llama.py lists.
+
 A row where dsc fails makes the exit status 1. Whether the numbers are right is `dsc check`'s work.
 
-Needs numpy, onnx and the peers: onnxruntime; openvino, iree-base-compiler with iree-base-runtime, apache-tvm where installed.
+Needs numpy, onnx and the peers: onnxruntime; openvino, iree-base-compiler with iree-base-runtime, apache-tvm, llama-cpp-python
+with gguf where installed.
 """
 import argparse
 import datetime
@@ -92,6 +95,13 @@ def run_openvino_own(model, inputs, threads, seconds, cache):
     return run_openvino(model, inputs, threads, seconds, cache, EXECUTION_MODE_HINT="PERFORMANCE")
 
 
+def run_llama(model, inputs, threads, seconds, cache):
+    import llama
+    arrays = dict(read_inputs(model, inputs))
+    past = next((a.shape[2] for name, a in arrays.items() if name.startswith("past")), 0)
+    return llama.token(model, past, arrays["input_ids"].shape[1], threads, cache, lambda call: timed(call, seconds))
+
+
 def run_iree(model, inputs, threads, seconds, cache):
     import iree.runtime as rt
     vmfb = Path(cache) / (Path(model).stem + ".vmfb")
@@ -158,7 +168,7 @@ def run_dsc(model, inputs, threads, seconds, cache):
     return json.loads(out.stdout)["median_ms"]
 
 
-ENGINES = {"dsc": run_dsc, "ort": run_ort, "openvino": run_openvino, "openvino_own": run_openvino_own, "iree": run_iree, "tvm": run_tvm}
+ENGINES = {"dsc": run_dsc, "ort": run_ort, "openvino": run_openvino, "openvino_own": run_openvino_own, "llama": run_llama, "iree": run_iree, "tvm": run_tvm}
 
 
 def child(argv):
