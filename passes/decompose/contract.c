@@ -123,7 +123,46 @@ RULE(qlinear_matmul) {
 
 /* ---- convolution ---- */
 
-ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const dec_window *win) {
+/* Taps first … last of a dim that some position finds inside the image; false where that is not known, or all are
+ * needed. Taps of large dilations on small images are not. */
+static bool needed_taps(const dec_window *win, size_t i, const ds_expr *extent, int64_t *first, int64_t *last) {
+    int64_t in, out, before, after, stride = win->stride[i], dilation = win->dilation[i], size = win->kernel[i];
+    if (!ds_expr_is_const(extent, &in) || !ds_expr_is_const(win->out[i], &out) || out < 1 || in < 1) return false;
+    if (!ds_expr_is_const(win->before[i], &before) || !ds_expr_is_const(win->after[i], &after)) return false;
+    *first = 0, *last = size - 1;
+    while (*first < *last && (out - 1) * stride - before + *first * dilation < 0) ++*first;
+    while (*last > *first && -before + *last * dilation >= in) --*last;
+    bool keeps_edges = before >= *first * dilation && after >= (size - 1 - *last) * dilation;
+    return keeps_edges && *last - *first < size - 1;
+}
+
+/* The weight without taps that only ever meet the zeros around the image. */
+static ds_value *trimmed(dec *d, const ds_value *x, ds_value *w, dec_window *win) {
+    const ds_expr *dims[DEC_MAX_RANK], *at[DEC_MAX_RANK];
+    size_t rank = x->type->rank;
+    bool less = false;
+    for (size_t i = 0; i < rank; i++) dims[i] = w->type->dims[i], at[i] = dec_dim(d, i);
+    for (size_t i = 0; i < win->spatial; i++) {
+        int64_t first, last;
+        if (!needed_taps(win, i, x->type->dims[i + 2], &first, &last)) continue;
+        const ds_expr *off = dec_const(d, first * win->dilation[i]),
+                      *end = dec_const(d, (win->kernel[i] - 1 - last) * win->dilation[i]);
+        win->before[i] = ds_expr_sub(d->cx, win->before[i], off);
+        win->after[i] = ds_expr_sub(d->cx, win->after[i], end);
+        win->kernel[i] = last - first + 1;
+        dims[i + 2] = dec_const(d, win->kernel[i]);
+        at[i + 2] = ds_expr_add(d->cx, at[i + 2], dec_const(d, first));
+        less = true;
+    }
+    if (!less) return w;
+    const ds_attr *map = dec_map_of(d, rank, at, rank);
+    body r = map_begin(d, w->type->elem, rank, dims, &w, &map, 1);
+    return map_end(&r, r.x[0]);
+}
+
+ds_value *dec_convolve(dec *d, ds_elem elem, ds_value *x, ds_value *w, int64_t group, const dec_window *window) {
+    dec_window own = *window, *win = &own;
+    w = trimmed(d, x, w, win);
     size_t rank = x->type->rank, spatial = rank - 2;
     const ds_expr *outputs = w->type->dims[0], *inputs = w->type->dims[1], *groups = dec_const(d, group);
     bool single = group > 1 && ds_expr_equals(inputs, 1); /* an input channel for each group */

@@ -6,7 +6,7 @@
 
 #include "passes/decompose/decompose.h"
 
-enum { MOST_TAPS = 16, MOST_CROP_TAPS = 64 };
+enum { MOST_CROP_TAPS = 64 };
 
 typedef struct {
     const ds_expr *in, *out;
@@ -109,6 +109,37 @@ static taps resize_taps(body *r, const resize_form *f, const resize_axis *a, ds_
     return t;
 }
 
+/* Where tap `k` of every position along an axis is, or its weight: numbers that the whole image shares. */
+static ds_value *list_of_taps(dec *d, const resize_form *f, const resize_axis *a, size_t k, bool weights,
+                              ds_elem elem) {
+    body b = map_over(d, weights ? elem : DS_i64, 1, &a->out, NULL, 0), *r = &b;
+    taps t = resize_taps(r, f, a, resize_coordinate(r, f->transform, a, position(r, 0)));
+    return map_end(r, weights ? cast_to(r, t.weight[k], elem) : cast_to(r, t.at[k], DS_i64));
+}
+
+typedef struct {
+    size_t count;
+    ds_value *at[4], *weight[4]; /* NULL: 1 */
+} tap_lists;
+
+static tap_lists list_taps(dec *d, const resize_form *f, const resize_axis *a, ds_elem elem) {
+    tap_lists l = {.count = f->nearest ? 1 : f->cubic ? 4 : 2};
+    for (size_t k = 0; k < l.count; k++) {
+        l.at[k] = list_of_taps(d, f, a, k, false, elem);
+        if (!f->nearest) l.weight[k] = list_of_taps(d, f, a, k, true, elem);
+    }
+    return l;
+}
+
+static taps listed_taps(body *r, const tap_lists *l, ds_value *p) {
+    taps t = {.count = l->count};
+    for (size_t k = 0; k < l->count; k++) {
+        t.at[k] = cast_to(r, extract(r, l->at[k], &p, 1), DS_index);
+        if (l->weight[k]) t.weight[k] = extract(r, l->weight[k], &p, 1);
+    }
+    return t;
+}
+
 /* Of a crop: where the coordinate lies outside the input. */
 static ds_value *is_extrapolated(body *r, const resize_axis *a, ds_value *c) {
     ds_value *last = cast_to(r, extent(r, ds_expr_sub(r->d->cx, a->in, dec_const(r->d, 1))), c->type->elem);
@@ -138,21 +169,25 @@ static ds_value *resize_at_once(dec *d, const resize_form *f, ds_value *x, const
     const ds_expr *dims[DEC_MAX_RANK] = {NULL};
     taps t[DEC_MAX_RANK];
     ds_value *outside = NULL;
+    tap_lists lists[DEC_MAX_RANK];
     size_t rank = x->type->rank;
-    for (size_t i = 0; i < rank; i++) dims[i] = axis[i].changed ? axis[i].out : x->type->dims[i];
+    for (size_t i = 0; i < rank; i++) {
+        dims[i] = axis[i].changed ? axis[i].out : x->type->dims[i];
+        if (axis[i].changed && !f->crop) lists[i] = list_taps(d, f, &axis[i], elem == DS_f64 ? elem : DS_f32);
+    }
     body b = map_over(d, elem, rank, dims, NULL, 0), *r = &b;
     bool never = true;
     ds_value *keeps = f->crop ? keeps_extents(r, axis, rank, &never) : NULL;
     for (size_t i = 0; i < rank; i++) {
         ds_value *p = position(r, i);
-        t[i] = taps_one(p);
-        if (!axis[i].changed) continue;
+        t[i] = axis[i].changed && !f->crop ? listed_taps(r, &lists[i], p) : taps_one(p);
+        if (!axis[i].changed || !f->crop) continue;
         ds_value *c = resize_coordinate(r, f->transform, &axis[i], p);
-        if (f->crop) c = SELECT(is_kept(r, &axis[i]), cast_to(r, p, c->type->elem), c);
+        c = SELECT(is_kept(r, &axis[i]), cast_to(r, p, c->type->elem), c);
         if (!never) c = keeps ? SELECT(keeps, cast_to(r, p, c->type->elem), c) : cast_to(r, p, c->type->elem);
-        ds_value *out = f->crop ? is_extrapolated(r, &axis[i], c) : NULL;
+        ds_value *out = is_extrapolated(r, &axis[i], c);
         t[i] = resize_taps(r, f, &axis[i], c);
-        if (out) outside = outside ? op2(r, DS_LOOP_or, outside, out) : out;
+        outside = outside ? op2(r, DS_LOOP_or, outside, out) : out;
     }
     ds_value *v = interpolate(r, x, t);
     return map_end(r, outside ? SELECT(outside, like(r, v, f->extrapolation), v) : v);
@@ -319,10 +354,13 @@ RULE(resize) {
     f.crop = !strcmp(f.transform, "tf_crop_and_resize"), f.extrapolation = ds_op_float(op, "extrapolation_value", 0);
     DS_TRY(resize_axes(d, op, axis));
     if ((d->out[0] = resize_repeat(d, &f, x, axis))) return DS_OK;
-    size_t rank = x->type->rank, total = 1, each = f.nearest ? 1 : f.cubic ? 4 : 2;
-    for (size_t i = 0; i < rank; i++)
+    size_t rank = x->type->rank, total = 1, each = f.nearest ? 1 : f.cubic ? 4 : 2, changes = 0;
+    for (size_t i = 0; i < rank; i++) {
         if (axis[i].changed && total <= MOST_CROP_TAPS) total *= each;
-    if (!f.antialias && (total <= MOST_TAPS || f.crop)) {
+        changes += axis[i].changed;
+    }
+    /* otherwise axis by axis: their taps add up instead of multiplying, and only those of the last one are gathered */
+    if (!f.antialias && (f.nearest || f.crop || changes <= 1)) {
         if (total > MOST_CROP_TAPS) return dec_refuse(d, "cropping along this many axes");
         d->out[0] = resize_at_once(d, &f, x, axis, x->type->elem);
         return DS_OK;

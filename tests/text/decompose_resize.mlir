@@ -10,13 +10,13 @@ func.func @nearest(%x: tensor<1x1x2x3xf32>) -> tensor<1x1x4x6xf32> {
   func.return %0 : none
 }
 
-// By another scale: the position divided by it, rounded as the mode says, within bounds. What keeps its extent is read as it is.
+// By another scale: the position divided by it, rounded as the mode says, within bounds: a list for the axis. What keeps its extent is read as it is.
 // CHECK-LABEL: @other_scale
-// CHECK: %[[N:.*]] = "loop.position"() {dim = 0}
-// CHECK: "loop.div"
-// CHECK: "loop.floor"
-// CHECK: "loop.min"
-// CHECK: %[[AT:.*]] = "loop.max"
+// CHECK: %[[LIST:[0-9]+]] = "graph.constant"() {value = dense<[0, 0, 1]> : tensor<3xi64>}
+// CHECK: %[[N:[0-9]+]] = "loop.position"() {dim = 0}
+// CHECK: %[[P:[0-9]+]] = "loop.position"() {dim = 1}
+// CHECK: %[[I:[0-9]+]] = "graph.extract"(%[[LIST]], %[[P]])
+// CHECK: %[[AT:[0-9]+]] = "loop.cast"(%[[I]])
 // CHECK: "graph.extract"(%arg0, %[[N]], %[[AT]])
 // CHECK: -> tensor<1x3xf32>
 func.func @other_scale(%x: tensor<1x2xf32>) -> tensor<1x3xf32> {
@@ -26,12 +26,15 @@ func.func @other_scale(%x: tensor<1x2xf32>) -> tensor<1x3xf32> {
   func.return %0 : none
 }
 
-// Linear along two axes: four neighbours, each with the product of two weights, in one map.
+// Linear along two axes: one after the other, two neighbours each, whose places and weights are lists.
 // CHECK-LABEL: @linear
-// CHECK-COUNT-1: "graph.map"
-// CHECK-COUNT-4: "graph.extract"(%arg0,
+// CHECK-DAG: tensor<4xi64>
+// CHECK-DAG: tensor<4xf32>
+// CHECK: %[[ROWS:[0-9]+]] = "graph.map"
+// CHECK-COUNT-2: "graph.extract"(%arg0,
+// CHECK: -> tensor<1x1x4x3xf32>
+// CHECK-COUNT-2: "graph.extract"(%[[ROWS]],
 // CHECK-NOT: "graph.extract"(%arg0,
-// CHECK-NOT: "graph.map"
 // CHECK: -> tensor<1x1x4x6xf32>
 func.func @linear(%x: tensor<1x1x2x3xf32>) -> tensor<1x1x4x6xf32> {
   %s = "onnx.Constant"() {value = dense<[1.0, 1.0, 2.0, 2.0]> : tensor<4xf32>} : () -> none
