@@ -521,8 +521,10 @@ static bool read_aliases(reader *r) {
     for (;;) {
         bool is_type = parse_accept(r, "!");
         if (!is_type && !parse_accept(r, "#")) return true;
-        const char *name = parse_word(r);
+        const char *begin = r->at, *name = parse_word(r);
         if (!name) return parse_fail(r, r->at, "expected an alias's name");
+        bool is_known = is_type ? shgeti(r->types, name) >= 0 : shgeti(r->attrs, name) >= 0;
+        if (is_known) return parse_fail(r, begin, "alias '%s' is defined twice", name);
         if (!parse_expect(r, "=")) return false;
         parse_skip(r);
         const char *from = r->at;

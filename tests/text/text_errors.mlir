@@ -53,3 +53,13 @@ func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {
   %0 = "graph.reshape"(%x) : (tensor<3xf32>) -> tensor<3xf32>
   func.return %0 : tensor<3xf32>
 }
+
+// -----
+// An alias has one meaning.
+// CHECK: :[[@LINE+3]]:{{[0-9]+}}: error: alias 'a' is defined twice [DS0102]
+!a = tensor<2xf32>
+!b = tensor<3xf32>
+!a = tensor<4xf32>
+func.func @f(%x: !b) -> !b {
+  func.return %x : !b
+}
