@@ -4,6 +4,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 static const ds_target targets[] = {
@@ -21,6 +23,12 @@ static uint32_t read_xcr0(void) {
     return low;
 }
 
+/* Where the system keeps registers of matrices from this process (seccomp, old kernels), their level is not native. */
+static bool may_use(uint32_t xcr0) {
+    enum { TILE_DATA = 18, REQUEST = 0x1023 };
+    return !(xcr0 >> TILE_DATA & 1) || syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+}
+
 /* The same test as in what dsc makes: kernels/cpu.c. */
 static bool runs_here(const ds_target *t) {
     uint32_t a, b, c, d, leaf_1 = 0, leaf_7 = 0, leaf_7c = 0, leaf_7d = 0, leaf_7_1 = 0, extended = 0;
@@ -36,7 +44,7 @@ static bool runs_here(const ds_target *t) {
     uint32_t state = leaf_1 & bit_OSXSAVE ? read_xcr0() : 0;
     bool basic = !(t->cpuid_1 & ~leaf_1) && !(t->cpuid_extended & ~extended) && !(t->xcr0 & ~state);
     return basic && !(t->cpuid_7 & ~leaf_7) && !(t->cpuid_7c & ~leaf_7c) && !(t->cpuid_7d & ~leaf_7d) &&
-           !(t->cpuid_7_1 & ~leaf_7_1);
+           !(t->cpuid_7_1 & ~leaf_7_1) && may_use(t->xcr0);
 }
 #else
 static const char own_arch[] = "aarch64";
