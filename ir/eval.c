@@ -189,8 +189,6 @@ static bool look_up(const ds_op *op, const ds_cell *x, ds_cell *out) {
     return true;
 }
 
-void ds_eval_round(ds_elem elem, ds_cell *cell) { cell->f = round_to(elem, cell->f); }
-
 bool ds_eval_scalar(ds_ir_context *cx, const ds_op *op, const ds_cell *x, ds_cell *out) {
     ds_elem elem = ds_op_operand(op, 0)->type->elem;
     if (op->kind == DS_LOOP_select) {
@@ -266,11 +264,10 @@ static bool map_value(frame *f, const ds_expr *e, int64_t *out) {
     return !symbolic;
 }
 
-static bool constant_cell(const ds_op *op, ds_cell *out) {
+ds_cell ds_eval_constant(const ds_op *op) {
     const ds_attr *v = ds_op_attr(op, "value");
-    *out = v->kind == DS_ATTR_FLOAT ? (ds_cell){.f = round_to(op->results[0].type->elem, v->number)}
+    return v->kind == DS_ATTR_FLOAT ? (ds_cell){.f = round_to(op->results[0].type->elem, v->number)}
                                     : (ds_cell){.i = v->integer};
-    return true;
 }
 
 static bool extract_cell(frame *f, const ds_op *op, const ds_cell *x, ds_cell *out) {
@@ -297,7 +294,7 @@ static bool run_region(frame *f, const ds_block *block, const ds_cell *args, ds_
         bool good = true;
         switch (op->kind) {
         case DS_GRAPH_yield: memcpy(out_yield, x, op->operand_count * sizeof *x); return true;
-        case DS_LOOP_constant: good = constant_cell(op, &result); break;
+        case DS_LOOP_constant: result = ds_eval_constant(op); break;
         case DS_LOOP_position: result.i = f->point[ds_op_int(op, "dim", 0)]; break;
         case DS_LOOP_apply: {
             const ds_attr *map = ds_op_attr(op, "map");

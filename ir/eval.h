@@ -36,9 +36,9 @@ typedef struct {
  * `limit` elements. */
 bool ds_eval_op(const ds_eval_env *env, const ds_op *op, size_t limit, ds_cells *out_results);
 
-/* A scalar op of these cells, and a cell as its type holds it. False where a cell is an expression, or the op unknown. */
+/* A scalar op of these cells; false where a cell is an expression, or the op unknown. A loop.constant. */
 bool ds_eval_scalar(ds_ir_context *cx, const ds_op *op, const ds_cell *x, ds_cell *out);
-void ds_eval_round(ds_elem elem, ds_cell *cell);
+ds_cell ds_eval_constant(const ds_op *op);
 
 /* Between cells and bytes. From: false when an element is symbolic. */
 ds_cells *ds_cells_from_bytes(ds_arena *arena, const ds_type *type, const int64_t *dims, const void *bytes);

@@ -16,8 +16,8 @@
 #include "ir/dims.h"
 #include "ir/eval.h"
 #include "passes/contraction.h"
-#include "passes/passes.h"
 #include "passes/fuse.h"
+#include "passes/passes.h"
 
 enum { MAX_OPERANDS = 24, MAX_REGION = 160 };
 
@@ -108,8 +108,8 @@ static bool reads_product(const ds_op *map) {
     return false;
 }
 
-/* Bytes, and floats of 16 bits, made of wider numbers are where tensors are cut: as bytes they lie in memory. Not where what reads them ends
- * about as narrow itself, at the same points. */
+/* Bytes, and floats of 16 bits, made of wider numbers are where tensors are cut: so they lie in memory. Not where what
+ * reads them ends about as narrow itself, at the same points. */
 static bool is_cut(ds_ir_context *cx, const ds_op *producer, const ds_op *user, size_t operand) {
     const ds_value *v = &producer->results[0];
     unsigned most = ds_elem_is_float(v->type->elem) ? 16 : 8;

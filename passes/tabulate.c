@@ -87,15 +87,6 @@ static int mark_needed(function *f, size_t at) {
     return cost;
 }
 
-static ds_cell constant_cell(const ds_op *op) {
-    const ds_attr *value = ds_op_attr(op, "value");
-    bool is_float = ds_elem_is_float(op->results[0].type->elem);
-    ds_cell made = {.i = value->integer};
-    if (is_float) made = (ds_cell){.f = value->kind == DS_ATTR_FLOAT ? value->number : (double)value->integer};
-    if (is_float) ds_eval_round(op->results[0].type->elem, &made);
-    return made;
-}
-
 /* The cell of value `at` where the byte has these bits. */
 static bool evaluate(function *f, size_t at, unsigned bits, ds_cell *out) {
     ds_cell byte = {.i = ds_elem_is_unsigned(f->byte->type->elem) ? (int64_t)bits : (int8_t)bits}, x[3];
@@ -103,7 +94,7 @@ static bool evaluate(function *f, size_t at, unsigned bits, ds_cell *out) {
         if (!f->needed[i]) continue;
         const ds_op *op = f->op[i];
         if (op->kind == DS_LOOP_constant) {
-            f->cell[i] = constant_cell(op);
+            f->cell[i] = ds_eval_constant(op);
             continue;
         }
         for (size_t k = 0; k < op->operand_count && k < DS_COUNT(x); k++) {

@@ -383,20 +383,21 @@ def campaign(dsc, count, seed, work):
     return count, wrong
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def by_hand(doc, name, default, *campaigns):
+    """From the command line: of each campaign the graphs that it is given a part of the count for."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dsc", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--count", type=int, default=default)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    work = Path(tempfile.mkdtemp(prefix="dsc_quantised_"))
-    count, wrong = campaign(options.dsc, options.count, options.seed, work)
-    blocks, more = campaign_in_blocks(options.dsc, options.count // 4, options.seed, work)
-    count, wrong = count + blocks, wrong + more
+    work, count, wrong = Path(tempfile.mkdtemp(prefix="dsc_%s_" % name)), 0, []
+    for run_campaign, part in campaigns:
+        graphs_run, differ = run_campaign(options.dsc, options.count // part, options.seed, work)
+        count, wrong = count + graphs_run, wrong + differ
     print("\n".join(wrong))
     print("%d graphs, %d wrong; files in %s" % (count, len(wrong), work))
     return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(by_hand(__doc__, "quantised", 200, (campaign, 1), (campaign_in_blocks, 4)))

@@ -4,12 +4,10 @@
 Programs of random graphs for the level x86-64-v4-amx run with `matrices/amx.c`, which does what these instructions do, and must give the bits
 of x86-64-v4-vnni (of numbers of 16 bits: nearly). Their check of the CPU is taken out before, by its bytes.
 """
-import argparse
 import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -136,21 +134,8 @@ def campaign(dsc, count, seed, work):
     return count, wrong
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dsc", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+if __name__ == "__main__":
     if missing():
         print(missing())
-        return 0
-    work = Path(tempfile.mkdtemp(prefix="dsc_matrices_"))
-    count, wrong = campaign(options.dsc, options.count, options.seed, work)
-    print("\n".join(wrong))
-    print("%d graphs, %d wrong; files in %s" % (count, len(wrong), work))
-    return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        sys.exit(0)
+    sys.exit(fuzz_quantised.by_hand(__doc__, "matrices", 100, (campaign, 1)))

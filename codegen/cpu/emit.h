@@ -50,6 +50,9 @@ LLVMTypeRef em_type(emitter *e, const ds_type *type);
 LLVMValueRef em_i64(emitter *e, int64_t v);
 LLVMValueRef em_splat(emitter *e, LLVMValueRef scalar, size_t lanes);
 LLVMValueRef em_call_intrinsic(emitter *e, const char *name, LLVMTypeRef overload, LLVMValueRef *args, unsigned count);
+/* Of an intrinsic that two types overload. */
+LLVMValueRef em_call_overloaded(emitter *e, const char *name, LLVMTypeRef *overloads, LLVMValueRef *args,
+                                unsigned count);
 LLVMValueRef em_call(emitter *e, const char *name, LLVMTypeRef result, LLVMValueRef *args,
                      unsigned count);                       /* external function */
 LLVMValueRef em_entry_alloca(emitter *e, LLVMTypeRef type); /* so that loops do not grow the stack */

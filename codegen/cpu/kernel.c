@@ -35,12 +35,6 @@ static LLVMValueRef gep(emitter *e, ds_elem elem, LLVMValueRef base, LLVMValueRe
     return LLVMBuildGEP2(e->b, em_storage(e, elem), base, &at, 1, "");
 }
 
-static LLVMValueRef masked(emitter *e, const char *name, LLVMTypeRef *overloads, LLVMValueRef *args, unsigned count) {
-    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, overloads, 2);
-    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, args, count, "");
-}
-
 static LLVMValueRef align_of(emitter *e, ds_elem elem) {
     unsigned bytes = ds_elem_facts(elem)->bits / 8;
     (void)bytes;
@@ -149,8 +143,9 @@ static LLVMValueRef load(emitter *e, const ds_op *op) {
     LLVMValueRef args[] = {gep(e, type->elem, p.base, p.at), align_of(e, type->elem), p.mask ? p.mask : ones,
                            LLVMConstNull(vector)};
     if (p.scattered) overloads[1] = LLVMVectorType(pointer, lanes);
-    return to_register(e, type->elem,
-                       masked(e, p.scattered ? "llvm.masked.gather" : "llvm.masked.load", overloads, args, 4));
+    return to_register(
+        e, type->elem,
+        em_call_overloaded(e, p.scattered ? "llvm.masked.gather" : "llvm.masked.load", overloads, args, 4));
 }
 
 static void store(emitter *e, const ds_op *op) {
@@ -170,7 +165,7 @@ static void store(emitter *e, const ds_op *op) {
     LLVMTypeRef overloads[] = {LLVMTypeOf(v), p.scattered ? LLVMVectorType(pointer, (unsigned)type->rank) : pointer};
     LLVMValueRef ones = LLVMConstAllOnes(LLVMVectorType(em_int(e, 1), (unsigned)type->rank));
     LLVMValueRef args[] = {v, to, align_of(e, type->elem), p.mask ? p.mask : ones};
-    masked(e, p.scattered ? "llvm.masked.scatter" : "llvm.masked.store", overloads, args, 4);
+    em_call_overloaded(e, p.scattered ? "llvm.masked.scatter" : "llvm.masked.store", overloads, args, 4);
 }
 
 /* ---- control ---- */

@@ -20,7 +20,6 @@ enum { SUMS = 0, LEFT = 4, RIGHT = 6, RIGHTS = 2, LINE = 64, DESCRIPTION = 64 /*
 
 typedef struct {
     emitter *e;
-    const ds_op *op;
     const ds_mma *mma;
     int64_t steps, high, wide;
     size_t depth;
@@ -153,7 +152,6 @@ static const ds_op *registers_of(const ds_op *op) {
 void em_matrix(emitter *e, const ds_op *op) {
     const ds_op *registers = registers_of(op);
     matrix t = {.e = e,
-                .op = op,
                 .mma = ds_mma_find(ds_op_text(registers, "mma", "")),
                 .steps = ds_op_int(registers, "steps", 1),
                 .high = ds_op_int(op, "high", 1),

@@ -40,6 +40,13 @@ LLVMValueRef em_call_intrinsic(emitter *e, const char *name, LLVMTypeRef overloa
     return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, &overload, overload ? 1 : 0), f, args, count, "");
 }
 
+LLVMValueRef em_call_overloaded(emitter *e, const char *name, LLVMTypeRef *overloads, LLVMValueRef *args,
+                                unsigned count) {
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, overloads, 2);
+    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, args, count, "");
+}
+
 LLVMValueRef em_call(emitter *e, const char *name, LLVMTypeRef result, LLVMValueRef *args, unsigned count) {
     LLVMTypeRef types[8];
     for (unsigned i = 0; i < count; i++) types[i] = LLVMTypeOf(args[i]);
@@ -319,11 +326,8 @@ static LLVMValueRef wrap_small(emitter *e, ds_elem to, LLVMValueRef v) {
 
 /* Positions saturate: clamped afterwards, they are the nearest one. */
 static LLVMValueRef float_to_index(emitter *e, LLVMTypeRef type, LLVMValueRef v) {
-    const char *name = "llvm.fptosi.sat";
     LLVMTypeRef overloads[] = {type, LLVMTypeOf(v)};
-    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, overloads, 2);
-    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, &v, 1, "");
+    return em_call_overloaded(e, "llvm.fptosi.sat", overloads, &v, 1);
 }
 
 /* As loop.def defines it: through a signed integer of 32 or 64 bits, whose least value stands for NaN and what does not
@@ -539,9 +543,7 @@ static LLVMValueRef look_up(emitter *e, const ds_op *op, LLVMValueRef byte) {
         LLVMTypeRef overloads[] = {words, LLVMTypeOf(place)};
         LLVMValueRef all = LLVMConstAllOnes(with_lanes(em_int(e, 1), lanes)),
                      args[] = {place, LLVMConstInt(em_int(e, 32), 4, 0), all, LLVMConstNull(words)};
-        unsigned id = LLVMLookupIntrinsicID("llvm.masked.gather", strlen("llvm.masked.gather"));
-        LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, overloads, 2);
-        v = LLVMBuildCall2(b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, args, 4, "");
+        v = em_call_overloaded(e, "llvm.masked.gather", overloads, args, 4);
     } else {
         v = LLVMBuildLoad2(b, words, place, "");
     }

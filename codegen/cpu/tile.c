@@ -61,17 +61,13 @@ static LLVMValueRef load_vector(tile *t, LLVMValueRef at, LLVMValueRef mask) {
     }
     LLVMTypeRef overloads[] = {t->factors, LLVMPointerTypeInContext(t->e->llvm, 0)};
     LLVMValueRef args[] = {p, LLVMConstInt(em_int(t->e, 32), bytes, 0), mask, LLVMConstNull(t->factors)};
-    unsigned id = LLVMLookupIntrinsicID("llvm.masked.load", strlen("llvm.masked.load"));
-    LLVMValueRef f = LLVMGetIntrinsicDeclaration(t->e->module, id, overloads, 2);
-    return LLVMBuildCall2(t->e->b, LLVMIntrinsicGetType(t->e->llvm, id, overloads, 2), f, args, 4, "");
+    return em_call_overloaded(t->e, "llvm.masked.load", overloads, args, 4);
 }
 
 void em_fetch(emitter *e, LLVMValueRef address, unsigned level) {
-    LLVMTypeRef pointer = LLVMPointerTypeInContext(e->llvm, 0), i32 = em_int(e, 32);
-    unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", strlen("llvm.prefetch"));
-    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, &pointer, 1),
-                 args[] = {address, LLVMConstInt(i32, 0, 0), LLVMConstInt(i32, level, 0), LLVMConstInt(i32, 1, 0)};
-    LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, &pointer, 1), f, args, 4, "");
+    LLVMTypeRef i32 = em_int(e, 32);
+    LLVMValueRef args[] = {address, LLVMConstInt(i32, 0, 0), LLVMConstInt(i32, level, 0), LLVMConstInt(i32, 1, 0)};
+    em_call_intrinsic(e, "llvm.prefetch", LLVMTypeOf(address), args, 4);
 }
 
 /* Element `at` of B. */
@@ -201,9 +197,7 @@ static LLVMValueRef multiply_dots(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMV
     const char *name = ds_elem_is_unsigned(t->mma->lhs) ? "llvm.aarch64.neon.udot" : "llvm.aarch64.neon.sdot";
     LLVMTypeRef bytes = LLVMVectorType(em_int(e, 8), 4 * (unsigned)t->lanes), overloads[] = {t->vector, bytes};
     LLVMValueRef args[] = {sum, LLVMBuildBitCast(e->b, a, bytes, ""), LLVMBuildBitCast(e->b, b, bytes, "")};
-    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, overloads, 2);
-    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->llvm, id, overloads, 2), f, args, 3, "");
+    return em_call_overloaded(e, name, overloads, args, 3);
 }
 
 static LLVMValueRef multiply_half_pairs(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {

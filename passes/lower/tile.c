@@ -17,8 +17,8 @@ ds_value *tiling_index_at(tiling *t, size_t access, ds_value *m, ds_value *n) {
     return lw_apply(t->l, t->s.offset[access], p.at, t->s.rank);
 }
 
-/* The packed offset of column block q*width + j in B, or in its scales: resolved while q is a dim, so that floordiv and mod of the panel
- * disappear. */
+/* The packed offset of column block q*width + j in B, or in its scales: resolved while q is a dim, so that floordiv and
+ * mod of the panel disappear. */
 ds_value *tiling_packed_column(tiling *t, size_t access, ds_value *q, size_t j) {
     lowering *l = t->l;
     const ds_expr *to[SCHEDULE_MOST_DIMS];

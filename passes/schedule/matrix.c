@@ -60,18 +60,11 @@ static ds_tail rows_tail(const tile_space *t, int64_t rows) {
     return schedule_tail(t->extent[t->m], rows, DS_TAIL_overlap);
 }
 
-static ds_tail columns_tail(const tile_space *t, int64_t width) {
-    int64_t extent;
-    if (!ds_expr_is_const(t->extent[t->n], &extent)) return DS_TAIL_mask;
-    if (extent % width == 0) return DS_TAIL_exact;
-    return extent % DS_PANEL ? DS_TAIL_mask : DS_TAIL_guard;
-}
-
 static tile_choice make_choice(const tile_space *t, const ds_mma *row, int64_t rows, int64_t columns) {
     tile_choice c = {.mma = row, .rows = rows, .columns = columns, .unroll = 1, .steps = most_steps(t)};
     c.high = ceil_div(rows, row->m);
     c.rows_tail = rows_tail(t, rows);
-    c.columns_tail = columns_tail(t, tile_width(t, &c));
+    c.columns_tail = tile_columns_tail(t, tile_width(t, &c));
     return c;
 }
 
@@ -132,7 +125,7 @@ const char *tile_read_matrix(const tile_space *t, const ds_schedule *s, tile_cho
     if (out->steps > LINE_STEPS || inner % out->steps)
         return schedule_refuse(t->core, "a matrix takes up to %d steps of k, which divide them", LINE_STEPS);
     if (out->rows_tail != rows_tail(t, out->rows)) return "the tail of the tile's rows does not fit their number";
-    if (out->columns_tail != columns_tail(t, n->step))
+    if (out->columns_tail != tile_columns_tail(t, n->step))
         return "the tail of the tile's columns does not fit their number";
     return NULL;
 }

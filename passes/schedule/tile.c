@@ -81,7 +81,7 @@ static ds_tail rows_tail(const tile_space *t, int64_t rows) {
     return extent % rows ? DS_TAIL_guard : DS_TAIL_exact;
 }
 
-static ds_tail columns_tail(const tile_space *t, int64_t width) {
+ds_tail tile_columns_tail(const tile_space *t, int64_t width) {
     int64_t extent;
     if (!ds_expr_is_const(t->extent[t->n], &extent)) return DS_TAIL_mask;
     if (extent % width == 0) return DS_TAIL_exact;
@@ -91,7 +91,7 @@ static ds_tail columns_tail(const tile_space *t, int64_t width) {
 static tile_choice make_choice(const tile_space *t, int64_t rows, int64_t columns) {
     tile_choice c = {.mma = t->mma, .rows = rows, .columns = columns, .unroll = t->core->unrolls ? TILE_STEPS : 1};
     c.rows_tail = rows_tail(t, rows);
-    c.columns_tail = columns_tail(t, tile_width(t, &c));
+    c.columns_tail = tile_columns_tail(t, tile_width(t, &c));
     return c;
 }
 
@@ -155,7 +155,7 @@ const char *tile_read(const tile_space *t, const ds_schedule *s, int op, tile_ch
         return schedule_refuse(t->core, "k is unrolled by 2 or %d", TILE_STEPS);
     if (!tail_fits(out->rows_tail, rows_tail(t, out->rows)))
         return "the tail of the tile's rows does not fit their number";
-    if (out->columns_tail != columns_tail(t, n->step))
+    if (out->columns_tail != tile_columns_tail(t, n->step))
         return "the tail of the tile's columns does not fit their number";
     if (out->rows_tail == DS_TAIL_repeat && t->block) return "rows of a block cannot be repeated";
     return NULL;

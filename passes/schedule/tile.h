@@ -70,7 +70,8 @@ typedef struct {
 
 int64_t tile_width(const tile_space *t, const tile_choice *c); /* columns, in elements */
 int64_t tile_turn(const tile_choice *c);                       /* steps of a turn of the innermost loop */
-tile_choice tile_choose(const tile_space *t);                  /* the tile that walks the space in the fewest cycles */
+ds_tail tile_columns_tail(const tile_space *t, int64_t width);
+tile_choice tile_choose(const tile_space *t); /* the tile that walks the space in the fewest cycles */
 void tile_add_levels(const tile_space *t, const tile_choice *c, int op, ds_schedule *s);
 const char *tile_read(const tile_space *t, const ds_schedule *s, int op, tile_choice *out); /* what is wrong, or NULL */
 
