@@ -1,5 +1,7 @@
 #include "target.h"
 
+#include "machine.h"
+
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -56,10 +58,14 @@ static bool runs_here(const ds_target *t) {
 }
 #endif
 
+/* The last level that runs here; on a machine that machine.def knows, of those that it says to be worth using. */
 static const char *native_name(void) {
-    const char *best = "";
-    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
-        if (!strcmp(targets[i].arch, own_arch) && runs_here(&targets[i])) best = targets[i].name;
+    const char *best = "", *own = ds_machine_native();
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        const char *level = targets[i].name;
+        bool worth = !own || !*best || ds_machine_find(own, level);
+        if (!strcmp(targets[i].arch, own_arch) && worth && runs_here(&targets[i])) best = level;
+    }
     return best;
 }
 

@@ -13,8 +13,7 @@
  * function's results are dense, and get a graph.encode where their operand is not.
  * Needs:  graph ops.   Keeps: shapes, values.   Breaks: dense layouts.   Cost: linear.
  */
-#include <stdlib.h>
-
+#include "passes/constant.h"
 #include "passes/contraction.h"
 #include "passes/passes.h"
 #include "passes/winograd.h"
@@ -25,7 +24,7 @@ typedef struct {
     ds_module *m;
     ds_ir_context *cx;
     const ds_pass_options *options;
-    uint8_t *constant; /* stb_ds array by value id: 1 depends on constants only, 2 does not, 0 unknown */
+    uint8_t *constant; /* what is known of ds_depends_on_constants */
 } layout;
 
 static const ds_attr *channels_last(layout *l, size_t rank) {
@@ -36,19 +35,7 @@ static const ds_attr *channels_last(layout *l, size_t rank) {
     return ds_layout_encoding(l->cx, rank, e, rank);
 }
 
-static bool is_constant(layout *l, const ds_value *v) {
-    if (!v->op) return false;
-    if (v->op->kind == DS_GRAPH_constant) return true;
-    if (v->id < arrlenu(l->constant) && l->constant[v->id]) return l->constant[v->id] == 1;
-    bool pure = v->op->kind == DS_GRAPH_map || v->op->kind == DS_GRAPH_reduce || v->op->kind == DS_GRAPH_reshape ||
-                v->op->kind == DS_GRAPH_encode || v->op->kind == DS_GRAPH_concat || v->op->kind == DS_GRAPH_matmul ||
-                v->op->kind == DS_GRAPH_conv;
-    bool result = pure && v->op->operand_count > 0 && ds_type_is_static(v->type);
-    for (size_t i = 0; result && i < v->op->operand_count; i++) result = is_constant(l, ds_op_operand(v->op, i));
-    while (arrlenu(l->constant) <= v->id) arrput(l->constant, 0);
-    l->constant[v->id] = result ? 1 : 2;
-    return result;
-}
+static bool is_constant(layout *l, const ds_value *v) { return ds_depends_on_constants(&l->constant, v); }
 
 static ds_value *encode(layout *l, ds_op *before, ds_value *v, const ds_attr *encoding) {
     const ds_type *type = ds_type_with_encoding(l->cx, v->type, encoding);
@@ -613,68 +600,6 @@ static void lay_out_winograd(layout *l, ds_op *conv, int tile) {
     op->results[0].type = ds_type_with_encoding(l->cx, op->results[0].type, channels_last(l, 4));
 }
 
-/* ---- which convolutions take Winograd's form ---- */
-
-typedef struct {
-    ds_op *conv;
-    int tile;
-    ds_winograd_cost cost;
-    size_t index;
-} candidate;
-
-typedef struct {
-    layout *l;
-    candidate *found; /* stb_ds array */
-    double bytes;     /* of the model's constants */
-} winograd_search;
-
-/* What was measured for the convolution of this node; NULL: nothing. */
-static const ds_choice *measured(const ds_pass_options *options, const char *node) {
-    for (size_t i = 0; i < options->schedule_count; i++)
-        if (options->schedules[i].node && !strcmp(options->schedules[i].node, node)) return &options->schedules[i];
-    return NULL;
-}
-
-static void find_candidate(void *user, ds_op *op) {
-    winograd_search *s = user;
-    const ds_attr *value = op->kind == DS_GRAPH_constant ? ds_op_attr(op, "value") : NULL;
-    candidate c = {.conv = op, .index = arrlenu(s->found)};
-    if (value) s->bytes += (double)value->count;
-    if (op->kind != DS_GRAPH_conv || !is_constant(s->l, ds_op_operand(op, 1))) return;
-    if (!ds_winograd_fits(s->l->cx, op)) return;
-    const char *node = ds_loc_text(op->loc);
-    const ds_choice *choice = measured(s->l->options, node);
-    if (*node) ds_op_set_attr(s->l->m, op, "node", ds_attr_string(s->l->cx, node)); /* what such a schedule goes by */
-    if (choice && choice->tile) ds_op_set_attr(s->l->m, op, "tile", ds_attr_int(s->l->cx, choice->tile));
-    else if (!choice && (c.tile = ds_winograd_tile(s->l->cx, op, 4, &c.cost))) arrput(s->found, c);
-}
-
-static int most_for_its_bytes(const void *a, const void *b) {
-    const candidate *x = a, *y = b;
-    double p = x->cost.saved * y->cost.bytes, q = y->cost.saved * x->cost.bytes;
-    return p != q ? (p > q ? -1 : 1) : x->index < y->index ? -1 : 1;
-}
-
-/* Transformed filters are 1.8 or 4 times as large: those that save most for their bytes, as long as all weights
- * together grow by less than GROWTH, and those that a schedule names. The tile is left on the op. */
-static void choose_winograd(layout *l, ds_block *block) {
-    static const double GROWTH = 0.48,
-                        LEAST =
-                            1 << 21; /* of the model's weights (packing may add some); bytes that are always allowed */
-    winograd_search s = {.l = l};
-    ds_walk(block, find_candidate, &s);
-    if (s.found) qsort(s.found, arrlenu(s.found), sizeof *s.found, most_for_its_bytes);
-    double left = GROWTH * s.bytes > LEAST ? GROWTH * s.bytes : LEAST;
-    for (size_t i = 0; i < arrlenu(s.found); i++) {
-        candidate *c = &s.found[i];
-        if (c->cost.bytes > left && c->tile > 2) c->tile = ds_winograd_tile(l->cx, c->conv, 2, &c->cost);
-        if (!c->tile || c->cost.bytes > left) continue;
-        left -= c->cost.bytes;
-        ds_op_set_attr(l->m, c->conv, "tile", ds_attr_int(l->cx, c->tile));
-    }
-    arrfree(s.found);
-}
-
 static void lay_out_block(layout *l, ds_block *block) {
     for (ds_op *op = block->first, *next; op; op = next) {
         int tile;
@@ -706,10 +631,7 @@ static void lay_out_block(layout *l, ds_block *block) {
 
 ds_status ds_pass_layout(ds_module *module, const ds_pass_options *options) {
     layout l = {.m = module, .cx = module->cx, .options = options};
-    for (ds_op *func = module->body.block->first; func; func = func->next) {
-        choose_winograd(&l, ds_op_block(func, 0));
-        lay_out_block(&l, ds_op_block(func, 0));
-    }
+    for (ds_op *func = module->body.block->first; func; func = func->next) lay_out_block(&l, ds_op_block(func, 0));
     arrfree(l.constant);
     return DS_OK;
 }

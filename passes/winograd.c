@@ -1,7 +1,19 @@
+/* winograd: which convolutions take Winograd's form. A decision only: layout rewrites them.
+ *
+ *   before   "graph.conv"(%x, %w) : (tensor<1x64x56x56xf32>, tensor<64x64x3x3xf32>) -> …
+ *   after    "graph.conv"(%x, %w) {tile = 4} : …
+ *
+ * Needs:  graph ops.   Keeps: shapes, values but for rounding.   Breaks: nothing.   Cost: linear.
+ */
 #include "passes/winograd.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "ir/dims.h"
+#include "passes/constant.h"
 #include "passes/contraction.h"
+#include "passes/passes.h"
 
 /* Costs in multiply-adds: of a transform for each point of a tile and channel, of a filter element that is read from
  * memory. */
@@ -50,7 +62,7 @@ int ds_winograd_tile(ds_ir_context *cx, const ds_op *conv, int largest, ds_winog
         double cost = points * (pair * (tiles + FILTER_COST) + tiles * (double)(co + ci) * POINT_COST);
         if (cost < best) {
             best = cost, chosen = tile;
-            *out = (ds_winograd_cost){.saved = direct - cost, .bytes = (points - 9) * pair * 4};
+            *out = (ds_winograd_cost){.saved = direct - cost, .times = direct / cost, .bytes = (points - 9) * pair * 4};
         }
     }
     return chosen;
@@ -116,4 +128,74 @@ ds_op *ds_winograd_rewrite(ds_module *m, ds_op *conv, int tile) {
     ds_value_replace_uses(&conv->results[0], &op->results[0]);
     ds_op_erase(conv);
     return op;
+}
+
+/* ---- the choice ---- */
+
+typedef struct {
+    ds_op *conv;
+    int tile;
+    ds_winograd_cost cost;
+    size_t index;
+} candidate;
+
+typedef struct {
+    ds_module *m;
+    const ds_pass_options *options;
+    candidate *found; /* stb_ds array */
+    uint8_t *known;   /* of ds_depends_on_constants */
+    double bytes;     /* of the model's constants */
+} search;
+
+/* What was measured for the convolution of this node; NULL: nothing. */
+static const ds_choice *measured(const ds_pass_options *options, const char *node) {
+    for (size_t i = 0; i < options->schedule_count; i++)
+        if (options->schedules[i].node && !strcmp(options->schedules[i].node, node)) return &options->schedules[i];
+    return NULL;
+}
+
+static void find_candidate(void *user, ds_op *op) {
+    search *s = user;
+    const ds_attr *value = op->kind == DS_GRAPH_constant ? ds_op_attr(op, "value") : NULL;
+    candidate c = {.conv = op, .index = arrlenu(s->found)};
+    if (value) s->bytes += (double)value->count;
+    if (op->kind != DS_GRAPH_conv || !ds_depends_on_constants(&s->known, ds_op_operand(op, 1))) return;
+    if (!ds_winograd_fits(s->m->cx, op)) return;
+    const char *node = ds_loc_text(op->loc);
+    const ds_choice *choice = measured(s->options, node);
+    if (*node) ds_op_set_attr(s->m, op, "node", ds_attr_string(s->m->cx, node)); /* what such a schedule goes by */
+    if (choice && choice->tile) ds_op_set_attr(s->m, op, "tile", ds_attr_int(s->m->cx, choice->tile));
+    else if (!choice && (c.tile = ds_winograd_tile(s->m->cx, op, 4, &c.cost))) arrput(s->found, c);
+}
+
+static int most_for_its_bytes(const void *a, const void *b) {
+    const candidate *x = a, *y = b;
+    double p = x->cost.saved * y->cost.bytes, q = y->cost.saved * x->cost.bytes;
+    return p != q ? (p > q ? -1 : 1) : x->index < y->index ? -1 : 1;
+}
+
+/* Transformed filters are 1.8 or 4 times as large: those that save most for their bytes, as long as all weights
+ * together grow by less than GROWTH of the model's (packing may add some), and those that a schedule names. */
+static void choose(search *s, ds_block *block) {
+    static const double GROWTH = 0.48, LEAST = 1 << 21; /* bytes that are always allowed */
+    ds_walk(block, find_candidate, s);
+    if (s->found) qsort(s->found, arrlenu(s->found), sizeof *s->found, most_for_its_bytes);
+    double left = GROWTH * s->bytes > LEAST ? GROWTH * s->bytes : LEAST;
+    for (size_t i = 0; i < arrlenu(s->found); i++) {
+        candidate *c = &s->found[i];
+        if (c->cost.bytes > left && c->tile > 2) c->tile = ds_winograd_tile(s->m->cx, c->conv, 2, &c->cost);
+        if (!c->tile || c->cost.bytes > left) continue;
+        left -= c->cost.bytes;
+        ds_op_set_attr(s->m, c->conv, "tile", ds_attr_int(s->m->cx, c->tile));
+    }
+}
+
+ds_status ds_pass_winograd(ds_module *module, const ds_pass_options *options) {
+    for (ds_op *func = module->body.block->first; func; func = func->next) {
+        search s = {.m = module, .options = options};
+        choose(&s, ds_op_block(func, 0));
+        arrfree(s.found);
+        arrfree(s.known);
+    }
+    return DS_OK;
 }

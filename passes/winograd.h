@@ -10,7 +10,8 @@
 enum { DS_WINOGRAD_MOST = 6 }; /* the larger input tile's side; an input tile is 2 larger than its result's */
 
 typedef struct {
-    double saved, bytes; /* multiply-adds fewer than the direct form's; bytes that the filter grows by */
+    double saved, times; /* multiply-adds fewer than the direct form's; what it takes beside this one */
+    double bytes;        /* that the filter grows by */
 } ds_winograd_cost;
 
 /* May it be done by such tiles? */

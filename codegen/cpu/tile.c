@@ -186,6 +186,16 @@ static LLVMValueRef multiply_halves(tile *t, LLVMValueRef a, LLVMValueRef b, LLV
     return multiply_fma(t, odd[0], odd[1], multiply_fma(t, even[0], even[1], sum));
 }
 
+/* Sums stay in the order of k, as each is what the next one is added to. */
+static LLVMValueRef multiply_dots_bf16(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    emitter *e = t->e;
+    LLVMTypeRef numbers = LLVMVectorType(LLVMBFloatTypeInContext(e->llvm), 2 * (unsigned)t->lanes);
+    LLVMValueRef args[] = {sum, LLVMBuildBitCast(e->b, a, numbers, ""), LLVMBuildBitCast(e->b, b, numbers, "")};
+    char name[64];
+    snprintf(name, sizeof name, "llvm.x86.avx512bf16.dpbf16ps.%u", (unsigned)t->lanes * 32);
+    return em_call_intrinsic(e, name, NULL, args, 3);
+}
+
 static LLVMValueRef multiply_quads(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
     char name[64];
     snprintf(name, sizeof name, "llvm.x86.avx512.vpdpbusd.%u", (unsigned)t->lanes * 32);

@@ -20,16 +20,14 @@ static void narrow_block(narrowing *n, ds_block *block) {
             narrow_block(n, ds_op_block(op, r));
         if (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) {
             nw_keep_narrow(n, op);
-            if (op->kind == DS_GRAPH_matmul && nw_keep_blocks(n, op)) continue;
-            nw_round_factors(n, op);
-            nw_product(n, op);
+            if (op->kind != DS_GRAPH_matmul || !nw_keep_blocks(n, op)) nw_product(n, op);
         }
         if (op->kind == DS_GRAPH_reduce) nw_largest(n, op);
     }
 }
 
 ds_status ds_pass_narrow(ds_module *module, const ds_pass_options *options) {
-    narrowing n = {.m = module, .cx = module->cx, .target = options->target, .precision = options->precision};
+    narrowing n = {.m = module, .cx = module->cx, .target = options->target};
     for (ds_op *func = module->body.block->first; func; func = func->next) narrow_block(&n, ds_op_block(func, 0));
     for (size_t i = 0; i < arrlenu(n.words); i++) nw_store_words(&n, &n.words[i]);
     arrfree(n.words);

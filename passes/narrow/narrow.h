@@ -92,12 +92,13 @@ void nw_store_words(narrowing *n, const known_words *w);
 /* Constants of a narrower float type that the product would have widened: rows of ir/mma.def widen them in registers, or
  * multiply the other factor, of the same type, by them. */
 void nw_keep_narrow(narrowing *n, ds_op *op);
+/* Does this level multiply two factors of this type faster than floats, in vectors or by matrices? Few rows or channels
+ * leave much of these empty. Else says why not. */
+bool nw_pays(narrowing *n, const ds_op *op, ds_elem type, const char **out_why);
 bool nw_is_fixed(const ds_value *v); /* a constant, or made of such by maps and views: a recipe */
 /* Weights of few bits with a scale for each block of what is summed: the product takes them as they are, and
  * stands in the place of `op` (blocks.c). */
 bool nw_keep_blocks(narrowing *n, ds_op *op);
-/* Constants that options say may be rounded, and what is multiplied by them (weights.c). */
-void nw_round_factors(narrowing *n, ds_op *op);
 /* The largest of (bytes - zero) * scale is that of the bytes, converted: where one scale above zero is for all. */
 void nw_largest(narrowing *n, ds_op *reduce);
 

@@ -60,11 +60,16 @@ static bool columns_adjoin(ds_ir_context *cx, const ds_op *op, size_t column) {
     return offset && ds_expr_linear(cx, offset, column, &apart, &rest) && ds_expr_equals(apart, 1);
 }
 
+static bool has_equal_floats(const ds_op *product) {
+    ds_elem lhs = ds_op_operand(product, 0)->type->elem, rhs = ds_op_operand(product, 1)->type->elem;
+    return product->operand_count == 2 && lhs == rhs && ds_elem_is_float(lhs);
+}
+
 bool rows_is_product(ds_ir_context *cx, const ds_op *op, size_t *out_rows) {
     ds_contraction c;
     const ds_type *t = op->results[0].type;
-    if (op->kind != DS_GRAPH_matmul || t->elem != DS_f32 || ds_op_operand(op, 1)->type->elem != t->elem ||
-        t->encoding || !ds_type_is_static(t) || t->rank < 2)
+    if (op->kind != DS_GRAPH_matmul || t->elem != DS_f32 || !has_equal_floats(op) || t->encoding ||
+        !ds_type_is_static(t) || t->rank < 2)
         return false;
     if (!ds_contraction_of(cx, op, &c) || c.over_count != 1 || c.role[t->rank - 1] != DS_DIM_N) return false;
     for (size_t i = 0; i + 2 < t->rank; i++)

@@ -1,0 +1,11 @@
+/* Which values are known when a model is compiled, though computed by it. */
+#ifndef DS_CONSTANT_H
+#define DS_CONSTANT_H
+
+#include "ir/ir.h"
+
+/* Does the value depend on constants only, by ops that a recipe may run? *known, an stb_ds array that starts as NULL and
+ * the caller frees, remembers answers by value id: 1 yes, 2 no, 0 not asked yet. */
+bool ds_depends_on_constants(uint8_t **known, const ds_value *v);
+
+#endif

@@ -1,0 +1,106 @@
+/* precision: factors of products become what --precision asks for, where this level has rows of ir/mma.def for that. What
+ * stays as it is says why.
+ *
+ *   before   %y = "graph.conv"(%x, %w) : (tensor<…xf32>, tensor<…xf32>) -> tensor<…xf32>
+ *   after    %a = map(%x) { cast to bf16 }    %b = map(%w) { cast to bf16 }
+ *            %y = "graph.conv"(%a, %b) : (tensor<…xbf16>, tensor<…xbf16>) -> tensor<…xf32>
+ *
+ * Needs:  graph ops, tiles of convolutions.   Keeps: sums, and all that is no factor.   Breaks: nothing.   Cost: linear.
+ */
+#include <string.h>
+
+#include "passes/narrow/narrow.h"
+#include "passes/winograd.h"
+
+static bool fits_range(const ds_value *w, double most) {
+    const ds_attr *value = ds_value_constant(w);
+    float v;
+    for (size_t i = 0; i + sizeof v <= value->count; i += sizeof v) {
+        memcpy(&v, (const char *)value->bytes + i, sizeof v);
+        if (!(v >= -most && v <= most)) return false;
+    }
+    return true;
+}
+
+/* The element type that options ask for, where some row of ir/mma.def multiplies it. */
+static bool asked_type(narrowing *n, ds_elem sum, ds_elem *out) {
+    const ds_mma *row;
+    for (size_t i = 0; n->precision && (row = ds_mma_at(i)); i++) {
+        bool asked = row->sum == sum && !strcmp(ds_elem_facts(row->rhs)->text, n->precision);
+        *out = row->rhs;
+        if (asked && row->rhs != sum && ds_mma_runs_on(row, n->target)) return true;
+    }
+    return false;
+}
+
+static ds_value *rounded(narrowing *n, ds_op *op, ds_value *v, ds_elem to) {
+    const part own = {v, ds_attr_identity_map(n->cx, v->type->rank)};
+    region r = nw_open_map(n, op, ds_type_with_elem(n->cx, v->type, to), &own, 1);
+    nw_yield(&r, nw_cast(&r, r.args[0], to));
+    return ds_op_result(r.op, 0);
+}
+
+/* How many times as fast as floats the fastest row multiplies two factors of this type; at most 1 where it is none. */
+static double rate_of(narrowing *n, ds_elem sum, ds_elem type) {
+    const ds_mma *vector = ds_mma_for(n->target, type, type, sum),
+                 *matrix = vector ? ds_mma_matrix(n->target, vector) : NULL;
+    return matrix ? matrix->rate : vector ? vector->rate : 0;
+}
+
+/* Does Winograd's form, which is of floats, save more than narrower factors do? */
+static bool is_better_by_tiles(narrowing *n, const ds_op *op, ds_elem to) {
+    ds_winograd_cost cost;
+    int tile = (int)ds_op_int(op, "tile", 0);
+    if (!tile || !ds_winograd_tile(n->cx, op, tile, &cost)) return false;
+    return cost.times > rate_of(n, op->results[0].type->elem, to);
+}
+
+/* A factor that is computed is rounded once for all products that read it. */
+static void round_factor(narrowing *n, ds_op *op, size_t i, ds_elem to) {
+    ds_value *v = ds_op_operand(op, i);
+    const factor f = {.x = v};
+    bool fixed = ds_value_constant(v) != NULL;
+    ds_op_set_operand(op, i, fixed ? rounded(n, op, v, to) : nw_converted(n, op, &f, 0, to, op->results[0].type->elem));
+}
+
+/* Constants of matrix products, or, where two numbers of that type are multiplied faster, both factors of all products.
+ * NULL, or why not. */
+static const char *round_factors(narrowing *n, ds_op *op, ds_elem to) {
+    static const double MOST = 65504; /* of 16 bits */
+    const char *why;
+    ds_value *w = ds_op_operand(op, 1);
+    ds_elem sum = op->results[0].type->elem;
+    bool fixed = ds_value_constant(w) != NULL, both = nw_pays(n, op, to, &why);
+    bool one = op->kind == DS_GRAPH_matmul && ds_mma_for(n->target, sum, to, sum);
+    if (!both && !(one && fixed)) return fixed ? why : "no factor is constant";
+    if (fixed && !fits_range(w, MOST)) return "weights are larger than it holds";
+    if (both && is_better_by_tiles(n, op, to)) return "Winograd's form in floats takes fewer products";
+    if (both) round_factor(n, op, 0, to);
+    round_factor(n, op, 1, to);
+    if (ds_op_attr(op, "tile")) ds_op_set_attr(n->m, op, "tile", ds_attr_int(n->cx, 0));
+    return NULL;
+}
+
+static void round_op(narrowing *n, ds_op *op) {
+    ds_elem sum = op->results[0].type->elem, to;
+    if (ds_op_operand(op, 0)->type->elem != sum || ds_op_operand(op, 1)->type->elem != sum || !asked_type(n, sum, &to))
+        return;
+    const char *why = round_factors(n, op, to);
+    if (why) ds_op_set_attr(n->m, op, "stays", ds_attr_string(n->cx, why));
+}
+
+static void round_block(narrowing *n, ds_block *block) {
+    for (ds_op *op = block->first, *next; op; op = next) {
+        next = op->next;
+        for (size_t r = 0; (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if) && r < op->region_count; r++)
+            round_block(n, ds_op_block(op, r));
+        if (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) round_op(n, op);
+    }
+}
+
+ds_status ds_pass_precision(ds_module *module, const ds_pass_options *options) {
+    narrowing n = {.m = module, .cx = module->cx, .target = options->target, .precision = options->precision};
+    for (ds_op *func = module->body.block->first; func; func = func->next) round_block(&n, ds_op_block(func, 0));
+    arrfree(n.words);
+    return DS_OK;
+}
