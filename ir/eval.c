@@ -518,6 +518,7 @@ bool ds_eval_op(const ds_eval_env *env, const ds_op *op, size_t limit, ds_cells 
     case DS_GRAPH_concat: return eval_concat(env, op, in, limit, out);
     case DS_GRAPH_encode:
     case DS_GRAPH_reshape:
+        if (ds_op_attr(op, "words")) return false; /* cells are values, not bytes */
         if (!allocate_result(env, op->results[0].type, limit, out) || out->count != in[0]->count) return false;
         memcpy(out->cells, in[0]->cells, out->count * sizeof *out->cells);
         return true;

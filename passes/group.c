@@ -27,6 +27,7 @@ enum { MAX_GROUP = 12 };
 typedef struct {
     ds_module *m;
     ds_ir_context *cx;
+    const ds_target *target;
     const ds_machine *machine;
 } grouper;
 
@@ -127,7 +128,7 @@ static bool used_outside(const ds_value *v, ds_op *const *ops, size_t count);
 /* The second product: its rows are the group's rows. */
 static bool ends_attention(grouper *g, ds_op *const *ops, size_t count, const ds_op *op, size_t rows) {
     size_t own;
-    if (!rows_is_product(g->cx, op, &own) || own != rows ||
+    if (!rows_is_product(g->cx, g->target, op, &own) || own != rows ||
         !rows_same(ops[0]->results[0].type, op->results[0].type, rows))
         return false;
     const ds_value *left = ds_op_operand(op, 0), *right = ds_op_operand(op, 1);
@@ -175,7 +176,7 @@ static void scale_behind(grouper *g, ds_op **ops, size_t count, size_t rows) {
 /* A product, what is done to its rows (scale, mask, softmax), and the product with the result: as many ops, or 0. */
 static size_t collect_attention(grouper *g, ds_op *first, ds_op **ops, size_t *out_rows) {
     size_t count = 0, reductions = 0, rows;
-    if (!rows_is_product(g->cx, first, &rows)) return 0;
+    if (!rows_is_product(g->cx, g->target, first, &rows)) return 0;
     ops[count++] = first;
     for (ds_op *op = first->next; op && count < MAX_GROUP; op = op->next) {
         if (reductions && ends_attention(g, ops, count, op, rows)) {
@@ -200,7 +201,8 @@ static size_t collect_attention(grouper *g, ds_op *first, ds_op **ops, size_t *o
 static double weight_bytes(const ds_op *product) {
     const ds_value *w = ds_op_operand(product, 1);
     uint64_t count;
-    return !w->op && ds_type_static_count(w->type, &count) ? 4 * (double)count : INFINITY;
+    if (w->op || !ds_type_static_count(w->type, &count)) return INFINITY;
+    return (double)count * ds_elem_facts(w->type->elem)->bits / 8;
 }
 
 /* [product, map, product [, map]] (the two layers of a transformer's block) whose weights fit the L2 cache while what
@@ -208,7 +210,8 @@ static double weight_bytes(const ds_op *product) {
 static size_t collect_layers(grouper *g, ds_op *first, ds_op **ops, size_t *out_rows) {
     size_t count = 0, rows, own;
     uint64_t between;
-    if (!rows_is_product(g->cx, first, &rows) || !ds_type_static_count(first->results[0].type, &between)) return 0;
+    if (!rows_is_product(g->cx, g->target, first, &rows) || !ds_type_static_count(first->results[0].type, &between))
+        return 0;
     ops[count++] = first;
     ds_op *epilogue = epilogue_of(&first->results[0]);
     if (!epilogue) return 0;
@@ -216,8 +219,9 @@ static size_t collect_layers(grouper *g, ds_op *first, ds_op **ops, size_t *out_
     const ds_value *v = &epilogue->results[0];
     ds_op *second = ds_value_has_one_use(v) ? v->uses->owner : NULL;
     if (!second || second->block != first->block || second->kind != DS_GRAPH_matmul ||
-        !rows_is_product(g->cx, second, &own) || own != rows || !rows_same(v->type, second->results[0].type, rows) ||
-        ds_op_operand(second, 0) != v || !rows_read(ds_op_map(second, 0), v->type, rows))
+        !rows_is_product(g->cx, g->target, second, &own) || own != rows ||
+        !rows_same(v->type, second->results[0].type, rows) || ds_op_operand(second, 0) != v ||
+        !rows_read(ds_op_map(second, 0), v->type, rows))
         return 0;
     double room = (double)g->machine->l2_bytes;
     if (weight_bytes(first) + weight_bytes(second) > room / 2 || (double)between * 4 < room) return 0;
@@ -452,7 +456,7 @@ static void group_block(grouper *g, ds_block *block) {
 }
 
 ds_status ds_pass_group(ds_module *module, const ds_pass_options *options) {
-    grouper g = {module, module->cx, options->machine};
+    grouper g = {module, module->cx, options->target, options->machine};
     for (ds_op *func = module->body.block->first; func; func = func->next) {
         erase_unused(ds_op_block(func, 0));
         group_block(&g, ds_op_block(func, 0));

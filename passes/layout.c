@@ -15,6 +15,7 @@
  */
 #include "passes/constant.h"
 #include "passes/contraction.h"
+#include "passes/pack.h"
 #include "passes/passes.h"
 #include "passes/winograd.h"
 
@@ -215,6 +216,22 @@ static void pack_scales(layout *l, ds_op *op, size_t n_dim, ds_panel panel) {
     }
 }
 
+/* The dim of a value that a map reads along this dim of the space; SIZE_MAX: none. */
+static size_t dim_read_along(layout *l, const ds_attr *map, size_t dim) {
+    for (size_t i = 0; i < map->count; i++)
+        if (map->exprs[i] == ds_expr_dim(l->cx, dim)) return i;
+    return SIZE_MAX;
+}
+
+/* What a call computes, in panels, by words where these have several elements. */
+static ds_value *pack_computed(layout *l, ds_op *op, const ds_contraction *c, size_t n_dim, ds_panel panel,
+                               const ds_attr *encoding) {
+    ds_value *rhs = ds_op_operand(op, 1), *packed = NULL;
+    size_t k = dim_read_along(l, ds_op_map(op, 1), c->rank), n = dim_read_along(l, ds_op_map(op, 1), n_dim);
+    if (k != SIZE_MAX && n != SIZE_MAX) packed = ds_pack_words(l->m, op, rhs, k, n, panel, encoding);
+    return packed ? packed : encode_weights(l, op, rhs, encoding);
+}
+
 /* Constants may be skewed where nothing else reads the panels as they lie. */
 static void pack_right_side(layout *l, ds_op *op, bool skew) {
     ds_contraction c;
@@ -247,11 +264,12 @@ static void pack_right_side(layout *l, ds_op *op, bool skew) {
     }
     const ds_attr *encoding = panel_encoding(l, op, &c, n_dim, panel);
     if (!encoding) return;
-    if (skew && is_constant(l, rhs)) encoding = skewed(l, op, &c, panel, encoding);
-    ds_value *encoded = encode_weights(l, op, rhs, encoding);
+    bool fixed = is_constant(l, rhs);
+    if (skew && fixed) encoding = skewed(l, op, &c, panel, encoding);
+    ds_value *encoded = fixed ? encode_weights(l, op, rhs, encoding) : pack_computed(l, op, &c, n_dim, panel, encoding);
     ds_op_set_operand(op, 1, encoded);
     /* columns that fill the last panel are then what lies there; with groups there would be steps of k, too */
-    if (encoded != rhs && panel.group == 1 && !is_constant(l, rhs)) ds_op_set_operand(encoded->op, 0, uncut(rhs));
+    if (encoded != rhs && panel.group == 1 && !fixed) ds_op_set_operand(encoded->op, 0, uncut(rhs));
     pack_scales(l, op, n_dim, panel);
 }
 

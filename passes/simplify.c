@@ -111,6 +111,7 @@ static bool drop_reshape(ds_rewriter *rw, ds_op *op) { return drop_copy_of(rw, o
 static bool reshape_of_reshape(ds_rewriter *rw, ds_op *op) {
     ds_op *inner = ds_op_operand(op, 0)->op;
     if (!inner || inner->kind != DS_GRAPH_reshape) return false;
+    if (ds_op_attr(op, "words") || ds_op_attr(inner, "words")) return false;
     ds_op_set_operand(op, 0, ds_op_operand(inner, 0));
     ds_rewriter_wait(rw, inner);
     return true;

@@ -294,6 +294,13 @@ def quantised(env, report):
     report.check("%d products with weights of few bits" % count, not wrong, "\n".join(wrong))
 
 
+def rounded(env, report):
+    """Random products of --precision: what the report says that they are."""
+    import rounded as factors
+    count, wrong = factors.campaign(env.dsc, 600 if env.full else 60, 5, env.work / "rounded")
+    report.check("%d products of rounded factors" % count, not wrong, "\n".join(wrong))
+
+
 def matrices(env, report):
     """Products by registers that hold matrices, where an emulator of these instructions runs."""
     import matrices as emulated
@@ -575,7 +582,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, matrices, operators, onnx_suite]
+STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, rounded, matrices, operators, onnx_suite]
 
 
 def main():

@@ -165,6 +165,15 @@ static bool is_encoded(const ds_type *from, const ds_type *to) {
     return fits;
 }
 
+/* The same bytes as elements of another type. */
+static void verify_words(verifier *v, const ds_op *op) {
+    const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
+    uint64_t a, b;
+    bool counted = ds_type_static_count(from, &a) && ds_type_static_count(to, &b);
+    if (counted && a * ds_elem_facts(from->elem)->bits != b * ds_elem_facts(to->elem)->bits)
+        verify_fail(v, op, "input and result do not have the same bytes");
+}
+
 static void verify_same_elements(verifier *v, const ds_op *op) {
     const ds_type *from = ds_op_operand(op, 0)->type, *to = op->results[0].type;
     uint64_t a, b;
@@ -363,7 +372,10 @@ void verify_graph(verifier *v, const ds_op *op) {
     case DS_GRAPH_conv: verify_contraction(v, op); break;
     case DS_GRAPH_concat: verify_concat(v, op); break;
     case DS_GRAPH_encode:
-    case DS_GRAPH_reshape: verify_same_elements(v, op); break;
+    case DS_GRAPH_reshape:
+        if (ds_op_attr(op, "words")) verify_words(v, op);
+        else verify_same_elements(v, op);
+        break;
     case DS_GRAPH_kernel: verify_kernel_op(v, op); break;
     case DS_GRAPH_item: verify_item(v, op); break;
     case DS_GRAPH_if: verify_branches(v, op); break;

@@ -267,7 +267,14 @@ void plan_open_results(planner *p, ds_op *op) {
     }
 }
 
-ds_value *plan_buffer_of(planner *p, ds_value *v) { return ds_mapping_get(&p->buffers, lower_root_of(v)); }
+/* A view of other elements is a part that begins where its operand does. */
+ds_value *plan_buffer_of(planner *p, ds_value *v) {
+    ds_value *root = lower_root_of(v), *buffer = ds_mapping_get(&p->buffers, root);
+    if (root->type->elem == v->type->elem) return buffer;
+    ds_op *part = plan_emit(p, DS_PLAN_part, &buffer, 1, ds_type_buffer(p->cx, v->type->elem));
+    plan_set_expr(p, part, "offset", ds_expr_const(p->cx, 0));
+    return ds_op_result(part, 0);
+}
 
 static void collect_symbol(void *user, const char *name) {
     const char ***names = user;

@@ -11,8 +11,8 @@ bool nw_pays(narrowing *n, const ds_op *op, ds_elem type, const char **out_why) 
     if (!row && !in_vectors) return false;
     *out_why = "no sum over channels";
     if (ds_is_depthwise(n->cx, op) || !ds_contraction_of(n->cx, op, &c) || !c.over_count) return false;
-    if (in_vectors) return true;
-    double rows = 1, steps = ds_expr_is_const(c.extent[c.rank], NULL) ? (double)c.extent[c.rank]->value : 0;
+    double rows = 1, steps = ds_expr_is_const(c.extent[c.rank], NULL) ? (double)c.extent[c.rank]->value : UNKNOWN;
+    if (in_vectors) return steps >= vector->k;
     for (size_t i = 0; i < c.rank; i++)
         if (c.role[i] == DS_DIM_M) rows *= ds_expr_is_const(c.extent[i], NULL) ? (double)c.extent[i]->value : UNKNOWN;
     double high = rows < row->m ? rows / row->m : 1, deep = steps < row->k ? steps / row->k : 1;

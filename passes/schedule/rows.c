@@ -60,15 +60,17 @@ static bool columns_adjoin(ds_ir_context *cx, const ds_op *op, size_t column) {
     return offset && ds_expr_linear(cx, offset, column, &apart, &rest) && ds_expr_equals(apart, 1);
 }
 
-static bool has_equal_floats(const ds_op *product) {
+/* Two floats of one type, multiplied in vectors: matrices are the program tile's. */
+static bool multiplies_floats(const ds_target *target, const ds_op *product) {
     ds_elem lhs = ds_op_operand(product, 0)->type->elem, rhs = ds_op_operand(product, 1)->type->elem;
-    return product->operand_count == 2 && lhs == rhs && ds_elem_is_float(lhs);
+    const ds_mma *row = ds_contraction_mma(target, product);
+    return product->operand_count == 2 && lhs == rhs && ds_elem_is_float(lhs) && row && !ds_mma_matrix(target, row);
 }
 
-bool rows_is_product(ds_ir_context *cx, const ds_op *op, size_t *out_rows) {
+bool rows_is_product(ds_ir_context *cx, const ds_target *target, const ds_op *op, size_t *out_rows) {
     ds_contraction c;
     const ds_type *t = op->results[0].type;
-    if (op->kind != DS_GRAPH_matmul || t->elem != DS_f32 || !has_equal_floats(op) || t->encoding ||
+    if (op->kind != DS_GRAPH_matmul || t->elem != DS_f32 || !multiplies_floats(target, op) || t->encoding ||
         !ds_type_is_static(t) || t->rank < 2)
         return false;
     if (!ds_contraction_of(cx, op, &c) || c.over_count != 1 || c.role[t->rank - 1] != DS_DIM_N) return false;
@@ -316,13 +318,16 @@ static int64_t choose_block(const ds_core *core, const ds_type *t) {
 static size_t rows_of_blocks(const ds_core *core, const ds_op *kernel) {
     const ds_block *body = ds_op_block(kernel, 0);
     size_t rows, own, products = 0;
-    if (!rows_is_product(core->cx, body->first, &rows) || body->last->operand_count != 1 || !shares_rows(kernel, rows))
+    if (!rows_is_product(core->cx, core->target, body->first, &rows) || body->last->operand_count != 1 ||
+        !shares_rows(kernel, rows))
         return 0;
     for (const ds_op *op = body->first; op != body->last; op = op->next) {
         if (op->result_count != 1) return 0; /* blocks of one value an op are shifted to their places */
         if (op->kind != DS_GRAPH_matmul) continue;
         const ds_value *right = ds_op_operand(op, 1);
-        if (!rows_is_product(core->cx, op, &own) || own != rows || (right->op && right->op->block == body)) return 0;
+        if (!rows_is_product(core->cx, core->target, op, &own) || own != rows ||
+            (right->op && right->op->block == body))
+            return 0;
         products++;
     }
     return products > 1 ? rows : 0;

@@ -1,4 +1,4 @@
-// RUN: dsc opt --passes=layout %s | FileCheck %s
+// RUN: dsc opt --passes=winograd,layout %s | FileCheck %s
 !cache = tensor<2x?x64xf32, {dims = ["", "room", ""]}>
 !used = tensor<2x?x64xf32, {dims = ["", "total", ""]}>
 !scores = tensor<2x4x?xf32, {dims = ["", "", "total"]}>

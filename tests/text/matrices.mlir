@@ -75,11 +75,13 @@ func.func @main(%x: tensor<64x256xf32>) -> tensor<64x64xf32> {
   func.return %0 : none
 }
 // -----
-// What lies between two products lies there as 16 bits, also for others that read it.
+// What lies between two products is rounded for the second one; the sum behind it reads what it was.
 // CHECK-LABEL: func.func @k1
-// CHECK: : memref<?xbf16>, %{{[a-z0-9]+}}: memref<?xbf16>, %{{[a-z0-9]+}}: memref<?xbf16>
+// CHECK-SAME: memref<?xbf16>, %{{[a-z0-9]+}}: memref<?xf32>)
 // CHECK-LABEL: func.func @k2
-// CHECK-SAME: memref<?xbf16>
+// CHECK-SAME: (%{{[a-z0-9]+}}: memref<?xf32>, %{{[a-z0-9]+}}: memref<?xbf16>)
+// CHECK-LABEL: func.func @k3
+// CHECK-SAME: (%{{[a-z0-9]+}}: memref<?xbf16>, %{{[a-z0-9]+}}: memref<?xbf16>, %{{[a-z0-9]+}}: memref<?xf32>, %{{[a-z0-9]+}}: memref<?xf32>)
 func.func @main(%x: tensor<64x256xf32>) -> tensor<64x64xf32> {
   %w = "onnx.Constant"() {value = dense<0.3> : tensor<256x64xf32>} : () -> none
   %v = "onnx.Constant"() {value = dense<0.4> : tensor<64x64xf32>} : () -> none

@@ -1,4 +1,4 @@
-// RUN: dsc opt --passes=decompose,simplify,narrow --cpu=x86-64-v3 --precision=f16 --verify-each %s | FileCheck %s
+// RUN: dsc opt --passes=decompose,simplify,narrow,precision --cpu=x86-64-v3 --precision=f16 --verify-each %s | FileCheck %s
 
 // Weights of products may be rounded to f16 where options say so.
 // -----

@@ -1,4 +1,4 @@
-// RUN: dsc opt --passes=decompose,simplify,fuse,layout,join,clean,hoist,group,schedule --verify-each %s | FileCheck %s
+// RUN: dsc opt --passes=decompose,simplify,winograd,fuse,layout,join,clean,hoist,group,schedule --verify-each %s | FileCheck %s
 
 // Which convolutions go by tiles (Winograd's algorithm): 3x3 ones of stride 1, with constant weights, where fewer products pay for the
 // transforms.
