@@ -3,7 +3,8 @@
 // Right factors that a call computes are packed as words: two neighbours along k lie together already.
 // -----
 // CHECK-LABEL: func.func @main
-// CHECK: "graph.map"(%arg1){{.*}} -> tensor<64x32xbf16, {map = affine_map<(d0, d1) -> (d1, d0)>}>
+// CHECK: "graph.map"(%arg1)
+// CHECK: }) {maps = {{.*}} -> tensor<64x32xbf16, {map = affine_map<(d0, d1) -> (d1, d0)>}>
 // CHECK: "graph.reshape"(%{{.*}}) {words} : {{.*}} -> tensor<32x32xi32, {map = affine_map<(d0, d1) -> (d1, d0)>}>
 // CHECK: "graph.encode"
 // CHECK: "graph.reshape"(%{{.*}}) {words} : {{.*}} -> tensor<64x32xbf16, {map = affine_map<(d0, d1) -> ((d1 floordiv 16), (d0 floordiv 2), (d1 mod 16), (d0 mod 2))>}>
