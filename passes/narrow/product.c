@@ -86,13 +86,11 @@ static void pad_input(narrowing *n, ds_op *conv, int64_t zero) {
 /* ---- one contraction ---- */
 
 /* Both factors; false where it stays as it is. */
-static bool take_factors(narrowing *n, const ds_op *op, factor *f) {
+static bool take_factors(const ds_op *op, factor *f) {
     const ds_elem sum = op->results[0].type->elem;
     if (ds_elem_facts(sum)->bits != 32 || ds_elem_is_unsigned(sum)) return false;
     for (size_t i = 0; i < 2; i++)
         if (!nw_factor_of(ds_op_operand(op, i), &f[i]) || (f[i].scale.v != NULL) != ds_elem_is_float(sum)) return false;
-    bool is_narrow = !f[0].zero.v && !f[1].zero.v && ds_elem_is_integer(sum);
-    if (is_narrow && !ds_is_depthwise(n->cx, op)) return false;
     for (size_t i = 0; i < 2; i++)
         if (f[i].zero.v && ds_value_is_zero(f[i].zero.v)) f[i].zero.v = NULL;
     return true;
@@ -204,13 +202,23 @@ static ds_value *take_form(narrowing *n, ds_op *op, factor *f, size_t i, const n
     }
 }
 
+/* Is it such a product already? */
+static bool has_form(const ds_op *op, const factor *f, const narrow_form *form) {
+    bool same = op->results[0].type->elem == form->sum;
+    for (size_t i = 0; i < 2; i++) {
+        bool as_it_is = form->how[i] == AS_BYTES && !f[i].zero.v && !f[i].scale.v;
+        same = same && as_it_is && ds_op_operand(op, i)->type->elem == form->type[i];
+    }
+    return same;
+}
+
 void nw_product(narrowing *n, ds_op *op) {
     ds_contraction c;
     factor f[2];
     narrow_form form;
     int64_t zero;
     if (ds_op_attr(op, "pads") || !ds_contraction_of(n->cx, op, &c) || c.rank > NARROW_MOST_RANK) return;
-    if (!take_factors(n, op, f) || !nw_choose_form(n, op, &c, f, &form)) return;
+    if (!take_factors(op, f) || !nw_choose_form(n, op, &c, f, &form) || has_form(op, f, &form)) return;
     bool keeps[2] = {f[0].zero.v && form.how[0] == AS_BYTES, f[1].zero.v && form.how[1] == AS_BYTES};
     bool pads = is_padded(op) && (keeps[0] || keeps[1] || form.how[0] == MOVED);
     if (pads && !nw_known_zero(&f[0], &zero)) return;

@@ -149,3 +149,11 @@ func.func @main(%x: tensor<3x4xui8>, %y: tensor<0x4xui8>) -> (tensor<4xf32>, ten
   %3 = "onnx.ReduceMax"(%1, %a) {keepdims = 0} : (none, none) -> none
   func.return %2, %3 : none, none
 }
+// -----
+// Whole numbers that no conversion follows take the faster row, too.
+// CHECK-LABEL: func.func @main
+// CHECK: "graph.matmul"{{.*}} : (tensor<12x8xi16>, tensor<8x48xi16>) -> tensor<12x48xi32>
+func.func @main(%x: tensor<12x8xui8>, %y: tensor<8x48xui8>) -> tensor<12x48xi32> {
+  %0 = "onnx.MatMulInteger"(%x, %y) : (tensor<12x8xui8>, tensor<8x48xui8>) -> none
+  func.return %0 : none
+}
