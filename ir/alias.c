@@ -17,8 +17,12 @@ static const char *result_list(const ds_op *func) {
     return ds_op_attr(func, "result_attrs") ? "result_attrs" : "res_attrs";
 }
 
+const ds_attr *ds_result_attr(const ds_op *func, size_t i, const char *name) {
+    return entry_of(func, result_list(func), i, name);
+}
+
 int64_t ds_alias_of(const ds_op *func, size_t i) {
-    const ds_attr *a = entry_of(func, result_list(func), i, DS_ALIAS);
+    const ds_attr *a = ds_result_attr(func, i, DS_ALIAS);
     return a && a->kind == DS_ATTR_INT ? a->integer : -1;
 }
 
@@ -175,21 +179,22 @@ ds_status ds_pairs_find(ds_diag *diag, const char *pattern, const char *const *i
 
 /* ---- declaring ---- */
 
-static const ds_attr *with_alias(ds_ir_context *cx, const ds_attr *dict, size_t input) {
-    ds_named_attr *entries = NULL, alias = {DS_ALIAS, ds_attr_int(cx, (int64_t)input)};
+static const ds_attr *with_entry(ds_ir_context *cx, const ds_attr *dict, const char *name, const ds_attr *value) {
+    ds_named_attr *entries = NULL, entry = {name, value};
     for (size_t i = 0; dict && i < dict->count; i++)
-        if (strcmp(dict->entries[i].name, DS_ALIAS)) arrput(entries, dict->entries[i]);
-    arrput(entries, alias);
+        if (strcmp(dict->entries[i].name, name)) arrput(entries, dict->entries[i]);
+    arrput(entries, entry);
     const ds_attr *all = ds_attr_dict(cx, entries, arrlenu(entries));
     arrfree(entries);
     return all;
 }
 
-static void set_alias(ds_module *m, ds_op *func, size_t results, ds_pair pair) {
+void ds_result_set_attr(ds_module *m, ds_op *func, size_t output, const char *name, const ds_attr *value) {
     const ds_attr *old = ds_op_attr(func, "res_attrs"), **dicts = NULL;
+    size_t results = ds_op_block(func, 0)->last->operand_count;
     for (size_t i = 0; i < results; i++) {
         const ds_attr *dict = old && i < old->count ? old->items[i] : ds_attr_dict(m->cx, NULL, 0);
-        arrput(dicts, i == pair.output ? with_alias(m->cx, dict, pair.input) : dict);
+        arrput(dicts, i == output ? with_entry(m->cx, dict, name, value) : dict);
     }
     ds_op_set_attr(m, func, "res_attrs", ds_attr_array(m->cx, dicts, arrlenu(dicts)));
     arrfree(dicts);
@@ -210,26 +215,35 @@ static ds_status check_distinct(ds_diag *diag, const ds_pair *pairs, const char 
     return DS_OK;
 }
 
-ds_status ds_alias_declare(ds_module *m, const char *const *patterns, size_t count) {
-    ds_op *func = ds_module_find(m, "main");
+ds_status ds_alias_pairs(ds_module *m, const char *what, const char *const *patterns, size_t count, ds_op **out_func,
+                         ds_pair **out) {
+    ds_op *func = *out_func = ds_module_find(m, "main");
     ds_diag *diag = m->cx->diag;
-    if (!count) return DS_OK;
     if (!func) return ds_report(diag, DS_ERROR, DS_E_form, NULL, "there is no function @main");
     if (ds_module_attr(m, "ds.after"))
-        return ds_report(diag, DS_ERROR, DS_E_form, NULL,
-                         "aliases are declared before the first pass, not in text that is behind one");
+        return ds_report(diag, DS_ERROR, DS_E_form, NULL, "%s before the first pass, not in text that is behind one",
+                         what);
     const ds_block *body = ds_op_block(func, 0);
     const ds_op *ret = body->last && body->last->kind == DS_RETURN ? body->last : NULL;
     size_t results = ret ? ret->operand_count : 0;
     const char **inputs = NULL, **outputs = NULL;
-    ds_pair *pairs = NULL;
     ds_status status = DS_OK;
     for (size_t i = 0; i < body->arg_count; i++) arrput(inputs, ds_argument_name(m, func, i));
     for (size_t i = 0; i < results; i++) arrput(outputs, ds_result_name(m, func, i));
     for (size_t i = 0; status == DS_OK && i < count; i++)
-        status = ds_pairs_find(diag, patterns[i], inputs, arrlenu(inputs), outputs, results, &pairs);
-    if (status == DS_OK) status = check_distinct(diag, pairs, inputs, outputs);
-    for (size_t i = 0; status == DS_OK && i < arrlenu(pairs); i++) set_alias(m, func, results, pairs[i]);
-    arrfree(inputs), arrfree(outputs), arrfree(pairs);
+        status = ds_pairs_find(diag, patterns[i], inputs, arrlenu(inputs), outputs, results, out);
+    if (status == DS_OK) status = check_distinct(diag, *out, inputs, outputs);
+    arrfree(inputs), arrfree(outputs);
+    return status;
+}
+
+ds_status ds_alias_declare(ds_module *m, const char *const *patterns, size_t count) {
+    ds_op *func;
+    ds_pair *pairs = NULL;
+    if (!count) return DS_OK;
+    ds_status status = ds_alias_pairs(m, "aliases are declared", patterns, count, &func, &pairs);
+    for (size_t i = 0; status == DS_OK && i < arrlenu(pairs); i++)
+        ds_result_set_attr(m, func, pairs[i].output, DS_ALIAS, ds_attr_int(m->cx, (int64_t)pairs[i].input));
+    arrfree(pairs);
     return status;
 }

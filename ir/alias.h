@@ -13,6 +13,9 @@
 
 /* The argument that result `i` of a graph or a plan lies in; -1: none. */
 int64_t ds_alias_of(const ds_op *func, size_t i);
+/* What is said of a result under a name; NULL: nothing. And: says it. */
+const ds_attr *ds_result_attr(const ds_op *func, size_t i, const char *name);
+void ds_result_set_attr(ds_module *module, ds_op *func, size_t i, const char *name, const ds_attr *value);
 /* Names of arguments and results, as callers know them; they may be numbered ("output_0"). */
 const char *ds_argument_name(ds_module *module, const ds_op *func, size_t i);
 const char *ds_result_name(ds_module *module, const ds_op *func, size_t i);
@@ -43,6 +46,10 @@ bool ds_pair_pattern_is_good(const char *pattern);
 DS_MUST_USE ds_status ds_pairs_find(ds_diag *diag, const char *pattern, const char *const *inputs, size_t input_count,
                                     const char *const *outputs, size_t output_count, ds_pair **out);
 
+/* @main before the first pass, and all pairs of its inputs and outputs that the patterns name: appended to *out. `what`
+ * is done to them, for an error: "aliases are declared". */
+DS_MUST_USE ds_status ds_alias_pairs(ds_module *module, const char *what, const char *const *patterns, size_t count,
+                                     ds_op **out_func, ds_pair **out);
 /* Gives results of @main their alias, as the patterns say. */
 DS_MUST_USE ds_status ds_alias_declare(ds_module *module, const char *const *patterns, size_t count);
 

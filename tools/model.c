@@ -10,6 +10,7 @@
 
 #include "ir/alias.h"
 #include "ir/safetensors.h"
+#include "ir/stored.h"
 #include "runtime/libdsrt.h"
 
 static bool has_suffix(const char *text, const char *suffix) {
@@ -86,14 +87,38 @@ static ds_status load_model(const cli *c, ds_ir_context *cx, ds_files *files, co
     return ds_onnx_import(cx, files, path, &options, out);
 }
 
+static ds_status cache_type(const cli *c, ds_elem *out) {
+    const char *name = cli_value(c, "cache-type", NULL);
+    *out = name ? ds_stored_type(name) : DS_NO_ELEM;
+    if (!name || *out != DS_NO_ELEM) return DS_OK;
+    fprintf(stderr, "dsc: error: --cache-type is f16 or bf16, not '%s'\n", name);
+    return DS_BAD_USAGE;
+}
+
+/* Of the pairs that other options name, or of those that are called as usual. */
+static ds_status declare_stored(const cli *c, ds_module *m, ds_elem elem) {
+    static const char usual[] = "past*=present*";
+    const char **patterns = NULL;
+    for (size_t i = 0; i < arrlenu(c->aliases); i++) arrput(patterns, c->aliases[i]);
+    for (size_t i = 0; i < arrlenu(c->options); i++)
+        if (!strcmp(c->options[i].name, "feed")) arrput(patterns, c->options[i].value);
+    if (!arrlenu(patterns)) arrput(patterns, usual);
+    ds_status status = ds_stored_declare(m, elem, patterns, arrlenu(patterns));
+    arrfree(patterns);
+    return status;
+}
+
 ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims, size_t dim_count,
                      ds_module **out) {
     if (arrlenu(c->arguments) != 1) {
         fprintf(stderr, "dsc: error: %s needs one model\n", c->command);
         return DS_BAD_USAGE;
     }
+    ds_elem stored;
+    DS_TRY(cache_type(c, &stored));
     DS_TRY(load_model(c, cx, files, dims, dim_count, out));
-    return ds_alias_declare(*out, c->aliases, arrlenu(c->aliases));
+    DS_TRY(ds_alias_declare(*out, c->aliases, arrlenu(c->aliases)));
+    return stored == DS_NO_ELEM ? DS_OK : declare_stored(c, *out, stored);
 }
 
 ds_status model_write_text(ds_module *m, const char *path) {

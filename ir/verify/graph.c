@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ir/alias.h"
+#include "ir/stored.h"
 #include "ir/dims.h"
 #include "ir/mma.h"
 #include "ir/schedule.h"
@@ -322,6 +323,7 @@ static void verify_aliases(verifier *v, const ds_op *func) {
         arrput(outputs, ds_op_operand(body->last, i)->type);
     const char *wrong = ds_alias_objection(v->m, func, (ds_types){inputs, arrlenu(inputs)},
                                            (ds_types){outputs, arrlenu(outputs)}, &code);
+    for (size_t i = 0; !wrong && i < arrlenu(outputs); i++) wrong = ds_stored_objection(v->m, func, i, outputs[i]);
     if (wrong) verify_fail(v, func, wrong);
     arrfree(inputs), arrfree(outputs);
 }

@@ -269,18 +269,27 @@ static ds_status check_aliases(dec *d, const ds_op *func) {
     return wrong ? ds_report(d->cx->diag, DS_ERROR, code, NULL, "%s", wrong) : DS_OK;
 }
 
-/* The value, or what Identity makes of it, is the result of the function that lies in argument `input`. */
+/* The value, or what Identity makes of it, or a conversion to what a cache is stored as, is the result of the function that lies in argument `input`. */
 static bool lies_in(const ds_op *func, const ds_value *v, const ds_value *input) {
     for (const ds_use *use = v->uses; use; use = use->next) {
         const ds_op *op = use->owner;
-        if (op->kind == DS_ONNX_Identity && lies_in(func, &op->results[0], input)) return true;
+        bool follows = op->kind == DS_ONNX_Identity || op->kind == DS_ONNX_Cast;
+        if (follows && lies_in(func, &op->results[0], input)) return true;
         for (size_t i = 0; op->kind == DS_RETURN && i < op->operand_count; i++)
             if (ds_op_operand(op, i) == v && ds_alias_of(func, i) == (int64_t)input->index) return true;
     }
     return false;
 }
 
+/* What is stored, where a value is the conversion of an argument. */
+static const ds_value *stored_input(const ds_value *v) {
+    const ds_op *map = v && v->op && v->op->kind == DS_GRAPH_map && v->op->operand_count == 1 ? v->op : NULL;
+    const ds_op *first = map ? ds_op_block(map, 0)->first : NULL;
+    return first && first->kind == DS_LOOP_cast && first->next == ds_op_block(map, 0)->last ? ds_op_operand(map, 0) : v;
+}
+
 bool dec_shares_memory(const dec *d, const ds_value *input, size_t result) {
+    input = stored_input(input);
     const ds_block *block = d->op->block;
     const ds_op *func = block->region->op;
     return func->kind == DS_FUNC && input && input->block == block && result < d->op->result_count &&

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "passes/decompose/decompose.h"
+#include "passes/externs.h"
 
 static ds_op *call_extern(dec *d, const char *callee, ds_value *const *inputs, size_t count,
                           const ds_type *const *types, size_t results, const ds_expr *const *params,
@@ -11,12 +12,6 @@ static ds_op *call_extern(dec *d, const char *callee, ds_value *const *inputs, s
     ds_op_set_attr(d->m, op, "callee", ds_attr_string(d->cx, callee));
     ds_op_set_attr(d->m, op, "params", ds_attr_exprs(d->cx, params, param_count));
     return op;
-}
-
-/* A code of kernels/ for element types: class * 16 + bytes; 0 signed, 1 unsigned, 2 float. */
-static int64_t elem_code(ds_elem e) {
-    const ds_elem_info *i = ds_elem_facts(e);
-    return (i->class == DS_CLASS_FLOAT ? 32 : i->class == DS_CLASS_SINT ? 0 : 16) + (int64_t)i->bits / 8;
 }
 
 RULE(top_k) {
@@ -43,7 +38,7 @@ RULE(top_k) {
                                inner,
                                k,
                                dec_const(d, ds_op_int(op, "largest", 1)),
-                               dec_const(d, elem_code(x->type->elem))};
+                               dec_const(d, ds_extern_code(x->type->elem))};
     ds_op *call = call_extern(d, "top_k", &x, 1, types, 2, params, 6);
     d->out[0] = dec_convert(d, ds_op_result(call, 0), dec_type(d, 0)->elem);
     d->out[1] = ds_op_result(call, 1);
@@ -66,7 +61,7 @@ static ds_status scatter_operands(dec *d, ds_op *op, ds_value **out, int64_t *ou
     if (how) elem = dec_compute_elem(elem);
     out[0] = dec_convert(d, dec_in(d, 0), elem), out[1] = dec_convert(d, dec_in(d, 1), DS_i64),
     out[2] = dec_convert(d, dec_in(d, 2), elem);
-    *out_code = how * 256 + elem_code(elem);
+    *out_code = how * 256 + ds_extern_code(elem);
     return DS_OK;
 }
 
@@ -197,7 +192,7 @@ RULE(max_unpool) {
     ds_value *zeros = map_end(&r, num(&r, dec_compute_elem(t->elem), 0));
     ds_value *inputs[] = {zeros, dec_reshape(d, dec_convert(d, dec_in(d, 1), DS_i64), 2, column),
                           dec_reshape(d, x, 1, &count)};
-    const ds_expr *params[] = {count, one, one, dec_const(d, elem_code(t->elem)), flat};
+    const ds_expr *params[] = {count, one, one, dec_const(d, ds_extern_code(t->elem)), flat};
     ds_op *call = call_extern(d, "scatter_nd", inputs, 3, &zeros->type, 1, params, DS_COUNT(params));
     ds_value *filled = dec_reshape(d, ds_op_result(call, 0), rank, image);
     if (dec_in(d, 2)) {
@@ -298,7 +293,7 @@ RULE(unique) {
     const ds_type *list = ds_type_tensor(d->cx, DS_i64, 1, &n, NULL),
                   *types[] = {list, list, list, ds_type_tensor(d->cx, DS_i64, 1, &one, NULL), list};
     const ds_expr *params[] = {outer, n, inner, dec_const(d, ds_op_int(op, "sorted", 1)),
-                               dec_const(d, elem_code(keys->type->elem))};
+                               dec_const(d, ds_extern_code(keys->type->elem))};
     ds_op *call = call_extern(d, "unique", &keys, 1, types, 5, params, DS_COUNT(params));
     for (size_t i = 0; i < 5; i++) parts[i] = ds_op_result(call, i);
     DS_TRY(count_of(d, parts[3], &found));

@@ -2,23 +2,13 @@
  * the result is written once, by the lane that has read the operand there, and nothing of the operand is read later. */
 #include <string.h>
 
+#include "passes/externs.h"
 #include "passes/lower/lower.h"
 #include "passes/schedule/rows.h"
 
 bool lower_is_tied(const ds_op *op) {
-    static const struct {
-        const char *callee;
-        bool tied;
-    } table[] = {
-#define DS_BITCODE(file, text)
-#define DS_EXTERN(callee, operands, results, tied) {#callee, tied},
-#include "kernels/kernels.def"
-#undef DS_EXTERN
-#undef DS_BITCODE
-    };
-    for (size_t i = 0; op->kind == DS_GRAPH_extern && i < DS_COUNT(table); i++)
-        if (!strcmp(ds_op_text(op, "callee", ""), table[i].callee)) return table[i].tied;
-    return false;
+    const ds_extern *row = ds_extern_of(op);
+    return row && row->tied;
 }
 
 static bool reads_same_point(const ds_op *map, const ds_value *v) {

@@ -41,11 +41,16 @@ static ds_value *widened(const ds_value *v) {
     return same ? source : NULL;
 }
 
+/* What is computed or comes from outside in 16 bits lies so in memory: caches do. */
+static bool is_of_16_bits(const ds_value *v) {
+    return ds_elem_is_float(v->type->elem) && ds_elem_facts(v->type->elem)->bits == 16;
+}
+
 void nw_keep_narrow(narrowing *n, ds_op *op) {
     ds_value *source = widened(ds_op_operand(op, 1)), *other = widened(ds_op_operand(op, 0));
     ds_elem sum = op->results[0].type->elem;
     const char *why;
-    if (!source || !nw_is_fixed(source)) return;
+    if (!source || (!nw_is_fixed(source) && !is_of_16_bits(source))) return;
     bool both = other && other->type->elem == source->type->elem && nw_pays(n, op, source->type->elem, &why);
     if (!both && (op->kind != DS_GRAPH_matmul || !ds_mma_for(n->target, sum, source->type->elem, sum))) return;
     ds_op *maps[] = {both ? ds_op_operand(op, 0)->op : NULL, ds_op_operand(op, 1)->op};
