@@ -61,10 +61,11 @@ def attended(g, q, keys, values, positions, total):
     return g.op("Reshape", mixed, g.ints(0, 0, HEADS * SIZE))
 
 
-def decoder(path, kind, batch=1, rows=False):
+def decoder(path, kind, batch=1, rows=False, stored=None):
     """kind: 'grow' concatenates (rows: [tokens, batch, heads, size], so along the outermost dim), 'grouped' has
-    GroupQueryAttention, 'fixed' TensorScatter into caches of ROOM."""
+    GroupQueryAttention, 'standard' Attention, 'fixed' TensorScatter into caches of ROOM. stored: a type to which new rows are rounded."""
     g, past = Graph(), ROOM if kind == "fixed" else "past"
+    rounded = lambda x: g.op("Cast", g.op("Cast", x, to=stored), to=TensorProto.FLOAT) if stored else x
     ids = g.take("input_ids", TensorProto.INT64, [batch, "seq"])
     if kind != "fixed":
         mask = g.take("attention_mask", TensorProto.INT64, [batch, "total"])
@@ -81,24 +82,30 @@ def decoder(path, kind, batch=1, rows=False):
         pasts = [g.take("past_key_values.%d.%s" % (layer, what), TensorProto.FLOAT, shape) for what in ("key", "value")]
         weights = [g.matrix(WIDTH, HEADS * SIZE, 2) for _ in range(3)]
         if kind == "grouped":
-            flat = [g.op("MatMul", x, w) for w in weights]
+            query, *new = [g.op("MatMul", x, w) for w in weights]
+            flat = [query, *map(rounded, new)]
             mixed, *present = g.op("GroupQueryAttention", *flat, *pasts, last, all_tokens, results=3, domain="com.microsoft",
                                    num_heads=HEADS, kv_num_heads=HEADS)
         else:
             q, *new = [heads_of(g, x, w) for w in weights]
-            if kind == "fixed":
+            new = [*map(rounded, new)]
+            if kind == "standard":
+                mixed, *present = g.op("Attention", q, *new, "", *pasts, results=3, is_causal=1)
+                mixed = g.op("Reshape", g.op("Transpose", mixed, perm=[0, 2, 1, 3]), g.ints(0, 0, HEADS * SIZE))
+            elif kind == "fixed":
                 present = [g.op("TensorScatter", p, n, at, axis=2) for p, n in zip(pasts, new)]
             elif rows:
                 present = [g.op("Concat", p, g.op("Transpose", n, perm=[2, 0, 1, 3]), axis=0) for p, n in zip(pasts, new)]
             else:
                 present = [g.op("Concat", p, n, axis=2) for p, n in zip(pasts, new)]
             seen = [g.op("Transpose", p, perm=[1, 2, 0, 3]) for p in present] if rows else present
-            mixed = attended(g, q, *seen, positions, total)
+            if kind != "standard":
+                mixed = attended(g, q, *seen, positions, total)
         x = g.op("Add", x, g.op("MatMul", mixed, g.matrix(HEADS * SIZE, WIDTH, 2)))
         for what, value in zip(("key", "value"), present):
             g.give(value, "present.%d.%s" % (layer, what), TensorProto.FLOAT, [None] * 4)
     g.give(g.op("MatMul", x, g.matrix(WIDTH, WORDS)), "logits", TensorProto.FLOAT, [batch, "seq", WORDS])
-    g.save(path, 24 if kind == "fixed" else 17)
+    g.save(path, {"fixed": 24, "standard": 23}.get(kind, 17))
 
 
 def reference(path, count, choose):
@@ -166,6 +173,81 @@ def check_models(report, sh, dsc, work):
         report.check("draw at %g from %d" % (temperature, top_k), got == want, "%s, not %s" % (got, want))
 
 
+def stored_bytes(values, elem):
+    """f32 as a .npy file has elements of 16 bits: bf16 as raw bytes. The numbers are representable."""
+    if elem == "f16":
+        return values.astype(np.float16)
+    return (values.view(np.uint32) >> 16).astype(np.uint16).view("V2")
+
+
+def numbers(values, elem):
+    if elem == "f16":
+        return values.astype(np.float32)
+    return (np.ascontiguousarray(values).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+
+def one_call(sh, dsc, work, model, arrays, *options):
+    """Outputs by name, or what went wrong."""
+    folder, out = work / "in", work / "out"
+    for path in (folder, out):
+        path.mkdir(exist_ok=True)
+        for old in path.iterdir():
+            old.unlink()
+    for i, value in enumerate(arrays):
+        np.save(folder / ("input_%d.npy" % i), value)
+    result = sh(dsc, "run", model, "--inputs", folder, "--outputs", out, *options)
+    if result.returncode:
+        return result.stderr
+    return [np.load(out / ("output_%d.npy" % i)) for i in range(2 * LAYERS + 1)]
+
+
+def check_one_call(report, sh, dsc, work, name, elem, aliases):
+    """Caches in a narrower type have the bits that rounding new rows gives, and old ones as they were; logits those of the rounded graph."""
+    rng, past = np.random.default_rng(3), ROOM if name == "fixed" or (name == "grouped" and aliases) else 9
+    shape = [past, 1, HEADS, SIZE] if name == "rows" else [1, HEADS, past, SIZE]
+    caches = [(rng.integers(-64, 64, shape) / 32).astype(np.float32) for _ in range(2 * LAYERS)]
+    named = {"input_ids": np.array([[3, 7]], np.int64), "attention_mask": np.ones((1, 11), np.int64), "position_ids": np.array([[9, 10]], np.int64),
+             "write_indices": np.array([9], np.int64)}
+    given = [i.name for i in onnx.load(work / (name + ".onnx")).graph.input if i.name in named]
+    first = [named[n] for n in given]
+    want = one_call(sh, dsc, work, work / ("%s_%s.onnx" % (name, elem)), first + caches, *aliases)
+    got = one_call(sh, dsc, work, work / (name + ".onnx"), first + [stored_bytes(c, elem) for c in caches], "--cache-type=" + elem, *aliases)
+    what = "caches of %s, %s %s" % (elem, name, " ".join(aliases))
+    if isinstance(want, str) or isinstance(got, str):
+        report.check(what, False, want if isinstance(want, str) else got)
+        return
+    same = all(np.array_equal(numbers(a, elem), b) for a, b in zip(got[:-1], want[:-1]))
+    report.check(what, same and all(a.dtype.itemsize == 2 for a in got[:-1]), [np.abs(numbers(a, elem) - b).max() for a, b in zip(got[:-1], want[:-1])])
+    report.check(what + ": logits", np.allclose(got[-1], want[-1], rtol=1e-5, atol=1e-5), np.abs(got[-1] - want[-1]).max())
+
+
+def check_stored(report, sh, dsc, work):
+    """`--cache-type`: beside graphs that round new rows themselves, by ONNX Runtime and by dsc."""
+    models = (("grow", "grow", False), ("rows", "grow", True), ("grouped", "grouped", False), ("fixed", "fixed", False), ("standard", "standard", False))
+    decoder(work / "standard.onnx", "standard")
+    for elem, proto in (("bf16", TensorProto.BFLOAT16), ("f16", TensorProto.FLOAT16)):
+        for name, kind, rows in models:
+            decoder(work / ("%s_%s.onnx" % (name, elem)), kind, rows=rows, stored=proto)
+        want = reference(work / ("grow_%s.onnx" % elem), 24, lambda logits: int(logits.argmax()))
+        for name, _, _ in models:
+            for aliases in ([], ["--alias=past*=present*"]):
+                if aliases and name in ("grow", "standard"):
+                    continue
+                result = sh(dsc, "run", work / (name + ".onnx"), "--generate=24", "--ids", work / "prompt.txt", "--cache-type=" + elem, "--verify-each", *aliases)
+                report.check("generate %s with caches of %s %s" % (name, elem, " ".join(aliases)), result.stdout == " ".join(map(str, want)) + "\n",
+                             result.stderr + result.stdout)
+                check_one_call(report, sh, dsc, work, name, elem, aliases)
+            result = sh(dsc, "compile", work / (name + ".onnx"), "--cache-type=" + elem, "--dim=seq=1", "--report", "--verify-each", "-o", work / "stored.o")
+            report.check("products take %s, %s" % (elem, name), result.stdout.count("of f32 x " + elem) == 2 * LAYERS, result.stdout + result.stderr)
+    result = sh(dsc, "info", work / "grow.onnx", "--cache-type=bf16")
+    report.check("info of caches", result.stdout.count("xbf16") == 4 * LAYERS, result.stdout + result.stderr)
+    for options, code, words in ((["--cache-type=f32"], 2, ["--cache-type", "f32"]), (["--cache-type=i8x"], 2, ["--cache-type"]),
+                                 (["--cache-type=f16", "--alias=input_ids=logits"], 1, ["input_ids", "i64", "f16"]),
+                                 (["--cache-type=f16", "--alias=none*=present*"], 1, ["none*"])):
+        result = sh(dsc, "compile", work / "grow.onnx", *options, "-o", work / "stored.o")
+        report.check("refuse " + " ".join(options), result.returncode == code and all(w in result.stderr for w in words), result.stderr)
+
+
 def check_refusals(report, sh, dsc, work):
     files = {"empty.txt": "", "spaces.txt": " \n", "word.txt": "1 2 three", "float.txt": "1 2.5", "large.txt": "1 %d" % WORDS, "negative.txt": "1 -2",
              "huge.txt": "1 99999999999999999999", "zero.txt": "1 2\0 3"}
@@ -216,4 +298,5 @@ def run(env, report, sh):
     work = env.work / "generation"
     work.mkdir(parents=True, exist_ok=True)
     check_models(report, sh, env.dsc, work)
+    check_stored(report, sh, env.dsc, work)
     check_refusals(report, sh, env.dsc, work)

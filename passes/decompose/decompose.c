@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "ir/alias.h"
+#include "ir/stored.h"
 
 #define ONNX_OP(name, operands, results, rule) dec_rule rule_##rule;
 #define CONTRIB_OP(name, operands, results, attributes, rule) dec_rule rule_##rule;
@@ -265,6 +266,10 @@ static ds_status check_aliases(dec *d, const ds_op *func) {
         arrput(outputs, ds_op_operand(block->last, i)->type);
     const char *wrong = ds_alias_objection(d->m, func, (ds_types){inputs, arrlenu(inputs)},
                                            (ds_types){outputs, arrlenu(outputs)}, &code);
+    for (size_t i = 0; !wrong && i < arrlenu(outputs); i++) {
+        wrong = ds_stored_objection(d->m, func, i, outputs[i]);
+        code = DS_E_type;
+    }
     arrfree(inputs), arrfree(outputs);
     return wrong ? ds_report(d->cx->diag, DS_ERROR, code, NULL, "%s", wrong) : DS_OK;
 }
