@@ -128,7 +128,7 @@ static bool used_outside(const ds_value *v, ds_op *const *ops, size_t count);
 /* The second product: its rows are the group's rows. */
 static bool ends_attention(grouper *g, ds_op *const *ops, size_t count, const ds_op *op, size_t rows) {
     size_t own;
-    if (!rows_is_product(g->cx, g->target, op, &own) || own != rows ||
+    if (!rows_is_product(g->cx, g->target, op, &own) || own != rows || !rows_multiply_alike(ops[0], op) ||
         !rows_same(ops[0]->results[0].type, op->results[0].type, rows))
         return false;
     const ds_value *left = ds_op_operand(op, 0), *right = ds_op_operand(op, 1);
@@ -219,7 +219,7 @@ static size_t collect_layers(grouper *g, ds_op *first, ds_op **ops, size_t *out_
     const ds_value *v = &epilogue->results[0];
     ds_op *second = ds_value_has_one_use(v) ? v->uses->owner : NULL;
     if (!second || second->block != first->block || second->kind != DS_GRAPH_matmul ||
-        !rows_is_product(g->cx, g->target, second, &own) || own != rows ||
+        !rows_is_product(g->cx, g->target, second, &own) || own != rows || !rows_multiply_alike(first, second) ||
         !rows_same(v->type, second->results[0].type, rows) || ds_op_operand(second, 0) != v ||
         !rows_read(ds_op_map(second, 0), v->type, rows))
         return 0;

@@ -237,6 +237,8 @@ def check_stored(report, sh, dsc, work):
                 report.check("generate %s with caches of %s %s" % (name, elem, " ".join(aliases)), result.stdout == " ".join(map(str, want)) + "\n",
                              result.stderr + result.stdout)
                 check_one_call(report, sh, dsc, work, name, elem, aliases)
+            if name in ("grow", "standard"): # all extents are known: both products and what lies between go block by block
+                check_one_call(report, sh, dsc, work, name, elem, ["--dim=seq=2", "--dim=past=9", *(["--dim=total=11"] if name == "grow" else [])])
             result = sh(dsc, "compile", work / (name + ".onnx"), "--cache-type=" + elem, "--dim=seq=1", "--report", "--verify-each", "-o", work / "stored.o")
             report.check("products take %s, %s" % (elem, name), result.stdout.count("of f32 x " + elem) == 2 * LAYERS, result.stdout + result.stderr)
     result = sh(dsc, "info", work / "grow.onnx", "--cache-type=bf16")

@@ -60,11 +60,16 @@ static bool columns_adjoin(ds_ir_context *cx, const ds_op *op, size_t column) {
     return offset && ds_expr_linear(cx, offset, column, &apart, &rest) && ds_expr_equals(apart, 1);
 }
 
-/* Two floats of one type, multiplied in vectors: matrices are the program tile's. */
+/* Two floats of one type, or f32 and something narrower that registers widen, multiplied in vectors: matrices are the
+ * program tile's. */
 static bool multiplies_floats(const ds_target *target, const ds_op *product) {
-    ds_elem lhs = ds_op_operand(product, 0)->type->elem, rhs = ds_op_operand(product, 1)->type->elem;
-    const ds_mma *row = ds_contraction_mma(target, product);
-    return product->operand_count == 2 && lhs == rhs && ds_elem_is_float(lhs) && row && !ds_mma_matrix(target, row);
+    const ds_mma *row = product->operand_count == 2 ? ds_contraction_mma(target, product) : NULL;
+    bool widens = row && row->lhs == DS_f32 && row->k == 1;
+    return row && ds_elem_is_float(row->rhs) && (row->lhs == row->rhs || widens) && !ds_mma_matrix(target, row);
+}
+
+bool rows_multiply_alike(const ds_op *a, const ds_op *b) {
+    return ds_op_operand(a, 1)->type->elem == ds_op_operand(b, 1)->type->elem;
 }
 
 bool rows_is_product(ds_ir_context *cx, const ds_target *target, const ds_op *op, size_t *out_rows) {
@@ -175,7 +180,7 @@ static void make_product(rows_maker *w, const ds_op *op, const ds_op *epilogue, 
     if (w->given) w->wrong = tile_read(&t, w->given, index, &c);
     else c = tile_choose(&t);
     if (!w->wrong) tile_add_levels(&t, &c, index, &w->made);
-    w->made.mma = "fma_f32";
+    w->made.mma = t.mma->name;
 }
 
 static void make_nest(rows_maker *w, const ds_op *op, int index) {
@@ -326,7 +331,7 @@ static size_t rows_of_blocks(const ds_core *core, const ds_op *kernel) {
         if (op->kind != DS_GRAPH_matmul) continue;
         const ds_value *right = ds_op_operand(op, 1);
         if (!rows_is_product(core->cx, core->target, op, &own) || own != rows ||
-            (right->op && right->op->block == body))
+            !rows_multiply_alike(body->first, op) || (right->op && right->op->block == body))
             return 0;
         products++;
     }

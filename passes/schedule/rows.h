@@ -17,6 +17,7 @@ bool rows_same(const ds_type *a, const ds_type *b, size_t rows);
 bool rows_is_plain(const ds_op *op);
 /* A product of matrices, batch by batch (or more rows by rows): result[…, m, n] with `rows` dims before n. */
 bool rows_is_product(ds_ir_context *cx, const ds_target *target, const ds_op *op, size_t *out_rows);
+bool rows_multiply_alike(const ds_op *a, const ds_op *b); /* two such products: by one row of ir/mma.def */
 /* A loop (a recurrent network) each element of whose first dim goes through every turn by itself. */
 bool rows_are_turns(const ds_op *loop);
 
