@@ -10,6 +10,7 @@
  * Needs:  graph ops.   Keeps: values, but that readers see new elements rounded.   Breaks: nothing.   Cost: linear in
  * the ops between caches and results.
  */
+#include "ir/alias.h"
 #include "ir/dims.h"
 #include "ir/stored.h"
 #include "passes/contraction.h"
@@ -260,13 +261,22 @@ static void erase_unused(ds_block *block) {
     }
 }
 
-static void carry_result(ds_module *m, ds_block *body, size_t i, ds_elem elem) {
+/* What is in the cache goes through arithmetic, or through branches, where nothing sinks. */
+static void warn(ds_module *m, const ds_op *func, size_t i, ds_elem elem) {
+    ds_report(m->cx->diag, DS_WARNING, DS_E_form, NULL,
+              "result '%s' is rounded to %s as a whole in every call: it is not made of a cache of that type by moving "
+              "what is in it (Concat, scatters, Where, views)",
+              ds_result_name(m, func, i), ds_elem_facts(elem)->text);
+}
+
+static void carry_result(ds_module *m, const ds_op *func, size_t i, ds_elem elem) {
+    ds_block *body = ds_op_block(func, 0);
     carrying c = {.m = m, .cx = m->cx, .elem = elem};
     ds_value *v = converted(ds_op_operand(body->last, i));
     if (v && v->type->elem != elem && is_carried(&c, v, 0)) {
         ds_op_set_operand(body->last, i, store(&c, v));
         for (size_t k = 0; k < arrlenu(c.twins); k++) redirect_readers(&c, k);
-    }
+    } else if (v) warn(m, func, i, elem);
     arrfree(c.twins), arrfree(c.answer);
 }
 
@@ -278,7 +288,7 @@ ds_status ds_pass_carry(ds_module *module, const ds_pass_options *options) {
         for (size_t i = 0; body->last && body->last->kind == DS_RETURN && i < body->last->operand_count; i++) {
             ds_elem elem = ds_stored_of(func, i);
             if (elem == DS_NO_ELEM) continue;
-            carry_result(module, body, i, elem);
+            carry_result(module, func, i, elem);
             any = true;
         }
         if (any) erase_unused(body);
