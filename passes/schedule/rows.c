@@ -64,7 +64,7 @@ static bool columns_adjoin(ds_ir_context *cx, const ds_op *op, size_t column) {
  * program tile's. */
 static bool multiplies_floats(const ds_target *target, const ds_op *product) {
     const ds_mma *row = product->operand_count == 2 ? ds_contraction_mma(target, product) : NULL;
-    bool widens = row && row->lhs == DS_f32 && row->k == 1;
+    bool widens = row && row->lhs == row->sum && row->k == 1;
     return row && ds_elem_is_float(row->rhs) && (row->lhs == row->rhs || widens) && !ds_mma_matrix(target, row);
 }
 

@@ -109,3 +109,38 @@ func.func @main(%past: tensor<8x4xf16>, %x: tensor<8x4xf32>) -> (none {ds.stored
   %2 = "onnx.Cast"(%1) {to = 10} : (none) -> none
   func.return %2 : none
 }
+// -----
+// Caches of attention that are operands of one operator: both products multiply what is stored.
+// CHECK-LABEL: func.func @main
+// CHECK: %[[K:.*]] = "graph.concat"(%arg3, {{.*}}xbf16
+// CHECK: %[[V:.*]] = "graph.concat"(%arg4, {{.*}}xbf16
+// CHECK-NOT: (bf16) -> f32
+// CHECK: "graph.matmul"(%{{.*}}, %[[K]])
+// CHECK-NOT: (bf16) -> f32
+// CHECK: "graph.matmul"(%{{.*}}, %[[V]])
+// CHECK: func.return %{{.*}}, %[[K]], %[[V]]
+!past = tensor<1x2x?x4xbf16, {dims = ["", "", "past", ""]}>
+func.func @main(%q: tensor<1x1x8xf32>, %k: tensor<1x1x8xf32>, %v: tensor<1x1x8xf32>, %pk: !past, %pv: !past) -> (none, none {ds.stored = "bf16"}, none {ds.stored = "bf16"}) {
+  %n = "onnx.None"() : () -> none
+  %a = "onnx.Cast"(%pk) {to = 1} : (!past) -> none
+  %b = "onnx.Cast"(%pv) {to = 1} : (!past) -> none
+  %0:3 = "microsoft.MultiHeadAttention"(%q, %k, %v, %n, %n, %n, %a, %b) {num_heads = 2} : (tensor<1x1x8xf32>, tensor<1x1x8xf32>, tensor<1x1x8xf32>, none, none, none, none, none) -> (none, none, none)
+  %1 = "onnx.Cast"(%0#1) {to = 16} : (none) -> none
+  %2 = "onnx.Cast"(%0#2) {to = 16} : (none) -> none
+  func.return %0#0, %1, %2 : none, none, none
+}
+// -----
+// Keys and values in one cache, of which each is a half.
+// CHECK-LABEL: func.func @main
+// CHECK: "graph.concat"({{.*}}, {{.*}}) {axis = 2} : (tensor<1x2x?x4xbf16,
+// CHECK-NOT: (bf16) -> f32
+// CHECK: %[[BOTH:.*]] = "graph.concat"({{.*}}) {axis = 0} : ({{.*}} -> tensor<2x1x2x?x4xbf16,
+// CHECK: func.return %{{.*}}, %[[BOTH]]
+!past = tensor<2x1x2x?x4xbf16, {dims = ["", "", "", "past", ""]}>
+func.func @main(%x: tensor<1x1x8xf32>, %w: tensor<8x24xf32>, %b: tensor<24xf32>, %p: !past) -> (none, none {ds.stored = "bf16"}) {
+  %n = "onnx.None"() : () -> none
+  %a = "onnx.Cast"(%p) {to = 1} : (!past) -> none
+  %0:2 = "microsoft.Attention"(%x, %w, %b, %n, %a) {num_heads = 2, unidirectional = 1} : (tensor<1x1x8xf32>, tensor<8x24xf32>, tensor<24xf32>, none, none) -> (none, none)
+  %1 = "onnx.Cast"(%0#1) {to = 16} : (none) -> none
+  func.return %0#0, %1 : none, none
+}
