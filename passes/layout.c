@@ -366,12 +366,15 @@ static bool bordered_copy(layout *l, ds_op *conv) {
 
 /* ---- groups ---- */
 
-/* How many groups are computed as one with zeros in between, where that fills vectors which would be partly empty: it
- * costs nothing. */
-static int64_t groups_at_once(int64_t groups, int64_t outputs, int64_t columns) {
-    int64_t best = 1, vectors = (outputs + columns - 1) / columns;
-    for (int64_t n = 2; n <= groups && (outputs * n + columns - 1) / columns <= vectors; n++)
-        if (groups % n == 0) best = n;
+/* How many groups are computed as one with zeros in between: as many as have whole steps, and more where that fills
+ * vectors which would be partly empty: it costs nothing. 0: steps are not whole. */
+static int64_t groups_at_once(int64_t groups, int64_t inputs, int64_t outputs, ds_panel panel) {
+    int64_t best = 0, columns = panel.columns, vectors = (outputs + columns - 1) / columns;
+    for (int64_t n = 1; n <= groups; n++) {
+        bool fills = (outputs * n + columns - 1) / columns <= vectors;
+        if (groups % n || inputs * n % panel.group || (best && !fills)) continue;
+        best = n;
+    }
     return best;
 }
 
@@ -407,8 +410,8 @@ static void pack_groups(layout *l, ds_op *conv) {
         return;
     int64_t groups = channels / inputs, outputs = all / groups, merged = 1;
     const ds_panel panel = ds_mma_panel(mma);
-    if (inputs % panel.group) return;
-    if (is_constant(l, w)) merged = groups_at_once(groups, outputs, panel.columns);
+    if (is_constant(l, w)) merged = groups_at_once(groups, inputs, outputs, panel);
+    if (!merged || inputs * merged % panel.group) return;
     const ds_expr *size = ds_expr_const(l->cx, outputs * merged), *co = ds_expr_dim(l->cx, 1), *xm[MAX_RANK],
                   *wm[MAX_RANK], *order[MAX_RANK + 3];
     for (size_t i = 0; i < rank; i++) xm[i] = ds_op_map(conv, 0)->exprs[i], wm[i + 1] = ds_op_map(conv, 1)->exprs[i];

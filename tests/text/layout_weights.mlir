@@ -40,6 +40,16 @@ func.func @groups(%x: tensor<1x64x8x8xf32>) -> tensor<1x64x8x8xf32> {
   func.return %0 : none
 }
 
+// A step of bytes takes four channels: two groups of six are computed as one, which has three steps.
+// CHECK-LABEL: @groups_of_bytes
+// CHECK: pads = [0]} : (tensor<24x6x1x1xi8>) -> tensor<2x12x12x1x1xi8>
+// CHECK: "graph.conv"{{.*}}(d0, d4 + (d1 floordiv 12) * 12, d2 + d5, d3 + d6)>{{.*}} over = ["12", "1", "1"]
+func.func @groups_of_bytes(%x: tensor<1x24x8x8xui8>) -> tensor<1x24x8x8xi32> {
+  %w = "onnx.Constant"() {value = dense<3> : tensor<24x6x1x1xi8>} : () -> none
+  %0 = "onnx.ConvInteger"(%x, %w) {group = 4} : (tensor<1x24x8x8xui8>, none) -> none
+  func.return %0 : none
+}
+
 // Depthwise weights lie window by window, channels last, as lanes read them.
 // CHECK-LABEL: @depthwise
 // CHECK: "graph.encode"({{.*}}) {flush} : {{.*}} -> tensor<64x1x3x3xf32, {map = affine_map<(d0, d1, d2, d3) -> (d2, d3, d1, d0)>}>
