@@ -33,10 +33,14 @@ bool ds_mma_runs_on(const ds_mma *mma, const ds_target *target) {
     return !*mma->needs || is_listed(target->features, mma->needs);
 }
 
+bool ds_mma_is_of_vectors(const ds_mma *mma) { return mma->shape == DS_MMA_VECTOR || mma->shape == DS_MMA_SQUARE; }
+
+double ds_mma_filled(const ds_mma *mma, double high) { return high < mma->m ? high / mma->m : 1; }
+
 const ds_mma *ds_mma_for(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_elem sum) {
     const ds_mma *best = NULL, *row;
     for (size_t i = 0; (row = ds_mma_at(i)); i++) {
-        if (row->shape != DS_MMA_VECTOR || row->lhs != lhs || row->rhs != rhs || row->sum != sum) continue;
+        if (!ds_mma_is_of_vectors(row) || row->lhs != lhs || row->rhs != rhs || row->sum != sum) continue;
         if (target && !ds_mma_runs_on(row, target)) continue;
         if (!best || row->rate > best->rate) best = row;
     }
@@ -60,7 +64,8 @@ double ds_mma_matrix_cycles(const ds_mma *mma, const ds_machine *machine, size_t
 const ds_mma *ds_mma_of(const ds_op *tile) { return ds_mma_find(ds_op_text(tile, "mma", rows[0].name)); }
 
 ds_panel ds_mma_panel(const ds_mma *mma) {
-    unsigned bits = ds_elem_facts(mma->rhs)->bits, word = bits < 32 ? 32 / bits : 1;
+    unsigned bits = ds_elem_facts(mma->rhs)->bits, most = mma->shape == DS_MMA_SQUARE ? 64 : 32;
+    unsigned word = bits < most ? most / bits : 1;
     return (ds_panel){.columns = DS_PANEL, .group = mma->k < word ? mma->k : word, .halves = ds_mma_sums_blocks(mma)};
 }
 
@@ -73,7 +78,7 @@ static const char *columns_of(char *room, size_t size, const ds_mma *row) {
 }
 
 void ds_mma_print(ds_string *out) {
-    static const char *const shapes[] = {"vector", "tile", "warp"};
+    static const char *const shapes[] = {"vector", "square", "tile", "warp"};
     const ds_mma *row;
     char n[16];
     ds_string_printf(out, "| name | left | right | sum | m x n x k | shape | needs | rate | is |\n");

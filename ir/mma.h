@@ -6,7 +6,7 @@
 #include "machine.h"
 #include "target.h"
 
-typedef enum { DS_MMA_VECTOR, DS_MMA_TILE, DS_MMA_WARP } ds_mma_shape;
+typedef enum { DS_MMA_VECTOR, DS_MMA_SQUARE, DS_MMA_TILE, DS_MMA_WARP } ds_mma_shape;
 
 enum {
     DS_MMA_LANES = 0, /* columns: as many as a vector has lanes */
@@ -27,6 +27,10 @@ typedef struct {
 const ds_mma *ds_mma_find(const char *name); /* NULL when unknown */
 const ds_mma *ds_mma_at(size_t index);       /* NULL past the end */
 bool ds_mma_runs_on(const ds_mma *mma, const ds_target *target);
+/* Are its sums vectors, as a loop.tile has them? */
+bool ds_mma_is_of_vectors(const ds_mma *mma);
+/* The part of an instruction that so many rows of the left operand fill. */
+double ds_mma_filled(const ds_mma *mma, double high);
 /* The fastest row of vectors for these types that the target can execute (NULL: that any can); NULL when there is
  * none. */
 const ds_mma *ds_mma_for(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_elem sum);
@@ -38,7 +42,7 @@ double ds_mma_matrix_cycles(const ds_mma *mma, const ds_machine *machine, size_t
 const ds_mma *ds_mma_of(const ds_op *tile);
 
 /* The right operand in memory: columns side by side for each group of k, whose elements lie together: what an
- * instruction takes of a column at a time, at most 32 bits of it. Where numbers of 4 bits become bytes, a word has the first half
+ * instruction takes of a column at a time, at most 32 bits of it, or 64 of a SQUARE. Where numbers of 4 bits become bytes, a word has the first half
  * of a group in the lower halves of its bytes (`halves`). */
 typedef struct {
     unsigned columns, group;

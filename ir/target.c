@@ -51,10 +51,17 @@ static bool runs_here(const ds_target *t) {
 #else
 static const char own_arch[] = "aarch64";
 
+static bool has_digits(uint32_t needed, uint32_t digits) {
+    for (unsigned shift = 0; shift < 32; shift += 4)
+        if ((digits >> shift & 15) < (needed >> shift & 15)) return false;
+    return true;
+}
+
 static bool runs_here(const ds_target *t) {
-    uint64_t features = 0;
-    if (t->cpuid_7) __asm__ volatile("mrs %0, ID_AA64ISAR0_EL1" : "=r"(features));
-    return !(t->cpuid_7 & ~(uint32_t)(features >> 32));
+    uint64_t first = 0, second = 0;
+    if (t->cpuid_7) __asm__ volatile("mrs %0, ID_AA64ISAR0_EL1" : "=r"(first));
+    if (t->cpuid_7c) __asm__ volatile("mrs %0, ID_AA64ISAR1_EL1" : "=r"(second));
+    return has_digits(t->cpuid_7, (uint32_t)(first >> 32)) && has_digits(t->cpuid_7c, (uint32_t)(second >> 32));
 }
 #endif
 

@@ -59,11 +59,21 @@ int ds_cpu_check(u32 leaf_1, u32 leaf_7, u32 leaf_7c, u32 leaf_7d, u32 leaf_7_1,
     return xcr0 >> TILE_DATA & 1 && !may_use(TILE_DATA) ? DS_NO_PERMISSION : DS_RUN_OK;
 }
 #else
-/* The second one: bits of the upper half of ID_AA64ISAR0_EL1, which the operating system reads for programs. */
+/* The registers have a digit of four bits for each feature, that grows with what there is. */
+static int has_digits(u32 needed, u32 digits) {
+    for (u32 shift = 0; shift < 32; shift += 4)
+        if ((digits >> shift & 15) < (needed >> shift & 15)) return 0;
+    return 1;
+}
+
+/* The second and the third one: upper halves of ID_AA64ISAR0_EL1 and ID_AA64ISAR1_EL1, which the operating system reads for
+ * programs. */
 int ds_cpu_check(u32 leaf_1, u32 leaf_7, u32 leaf_7c, u32 leaf_7d, u32 leaf_7_1, u32 extended, u32 xcr0) {
-    unsigned long long features = 0;
-    u32 others = leaf_1 | leaf_7c | leaf_7d | leaf_7_1 | extended | xcr0;
-    if (leaf_7) __asm__ volatile("mrs %0, ID_AA64ISAR0_EL1" : "=r"(features));
-    return leaf_7 & ~(u32)(features >> 32) || others ? DS_WRONG_CPU : DS_RUN_OK;
+    unsigned long long first = 0, second = 0;
+    u32 others = leaf_1 | leaf_7d | leaf_7_1 | extended | xcr0;
+    if (leaf_7) __asm__ volatile("mrs %0, ID_AA64ISAR0_EL1" : "=r"(first));
+    if (leaf_7c) __asm__ volatile("mrs %0, ID_AA64ISAR1_EL1" : "=r"(second));
+    int has_all = !others && has_digits(leaf_7, (u32)(first >> 32)) && has_digits(leaf_7c, (u32)(second >> 32));
+    return has_all ? DS_RUN_OK : DS_WRONG_CPU;
 }
 #endif

@@ -18,7 +18,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-LEVELS = ("x86-64-v3-vnni", "x86-64-v4-vnni", "x86-64-v4", "aarch64-dot") # narrowed for these, computed at x86-64-v3
+LEVELS = ("x86-64-v3-vnni", "x86-64-v4-vnni", "x86-64-v4", "aarch64-dot", "aarch64-i8mm") # narrowed for these, computed at x86-64-v3
+ON_ARM = (("aarch64-dot", "cortex-a53"), ("aarch64-i8mm", "neoverse-n1")) # computed there, and a CPU of qemu that lacks their instructions
 BYTES = (np.uint8, np.int8)
 
 
@@ -311,10 +312,10 @@ def run(dsc, folder, model, *flags):
     return np.load(folder / "out/output_0.npy") if ran.returncode == 0 else "exit %d: %s" % (ran.returncode, ran.stderr.strip()[-300:])
 
 
-def on_arm(dsc, folder, cpu="max"):
-    """The result of a program for the Arm level with products of bytes, under qemu; or a text that says what went wrong."""
+def on_arm(dsc, folder, level, cpu="max", model="graph.onnx", flags=()):
+    """The result of a program for an Arm level with products of bytes, under qemu; or a text that says what went wrong."""
     program = folder / "program"
-    made = subprocess.run([dsc, "compile", folder / "graph.onnx", "--cpu=aarch64-dot", "--emit=exe", "-o", program], capture_output=True, text=True, timeout=300)
+    made = subprocess.run([dsc, "compile", folder / model, "--cpu=" + level, "--emit=exe", "-o", program, *flags], capture_output=True, text=True, timeout=300)
     if made.returncode:
         return made.stderr.strip()[-300:]
     inputs = sorted(folder.glob("input_*.npy"), key=lambda path: int(path.stem[6:]))
@@ -364,12 +365,15 @@ def campaign_on_arm(dsc, count, seed, work):
     """(graphs, [what differs from x86-64-v3])"""
     wrong, folder = [], None
     for folder, _ in graphs(count, seed, work):
-        here, there = run(dsc, folder, folder / "graph.onnx", "--cpu=x86-64-v3"), on_arm(dsc, folder)
-        if isinstance(there, str) or not np.array_equal(here, there):
-            wrong.append("%s: %s" % (folder, there if isinstance(there, str) else "other bits"))
-    lesser = on_arm(dsc, folder, "cortex-a53")
-    if not isinstance(lesser, str) or "lacks instructions" not in lesser:
-        wrong.append("on a CPU without these instructions: %s" % lesser)
+        here = run(dsc, folder, folder / "graph.onnx", "--cpu=x86-64-v3")
+        for level, _ in ON_ARM:
+            there = on_arm(dsc, folder, level)
+            if isinstance(there, str) or not np.array_equal(here, there):
+                wrong.append("%s, %s: %s" % (folder, level, there if isinstance(there, str) else "other bits"))
+    for level, cpu in ON_ARM:
+        lesser = on_arm(dsc, folder, level, cpu)
+        if not isinstance(lesser, str) or "lacks instructions" not in lesser:
+            wrong.append("%s on a CPU without its instructions: %s" % (level, lesser))
     return count, wrong
 
 

@@ -173,7 +173,7 @@ def hygiene(env, report):
     work = env.work / "hygiene"
     work.mkdir(parents=True, exist_ok=True)
     model = ROOT / "tests/data/digits.onnx"
-    for cpu in ("x86-64", "x86-64-v3", "x86-64-v3-vnni", "x86-64-v4", "x86-64-v4-vnni", "aarch64", "aarch64-dot"):
+    for cpu in ("x86-64", "x86-64-v3", "x86-64-v3-vnni", "x86-64-v4", "x86-64-v4-vnni", "aarch64", "aarch64-dot", "aarch64-i8mm"):
         files = [work / ("%s_%d.o" % (cpu, i)) for i in range(2)]
         for i, path in enumerate(files):
             result = sh(env.dsc, "compile", model, "--cpu", cpu, "--prefix=digits", "--jobs", i + 1, "-o", path)
@@ -230,6 +230,9 @@ def cross(env, report):
     if platform.machine() == "x86_64":
         count, wrong = fuzz_quantised.campaign_on_arm(env.dsc, 200 if env.full else 24, 5, work / "quantised")
         report.check("%d quantised graphs on aarch64" % count, not wrong, "\n".join(wrong))
+        import squares
+        count, wrong = squares.campaign(env.dsc, 150 if env.full else 24, 5, work / "squares")
+        report.check("%d products in squares on aarch64" % count, not wrong, "\n".join(wrong))
 
 
 def wrong_machine(env, report):

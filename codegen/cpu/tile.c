@@ -33,7 +33,7 @@ typedef struct {
     LLVMValueRef scaled[16], less[16]; /* where a column's lie, in elements; the zero points of a block */
     LLVMTypeRef vector, factors;       /* of accumulators, of B */
     LLVMTypeRef total;                 /* of sums: floats where accumulators are whole numbers of a block */
-    size_t count;                      /* of accumulators */
+    size_t count, slots;               /* of accumulators; of those that go into results */
     LLVMValueRef sums;                 /* of blocks, in memory; NULL where one accumulator takes all */
     LLVMValueRef ahead;                /* what to prefetch: offset into B, or NULL */
     int64_t lines;                     /* of it, for every turn of the unrolled loop */
@@ -97,9 +97,12 @@ static void keep_order(tile *t) {
 /* Bytes are multiplied as words: what an instruction takes of a column at a time. */
 static bool is_by_words(const tile *t) { return t->mma->k > 1; }
 
+static bool is_by_squares(const tile *t) { return t->mma->shape == DS_MMA_SQUARE; }
+
 static LLVMTypeRef with_words(tile *t, ds_elem elem) {
     bool words = is_by_words(t) && ds_elem_facts(elem)->bits < 32;
-    return LLVMVectorType(words ? em_int(t->e, 32) : em_elem(t->e, elem), (unsigned)t->lanes);
+    LLVMTypeRef word = em_int(t->e, is_by_squares(t) ? 64 : 32);
+    return LLVMVectorType(words ? word : em_elem(t->e, elem), (unsigned)t->lanes);
 }
 
 static LLVMValueRef multiply_fma(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
@@ -235,11 +238,31 @@ static LLVMValueRef multiply_half_dots(tile *t, LLVMValueRef a, LLVMValueRef b, 
     return multiply_dots(t, a, b, sum);
 }
 
+/* Sums of two rows and two columns, with the products of eight numbers of each. */
+static LLVMValueRef multiply_squares(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    emitter *e = t->e;
+    bool same = ds_elem_is_unsigned(t->mma->lhs) == ds_elem_is_unsigned(t->mma->rhs);
+    const char *name = !same                              ? "llvm.aarch64.neon.usmmla"
+                       : ds_elem_is_unsigned(t->mma->lhs) ? "llvm.aarch64.neon.ummla"
+                                                          : "llvm.aarch64.neon.smmla";
+    LLVMTypeRef bytes = LLVMVectorType(em_int(e, 8), 4 * (unsigned)t->lanes), overloads[] = {t->vector, bytes};
+    LLVMValueRef args[] = {sum, LLVMBuildBitCast(e->b, a, bytes, ""), LLVMBuildBitCast(e->b, b, bytes, "")};
+    return em_call_overloaded(e, name, overloads, args, 3);
+}
+
+static LLVMValueRef multiply_squares_bf16(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    emitter *e = t->e;
+    LLVMTypeRef halves = LLVMVectorType(LLVMBFloatTypeInContext(e->llvm), 2 * (unsigned)t->lanes);
+    LLVMValueRef args[] = {sum, LLVMBuildBitCast(e->b, a, halves, ""), LLVMBuildBitCast(e->b, b, halves, "")};
+    return em_call_intrinsic(e, "llvm.aarch64.neon.bfmmla", NULL, args, 3);
+}
+
 /* The sums with the products of a row's broadcast and a vector of B, by rows of mma.def. */
 typedef LLVMValueRef (*multiply)(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum);
 
 static multiply multiply_of(const ds_mma *mma) {
 #define OF_VECTOR(generator) multiply_##generator
+#define OF_SQUARE(generator) multiply_##generator
 #define OF_TILE(generator) NULL /* matrix.c */
 #define DS_MMA(name, lhs, rhs, sum, m, n, k, shape, needs, rate, parts, generator, doc) {#name, OF_##shape(generator)},
     static const struct {
@@ -250,6 +273,7 @@ static multiply multiply_of(const ds_mma *mma) {
     };
 #undef DS_MMA
 #undef OF_TILE
+#undef OF_SQUARE
 #undef OF_VECTOR
     size_t i = 0;
     while (strcmp(table[i].name, mma->name) != 0) i++;
@@ -295,17 +319,79 @@ static void add_products(tile *t, LLVMValueRef a_at, const LLVMValueRef *b, size
     if (t->rows > 1) keep_order(t);
 }
 
+/* ---- two rows and two columns at a time ----
+ *
+ * A register of sums has both columns of the first row, then both of the second one. The accumulators of two rows and a
+ * vector of four columns are such registers: of its first two columns where those of the first row are, and of the other
+ * two where those of the second row are. */
+
+/* Words of two rows side by side; of one that is left over, twice. */
+static LLVMValueRef two_rows(tile *t, size_t r, LLVMValueRef a_at) {
+    LLVMBuilderRef b = t->e->b;
+    LLVMTypeRef word = LLVMGetElementType(with_words(t, t->mma->lhs));
+    LLVMValueRef pair = LLVMGetPoison(LLVMVectorType(word, 2));
+    for (size_t i = 0; i < 2; i++) {
+        size_t row = r + i < t->rows ? r + i : r;
+        LLVMValueRef x = LLVMBuildLoad2(b, word, element(t, t->mma->lhs, t->a, offset(t, t->row[row], a_at)), "");
+        LLVMSetAlignment(x, bytes_of(t->mma->lhs));
+        pair = LLVMBuildInsertElement(b, pair, x, em_i64(t->e, (int64_t)i), "");
+    }
+    return pair;
+}
+
+static LLVMValueRef chosen(tile *t, LLVMValueRef a, LLVMValueRef b, const unsigned *places, unsigned count) {
+    LLVMValueRef at[16];
+    for (unsigned i = 0; i < count; i++) at[i] = LLVMConstInt(em_int(t->e, 32), places[i], 0);
+    return LLVMBuildShuffleVector(t->e->b, a, b, LLVMConstVector(at, count), "");
+}
+
+static LLVMValueRef load_column(tile *t, size_t j, LLVMValueRef b_at) {
+    return load_vector(t, offset(t, t->column[j], b_at), t->mask[j]);
+}
+
+/* A vector of B is loaded where it is multiplied: words of two registers for each would not have room beside the sums. */
+static void add_squares(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
+    static const unsigned of_half[2][2] = {{0, 1}, {2, 3}};
+    LLVMValueRef a[16];
+    multiply generate = multiply_of(t->mma);
+    for (size_t r = 0; r < t->rows; r += 2) a[r] = two_rows(t, r, a_at);
+    for (size_t j = 0; j < t->columns; j++) {
+        LLVMValueRef b = load_column(t, j, b_at);
+        for (size_t half = 0; half < 2; half++) {
+            LLVMValueRef columns = chosen(t, b, b, of_half[half], 2);
+            for (size_t r = 0; r < t->rows; r += 2) {
+                LLVMValueRef *c = &acc[(r + half) * t->columns + j];
+                *c = generate(t, a[r], columns, *c);
+            }
+        }
+        if (t->rows > 1) keep_order(t);
+    }
+}
+
+/* The sums row by row. */
+static void take_rows(tile *t, LLVMValueRef *acc) {
+    static const unsigned of_row[2][4] = {{0, 1, 4, 5}, {2, 3, 6, 7}};
+    for (size_t r = 0; r < t->rows; r += 2)
+        for (size_t j = 0; j < t->columns; j++) {
+            LLVMValueRef *first = &acc[r * t->columns + j], *second = first + t->columns, left = *first;
+            *first = chosen(t, left, *second, of_row[0], 4);
+            *second = chosen(t, left, *second, of_row[1], 4);
+        }
+}
+
 /* One step: acc += A row broadcasts x B vectors, at the given offsets into both. */
 static void step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
     LLVMValueRef b[16];
     ds_panel panel = ds_mma_panel(t->mma);
     size_t vector = t->lanes * panel.group, vectors = vector < (size_t)t->line ? (size_t)t->line / vector : 1;
     if (vectors * t->lanes > panel.columns && t->lanes <= panel.columns) vectors = panel.columns / t->lanes;
-    for (size_t j = 0; j < t->columns; j++) b[j] = load_vector(t, offset(t, t->column[j], b_at), t->mask[j]);
+    for (size_t j = 0; j < t->columns && !is_by_squares(t); j++) b[j] = load_column(t, j, b_at);
     if (t->near && (t->ahead ? t->rows > 1 : ds_op_attr(t->op, "near") != NULL))
         for (size_t j = 0; j < t->columns; j += vectors)
             fetch(t, offset(t, offset(t, t->column[j], b_at), em_i64(t->e, t->near * t->line)), 3);
-    for (size_t i = 0; i < in_turn(t); i++) add_products(t, a_at, b, i, acc);
+    if (is_by_squares(t)) add_squares(t, a_at, b_at, acc);
+    else
+        for (size_t i = 0; i < in_turn(t); i++) add_products(t, a_at, b, i, acc);
 }
 
 typedef struct {
@@ -405,7 +491,7 @@ static void add_block(tile *t, LLVMValueRef k, const LLVMValueRef *acc) {
         scale[j] = of_block(t, t->scale, j, k);
         less[j] = t->zero && t->left ? LLVMBuildFAdd(b, of_block(t, t->zero, j, k), eight, "") : eight;
     }
-    for (size_t i = 0; i < t->rows * t->columns; i++) {
+    for (size_t i = 0; i < t->slots; i++) {
         size_t j = i % t->columns, r = i / t->columns;
         LLVMValueRef slot = sum_slot(t, i), sum = LLVMBuildLoad2(b, t->total, slot, ""), v = acc[i];
         if (t->left && j == 0) of_row = scale_of_row(t, r, k);
@@ -537,7 +623,8 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
     open_blocks(&t);
     t.total = LLVMVectorType(em_elem(e, t.mma->sum), (unsigned)t.lanes);
     t.vector = ds_mma_sums_blocks(t.mma) ? LLVMVectorType(em_int(e, 32), (unsigned)t.lanes) : t.total;
-    t.count = t.rows * t.columns + (ds_mma_sums_blocks(t.mma) ? t.rows : 0);
+    t.slots = (t.rows + t.mma->m - 1) / t.mma->m * t.mma->m * t.columns;
+    t.count = t.slots + (ds_mma_sums_blocks(t.mma) ? t.rows : 0);
     t.factors = with_words(&t, t.mma->rhs);
     t.a = em_value(e, ds_op_operand(op, 0)), t.b = em_value(e, ds_op_operand(op, 1));
     for (size_t r = 0; r < t.rows; r++) t.row[r] = em_value(e, ds_op_operand(op, 2 + r));
@@ -550,11 +637,11 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
     int64_t steps;
     if (t.depth && ds_elem_is_float(t.mma->sum) &&
         (t.scale || !ds_expr_is_const(ds_attr_to_expr(t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {
-        t.sums = em_entry_alloca(e, LLVMArrayType2(t.total, t.rows * t.columns));
-        for (size_t i = 0; i < t.rows * t.columns; i++) LLVMBuildStore(e->b, LLVMConstNull(t.total), sum_slot(&t, i));
+        t.sums = em_entry_alloca(e, LLVMArrayType2(t.total, t.slots));
+        for (size_t i = 0; i < t.slots; i++) LLVMBuildStore(e->b, LLVMConstNull(t.total), sum_slot(&t, i));
     }
     window(&t, 0, em_i64(e, 0), em_i64(e, 0), acc);
-    for (size_t i = 0; t.sums && i < t.rows * t.columns; i++)
-        acc[i] = LLVMBuildLoad2(e->b, t.total, sum_slot(&t, i), "");
+    for (size_t i = 0; t.sums && i < t.slots; i++) acc[i] = LLVMBuildLoad2(e->b, t.total, sum_slot(&t, i), "");
+    if (is_by_squares(&t)) take_rows(&t, acc);
     for (size_t i = 0; i < t.rows * t.columns; i++) em_set(e, &op->results[i], acc[i]);
 }

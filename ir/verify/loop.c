@@ -211,7 +211,7 @@ static bool has_blocks(const ds_op *op, size_t at, size_t rows, size_t columns, 
 static void verify_tile(verifier *v, const ds_op *op) {
     int64_t rows = ds_op_int(op, "rows", 0), columns = ds_op_int(op, "columns", 0), lanes = ds_op_int(op, "lanes", 0);
     const ds_mma *mma = ds_mma_of(op);
-    if (!mma || mma->shape != DS_MMA_VECTOR) {
+    if (!mma || !ds_mma_is_of_vectors(mma)) {
         verify_fail(v, op, "there is no such way to multiply vectors");
         return;
     }
@@ -223,6 +223,8 @@ static void verify_tile(verifier *v, const ds_op *op) {
     bool good = rows >= 1 && rows <= 16 && columns >= 1 && columns <= 16 && rows * columns <= 128 && lanes >= 1 &&
                 lanes <= VERIFY_MOST_LANES && (lanes & (lanes - 1)) == 0 && dims <= VERIFY_MOST_RANK;
     good = good && ds_op_attr(op, "lhs")->count == dims && ds_op_attr(op, "rhs")->count == dims;
+    if (good && mma->shape == DS_MMA_SQUARE)
+        good = lanes == mma->m * mma->n && (rows + rows % mma->m) * columns <= 128 && !block;
     size_t positions = good ? (size_t)(rows + columns) : 0;
     size_t own = 2 + positions + masked * (size_t)columns;
     bool left = ds_mma_sums_blocks(mma);

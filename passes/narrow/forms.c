@@ -9,7 +9,8 @@ enum {
 /* Cycles for an element of the weights: products with so many rows, or its way from afar. */
 static double cost_of(const ds_mma *mma, double rows, unsigned lanes) {
     static const double FAR = 8; /* bytes a cycle */
-    double products = rows / (2 * lanes * mma->rate), bytes = ds_elem_facts(mma->rhs)->bits / 8.0 / FAR;
+    double products = rows / (2 * lanes * mma->rate * ds_mma_filled(mma, rows)),
+           bytes = ds_elem_facts(mma->rhs)->bits / 8.0 / FAR;
     return products > bytes ? products : bytes;
 }
 
@@ -34,7 +35,7 @@ static bool choose_row(narrowing *n, const ds_contraction *c, const factor *f, n
         if (c->role[i] == DS_DIM_M) rows *= ds_expr_is_const(c->extent[i], NULL) ? (double)c->extent[i]->value : 64;
     for (size_t i = 0; (row = ds_mma_at(i)); i++) {
         narrow_form form = {{row->lhs, row->rhs}, row->sum, {AS_BYTES, AS_BYTES}};
-        if (row->shape != DS_MMA_VECTOR || !ds_elem_is_integer(row->sum) || !ds_mma_runs_on(row, n->target)) continue;
+        if (!ds_mma_is_of_vectors(row) || !ds_elem_is_integer(row->sum) || !ds_mma_runs_on(row, n->target)) continue;
         if (!takes(&f[0], 0, row->lhs, &form.how[0]) || !takes(&f[1], 1, row->rhs, &form.how[1])) continue;
         double cost = cost_of(row, rows, n->target->vector_bytes / 4);
         if (form.how[0] == MOVED) cost *= 1.01; /* where another row is as good, that one */

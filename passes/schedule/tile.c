@@ -26,17 +26,24 @@ int64_t tile_turn(const tile_choice *c) { return c->high ? c->steps : TILE_STEPS
 
 /* ---- the register tile ---- */
 
+/* Registers of sums: rows come in those of an instruction. */
+static int64_t sums_of(const tile_space *t, int64_t rows, int64_t columns) {
+    return (rows + t->mma->m - 1) / t->mma->m * t->mma->m * columns;
+}
+
 /* Cycles of one step of a rows x columns tile: what is slowest of products, loads, and B coming from the L2 cache. As
  * many sums as are begun while one is under way just hide its latency; half as many more also bear that one comes
  * late. */
 static double step_cycles(const tile_space *t, int64_t rows, int64_t columns, bool b_in_l1) {
     const ds_machine *machine = t->core->machine;
-    int64_t sums = rows * columns, hidden = (int64_t)machine->fma_ports * machine->fma_latency;
+    int64_t sums = sums_of(t, rows, columns), hidden = (int64_t)machine->fma_ports * machine->fma_latency;
     double work = (double)tile_step_elements(t) / t->mma->rate; /* beside one product of f32 */
     double products = work * (double)(sums < hidden ? hidden : sums) / machine->fma_ports;
     if (2 * sums < 3 * hidden) products += 0.25;
-    double loads = (double)(rows + columns) / machine->load_ports;
-    double bytes = (double)(columns * (int64_t)t->core->lanes) * tile_step_bytes(t);
+    double bytes = (double)(columns * (int64_t)t->core->lanes) * tile_step_bytes(t),
+           wide = t->core->target->vector_bytes;
+    double vectors = bytes > wide * (double)columns ? bytes / wide : (double)columns;
+    double loads = ((double)rows + vectors) / machine->load_ports;
     double far = bytes / (rows > 1 ? machine->l2_rate_beside : machine->l2_rate);
     double most = products > loads ? products : loads;
     return (!b_in_l1 && far > most ? far : most) + 0.3;
@@ -49,7 +56,7 @@ static int64_t panel_vectors(const tile_space *t) { return DS_PANEL / (int64_t)t
  * are summed, the sums of A. */
 static bool fits_registers(const tile_space *t, int64_t rows, int64_t columns) {
     int64_t parts = t->mma->parts, waiting = (parts > 1) + (ds_mma_sums_blocks(t->mma) ? rows : 0);
-    return rows * columns + (columns + 1) * parts + waiting <= (int64_t)t->core->target->registers;
+    return sums_of(t, rows, columns) + (columns + 1) * parts + waiting <= (int64_t)t->core->target->registers;
 }
 
 typedef struct {

@@ -120,7 +120,8 @@ static bool open_scales(tile_space *t, const ds_contraction *c) {
     size_t left = op->kind == DS_GRAPH_matmul ? ds_product_left_scale(op) : SIZE_MAX, zero = ds_product_zero(op);
     t->offset[TILE_SCALE] = t->offset[TILE_LEFT] = ds_expr_const(t->core->cx, 0);
     if (op->operand_count == 2) return !ds_mma_sums_blocks(t->mma);
-    if (c->over_count != 1 || !t->packed || ds_mma_sums_blocks(t->mma) != (left != SIZE_MAX)) return false;
+    if (c->over_count != 1 || !t->packed || t->mma->m > 1 || ds_mma_sums_blocks(t->mma) != (left != SIZE_MAX))
+        return false;
     const ds_type *type = ds_op_operand(op, 2)->type;
     if (zero != SIZE_MAX && type->encoding != ds_op_operand(op, zero)->type->encoding) return false;
     int64_t size = block_size(t, c, ds_op_map(op, 2));
@@ -256,7 +257,7 @@ static bool begin(tile_space *t, const ds_core *core, const ds_op *op, const ds_
     t->mma = has_factors ? ds_contraction_mma(core->target, op) : NULL;
     const ds_attr *padding = ds_op_attr(op, "padding");
     bool inside = !ds_op_attr(op, "pads") && !(padding && padding->count);
-    return t->mma && t->mma->shape == DS_MMA_VECTOR && inside && core->lanes > 1 && open_space(t) && count_steps(t);
+    return t->mma && ds_mma_is_of_vectors(t->mma) && inside && core->lanes > 1 && open_space(t) && count_steps(t);
 }
 
 bool tile_open(tile_space *t, const ds_core *core, const ds_op *op, const ds_op *epilogue) {

@@ -289,3 +289,11 @@ func.func @k0(%x: memref<?xi8>, %w: memref<?xi4>) attributes {pieces = "1", scra
   %s = "loop.tile"(%x, %w, %p, %p) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["8"], rhs = ["128"], mma = "bytes_i4"} : (memref<?xi8>, memref<?xi4>, index, index) -> vector<8xf32>
   func.return
 }
+// -----
+// Sums of two rows and two columns are a vector of four.
+// CHECK: error: loop.tile: operands and results do not fit a tile of these rows, columns and lanes [DS0116]
+func.func @k0(%x: memref<?xi8>, %w: memref<?xi8>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %s = "loop.tile"(%x, %w, %p, %p) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["8"], rhs = ["128"], mma = "squares_i8i8"} : (memref<?xi8>, memref<?xi8>, index, index) -> vector<8xi32>
+  func.return
+}

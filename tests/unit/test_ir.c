@@ -134,9 +134,12 @@ static void panels_follow_from_rows(void **state) {
                            {.rhs = DS_i8, .k = 64},
                            {.rhs = DS_bf16, .k = 2},
                            {.rhs = DS_bf16, .k = 1},
-                           {.rhs = DS_f64, .k = 1}};
-    const unsigned groups[] = {4, 4, 2, 1, 1};
+                           {.rhs = DS_f64, .k = 1},
+                           {.rhs = DS_i8, .m = 2, .k = 8, .shape = DS_MMA_SQUARE},
+                           {.rhs = DS_bf16, .m = 2, .k = 4, .shape = DS_MMA_SQUARE}};
+    const unsigned groups[] = {4, 4, 2, 1, 1, 8, 4};
     for (size_t i = 0; i < DS_COUNT(rows); i++) assert_int_equal(ds_mma_panel(&rows[i]).group, groups[i]);
+    assert_true(ds_mma_filled(&rows[5], 1) < 1 && ds_mma_filled(&rows[5], 3) >= 1);
 }
 
 static ds_status slim(const char *bytes, size_t length) {
