@@ -28,23 +28,41 @@ static bool is_listed(const char *list, const char *word) {
     return false;
 }
 
+static const char proof[] = "fits";
+
+bool ds_mma_needs_proof(const ds_mma *mma) { return is_listed(mma->needs, proof); }
+
+static bool has_what(const ds_target *target, const char *word) {
+    if (!strcmp(word, proof)) return true; /* a product has it, or not */
+    return !strcmp(word, "pairs") ? *target->pairs : is_listed(target->features, word);
+}
+
 bool ds_mma_runs_on(const ds_mma *mma, const ds_target *target) {
-    if (!strcmp(mma->needs, "pairs")) return *target->pairs;
-    return !*mma->needs || is_listed(target->features, mma->needs);
+    char word[32];
+    for (const char *at = mma->needs; *at; at += strcspn(at, ","), at += *at == ',') {
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(at, ","), at);
+        if (!has_what(target, word)) return false;
+    }
+    return true;
 }
 
 bool ds_mma_is_of_vectors(const ds_mma *mma) { return mma->shape == DS_MMA_VECTOR || mma->shape == DS_MMA_SQUARE; }
 
 double ds_mma_filled(const ds_mma *mma, double high) { return high < mma->m ? high / mma->m : 1; }
 
-const ds_mma *ds_mma_for(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_elem sum) {
+const ds_mma *ds_mma_choose(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_elem sum, bool fits) {
     const ds_mma *best = NULL, *row;
     for (size_t i = 0; (row = ds_mma_at(i)); i++) {
+        if (ds_mma_needs_proof(row) && !fits) continue;
         if (!ds_mma_is_of_vectors(row) || row->lhs != lhs || row->rhs != rhs || row->sum != sum) continue;
         if (target && !ds_mma_runs_on(row, target)) continue;
         if (!best || row->rate > best->rate) best = row;
     }
     return best;
+}
+
+const ds_mma *ds_mma_for(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_elem sum) {
+    return ds_mma_choose(target, lhs, rhs, sum, false);
 }
 
 const ds_mma *ds_mma_matrix(const ds_target *target, const ds_mma *vector) {

@@ -34,6 +34,11 @@ double ds_mma_filled(const ds_mma *mma, double high);
 /* The fastest row of vectors for these types that the target can execute (NULL: that any can); NULL when there is
  * none. */
 const ds_mma *ds_mma_for(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_elem sum);
+/* The same of a product whose right factors are known to be so small that two neighbouring products by any bytes are a
+ * number of 16 bits (`fits` of graph.def), or not. */
+const ds_mma *ds_mma_choose(const ds_target *target, ds_elem lhs, ds_elem rhs, ds_elem sum, bool fits);
+bool ds_mma_needs_proof(const ds_mma *mma);
+enum { DS_MMA_FITS = 64 /* the largest magnitude of such right factors */ };
 /* The row of matrices that multiplies the panels of this one, where the target has it; else NULL. */
 const ds_mma *ds_mma_matrix(const ds_target *target, const ds_mma *vector);
 /* Cycles between two instructions of a row of matrices, `high` rows, on a machine whose vectors have so many lanes. */

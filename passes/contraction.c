@@ -16,7 +16,7 @@ bool ds_contraction_of(ds_ir_context *cx, const ds_op *op, ds_contraction *out) 
 
 const ds_mma *ds_contraction_mma(const ds_target *target, const ds_op *op) {
     ds_elem lhs = ds_op_operand(op, 0)->type->elem, rhs = ds_op_operand(op, 1)->type->elem;
-    return ds_mma_for(target, lhs, rhs, op->results[0].type->elem);
+    return ds_mma_choose(target, lhs, rhs, op->results[0].type->elem, ds_op_attr(op, "fits") != NULL);
 }
 
 bool ds_is_depthwise(ds_ir_context *cx, const ds_op *op) {

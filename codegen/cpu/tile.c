@@ -219,15 +219,24 @@ static LLVMValueRef multiply_half_pairs(tile *t, LLVMValueRef a, LLVMValueRef b,
     return add_in_order(t, sum, multiply_neighbours(t, x.odd, y.odd));
 }
 
+/* The sum with products of bytes without signs and bytes with them, whose sums of two are numbers of 16 bits. */
+static LLVMValueRef add_bytes_in_order(tile *t, LLVMValueRef without, LLVMValueRef with, LLVMValueRef sum) {
+    emitter *e = t->e;
+    LLVMTypeRef bytes = LLVMVectorType(em_int(e, 8), 4 * (unsigned)t->lanes);
+    LLVMValueRef args[] = {LLVMBuildBitCast(e->b, without, bytes, ""), LLVMBuildBitCast(e->b, with, bytes, "")};
+    LLVMValueRef ones = em_splat(e, LLVMConstInt(em_int(e, 16), 1, 0), 2 * t->lanes);
+    const char *name = t->lanes == 16 ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw";
+    return add_in_order(t, sum, multiply_neighbours(t, em_call_intrinsic(e, name, NULL, args, 2), ones));
+}
+
 /* Neighbouring products of a byte up to 15 and one with a sign stay far below 2^15. */
 static LLVMValueRef multiply_half_words(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
-    emitter *e = t->e;
-    bool wide = t->lanes == 16;
-    LLVMTypeRef bytes = LLVMVectorType(em_int(e, 8), 4 * (unsigned)t->lanes);
-    LLVMValueRef args[] = {LLVMBuildBitCast(e->b, b, bytes, ""), LLVMBuildBitCast(e->b, a, bytes, "")};
-    LLVMValueRef ones = em_splat(e, LLVMConstInt(em_int(e, 16), 1, 0), 2 * t->lanes);
-    const char *name = wide ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw";
-    return add_in_order(t, sum, multiply_neighbours(t, em_call_intrinsic(e, name, NULL, args, 2), ones));
+    return add_bytes_in_order(t, b, a, sum);
+}
+
+/* Sums of two products are numbers of 16 bits: `fits` of the product says so. */
+static LLVMValueRef multiply_sums(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    return add_bytes_in_order(t, a, b, sum);
 }
 
 static LLVMValueRef multiply_half_quads(tile *t, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {

@@ -100,23 +100,29 @@ int64_t nw_byte_at(const ds_value *v, const ds_attr *bytes, size_t i) {
     return ds_elem_is_unsigned(v->type->elem) ? byte : (int8_t)byte;
 }
 
-/* Are all of these constants, less their one zero point, or that of their place along a dim, numbers of `to`? */
-bool nw_fit_without_zero(const factor *f, ds_elem to) {
-    const ds_attr *x = ds_value_constant(f->x), *zero = ds_value_constant(f->zero.v);
-    int64_t low = ds_elem_is_unsigned(to) ? 0 : -128, high = low + 255;
+/* Are all of these constants, less their one zero point, or that of their place along a dim, from `low` to `high`? */
+bool nw_lie_between(const factor *f, int64_t low, int64_t high) {
+    const ds_attr *x = ds_value_constant(f->x), *zero = f->zero.v ? ds_value_constant(f->zero.v) : NULL;
     uint64_t inner = 1;
-    if (!x || !zero || f->zero.v->type->rank > 1 || !ds_type_is_static(f->x->type)) return false;
+    if (!x || !ds_type_is_static(f->x->type) || !nw_is_byte(f->x->type->elem)) return false;
+    if (f->zero.v && (!zero || f->zero.v->type->rank > 1)) return false;
     size_t dim = SIZE_MAX, rank = f->x->type->rank;
-    if (zero->count > 1) {
+    if (zero && zero->count > 1) {
         if (f->zero.map->exprs[0]->kind != DS_EXPR_DIM) return false;
         dim = (size_t)f->zero.map->exprs[0]->value;
     }
     for (size_t i = dim == SIZE_MAX ? rank : dim + 1; i < rank; i++) inner *= (uint64_t)f->x->type->dims[i]->value;
     for (size_t i = 0; i < x->count; i++) {
-        int64_t v = nw_byte_at(f->x, x, i) - nw_byte_at(f->zero.v, zero, zero->count > 1 ? i / inner % zero->count : 0);
+        int64_t v = nw_byte_at(f->x, x, i);
+        if (zero) v -= nw_byte_at(f->zero.v, zero, zero->count > 1 ? i / inner % zero->count : 0);
         if (v < low || v > high) return false;
     }
     return true;
+}
+
+bool nw_fit_without_zero(const factor *f, ds_elem to) {
+    int64_t low = ds_elem_is_unsigned(to) ? 0 : -128;
+    return f->zero.v && nw_lie_between(f, low, low + 255);
 }
 
 /* Which byte stands for zero in a factor; false where that is not known, or there are several. */

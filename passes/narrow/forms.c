@@ -31,11 +31,13 @@ static bool takes(const factor *f, size_t i, ds_elem type, factor_form *out) {
 static bool choose_row(narrowing *n, const ds_contraction *c, const factor *f, narrow_form *out) {
     const ds_mma *row, *best = NULL;
     double rows = 1, least = 0;
+    bool fits = nw_lie_between(&f[1], -DS_MMA_FITS, DS_MMA_FITS);
     for (size_t i = 0; i < c->rank; i++)
         if (c->role[i] == DS_DIM_M) rows *= ds_expr_is_const(c->extent[i], NULL) ? (double)c->extent[i]->value : 64;
     for (size_t i = 0; (row = ds_mma_at(i)); i++) {
-        narrow_form form = {{row->lhs, row->rhs}, row->sum, {AS_BYTES, AS_BYTES}};
+        narrow_form form = {{row->lhs, row->rhs}, row->sum, {AS_BYTES, AS_BYTES}, ds_mma_needs_proof(row)};
         if (!ds_mma_is_of_vectors(row) || !ds_elem_is_integer(row->sum) || !ds_mma_runs_on(row, n->target)) continue;
+        if (ds_mma_needs_proof(row) && !fits) continue;
         if (!takes(&f[0], 0, row->lhs, &form.how[0]) || !takes(&f[1], 1, row->rhs, &form.how[1])) continue;
         double cost = cost_of(row, rows, n->target->vector_bytes / 4);
         if (form.how[0] == MOVED) cost *= 1.01; /* where another row is as good, that one */
@@ -54,7 +56,7 @@ bool nw_choose_form(narrowing *n, const ds_op *op, const ds_contraction *c, cons
     for (size_t i = 0; i < c->over_count; i++) count = ds_expr_mul(n->cx, count, c->extent[c->rank + i]);
     ds_expr_is_const(count, &products);
     if (!ds_is_depthwise(n->cx, op)) return (!f[0].scale.v || products <= MOST_WHOLE) && choose_row(n, c, f, out);
-    *out = (narrow_form){{f[0].x->type->elem, DS_f32}, DS_f32, {AS_BYTES, LESS_ZERO}};
+    *out = (narrow_form){{f[0].x->type->elem, DS_f32}, DS_f32, {AS_BYTES, LESS_ZERO}, false};
     if (f[0].zero.v) {
         out->type[0] = DS_i16;
         out->how[0] = LESS_ZERO;

@@ -49,6 +49,7 @@ typedef enum { AS_BYTES, LESS_ZERO, MOVED } factor_form;
 typedef struct {
     ds_elem type[2], sum;
     factor_form how[2];
+    bool fits; /* the attribute of graph.def */
 } narrow_form;
 
 /* ---- which values are bytes with a zero point and a scale (factors.c) ---- */
@@ -60,7 +61,9 @@ bool nw_weights_of(ds_value *v, factor *out);
 int64_t nw_byte_at(const ds_value *v, const ds_attr *bytes, size_t i);
 /* Which byte stands for zero in a factor; false where that is not known, or there are several. */
 bool nw_known_zero(const factor *f, int64_t *out);
-/* Are all of these constants, less their one zero point, or that of their place along a dim, numbers of `to`? */
+/* Are all of these constants, less their one zero point, or that of their place along a dim, from `low` to `high`? */
+bool nw_lie_between(const factor *f, int64_t low, int64_t high);
+/* The same of a factor that has a zero point, and all numbers of `to`. */
 bool nw_fit_without_zero(const factor *f, ds_elem to);
 /* Does the expression mention a dim from `from` to `to` - 1? */
 bool nw_mentions(ds_ir_context *cx, const ds_expr *e, size_t from, size_t to);

@@ -97,14 +97,15 @@ static bool take_factors(const ds_op *op, factor *f) {
 }
 
 /* The product of bytes in place of `op`, before which it stands. */
-static ds_op *narrow_product(narrowing *n, ds_op *op, ds_value *x, ds_value *w, ds_elem sum) {
+static ds_op *narrow_product(narrowing *n, ds_op *op, ds_value *x, ds_value *w, const narrow_form *form) {
     ds_builder b = {n->m, op->block, op, op->loc};
     ds_value *operands[] = {x, w};
-    const ds_type *type = ds_type_with_elem(n->cx, op->results[0].type, sum);
+    const ds_type *type = ds_type_with_elem(n->cx, op->results[0].type, form->sum);
     ds_op *product = ds_op_create(&b, op->kind, operands, 2, &type, 1, 0);
     ds_op_set_attr(n->m, product, "maps", ds_op_attr(op, "maps"));
     ds_op_set_attr(n->m, product, "over", ds_op_attr(op, "over"));
     if (ds_op_attr(op, "padding")) ds_op_set_attr(n->m, product, "padding", ds_op_attr(op, "padding"));
+    if (form->fits) ds_op_set_attr(n->m, product, "fits", ds_attr_unit(n->cx));
     ds_dims_note(n->m, product);
     return product;
 }
@@ -204,7 +205,7 @@ static ds_value *take_form(narrowing *n, ds_op *op, factor *f, size_t i, const n
 
 /* Is it such a product already? */
 static bool has_form(const ds_op *op, const factor *f, const narrow_form *form) {
-    bool same = op->results[0].type->elem == form->sum;
+    bool same = op->results[0].type->elem == form->sum && form->fits == (ds_op_attr(op, "fits") != NULL);
     for (size_t i = 0; i < 2; i++) {
         bool as_it_is = form->how[i] == AS_BYTES && !f[i].zero.v && !f[i].scale.v;
         same = same && as_it_is && ds_op_operand(op, i)->type->elem == form->type[i];
@@ -233,7 +234,7 @@ void nw_product(narrowing *n, ds_op *op) {
         nw_bring_out(n, &c, ds_op_map(op, i), &f[i].zero);
         nw_bring_out(n, &c, ds_op_map(op, i), &f[i].scale);
     }
-    ds_op *product = narrow_product(n, op, x, w, form.sum);
+    ds_op *product = narrow_product(n, op, x, w, &form);
     if (pads) {
         nw_known_zero(&f[0], &zero);
         pad_input(n, product, zero);

@@ -14,7 +14,7 @@
 // CHECK: -> tensor<64x32xf32>
 // CHECK-NOT: "graph.matmul"
 func.func @main(%x: tensor<64x128xui8>, %s: tensor<f32>, %z: tensor<ui8>) -> tensor<64x32xf32> {
-  %w = "onnx.Constant"() {value = dense<3> : tensor<128x32xi8>} : () -> none
+  %w = "onnx.Constant"() {value = dense<100> : tensor<128x32xi8>} : () -> none
   %t = "onnx.Constant"() {value = dense<0.5> : tensor<32xf32>} : () -> none
   %0 = "onnx.DequantizeLinear"(%x, %s, %z) : (tensor<64x128xui8>, tensor<f32>, tensor<ui8>) -> none
   %1 = "onnx.DequantizeLinear"(%w, %t) {axis = 1} : (none, none) -> none
@@ -85,7 +85,7 @@ func.func @main(%x: tensor<64x128xui8>, %s: tensor<128xf32>) -> tensor<64x32xf32
 func.func @main(%x: tensor<1x16x8x8xf32>) -> (tensor<1x16x8x8xf32>, tensor<1x16x4x4xf32>, tensor<1x16x8x8xf32>) {
   %s = "onnx.Constant"() {value = dense<0.5> : tensor<f32>} : () -> none
   %z = "onnx.Constant"() {value = dense<7> : tensor<ui8>} : () -> none
-  %w = "onnx.Constant"() {value = dense<3> : tensor<16x16x1x1xi8>} : () -> none
+  %w = "onnx.Constant"() {value = dense<100> : tensor<16x16x1x1xi8>} : () -> none
   %q = "onnx.QuantizeLinear"(%x, %s, %z) : (tensor<1x16x8x8xf32>, none, none) -> none
   %0 = "onnx.DequantizeLinear"(%q, %s, %z) : (none, none, none) -> none
   %1 = "onnx.DequantizeLinear"(%w, %s) : (none, none) -> none
@@ -155,5 +155,23 @@ func.func @main(%x: tensor<3x4xui8>, %y: tensor<0x4xui8>) -> (tensor<4xf32>, ten
 // CHECK: "graph.matmul"{{.*}} : (tensor<12x8xi16>, tensor<8x48xi16>) -> tensor<12x48xi32>
 func.func @main(%x: tensor<12x8xui8>, %y: tensor<8x48xui8>) -> tensor<12x48xi32> {
   %0 = "onnx.MatMulInteger"(%x, %y) : (tensor<12x8xui8>, tensor<8x48xui8>) -> none
+  func.return %0 : none
+}
+// -----
+// Weights of 7 bits: sums of two products are numbers of 16 bits.
+// CHECK-LABEL: func.func @main
+// CHECK: "graph.matmul"{{.*}}fits{{.*}} : (tensor<12x8xui8>, tensor<8x16xi8>) -> tensor<12x16xi32>
+func.func @main(%x: tensor<12x8xui8>) -> tensor<12x16xi32> {
+  %w = "onnx.Constant"() {value = dense<-64> : tensor<8x16xi8>} : () -> none
+  %0 = "onnx.MatMulInteger"(%x, %w) : (tensor<12x8xui8>, none) -> none
+  func.return %0 : none
+}
+// -----
+// CHECK-LABEL: func.func @main
+// CHECK-NOT: fits
+// CHECK: func.return
+func.func @main(%x: tensor<12x8xui8>) -> tensor<12x16xi32> {
+  %w = "onnx.Constant"() {value = dense<65> : tensor<8x16xi8>} : () -> none
+  %0 = "onnx.MatMulInteger"(%x, %w) : (tensor<12x8xui8>, none) -> none
   func.return %0 : none
 }
