@@ -434,15 +434,46 @@ static LLVMValueRef within(emitter *e, LLVMValueRef v, LLVMValueRef low, LLVMVal
     return LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOLT, v, high, ""), v, high, "");
 }
 
-/* x / scale, rounded as division rounds it, by a product and two corrections: with the inverse correctly rounded, the
- * second one is exact (P. Markstein, IBM Journal of Research and Development 34, 1990). |x| is neither huge nor does
- * it matter where it is tiny. */
-static LLVMValueRef divide_by_known(emitter *e, LLVMValueRef x, double scale) {
+/* The inverse of a scale in two parts: x * high + (x * low), whose second product is rounded, is nearly x / scale. */
+typedef struct {
+    float high, low;
+} inverse;
+
+static float times_inverse(inverse by, float x) {
+    float low = x * by.low;
+    return fmaf(x, by.high, low);
+}
+
+enum { MOST_COMPARED = 512 };
+
+/* Does the product give the same whole numbers as the quotient, up to `most`? Both grow with x: the least x of each
+ * number and the one before it tell. */
+static bool rounds_like_division(inverse by, float scale, int most) {
+    if (most > MOST_COMPARED) return false;
+    for (int k = 1; k <= most; k++) {
+        float whole = (float)k, x = ((float)k - 0.5f) * scale;
+        while (nearbyintf(x / scale) >= whole) x = nextafterf(x, 0);
+        while (nearbyintf(x / scale) < whole) x = nextafterf(x, INFINITY);
+        if (nearbyintf(times_inverse(by, x)) < whole) return false;
+        if (nearbyintf(times_inverse(by, nextafterf(x, 0))) >= whole) return false;
+    }
+    return true;
+}
+
+/* x / scale, to be rounded to a whole number of at most `most`. Where two instructions do not give the same ones, three
+ * give what division gives: a product and two corrections; with the inverse correctly rounded, the second one is exact
+ * (P. Markstein, IBM Journal of Research and Development 34, 1990). |x| is neither huge nor does it matter where it is
+ * tiny. */
+static LLVMValueRef divide_by_known(emitter *e, LLVMValueRef x, double scale, int most) {
     LLVMTypeRef type = LLVMTypeOf(x);
-    LLVMValueRef inverse = constant_like(x, (double)(float)(1 / scale)), minus = constant_like(x, -scale);
-    LLVMValueRef q = LLVMBuildFMul(e->b, x, inverse, "");
+    inverse by = {.high = (float)(1 / scale)};
+    by.low = (float)(1 / scale - (double)by.high);
+    LLVMValueRef high = constant_like(x, (double)by.high), low = constant_like(x, (double)by.low);
+    if (rounds_like_division(by, (float)scale, most))
+        return em_call_intrinsic(e, "llvm.fma", type, (LLVMValueRef[]){x, high, LLVMBuildFMul(e->b, x, low, "")}, 3);
+    LLVMValueRef q = LLVMBuildFMul(e->b, x, high, ""), minus = constant_like(x, -scale);
     LLVMValueRef rest = em_call_intrinsic(e, "llvm.fma", type, (LLVMValueRef[]){q, minus, x}, 3);
-    return em_call_intrinsic(e, "llvm.fma", type, (LLVMValueRef[]){rest, inverse, q}, 3);
+    return em_call_intrinsic(e, "llvm.fma", type, (LLVMValueRef[]){rest, high, q}, 3);
 }
 
 /* The nearest whole number of a float below 2^22, ties to even: it stands in the last bits of its sum with a number so
@@ -454,30 +485,107 @@ static LLVMValueRef nearest_whole(emitter *e, LLVMValueRef v) {
     return LLVMBuildSub(e->b, LLVMBuildBitCast(e->b, sum, i32, ""), LLVMBuildBitCast(e->b, large, i32, ""), "");
 }
 
+/* The instruction that rounds floats to whole numbers of 32 bits, ties to even; NULL where there is none. */
+static const char *rounds_to_whole(const emitter *e, unsigned lanes) {
+    static const struct {
+        unsigned lanes;
+        const char *name;
+    } table[] = {
+        {4, "llvm.x86.sse2.cvtps2dq"}, {8, "llvm.x86.avx.cvt.ps2dq.256"}, {16, "llvm.x86.avx512.mask.cvtps2dq.512"}};
+    if (strcmp(e->target->arch, "x86_64") != 0 || lanes * 4 > e->target->vector_bytes) return NULL;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].lanes == lanes) return table[i].name;
+    return NULL;
+}
+
+static LLVMValueRef round_to_whole(emitter *e, const char *name, LLVMValueRef v) {
+    unsigned lanes = lanes_of(v);
+    LLVMTypeRef i32 = em_int(e, 32);
+    LLVMValueRef args[] = {v, LLVMConstNull(with_lanes(i32, lanes)), LLVMConstAllOnes(em_int(e, lanes)),
+                           LLVMConstInt(i32, 4, 0)}; /* as the machine rounds now */
+    return em_call_intrinsic(e, name, NULL, args, lanes == 16 ? 4 : 1);
+}
+
+/* What a number is quantised to. */
+typedef struct {
+    ds_elem to;
+    int bits;
+    double least, most, scale, zero;
+    bool known; /* scale and zero are constants, the scale neither tiny nor huge */
+} quantum;
+
+static quantum quantum_of(const ds_op *op) {
+    quantum q = {.to = op->results[0].type->elem};
+    bool is_unsigned = ds_elem_is_unsigned(q.to);
+    q.bits = (int)ds_elem_facts(q.to)->bits;
+    q.least = is_unsigned ? 0 : -ldexp(1, q.bits - 1);
+    q.most = q.least + ldexp(1, q.bits) - 1;
+    q.known = is_known(ds_op_operand(op, 1), &q.scale) && is_known(ds_op_operand(op, 2), &q.zero) &&
+              q.scale > 0x1p-60 && q.scale < 0x1p60;
+    return q;
+}
+
+static LLVMValueRef quotient(emitter *e, const quantum *q, LLVMValueRef x) {
+    if (q->scale == 1) return x;
+    if (!e->target->has_fma) return LLVMBuildFDiv(e->b, x, constant_like(x, q->scale), "");
+    return divide_by_known(e, x, q->scale, (int)fmax(q->most - q->zero, q->zero - q->least));
+}
+
+/* Does something compute a float of the number that the bytes are made of? */
+static bool becomes_float(const ds_value *v) {
+    for (const ds_use *use = v->uses; use; use = use->next) {
+        const ds_op *op = use->owner;
+        if (op->kind != DS_LOOP_cast && op->kind != DS_LOOP_add && op->kind != DS_LOOP_sub) continue;
+        if (ds_elem_is_float(op->results[0].type->elem) || becomes_float(&op->results[0])) return true;
+    }
+    return false;
+}
+
+static LLVMValueRef held(emitter *e, LLVMValueRef v, double least, double most) {
+    LLVMTypeRef type = LLVMTypeOf(v);
+    v = em_call_intrinsic(e, "llvm.smax", type, (LLVMValueRef[]){v, constant_like(v, least)}, 2);
+    return em_call_intrinsic(e, "llvm.smin", type, (LLVMValueRef[]){v, constant_like(v, most)}, 2);
+}
+
+/* A number that fits 32 bits. What is stored alone is held to its type by narrowing, which instructions do for numbers
+ * with a sign, or for those that are not below zero. */
+static LLVMValueRef quantize_whole(emitter *e, const ds_op *op, const quantum *q, LLVMValueRef whole) {
+    LLVMBuilderRef b = e->b;
+    LLVMTypeRef type = with_lanes(em_elem(e, q->to), lanes_of(whole));
+    if (becomes_float(&op->results[0])) {
+        LLVMValueRef v = held(e, whole, q->least - q->zero, q->most - q->zero);
+        v = LLVMBuildTrunc(b, LLVMBuildAdd(b, v, constant_like(v, q->zero), ""), type, "");
+        mark_lossless(e, v);
+        return v;
+    }
+    double half = q->least == 0 && q->zero != 0 ? ldexp(1, q->bits - 1) : 0; /* less this it has a sign */
+    LLVMValueRef v = LLVMBuildAdd(b, whole, constant_like(whole, q->zero - half), "");
+    v = LLVMBuildTrunc(b, held(e, v, q->least - half, q->most - half), type, "");
+    return half != 0 ? LLVMBuildXor(b, v, constant_like(v, half), "") : v;
+}
+
 static LLVMValueRef quantize(emitter *e, const ds_op *op, LLVMValueRef *x) {
     LLVMBuilderRef b = e->b;
-    ds_elem to = op->results[0].type->elem;
-    bool is_unsigned = ds_elem_is_unsigned(to);
-    int bits = (int)ds_elem_facts(to)->bits;
-    double least = is_unsigned ? 0 : -ldexp(1, bits - 1), most = least + ldexp(1, bits) - 1, scale, zero;
+    quantum q = quantum_of(op);
     LLVMTypeRef i32 = with_lanes(em_int(e, 32), lanes_of(x[0]));
-    LLVMValueRef offset = is_unsigned ? LLVMBuildZExt(b, x[2], i32, "") : LLVMBuildSExt(b, x[2], i32, ""), v;
-    bool known = is_known(ds_op_operand(op, 1), &scale) && is_known(ds_op_operand(op, 2), &zero);
-    if (known && e->target->has_fma && scale > 0x1p-60 && scale < 0x1p60) {
-        LLVMValueRef low = constant_like(x[0], (double)(float)((least - zero) * scale));
-        LLVMValueRef high = constant_like(x[0], (double)(float)((most - zero) * scale));
-        v = within(e, x[0], low, high);
-        if (scale != 1) v = divide_by_known(e, v, scale);
+    const char *rounds = q.known && q.bits >= 8 && ds_op_attr(op, "fits") ? rounds_to_whole(e, lanes_of(x[0])) : NULL;
+    if (rounds) return quantize_whole(e, op, &q, round_to_whole(e, rounds, quotient(e, &q, x[0])));
+    LLVMValueRef offset = ds_elem_is_unsigned(q.to) ? LLVMBuildZExt(b, x[2], i32, "") : LLVMBuildSExt(b, x[2], i32, ""),
+                 v;
+    if (q.known && e->target->has_fma) {
+        LLVMValueRef low = constant_like(x[0], (double)(float)((q.least - q.zero) * q.scale));
+        LLVMValueRef high = constant_like(x[0], (double)(float)((q.most - q.zero) * q.scale));
+        v = quotient(e, &q, within(e, x[0], low, high));
     } else {
         LLVMValueRef from = LLVMBuildSIToFP(b, offset, LLVMTypeOf(x[0]), "");
-        LLVMValueRef low = LLVMBuildFSub(b, constant_like(x[0], least), from, "");
-        LLVMValueRef high = LLVMBuildFSub(b, constant_like(x[0], most), from, "");
+        LLVMValueRef low = LLVMBuildFSub(b, constant_like(x[0], q.least), from, "");
+        LLVMValueRef high = LLVMBuildFSub(b, constant_like(x[0], q.most), from, "");
         v = within(e, LLVMBuildFDiv(b, x[0], x[1], ""), low, high);
     }
     v = LLVMBuildAdd(b, nearest_whole(e, v), offset, "");
-    v = LLVMBuildTrunc(b, v, with_lanes(em_elem(e, to), lanes_of(v)), "");
-    if (bits >= 8) mark_lossless(e, v);
-    return wrap_small(e, to, v);
+    v = LLVMBuildTrunc(b, v, with_lanes(em_elem(e, q.to), lanes_of(v)), "");
+    if (q.bits >= 8) mark_lossless(e, v);
+    return wrap_small(e, q.to, v);
 }
 
 /* The table of 256 numbers, each of so many bits. Equal ones are one, by name. */
