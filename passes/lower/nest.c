@@ -322,28 +322,37 @@ static size_t crossed_operands(const walk *w, size_t dim, size_t lanes_dim, size
     return count;
 }
 
-/* A square of points from `start` of `dim` on, as long as the lanes: what lies across is loaded along `dim` and turned
- * over. */
-static void map_square(walk *w, lane_point *p, size_t dim, ds_value *start, const size_t *crossed, size_t count) {
+/* A square of points, as long as the lanes along both dims. */
+typedef struct {
+    size_t dim;           /* beside the lanes' */
+    size_t rows, columns; /* of the lanes' dim and of `dim` there are so many */
+    size_t first;         /* the columns before this one have been computed */
+} square;
+
+/* What lies across is loaded along `dim`, from `start` on, and turned over. */
+static ds_op *turn_over(walk *w, const lane_point *p, const square *s, ds_value *start, size_t operand) {
     lowering *l = w->l;
-    size_t lanes = l->lanes;
-    ds_op *turned[CROSSED];
-    ds_value *base = p->at[p->vector];
-    for (size_t k = 0; k < count; k++) {
-        ds_value *rows[MOST_LANES], *tensor = ds_op_operand(w->op, crossed[k]);
-        const ds_type *types[MOST_LANES];
-        lane_point along = *p;
-        along.vector = (int)dim, along.at[dim] = start;
-        for (size_t j = 0; j < lanes; j++) {
-            along.at[p->vector] = lw_binary(l, DS_LOOP_add, base, lw_index(l, (int64_t)j));
-            rows[j] = lw_load(l, lw_buffer(l, tensor), w->n->offset[crossed[k]], &along, NULL),
-            types[j] = rows[j]->type;
-        }
-        turned[k] = ds_op_create(&l->b, DS_LOOP_transpose, rows, lanes, types, lanes, 0);
+    ds_value *rows[MOST_LANES], *tensor = ds_op_operand(w->op, operand), *base = p->at[p->vector];
+    const ds_type *types[MOST_LANES];
+    lane_point along = *p;
+    along.vector = (int)s->dim, along.at[s->dim] = start;
+    along.mask = s->columns < l->lanes ? lw_mask(l, lw_index(l, 0), lw_index(l, (int64_t)s->columns)) : NULL;
+    for (size_t j = 0; j < l->lanes; j++) {
+        along.at[p->vector] = lw_binary(l, DS_LOOP_add, base, lw_index(l, (int64_t)j));
+        rows[j] = j < s->rows ? lw_load(l, lw_buffer(l, tensor), w->n->offset[operand], &along, NULL)
+                              : lw_splat(l, nest_pad_constant(l, NULL, tensor->type->elem));
+        types[j] = rows[j]->type;
     }
-    for (size_t c = 0; c < lanes; c++) {
+    return ds_op_create(&l->b, DS_LOOP_transpose, rows, l->lanes, types, l->lanes, 0);
+}
+
+static void map_square(walk *w, lane_point *p, const square *s, ds_value *start, const size_t *crossed, size_t count) {
+    lowering *l = w->l;
+    ds_op *turned[CROSSED];
+    for (size_t k = 0; k < count; k++) turned[k] = turn_over(w, p, s, start, crossed[k]);
+    for (size_t c = s->first; c < s->columns; c++) {
         lane_value args[SCHEDULE_MOST_OPERANDS];
-        p->at[dim] = lw_binary(l, DS_LOOP_add, start, lw_index(l, (int64_t)c));
+        p->at[s->dim] = lw_binary(l, DS_LOOP_add, start, lw_index(l, (int64_t)c));
         for (size_t i = 0, k = 0; i < w->op->operand_count; i++)
             if (k < count && crossed[k] == i) args[i] = (lane_value){ds_op_result(turned[k++], c), NULL};
             else args[i] = read_operand(l, w->n, w->op, i, p);
@@ -351,24 +360,48 @@ static void map_square(walk *w, lane_point *p, size_t dim, ds_value *start, cons
     }
 }
 
+/* Squares from low to high of `dim`, in steps; where `first` columns of each have been computed, they begin earlier. */
+static void map_squares(walk *w, lane_point *p, const square *s, ds_value *low, ds_value *high, const size_t *crossed,
+                        size_t count) {
+    lowering *l = w->l;
+    ds_op *loop = lw_for(l, low, high, lw_index(l, (int64_t)l->lanes), NULL, 0, NULL);
+    ds_value *start = lw_for_position(loop);
+    if (s->first) start = lw_binary(l, DS_LOOP_sub, start, lw_index(l, (int64_t)s->first));
+    map_square(w, p, s, start, crossed, count);
+    lw_end(l, loop, NULL, 0);
+}
+
+/* How many of the lanes count: all, or (of a rest that is known) some; 0: not known. */
+static size_t counting_lanes(const walk *w, const lane_point *p) {
+    int64_t extent;
+    if (!p->mask) return w->l->lanes;
+    return ds_expr_is_const(w->n->extent[p->vector], &extent) ? (size_t)extent % w->l->lanes : 0;
+}
+
 /* Lanes that read far apart: a loop over the dim along which the operand is contiguous, so that lines are read while
- * they are in the cache; by squares where all lanes count. */
+ * they are in the cache; by squares, the last one of which may reach back into the one before, or be of few columns. */
 static void map_column(walk *w, lane_point *p, void *user) {
     lowering *l = w->l;
-    size_t dim = w->n->kept - 1, crossed[CROSSED],
-           count = p->mask ? 0 : crossed_operands(w, dim, (size_t)p->vector, crossed);
+    size_t dim = w->n->kept - 1, crossed[CROSSED], lanes = l->lanes,
+           count = crossed_operands(w, dim, (size_t)p->vector, crossed);
     ds_value *low = w->low ? w->low : lw_index(l, 0), *high = w->high ? w->high : lw_extent(l, w->n->extent[dim]);
-    int64_t lanes = (int64_t)l->lanes, extent;
-    bool known = ds_expr_is_const(w->n->extent[dim], &extent);
-    if (count && (!known || extent >= lanes)) {
-        ds_value *step = lw_index(l, lanes),
+    square s = {.dim = dim, .rows = counting_lanes(w, p), .columns = lanes};
+    int64_t extent;
+    bool known = ds_expr_is_const(w->n->extent[dim], &extent), squares = count && s.rows;
+    if (squares && (!known || extent >= (int64_t)lanes)) {
+        ds_value *step = lw_index(l, (int64_t)lanes),
                  *whole = lw_binary(l, DS_LOOP_div, lw_binary(l, DS_LOOP_sub, high, low), step);
         whole = lw_binary(l, DS_LOOP_add, low, lw_binary(l, DS_LOOP_mul, whole, step));
-        ds_op *loop = lw_for(l, low, whole, step, NULL, 0, NULL);
-        map_square(w, p, dim, lw_for_position(loop), crossed, count);
-        lw_end(l, loop, NULL, 0);
-        if (known && extent % lanes == 0) return; /* pieces are multiples of COLUMNS */
+        map_squares(w, p, &s, low, whole, crossed, count);
         low = whole;
+    }
+    size_t rest = known ? (size_t)extent % lanes : SIZE_MAX;
+    if (squares && rest == 0) return; /* pieces are multiples of COLUMNS */
+    if (squares && known && rest > 1) {
+        if (extent >= (int64_t)lanes) s.first = lanes - rest;
+        else s.columns = rest;
+        map_squares(w, p, &s, low, high, crossed, count);
+        return;
     }
     ds_op *loop = lw_for(l, low, high, lw_index(l, 1), NULL, 0, NULL);
     p->at[dim] = lw_for_position(loop);

@@ -60,6 +60,37 @@ func.func @main(%x: tensor<64x64xf32>) -> tensor<64x64xf32> {
   func.return %0 : none
 }
 // -----
+// Columns that fill no square: the last one reaches back into the one before, and stores what is new.
+// CHECK-LABEL: func.func @k0
+// CHECK: "loop.transpose"
+// CHECK-COUNT-8: "loop.store"
+// CHECK-NOT: masked
+// CHECK: "loop.transpose"
+// CHECK-COUNT-5: "loop.store"
+// CHECK-NOT: "loop.store"
+// CHECK-LABEL: func.func @main
+func.func @main(%x: tensor<64x13xf32>) -> tensor<13x64xf32> {
+  %0 = "onnx.Transpose"(%x) : (tensor<64x13xf32>) -> none
+  func.return %0 : none
+}
+// -----
+// Fewer columns than lanes: loads are masked. Of lanes that do not count nothing is read, nor stored.
+// CHECK-LABEL: func.func @k0
+// CHECK-COUNT-8: "loop.load"({{.*}} masked}
+// CHECK: "loop.transpose"
+// CHECK-COUNT-6: "loop.store"
+// CHECK-NOT: "loop.store"
+// CHECK-COUNT-3: "loop.load"({{.*}} masked}
+// CHECK-NOT: "loop.load"
+// CHECK: "loop.transpose"
+// CHECK-COUNT-6: "loop.store"({{.*}} masked}
+// CHECK-NOT: "loop.store"
+// CHECK-LABEL: func.func @main
+func.func @main(%x: tensor<11x6xf32>) -> tensor<6x11xf32> {
+  %0 = "onnx.Transpose"(%x) : (tensor<11x6xf32>) -> none
+  func.return %0 : none
+}
+// -----
 // What is read outside is a constant: lanes look where they are, and loads are masked.
 // CHECK-LABEL: func.func @k0
 // CHECK: value = 7.00000e+00
