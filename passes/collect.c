@@ -8,9 +8,10 @@
  */
 #include <string.h>
 
+#include "passes/constant.h"
 #include "passes/passes.h"
 
-enum { MOST_TERMS = 8, MOST_OPERANDS = 16, MOST_DEPTH = 8, MOST_ELEMENTS = 1 << 16 };
+enum { MOST_TERMS = 8, MOST_OPERANDS = 16, MOST_ELEMENTS = 1 << 16 };
 
 typedef struct {
     ds_module *m;
@@ -18,6 +19,7 @@ typedef struct {
     const ds_attr *access; /* how the constants in question are read, */
     const ds_type *type;   /* and how long they are */
     bool *made;            /* stb_ds array by value id: of such constants and of numbers alone */
+    uint8_t *known;        /* of ds_depends_on_constants */
 } collector;
 
 typedef struct {
@@ -27,24 +29,14 @@ typedef struct {
 
 /* ---- what constants make ---- */
 
-/* Elements that are there before the model runs. */
-static bool is_fixed(const ds_value *v, int depth) {
-    const ds_op *op = v->op;
-    if (!op || depth == 0 || !ds_type_is_static(v->type)) return false;
-    if (op->kind == DS_GRAPH_constant) return true;
-    bool makes = op->kind == DS_GRAPH_map || op->kind == DS_GRAPH_reduce || op->kind == DS_GRAPH_reshape;
-    for (size_t i = 0; makes && i < op->operand_count; i++) makes = is_fixed(ds_op_operand(op, i), depth - 1);
-    return makes && op->operand_count > 0;
-}
-
 static bool is_small(const ds_type *type) {
     uint64_t count;
     return ds_type_static_count(type, &count) && count <= MOST_ELEMENTS;
 }
 
-static bool is_candidate(const ds_value *operand) {
+static bool is_candidate(collector *c, const ds_value *operand) {
     return ds_elem_is_integer(operand->type->elem) && operand->type->rank > 0 && is_small(operand->type) &&
-           is_fixed(operand, MOST_DEPTH);
+           ds_depends_on_constants(&c->known, operand);
 }
 
 static bool is_made(const collector *c, const ds_value *v) { return v->id < arrlenu(c->made) && c->made[v->id]; }
@@ -77,7 +69,7 @@ static void find_made(collector *c, size_t first) {
     c->type = ds_op_operand(c->map, first)->type;
     for (size_t i = 0; i < c->map->operand_count; i++) {
         const ds_value *v = ds_op_operand(c->map, i);
-        bool alike = ds_op_map(c->map, i) == c->access && is_candidate(v) &&
+        bool alike = ds_op_map(c->map, i) == c->access && is_candidate(c, v) &&
                      ds_type_with_elem(c->m->cx, v->type, c->type->elem) == c->type;
         if (alike) note(c, body->args[i]);
     }
@@ -133,12 +125,17 @@ static bool gather_terms(collector *c, ds_op *op) {
     size_t count = terms_of(c, ds_op_operand(op, 0), false, terms, 0), made = 0;
     if (count <= MOST_TERMS) count = terms_of(c, ds_op_operand(op, 1), op->kind == DS_LOOP_sub, terms, count);
     if (count > MOST_TERMS) return false;
-    for (size_t i = 0; i < count; i++) made += is_made(c, terms[i].v);
+    bool adds = false; /* any of the others */
+    for (size_t i = 0; i < count; i++) {
+        bool constant = is_made(c, terms[i].v);
+        made += constant;
+        adds = adds || (!constant && !terms[i].minus);
+    }
     if (made < 2 || made == count) return false;
     ds_builder b = {c->m, op->block, op, op->loc};
     ds_value *constant = add_terms(c, &b, terms, count, true, NULL);
-    ds_value *others = add_terms(c, &b, terms, count, false, NULL);
-    ds_value_replace_uses(v, binary(&b, DS_LOOP_add, others, constant));
+    ds_value *others = add_terms(c, &b, terms, count, false, adds ? NULL : constant);
+    ds_value_replace_uses(v, adds ? binary(&b, DS_LOOP_add, others, constant) : others);
     return true;
 }
 
@@ -167,15 +164,30 @@ typedef struct {
     bool too_many;
 } reads;
 
-static void find_reads(const ds_value *v, reads *r) {
-    if (v->op) {
-        for (size_t i = 0; i < v->op->operand_count; i++) find_reads(ds_op_operand(v->op, i), r);
-        return;
+static void note_operands(bool **needed, const ds_op *op) {
+    for (size_t i = 0; i < op->operand_count; i++) {
+        uint32_t id = ds_op_operand(op, i)->id;
+        while (arrlenu(*needed) <= id) arrput(*needed, false);
+        (*needed)[id] = true;
     }
-    for (size_t i = 0; i < r->count; i++)
-        if (r->args[i] == v) return;
-    r->too_many = r->count == MOST_OPERANDS;
-    if (!r->too_many) r->args[r->count++] = (ds_value *)(uintptr_t)v;
+}
+
+/* The region's arguments that an op of it depends on. */
+static void find_reads(const ds_op *op, reads *r) {
+    const ds_block *body = op->block;
+    bool *needed = NULL;
+    note_operands(&needed, op);
+    for (const ds_op *before = op->prev; before; before = before->prev)
+        for (size_t i = 0; i < before->result_count; i++)
+            if (before->results[i].id < arrlenu(needed) && needed[before->results[i].id])
+                note_operands(&needed, before);
+    for (size_t i = 0; i < body->arg_count; i++) {
+        if (body->args[i]->id >= arrlenu(needed) || !needed[body->args[i]->id]) continue;
+        r->too_many = r->count == MOST_OPERANDS;
+        if (r->too_many) break;
+        r->args[r->count++] = body->args[i];
+    }
+    arrfree(needed);
 }
 
 static ds_value *copy_of(ds_builder *b, const ds_value *v, ds_mapping *copied) {
@@ -235,7 +247,7 @@ static bool take_out(collector *c) {
     for (ds_op *op = body->first; op; op = op->next) {
         reads r = {.count = 0};
         if (!is_worth_it(c, op)) continue;
-        find_reads(&op->results[0], &r);
+        find_reads(op, &r);
         if (r.too_many || r.count == 0) continue;
         ds_value *before = made_before(c, &op->results[0], &r);
         ds_value *arg = ds_block_add_arg(c->m, body, op->results[0].type, NULL);
@@ -263,13 +275,15 @@ static bool collect_from(collector *c, size_t first) {
 
 static void collect_map(collector *c) {
     for (size_t i = 0; i < c->map->operand_count && c->map->operand_count < MOST_OPERANDS; i++)
-        if (is_candidate(ds_op_operand(c->map, i)) && collect_from(c, i)) i = SIZE_MAX; /* again: operands have moved */
+        if (is_candidate(c, ds_op_operand(c->map, i)) && collect_from(c, i))
+            i = SIZE_MAX; /* again: operands have moved */
 }
 
 static void collect_block(collector *c, ds_block *block) {
     for (ds_op *op = block->first; op; op = op->next) {
         c->map = op;
-        bool plain = op->kind == DS_GRAPH_map && !ds_op_attr(op, "pads") && !is_fixed(&op->results[0], MOST_DEPTH);
+        bool plain =
+            op->kind == DS_GRAPH_map && !ds_op_attr(op, "pads") && !ds_depends_on_constants(&c->known, &op->results[0]);
         if (plain) collect_map(c);
         else if (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if)
             for (size_t r = 0; r < op->region_count; r++) collect_block(c, ds_op_block(op, r));
@@ -282,5 +296,6 @@ ds_status ds_pass_collect(ds_module *module, const ds_pass_options *options) {
     (void)options;
     if (func) collect_block(&c, ds_op_block(func, 0));
     arrfree(c.made);
+    arrfree(c.known);
     return DS_OK;
 }

@@ -1,6 +1,6 @@
 #include "passes/constant.h"
 
-static bool is_followed(ds_op_kind kind) {
+bool ds_is_recipe_op(ds_op_kind kind) {
     switch (kind) {
     case DS_GRAPH_map:
     case DS_GRAPH_reduce:
@@ -17,7 +17,7 @@ bool ds_depends_on_constants(uint8_t **known, const ds_value *v) {
     if (!v->op) return false;
     if (v->op->kind == DS_GRAPH_constant) return true;
     if (v->id < arrlenu(*known) && (*known)[v->id]) return (*known)[v->id] == 1;
-    bool result = is_followed(v->op->kind) && v->op->operand_count > 0 && ds_type_is_static(v->type);
+    bool result = ds_is_recipe_op(v->op->kind) && v->op->operand_count > 0 && ds_type_is_static(v->type);
     for (size_t i = 0; result && i < v->op->operand_count; i++)
         result = ds_depends_on_constants(known, ds_op_operand(v->op, i));
     while (arrlenu(*known) <= v->id) arrput(*known, 0);

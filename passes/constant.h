@@ -4,7 +4,9 @@
 
 #include "ir/ir.h"
 
-/* Does the value depend on constants only, by ops that a recipe may run? *known, an stb_ds array that starts as NULL and
+/* May a recipe, which runs when a model is compiled, contain such ops? */
+bool ds_is_recipe_op(ds_op_kind kind);
+/* Does the value depend on constants only, by such ops? *known, an stb_ds array that starts as NULL and
  * the caller frees, remembers answers by value id: 1 yes, 2 no, 0 not asked yet. */
 bool ds_depends_on_constants(uint8_t **known, const ds_value *v);
 

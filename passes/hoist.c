@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "passes/constant.h"
 #include "passes/passes.h"
 
 typedef struct {
@@ -29,19 +30,6 @@ enum { GROWTH = 8, MOST_GROWN = 512 << 20 };
 
 /* What all recipes may compute: points of iteration spaces, some seconds. */
 static const double MOST_POINTS = 1ull << 33;
-
-static bool is_recipe_op(const ds_op *op) {
-    switch (op->kind) {
-    case DS_GRAPH_map:
-    case DS_GRAPH_reduce:
-    case DS_GRAPH_reshape:
-    case DS_GRAPH_encode:
-    case DS_GRAPH_concat:
-    case DS_GRAPH_matmul:
-    case DS_GRAPH_conv: return true;
-    default: return false;
-    }
-}
 
 static bool all_inputs_constant(hoister *h, const ds_op *op);
 
@@ -80,7 +68,7 @@ static bool is_constant(hoister *h, const ds_value *v) {
     if (v->op->kind == DS_GRAPH_constant) return true;
     while (arrlenu(h->known) <= v->id) arrput(h->known, 0);
     if (!h->known[v->id]) {
-        bool yes = is_recipe_op(v->op) && v->op->result_count == 1 && ds_type_is_static(v->type) &&
+        bool yes = ds_is_recipe_op(v->op->kind) && v->op->result_count == 1 && ds_type_is_static(v->type) &&
                    all_inputs_constant(h, v->op) && takes_room(h, v->op);
         h->known[v->id] = yes ? 1 : 2;
     }

@@ -5,8 +5,8 @@
 // Whole numbers that constants make come together, and are made before the map: what is taken off for the input's zero
 // point, and the bias.
 // CHECK-LABEL: func.func @main
-// CHECK: %[[c:[0-9]+]] = "graph.map"(%[[b:[0-9]+]], %[[a:[0-9]+]])
-// CHECK-NEXT: ^bb0(%[[y:[a-z0-9]+]]: i32, %[[x:[a-z0-9]+]]: i32)
+// CHECK: %[[c:[0-9]+]] = "graph.map"(%[[a:[0-9]+]], %[[b:[0-9]+]])
+// CHECK-NEXT: ^bb0(%[[x:[a-z0-9]+]]: i32, %[[y:[a-z0-9]+]]: i32)
 // CHECK: %[[t:[0-9]+]] = "loop.mul"(%{{[0-9]+}}, %[[x]])
 // CHECK: %[[d:[0-9]+]] = "loop.sub"(%[[y]], %[[t]])
 // CHECK: "graph.yield"(%[[d]])
@@ -71,4 +71,23 @@ func.func @main(%x: tensor<2x2xf32>, %y: tensor<2x2xi32>) -> (tensor<2x2xf32>, t
     "graph.yield"(%3, %5) : (f32, i32) -> ()
   }) {maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>, affine_map<(d0, d1) -> (d1)>]} : (tensor<2x2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2x2xi32>, tensor<2xi32>, tensor<2xi32>) -> (tensor<2x2xf32>, tensor<2x2xi32>)
   func.return %0, %1 : tensor<2x2xf32>, tensor<2x2xi32>
+}
+// -----
+// What is taken off a sum of constants is taken off at once.
+// CHECK-LABEL: func.func @main
+// CHECK: %[[c:[0-9]+]] = "graph.map"
+// CHECK: "graph.map"(%{{[a-z0-9]+}}, %[[c]])
+// CHECK-NEXT: ^bb0(%[[s:[a-z0-9]+]]: i32, %[[k:[a-z0-9]+]]: i32)
+// CHECK-NEXT: %[[r:[0-9]+]] = "loop.sub"(%[[k]], %[[s]])
+// CHECK-NEXT: "graph.yield"(%[[r]])
+func.func @main(%x: tensor<4x2xi32>) -> tensor<4x2xi32> {
+  %b = "graph.constant"() {value = dense<[3, 4]> : tensor<2xi32>} : () -> tensor<2xi32>
+  %c = "graph.constant"() {value = dense<[5, 6]> : tensor<2xi32>} : () -> tensor<2xi32>
+  %0 = "graph.map"(%x, %b, %c) ({
+  ^bb0(%s: i32, %p: i32, %q: i32):
+    %1 = "loop.sub"(%p, %s) : (i32, i32) -> i32
+    %2 = "loop.add"(%1, %q) : (i32, i32) -> i32
+    "graph.yield"(%2) : (i32) -> ()
+  }) {maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d1)>]} : (tensor<4x2xi32>, tensor<2xi32>, tensor<2xi32>) -> tensor<4x2xi32>
+  func.return %0 : tensor<4x2xi32>
 }
