@@ -531,12 +531,13 @@ static LLVMValueRef quotient(emitter *e, const quantum *q, LLVMValueRef x) {
     return divide_by_known(e, x, q->scale, (int)fmax(q->most - q->zero, q->zero - q->least));
 }
 
-/* Does something compute a float of the number that the bytes are made of? */
-static bool becomes_float(const ds_value *v) {
+/* Does something compute a float of the number that the bytes are made of? Yes where that is not found out in a few steps. */
+static bool becomes_float(const ds_value *v, int steps) {
+    if (steps == 0) return true;
     for (const ds_use *use = v->uses; use; use = use->next) {
         const ds_op *op = use->owner;
         if (op->kind != DS_LOOP_cast && op->kind != DS_LOOP_add && op->kind != DS_LOOP_sub) continue;
-        if (ds_elem_is_float(op->results[0].type->elem) || becomes_float(&op->results[0])) return true;
+        if (ds_elem_is_float(op->results[0].type->elem) || becomes_float(&op->results[0], steps - 1)) return true;
     }
     return false;
 }
@@ -552,7 +553,7 @@ static LLVMValueRef held(emitter *e, LLVMValueRef v, double least, double most) 
 static LLVMValueRef quantize_whole(emitter *e, const ds_op *op, const quantum *q, LLVMValueRef whole) {
     LLVMBuilderRef b = e->b;
     LLVMTypeRef type = with_lanes(em_elem(e, q->to), lanes_of(whole));
-    if (becomes_float(&op->results[0])) {
+    if (becomes_float(&op->results[0], 8)) {
         LLVMValueRef v = held(e, whole, q->least - q->zero, q->most - q->zero);
         v = LLVMBuildTrunc(b, LLVMBuildAdd(b, v, constant_like(v, q->zero), ""), type, "");
         mark_lossless(e, v);
