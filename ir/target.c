@@ -65,13 +65,15 @@ static bool runs_here(const ds_target *t) {
 }
 #endif
 
+bool ds_target_runs_here(const ds_target *t) { return !strcmp(t->arch, own_arch) && runs_here(t); }
+
 /* The last level that runs here; on a machine that machine.def knows, of those that it says to be worth using. */
 static const char *native_name(void) {
     const char *best = "", *own = ds_machine_native();
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
         const char *level = targets[i].name;
         bool worth = !own || !*best || ds_machine_find(own, level);
-        if (!strcmp(targets[i].arch, own_arch) && worth && runs_here(&targets[i])) best = level;
+        if (worth && ds_target_runs_here(&targets[i])) best = level;
     }
     return best;
 }

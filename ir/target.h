@@ -19,6 +19,7 @@ typedef struct {
 const ds_target *ds_target_find(const char *name);  /* NULL when unknown; "native" is the best level of this machine */
 const ds_target *ds_target_at(size_t index);        /* NULL past the end */
 const ds_target *ds_target_least(const char *arch); /* the level of an architecture that all of its machines run */
+bool ds_target_runs_here(const ds_target *t); /* this machine has its instructions, and lets this process use them */
 bool ds_target_runs_everywhere(const ds_target *target);
 
 #endif

@@ -26,8 +26,9 @@ static void print_capabilities(void) {
     ds_string text = {0};
     ds_string_printf(&text, "ISA levels (--cpu):\n");
     for (size_t i = 0; ds_target_at(i); i++)
-        ds_string_printf(&text, "  %-12s %u-byte vectors%s\n", ds_target_at(i)->name, ds_target_at(i)->vector_bytes,
-                         ds_target_at(i)->has_fma ? ", fma" : "");
+        ds_string_printf(&text, "  %-14s %u-byte vectors%s%s\n", ds_target_at(i)->name, ds_target_at(i)->vector_bytes,
+                         ds_target_at(i)->has_fma ? ", fma" : "",
+                         ds_target_runs_here(ds_target_at(i)) ? ", runs here" : "");
     const char *own = ds_machine_native();
     ds_string_printf(&text, "this machine: %s, %s\n\nmachines (--tune-for):\n", ds_target_find("native")->name,
                      own ? own : "no row of its own");
