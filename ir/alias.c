@@ -48,22 +48,61 @@ static bool are_equal(ds_ir_context *cx, const ds_expr *a, const ds_expr *b, con
     return equal;
 }
 
-/* Why a result cannot lie where an argument does: a clause. */
+static const ds_type *filled_in(const ds_op *func, const char *list, size_t i, const ds_type *memory) {
+    const ds_attr *filled = entry_of(func, list, i, DS_FILLED);
+    return filled && filled->kind == DS_ATTR_TYPE ? filled->type : memory;
+}
+
+const ds_type *ds_argument_filled(const ds_op *func, size_t i, const ds_type *memory) {
+    return filled_in(func, "arg_attrs", i, memory);
+}
+
+const ds_type *ds_result_filled(const ds_op *func, size_t i, const ds_type *memory) {
+    return filled_in(func, result_list(func), i, memory);
+}
+
+int64_t ds_room_dim(const ds_type *memory, const ds_type *filled) {
+    for (size_t d = 0; memory != filled && d < memory->rank; d++)
+        if (memory->dims[d] != filled->dims[d]) return (int64_t)d;
+    return -1;
+}
+
+static size_t outermost_dim(const ds_type *t) {
+    size_t d = 0;
+    while (d < t->rank && ds_expr_equals(t->dims[d], 1)) d++;
+    return d;
+}
+
+int64_t ds_alias_grown_dim(ds_module *m, const ds_op *func, const ds_type *from, const ds_type *to) {
+    ds_requirement *known = ds_requirements_in(ds_op_block(func, 0));
+    int64_t grown = -1;
+    for (size_t d = 0; grown < 0 && d < to->rank; d++)
+        if (d != outermost_dim(to) && !are_equal(m->cx, from->dims[d], to->dims[d], known)) grown = (int64_t)d;
+    arrfree(known);
+    return grown;
+}
+
+/* Text that has passed lowering is bound by what it says; before, one dim may grow (passes/grow.c). */
+static bool is_plan(const ds_op *func) { return ds_op_attr(func, "inputs") != NULL; }
+
+/* Why a result cannot lie where an argument does: a clause. `may_grow`: along one dim that is not the outermost. */
 static const char *misfit(ds_ir_context *cx, const ds_type *from, const ds_type *to, const ds_requirement *known,
-                          ds_error_code *out_code) {
-    size_t outermost = 0;
+                          bool may_grow, ds_error_code *out_code) {
+    size_t outermost = outermost_dim(to), differing = 0;
     *out_code = DS_E_type;
     if (from->elem != to->elem) return "they have different element types";
     *out_code = DS_E_shape;
     if (from->rank != to->rank) return "they have different ranks";
     *out_code = DS_E_form;
-    while (outermost < to->rank && ds_expr_equals(to->dims[outermost], 1)) outermost++;
-    for (size_t d = 0; d < to->rank; d++)
-        if (d != outermost && !are_equal(cx, from->dims[d], to->dims[d], known))
-            return ds_arena_printf(cx->arena,
-                                   "they differ along dim %zu, and where that is not the outermost one, what is there "
-                                   "would have to move",
-                                   d);
+    for (size_t d = 0; d < to->rank; d++) {
+        if (are_equal(cx, from->dims[d], to->dims[d], known)) continue;
+        if (differing++) return "they differ along more than one dim";
+        if (d == outermost || may_grow) continue;
+        return ds_arena_printf(cx->arena,
+                               "they differ along dim %zu, and where that is not the outermost one, what is there "
+                               "would have to move",
+                               d);
+    }
     return NULL;
 }
 
@@ -71,7 +110,7 @@ static const char *objection(ds_module *m, const ds_op *func, size_t input, cons
                              const ds_type *to, ds_error_code *out_code) {
     ds_string text = {0};
     ds_requirement *known = ds_requirements_in(ds_op_block(func, 0));
-    const char *why = misfit(m->cx, from, to, known, out_code);
+    const char *why = misfit(m->cx, from, to, known, !is_plan(func), out_code);
     arrfree(known);
     if (!why) return NULL;
     ds_string_printf(&text, "result '%s', ", ds_result_name(m, func, output));
@@ -82,6 +121,68 @@ static const char *objection(ds_module *m, const ds_op *func, size_t input, cons
     const char *kept = ds_arena_strdup(m->arena, text.data);
     ds_string_free(&text);
     return kept;
+}
+
+/* ---- memory with room ---- */
+
+/* The same tensor, shorter along one dim, where the memory's extent is a symbol that nobody else gives. */
+static bool is_room_for(const ds_attr *filled, const ds_type *memory) {
+    if (filled->kind != DS_ATTR_TYPE || filled->type->kind != DS_TYPE_TENSOR || memory->kind != DS_TYPE_TENSOR)
+        return false;
+    const ds_type *t = filled->type;
+    if (t->elem != memory->elem || t->rank != memory->rank || ds_elem_facts(t->elem)->bits < 8 ||
+        memory->encoding != t->encoding)
+        return false;
+    int64_t room = ds_room_dim(memory, t);
+    for (size_t d = 0; room >= 0 && d < t->rank; d++)
+        if (d != (size_t)room && t->dims[d] != memory->dims[d]) return false;
+    return room >= 0 && memory->dims[room]->kind == DS_EXPR_SYMBOL && !t->dims[room]->is_late;
+}
+
+typedef struct {
+    const char *name;
+    bool found;
+} mention;
+
+static void note_mention(void *user, const char *name) {
+    mention *m = user;
+    m->found = m->found || !strcmp(m->name, name);
+}
+
+/* Does a symbol for room occur in what callers give or get? */
+static bool is_mentioned(const ds_op *func, const char *symbol, ds_types inputs, ds_types outputs) {
+    mention m = {symbol, false};
+    for (size_t i = 0; i < inputs.count + outputs.count; i++) {
+        bool output = i >= inputs.count;
+        size_t k = output ? i - inputs.count : i;
+        const ds_type *memory = output ? outputs.types[k] : inputs.types[k],
+                      *t = output ? ds_result_filled(func, k, memory) : ds_argument_filled(func, k, memory);
+        for (size_t d = 0; t->kind == DS_TYPE_TENSOR && d < t->rank; d++)
+            ds_expr_each_symbol(t->dims[d], note_mention, &m);
+    }
+    return m.found;
+}
+
+/* What is wrong with `ds.filled`: an argument has it as the result has that lies there. */
+static const char *room_objection(ds_module *m, const ds_op *func, ds_types inputs, ds_types outputs) {
+    size_t arguments = 0, results = 0;
+    for (size_t i = 0; i < inputs.count; i++) arguments += entry_of(func, "arg_attrs", i, DS_FILLED) != NULL;
+    for (size_t i = 0; i < outputs.count; i++) {
+        const ds_attr *filled = entry_of(func, result_list(func), i, DS_FILLED);
+        int64_t k = ds_alias_of(func, i);
+        const ds_attr *before = k >= 0 ? entry_of(func, "arg_attrs", (size_t)k, DS_FILLED) : NULL;
+        if (!filled && !before) continue;
+        results++;
+        if (!filled || !before || !is_room_for(filled, outputs.types[i]) || !is_room_for(before, inputs.types[k]))
+            return ds_arena_printf(m->arena, "'%s' of result %zu and its argument is no tensor in memory with room",
+                                   DS_FILLED, i);
+        int64_t room = ds_room_dim(outputs.types[i], filled->type);
+        if (inputs.types[k] != outputs.types[i] || ds_room_dim(inputs.types[k], before->type) != room ||
+            is_mentioned(func, outputs.types[i]->dims[room]->name, inputs, outputs))
+            return ds_arena_printf(m->arena, "result %zu and its argument do not have the same room", i);
+    }
+    return results == arguments ? NULL
+                                : ds_arena_printf(m->arena, "'%s' of an argument that no result shares", DS_FILLED);
 }
 
 const char *ds_alias_objection(ds_module *m, const ds_op *func, ds_types inputs, ds_types outputs,
@@ -104,7 +205,9 @@ const char *ds_alias_objection(ds_module *m, const ds_op *func, ds_types inputs,
         if (from->kind == DS_TYPE_TENSOR && to->kind == DS_TYPE_TENSOR)
             found = objection(m, func, input, from, i, to, out_code);
     }
-    return found;
+    if (found) return found;
+    *out_code = DS_E_attribute;
+    return room_objection(m, func, inputs, outputs);
 }
 
 /* ---- pairs of names ---- */
@@ -187,6 +290,16 @@ static const ds_attr *with_entry(ds_ir_context *cx, const ds_attr *dict, const c
     const ds_attr *all = ds_attr_dict(cx, entries, arrlenu(entries));
     arrfree(entries);
     return all;
+}
+
+void ds_argument_set_attr(ds_module *m, ds_op *func, size_t argument, const char *name, const ds_attr *value) {
+    const ds_attr *old = ds_op_attr(func, "arg_attrs"), **dicts = NULL;
+    for (size_t i = 0; i < ds_op_block(func, 0)->arg_count; i++) {
+        const ds_attr *dict = old && i < old->count ? old->items[i] : ds_attr_dict(m->cx, NULL, 0);
+        arrput(dicts, i == argument ? with_entry(m->cx, dict, name, value) : dict);
+    }
+    ds_op_set_attr(m, func, "arg_attrs", ds_attr_array(m->cx, dicts, arrlenu(dicts)));
+    arrfree(dicts);
 }
 
 void ds_result_set_attr(ds_module *m, ds_op *func, size_t output, const char *name, const ds_attr *value) {

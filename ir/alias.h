@@ -3,6 +3,13 @@
  *
  * `ds.alias` of a result is the argument's number. It stands from the first pass to the plan: decompose chooses forms
  * that can do it and checks the types, lower refuses what cannot be changed in place, the entry checks what it is given.
+ *
+ * Where such a result is longer than its argument along a dim that is not the outermost one, the memory has room behind
+ * the rows of each outer dim (passes/grow.c). The type of both then says how the memory lies, with a symbol for the room
+ * that follows from the argument's bytes, and `ds.filled` of both which part of it is the tensor that callers see: its
+ * first elements along each dim.
+ *
+ *   %past: tensor<2x?x4xf32, {dims = ["", "past_room", ""]}> {ds.filled = tensor<2x?x4xf32, {dims = ["", "past", ""]}>}
  */
 #ifndef DS_ALIAS_H
 #define DS_ALIAS_H
@@ -10,6 +17,7 @@
 #include "ir.h"
 
 #define DS_ALIAS "ds.alias"
+#define DS_FILLED "ds.filled"
 
 /* The argument that result `i` of a graph or a plan lies in; -1: none. */
 int64_t ds_alias_of(const ds_op *func, size_t i);
@@ -26,9 +34,20 @@ typedef struct {
     size_t count;
 } ds_types;
 
+/* The tensor that callers see in argument i, or in result i, whose memory has this type: what `ds.filled` says, else the
+ * type itself. */
+const ds_type *ds_argument_filled(const ds_op *func, size_t i, const ds_type *memory);
+const ds_type *ds_result_filled(const ds_op *func, size_t i, const ds_type *memory);
+/* The dim along which memory has room behind a tensor that fills it in part; -1: none. Its extent is a symbol. */
+int64_t ds_room_dim(const ds_type *memory, const ds_type *filled);
+/* The dim that is not the outermost one along which a result of a graph is longer than its argument; -1: none. */
+int64_t ds_alias_grown_dim(ds_module *module, const ds_op *func, const ds_type *argument, const ds_type *result);
+/* Says `value` under `name` of an argument. */
+void ds_argument_set_attr(ds_module *module, ds_op *func, size_t i, const char *name, const ds_attr *value);
+
 /* What is wrong with the aliases of a function, as a sentence with the names of both tensors; NULL: nothing. A result
- * has the extents of its argument, or another one along the outermost dim (those before it are 1); no two results share
- * one. *out_code: of an error about it. */
+ * has the extents of its argument, or another one along the outermost dim (those before it are 1; in graphs that are to
+ * pass `grow`, along one other dim); no two results share one. *out_code: of an error about it. */
 const char *ds_alias_objection(ds_module *module, const ds_op *func, ds_types inputs, ds_types outputs,
                                ds_error_code *out_code);
 

@@ -4,6 +4,10 @@
  * Arguments of a model are structs { data, bytes, dims[rank] }, without dims where the shape is static. Tensors are
  * dense row-major; data needs only its element's alignment. Extents are int64_t, sizes in bytes. Elements of less than
  * 8 bits share bytes, the first in the low bits; bits of the last byte that no element has may hold anything.
+ *
+ * Caches of which a model's header says "in memory" lie in a longer tensor, dense as others are: dims are those of what
+ * is there, its first elements along each dim, and bytes those of all of it, so that they say how many rows there is
+ * room for.
  */
 #ifndef DS_ABI_H
 #define DS_ABI_H

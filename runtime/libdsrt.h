@@ -35,9 +35,12 @@ typedef struct {
     int64_t dims[16]; /* -1: symbolic */
     int32_t tied;     /* of an output: the input whose data may also be its, and is then changed in place; -1: none */
     int32_t is_alias; /* of an output: it is that input's data in any case (--alias), which needs room for the output */
+    /* Of an alias, and the input that it lies in: the dim along which memory has room behind what is there, for each
+     * place of the dims before; bytes are then those of all of it. -1: none, the tensor is dense. */
+    int32_t room_dim;
 } ds_model_argument;
 
-/* A tensor to run on: dense row-major. For outputs `data` may be null: it is then allocated with malloc, and yours to
+/* A tensor to run on: dense row-major, but for those with a `room_dim`. For outputs `data` may be null: it is then allocated with malloc, and yours to
  * free. */
 typedef struct {
     void *data;

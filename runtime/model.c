@@ -17,6 +17,7 @@ typedef struct {
     uint64_t offset;
     int is_static;
     int symbol[MAX_RANK]; /* which one a dim is, or -1 */
+    uint32_t room;        /* of an input with a room_dim: the symbol that says how many rows its memory has room for */
 } argument;
 
 struct ds_model {
@@ -69,6 +70,7 @@ static int parse_argument(ds_model *m, int which, char *line) {
     a->seen.elem_bits = (uint32_t)strtoul(words[2], NULL, 10);
     a->is_static = *words[3] == '1';
     a->seen.tied = (int32_t)strtol(words[4], NULL, 10);
+    a->seen.room_dim = -1;
     a->seen.rank = (uint32_t)strtoul(words[5], NULL, 10);
     if (a->seen.rank > MAX_RANK) return 0;
     for (uint32_t d = 0; d < a->seen.rank; d++) {
@@ -96,6 +98,20 @@ static int parse_alias(ds_model *m, const char *text) {
     return 1;
 }
 
+/* "g INPUT DIM SYMBOL"; results that lie there have the same room. */
+static int parse_room(ds_model *m, const char *text) {
+    uint32_t i, symbol;
+    int32_t dim;
+    if (sscanf(text, "%" SCNu32 " %" SCNd32 " %" SCNu32, &i, &dim, &symbol) != 3) return 0;
+    if (i >= m->counts[0] || dim < 0 || (uint32_t)dim >= m->arguments[0][i].seen.rank || symbol >= m->symbols) return 0;
+    m->arguments[0][i].seen.room_dim = dim, m->arguments[0][i].room = symbol;
+    for (uint32_t k = 0; k < m->counts[1]; k++) {
+        ds_model_argument *a = &m->arguments[1][k].seen;
+        if (a->is_alias && a->tied == (int32_t)i) a->room_dim = dim;
+    }
+    return 1;
+}
+
 static int parse(ds_model *m) {
     char *save, *line = strtok_r(m->text, "\n", &save);
     int abi, good = line && sscanf(line, "dsc %d %" SCNu64 " %31s", &abi, &m->args_bytes, m->cpu) == 3 && abi == DS_ABI;
@@ -103,6 +119,7 @@ static int parse(ds_model *m) {
         if (*line == 's') m->symbols++;
         else if (*line == 'r') good = parse_requirement(m, line + 2);
         else if (*line == 'a') good = parse_alias(m, line + 2);
+        else if (*line == 'g') good = parse_room(m, line + 2);
         else good = parse_argument(m, *line == 'o', line);
     }
     return good;
@@ -170,6 +187,7 @@ struct ds_call {
     const ds_model *model;
     ds_context context;
     unsigned char *args;
+    int64_t *symbols;
     void **copies; /* of inputs whose memory is a result's, where the caller has none for results; else null */
     int fill;      /* of memory before a run: a byte, or -1 */
 };
@@ -214,22 +232,64 @@ static int copy_aliased(ds_call *c, const ds_model_tensor *inputs) {
     return 1;
 }
 
+/* Bytes of a tensor with these extents, but for one of them. */
+static uint64_t bytes_without(const argument *a, const int64_t *dims, int32_t without) {
+    uint64_t count = 1;
+    for (uint32_t d = 0; d < a->seen.rank; d++)
+        if ((int32_t)d != without) count *= (uint64_t)dims[d];
+    return (count * a->seen.elem_bits + 7) / 8;
+}
+
+/* How many rows an input's memory has room for, for the size of the arena; the entry checks it. */
+static void note_room(ds_call *c, const argument *a, const ds_model_tensor *t) {
+    if (a->seen.room_dim < 0) return;
+    uint64_t row = bytes_without(a, t->dims, a->seen.room_dim);
+    c->symbols[a->room] = row ? (int64_t)(t->bytes / row) : t->dims[a->seen.room_dim];
+}
+
+/* Longer memory for what lies in `from`: rows move apart, those of each place of the dims before to where they begin
+ * there. Exactly as much as is needed, so that the result is dense. */
+static void *move_apart(const argument *a, const void *from, uint64_t from_bytes, const ds_model_tensor *to) {
+    uint64_t outer = 1;
+    unsigned char *made = aligned(to->bytes);
+    for (int32_t d = 0; d < a->seen.room_dim; d++) outer *= (uint64_t)to->dims[d];
+    if (!outer || !made) return made;
+    for (uint64_t i = 0; i < outer; i++)
+        memcpy(made + i * (to->bytes / outer), (const unsigned char *)from + i * (from_bytes / outer),
+               (size_t)(from_bytes / outer));
+    return made;
+}
+
+/* Symbols that say how much room there is may be in the size of the arena. */
+static int make_arena(ds_call *c) {
+    uint64_t bytes = c->model->arena_for(c->symbols, c->context.pool ? c->context.pool->concurrency : 1);
+    if (c->context.arena && bytes <= c->context.arena_bytes) return 1;
+    free(c->context.arena);
+    c->context.arena_bytes = bytes;
+    c->context.arena = arena_alloc(bytes);
+    return c->context.arena != NULL;
+}
+
 /* The copy of an input gets room for the result that is longer and lies there: the one that the last run was about. */
 static int make_room(ds_call *c) {
     const ds_model *m = c->model;
     uint32_t i = c->context.at - m->counts[0];
     if (!c->copies || c->context.at < m->counts[0] || i >= m->counts[1] || !m->arguments[1][i].seen.is_alias) return 0;
     const argument *result = &m->arguments[1][i], *input = &m->arguments[0][result->seen.tied];
-    ds_model_tensor now, t;
+    void **copy = &c->copies[result->seen.tied], *longer;
+    uint64_t now;
+    ds_model_tensor t;
     dsrt_call_result(c, i, &t);
-    uint64_t count = 1;
-    for (uint32_t d = 0; d < result->seen.rank; d++) count *= (uint64_t)t.dims[d];
-    t.bytes = (count * result->seen.elem_bits + 7) / 8;
-    memcpy(&now.bytes, c->args + input->offset + 8, sizeof now.bytes);
-    if (t.bytes <= now.bytes || !(t.data = realloc(c->copies[result->seen.tied], (size_t)t.bytes))) return 0;
-    c->copies[result->seen.tied] = t.data;
+    t.bytes = bytes_without(result, t.dims, -1);
+    memcpy(&now, c->args + input->offset + 8, sizeof now);
+    if (t.bytes <= now) return 0;
+    longer = input->seen.room_dim < 0 ? realloc(*copy, (size_t)t.bytes) : move_apart(input, *copy, now, &t);
+    if (!longer) return 0;
+    if (input->seen.room_dim >= 0) free(*copy);
+    t.data = *copy = longer;
     set_argument(c, input, &t, 0);
-    return 1;
+    note_room(c, input, &t);
+    return make_arena(c);
 }
 
 static void close_copies(ds_call *c) {
@@ -237,37 +297,37 @@ static void close_copies(ds_call *c) {
     free(c->copies);
 }
 
+static void set_arguments(ds_call *c, const ds_model_tensor *inputs, const ds_model_tensor *outputs) {
+    const ds_model *m = c->model;
+    for (uint32_t i = 0; i < m->counts[0]; i++) {
+        const argument *a = &m->arguments[0][i];
+        set_argument(c, a, &inputs[i], 1);
+        for (uint32_t d = 0; d < a->seen.rank; d++)
+            if (a->symbol[d] >= 0 && (uint32_t)a->symbol[d] < m->symbols) c->symbols[a->symbol[d]] = inputs[i].dims[d];
+    }
+    for (uint32_t i = 0; i < m->counts[0]; i++) note_room(c, &m->arguments[0][i], &inputs[i]);
+    for (uint32_t i = 0; outputs && i < m->counts[1]; i++) set_argument(c, &m->arguments[1][i], &outputs[i], 0);
+}
+
 ds_call *dsrt_call_open(const ds_model *m, ds_pool *pool, const ds_model_tensor *inputs,
                         const ds_model_tensor *outputs) {
-    int64_t *symbols = calloc(m->symbols + 1, sizeof *symbols);
     ds_call *c = calloc(1, sizeof *c);
-    unsigned char *args = calloc(1, (size_t)m->args_bytes + 8);
-    if (symbols && c && args) {
-        *c = (ds_call){m,
-                       {.size = sizeof c->context,
-                        .abi = DS_ABI,
-                        .weights = m->weights,
-                        .pool = pool,
-                        .alloc = allocate,
-                        .release = release},
-                       args,
-                       NULL,
-                       -1};
-        for (uint32_t i = 0; i < m->counts[0]; i++) {
-            const argument *a = &m->arguments[0][i];
-            set_argument(c, a, &inputs[i], 1);
-            for (uint32_t d = 0; d < a->seen.rank; d++)
-                if (a->symbol[d] >= 0 && (uint32_t)a->symbol[d] < m->symbols) symbols[a->symbol[d]] = inputs[i].dims[d];
-        }
-        for (uint32_t i = 0; outputs && i < m->counts[1]; i++) set_argument(c, &m->arguments[1][i], &outputs[i], 0);
-        c->context.arena_bytes = m->arena_for(symbols, pool ? pool->concurrency : 1);
-        c->context.arena = outputs || copy_aliased(c, inputs) ? arena_alloc(c->context.arena_bytes) : NULL;
+    if (!c) return NULL;
+    *c = (ds_call){.model = m,
+                   .context = {.size = sizeof c->context,
+                               .abi = DS_ABI,
+                               .weights = m->weights,
+                               .pool = pool,
+                               .alloc = allocate,
+                               .release = release},
+                   .args = calloc(1, (size_t)m->args_bytes + 8),
+                   .symbols = calloc(m->symbols + 1, sizeof *c->symbols),
+                   .fill = -1};
+    if (c->args && c->symbols) {
+        set_arguments(c, inputs, outputs);
+        if ((outputs || copy_aliased(c, inputs)) && make_arena(c)) return c;
     }
-    free(symbols);
-    if (c && c->context.arena) return c;
-    if (c && c->model) close_copies(c);
-    free(args);
-    free(c);
+    dsrt_call_close(c);
     return NULL;
 }
 
@@ -318,6 +378,7 @@ void dsrt_call_close(ds_call *c) {
     close_copies(c);
     free(c->context.arena);
     free(c->args);
+    free(c->symbols);
     free(c);
 }
 

@@ -147,6 +147,12 @@ def embed(env, report):
     report.check("embed a cache that grows in place", result.returncode == 0, result.stderr)
     result = sh(work / "grow")
     report.check("a cache that grows in place", result.returncode == 0, result.stdout)
+    result = sh(env.dsc, "compile", ROOT / "tests/embed/room.mlir", "--alias=past*=present*", "-o", work / "room.o")
+    report.check("compile caches that have room", result.returncode == 0, result.stderr)
+    result = sh("cc", "-std=c11", "-pedantic", *flags, ROOT / "tests/embed/room.c", work / "room.o", env.build / "libdsrt.a", "-ldl", "-o", work / "room")
+    report.check("embed caches that have room", result.returncode == 0, result.stderr)
+    result = sh(work / "room")
+    report.check("caches that have room", result.returncode == 0, result.stdout)
 
 
 def reflect(env, report):

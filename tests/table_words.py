@@ -12,6 +12,7 @@ MAKERS = "amd intel arm nvidia apple zen xeon epyc cuda x86 aarch64".split()
 # file under passes/: (element types, instructions, machines and makers, why)
 ALLOWED = {
     "fuse.c": (2, 0, 0, "rules of scalars that hold for one rounding: folded scales, GELU"),
+    "grow.c": (1, 0, 0, "positions that kernels take as i64"),
     "layout.c": (5, 0, 0, "panels and packed weights are of f32; subnormal weights are flushed"),
     "lower/build.c": (0, 2, 0, "one rounding where the target has it: asks its row of targets.def"),
     "lower/winograd.c": (3, 0, 0, "transforms"),

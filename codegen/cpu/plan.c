@@ -64,6 +64,67 @@ static void set_extents(plan *p, const ds_argument *a) {
         set_field(p, p->args, a->offset + 16 + 8 * d, em_expr(p->e, a->type->dims[d], NULL, 1));
 }
 
+/* How many rows an input's bytes have room for; *out_any: a bit that says that a row has no bytes, so that there is room
+ * for any number, and this is what the result needs. */
+static LLVMValueRef room_of(plan *p, const ds_argument *result, LLVMValueRef *out_any) {
+    emitter *e = p->e;
+    const ds_argument *a = &p->signature.inputs[result->tied];
+    const ds_expr *dims[64];
+    for (size_t d = 0; d < a->type->rank; d++)
+        dims[d] = (int64_t)d == a->room_dim ? ds_expr_const(p->cx, 1) : a->type->dims[d];
+    LLVMValueRef bytes = field(p, p->args, a->offset + 8, p->i64), bad, zero = em_i64(e, 0),
+                 row = bytes_of(p, ds_type_tensor(p->cx, a->type->elem, a->type->rank, dims, NULL), &bad);
+    *out_any = compare(p, LLVMIntEQ, row, zero);
+    row = LLVMBuildSelect(e->b, *out_any, em_i64(e, 1), row, "");
+    LLVMValueRef rest = LLVMBuildURem(e->b, bytes, row, ""), rows = LLVMBuildUDiv(e->b, bytes, row, "");
+    bad = LLVMBuildOr(e->b, bad, compare(p, LLVMIntSLT, bytes, zero), "");
+    bad = LLVMBuildOr(e->b, bad, compare(p, LLVMIntNE, rest, zero), "");
+    fail_if(p, bad, DS_WRONG_SIZE, (size_t)result->tied);
+    return LLVMBuildSelect(e->b, *out_any, em_expr(e, result->type->dims[a->room_dim], NULL, 1), rows, "");
+}
+
+/* The symbol is the room that arguments with bytes have. */
+static void define_room(plan *p, const ds_expr *symbol, const LLVMValueRef *rooms) {
+    emitter *e = p->e;
+    LLVMValueRef most = NULL;
+    for (size_t i = 0; i < p->signature.output_count; i++) {
+        if (ds_room_symbol(&p->signature.outputs[i]) != symbol) continue;
+        LLVMValueRef more = most ? compare(p, LLVMIntSGT, rooms[i], most) : NULL;
+        most = most ? LLVMBuildSelect(e->b, more, rooms[i], most, "") : rooms[i];
+    }
+    em_define_symbol(e, symbol->name, most);
+}
+
+/* Memory that has room behind what is there (ir/alias.h): enough of it for every result before anything is written,
+ * and the same for all arguments that share a symbol. */
+static void bind_rooms(plan *p) {
+    emitter *e = p->e;
+    LLVMValueRef *rooms = NULL, *any = NULL;
+    for (size_t i = 0; i < p->signature.output_count; i++) {
+        const ds_argument *a = &p->signature.outputs[i];
+        LLVMValueRef rows = NULL, none = NULL;
+        if (a->room_dim >= 0) {
+            rows = room_of(p, a, &none);
+            set_extents(p, a);
+            fail_if(p, compare(p, LLVMIntSLT, rows, em_expr(e, a->type->dims[a->room_dim], NULL, 1)), DS_MORE_MEMORY,
+                    p->signature.input_count + i);
+        }
+        arrput(rooms, rows);
+        arrput(any, none);
+    }
+    for (size_t i = 0; i < p->signature.output_count; i++) {
+        const ds_argument *a = &p->signature.outputs[i];
+        const ds_expr *symbol = ds_room_symbol(a);
+        if (!symbol) continue;
+        if (!symbols_known(p, symbol)) define_room(p, symbol, rooms);
+        LLVMValueRef differs = compare(p, LLVMIntNE, rooms[i], em_expr(e, symbol, NULL, 1));
+        differs = LLVMBuildAnd(e->b, differs, LLVMBuildNot(e->b, any[i], ""), "");
+        fail_if(p, differs, DS_WRONG_SIZE, (size_t)a->tied);
+    }
+    arrfree(rooms);
+    arrfree(any);
+}
+
 /* Output i lies in an input's memory: the caller gives both the same, or leaves the output's open. That memory then has
  * to have room for it. */
 static void bind_alias(plan *p, size_t i) {
@@ -71,7 +132,7 @@ static void bind_alias(plan *p, size_t i) {
     const ds_argument *a = &p->signature.outputs[i], *input = &p->signature.inputs[a->tied];
     size_t order = arrlenu(p->requirements);
     for (size_t k = 0; k < i; k++) order += p->signature.outputs[k].is_alias;
-    LLVMValueRef bad, need = bytes_of(p, a->type, &bad), data = field(p, p->args, a->offset, p->pointer),
+    LLVMValueRef bad, need = bytes_of(p, a->memory, &bad), data = field(p, p->args, a->offset, p->pointer),
                       memory = field(p, p->args, input->offset, p->pointer), open = LLVMBuildIsNull(e->b, data, "");
     fail_if(p, bad, DS_WRONG_SIZE, p->signature.input_count + i);
     set_extents(p, a);
@@ -564,10 +625,21 @@ static void print_line(ds_string *out, const char *text) {
     ds_string_append(out, "\n", 1);
 }
 
+static void describe_rooms(plan *p, ds_string *out) {
+    const ds_signature *s = &p->signature;
+    for (size_t i = 0; i < s->input_count; i++) {
+        const ds_expr *room = ds_room_symbol(&s->inputs[i]);
+        size_t k = 0;
+        while (room && strcmp(s->symbols[k], room->name)) k++;
+        if (room) ds_string_printf(out, "g %zu %" PRId64 " %zu\n", i, s->inputs[i].room_dim, k);
+    }
+}
+
 /* A description of the arguments, for ds_model of libdsrt: const char prefix_description[], one line each,
  *   dsc ABI ARGS_BYTES CPU / s SYMBOL / i|o OFFSET ELEM ELEM_BITS STATIC TIED RANK DIM… NAME
  * where TIED is an input or -1, a DIM an extent, $k for symbol k, or ?; then r TEXT for every requirement, and a RESULT
- * for every result that lies in the memory of the input that it is tied to, behind the r TEXT of that. */
+ * for every result that lies in the memory of the input that it is tied to, behind the r TEXT of that, and g INPUT DIM
+ * SYMBOL for every input whose memory has room along a dim: for as many rows as the symbol, which its bytes tell. */
 static void emit_description(plan *p) {
     ds_string text = {0};
     char name[256];
@@ -609,6 +681,7 @@ static void emit_description(plan *p) {
         ds_string_printf(&text, "a %zu\n", i);
         ds_string_free(&alias);
     }
+    describe_rooms(p, &text);
     snprintf(name, sizeof name, "%s_description", p->e->prefix);
     LLVMValueRef bytes = LLVMConstStringInContext2(p->e->llvm, text.data, text.length, 0),
                  global = LLVMAddGlobal(p->e->module, LLVMTypeOf(bytes), name);
@@ -681,6 +754,7 @@ void em_plan(emitter *e, ds_module *module, const ds_op *func, const ds_weight *
     p.ready = ds_xmalloc(p.signature.output_count + 1);
     memset(p.ready, 0, p.signature.output_count + 1);
     for (size_t i = 0; i < p.signature.input_count; i++) bind_input(&p, i);
+    bind_rooms(&p);
     ds_walk(ds_op_block(func, 0), note_requirement, &p.requirements);
     p.required = ds_xmalloc(arrlenu(p.requirements) + 1);
     memset(p.required, 0, arrlenu(p.requirements) + 1);

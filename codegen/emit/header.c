@@ -52,6 +52,16 @@ static void print_safe(ds_string *out, const char *text) {
     }
 }
 
+/* Rows are those of the dim that grows: what is there comes first, for each place of the dims before. */
+static void print_room(ds_string *out, const ds_signature *s, const ds_argument *a) {
+    const ds_expr *room = ds_room_symbol(a);
+    if (!room) return;
+    ds_string_printf(out, "; in memory ");
+    print_shape(out, a->memory);
+    if (a->is_alias) ds_string_printf(out, ", as %s is", s->inputs[a->tied].field);
+    else ds_string_printf(out, ", where bytes are those of all of it, a whole number of rows");
+}
+
 static void print_argument(ds_string *out, const ds_signature *s, const ds_argument *a) {
     ds_string_printf(out, "    struct { void *data; uint64_t bytes; ");
     if (!a->is_static) ds_string_printf(out, "int64_t dims[%zu]; ", a->type->rank);
@@ -60,6 +70,7 @@ static void print_argument(ds_string *out, const ds_signature *s, const ds_argum
     ds_string_printf(out, "': ");
     print_shape(out, a->type);
     ds_string_printf(out, ", as %s", ds_elem_facts(a->type->elem)->c_type);
+    print_room(out, s, a);
     if (a->is_alias)
         ds_string_printf(out, "; its data is that of %s, which is changed in place (or null, and is then set to it)",
                          s->inputs[a->tied].field);

@@ -42,12 +42,15 @@ static void note_symbol(void *user, const char *name) {
 static void add(ds_signature *s, ds_module *m, const ds_op *plan, size_t i, bool output) {
     const ds_attr *attrs = ds_op_attr(plan, output ? "result_attrs" : "arg_attrs"),
                   *tied = output ? ds_op_attr(plan, "tied") : NULL;
-    const ds_type *type = ds_op_attr(plan, output ? "outputs" : "inputs")->items[i]->type;
+    const ds_type *memory = ds_op_attr(plan, output ? "outputs" : "inputs")->items[i]->type,
+                  *type = output ? ds_result_filled(plan, i, memory) : ds_argument_filled(plan, i, memory);
     const ds_attr *name = attrs && i < attrs->count ? ds_attr_find(attrs->items[i], "ds.name") : NULL;
     const char *text = name ? name->text : ds_arena_printf(m->arena, output ? "output_%zu" : "input_%zu", i);
     ds_argument a = {text,
                      field_name(m, s, text),
                      type,
+                     memory,
+                     ds_room_dim(memory, type),
                      ds_type_is_static(type),
                      s->bytes,
                      tied && i < tied->count ? tied->items[i]->integer : -1,
@@ -59,11 +62,15 @@ static void add(ds_signature *s, ds_module *m, const ds_op *plan, size_t i, bool
     else arrput(s->inputs, a);
 }
 
+const ds_expr *ds_room_symbol(const ds_argument *a) { return a->room_dim < 0 ? NULL : a->memory->dims[a->room_dim]; }
+
 void ds_signature_open(ds_signature *s, ds_module *m, const ds_op *plan) {
     *s = (ds_signature){.input_count = ds_op_attr(plan, "inputs")->count,
                         .output_count = ds_op_attr(plan, "outputs")->count};
     for (size_t i = 0; i < s->input_count; i++) add(s, m, plan, i, false);
     for (size_t i = 0; i < s->output_count; i++) add(s, m, plan, i, true);
+    for (size_t i = 0; i < s->input_count; i++)
+        if (s->inputs[i].room_dim >= 0) note_symbol(s, ds_room_symbol(&s->inputs[i])->name);
     s->symbol_count = arrlenu(s->symbols);
     for (size_t i = 0; i < s->symbol_count; i++) {
         const char *parameter = unique(m, s, ds_name_member(m->arena, s->symbols[i], "extent"), is_parameter);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "ir/alias.h"
 #include "ir/require.h"
 #include "ir/schema.h"
 
@@ -208,19 +209,25 @@ static void check_input_symbol(void *user, const char *name) {
     verify_fail(s->v, s->op, ds_arena_printf(s->v->m->arena, "symbol '%s' %s", name, what));
 }
 
+/* Argument i as it lies in memory, or as callers see it: where the two differ, its bytes tell the one's extents. */
+static const ds_type *given_type(const ds_op *func, size_t i, bool filled) {
+    const ds_attr *inputs = ds_op_attr(func, "inputs");
+    const ds_type *memory = inputs ? inputs->items[i]->type : ds_op_block(func, 0)->args[i]->type;
+    return filled ? ds_argument_filled(func, i, memory) : memory;
+}
+
 /* The caller gives extents, and what symbols are follows from those that are nothing else. */
 static void verify_inputs(verifier *v, const ds_op *func) {
     symbols s = {.v = v, .op = func};
     const ds_block *body = ds_op_block(func, 0);
     const ds_attr *inputs = ds_op_attr(func, "inputs");
     size_t count = inputs ? inputs->count : body->arg_count;
-    for (size_t i = 0; i < count; i++) {
-        const ds_type *t = inputs ? inputs->items[i]->type : body->args[i]->type;
+    for (size_t i = 0; i < 2 * count; i++) {
+        const ds_type *t = given_type(func, i / 2, i % 2);
         for (size_t k = 0; t->kind == DS_TYPE_TENSOR && k < t->rank; k++)
             if (t->dims[k]->kind == DS_EXPR_SYMBOL) note_symbol(&s, t->dims[k]->name);
     }
-    for (size_t i = 0; i < count; i++)
-        each_symbol_of(inputs ? inputs->items[i]->type : body->args[i]->type, check_input_symbol, &s);
+    for (size_t i = 0; i < 2 * count; i++) each_symbol_of(given_type(func, i / 2, i % 2), check_input_symbol, &s);
     hmfree(s.known);
 }
 
@@ -233,6 +240,8 @@ static void verify_symbols(verifier *v, ds_op *func) {
     note_names(&s, ds_op_attr(func, "symbols"));
     for (size_t i = 0; i < body->arg_count; i++) each_symbol_of(body->args[i]->type, note_symbol, &s);
     for (size_t i = 0; inputs && i < inputs->count; i++) each_symbol_of(inputs->items[i]->type, note_symbol, &s);
+    for (size_t i = 0; i < (inputs ? inputs->count : body->arg_count); i++)
+        each_symbol_of(given_type(func, i, true), note_symbol, &s);
     ds_walk(body, note_definitions, &s);
     if (!s.declared) ds_walk(body, check_symbols, &s);
     hmfree(s.known);

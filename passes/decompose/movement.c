@@ -324,7 +324,9 @@ RULE(concat) {
     }
     if (!count) return dec_fail(d, DS_E_arity, "there is no input");
     DS_TRY(dec_axis(d, ds_op_int(op, "axis", 0), inputs[0]->type->rank, &axis));
-    return dec_concat(d, inputs, count, axis, &d->out[0]);
+    if (count > 1) return dec_concat(d, inputs, count, axis, &d->out[0]);
+    d->out[0] = inputs[0]; /* exporters write that for caches: lists of one */
+    return DS_OK;
 }
 
 RULE(split) {

@@ -79,7 +79,7 @@ static ds_status refuse(planner *p, size_t i, size_t input) {
     return ds_report(p->cx->diag, DS_ERROR, DS_E_form, NULL,
                      "result '%s' cannot lie in the memory of argument '%s': it is not made by changing that in place "
                      "(TensorScatter, ScatterND, ScatterElements, GroupQueryAttention, elementwise ops, Concat behind "
-                     "it along the outermost dim), or the argument is read afterwards",
+                     "it), or the argument is read afterwards",
                      ds_result_name(p->m, p->func, i), ds_argument_name(p->m, p->func, input));
 }
 

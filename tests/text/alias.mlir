@@ -96,3 +96,22 @@ func.func @main(%x: tensor<1x?x32xf32, {dims = ["", "seq", ""]}>, %k: !cache, %v
   %2 = "onnx.Identity"(%0#2) : (none) -> none
   func.return %0#0, %1, %2 : none, none, none
 }
+// -----
+// A cache that grows between other dims, in memory with room: only new rows are written, and readers take it where it lies.
+// CHECK-LABEL: func.func @k
+// CHECK: past_room * d0 * 4
+// CHECK-LABEL: func.func @main
+// CHECK-SAME: %arg0: memref<?xf32> {ds.filled = tensor<2x?x4xf32, {dims = ["", "past", ""]}>
+// CHECK-SAME: inputs = [tensor<2x?x4xf32, {dims = ["", "past_room", ""]}>
+// CHECK-SAME: result_attrs = [{ds.alias = 0, ds.filled = tensor<2x?x4xf32, {dims = ["", "past + 1", ""]}>
+// CHECK-SAME: tied = [0, -1]
+// CHECK-NOT: "plan.copy"
+// CHECK: "plan.extern"(%arg1, %{{.*}}, %arg2) {callee = "tensor_scatter"
+// CHECK-NEXT: "plan.call"(%arg2, %arg3) {what = "reduce
+// CHECK-NEXT: func.return
+!past = tensor<2x?x4xf32, {dims = ["", "past", ""]}>
+func.func @main(%past: !past, %x: tensor<2x1x4xf32>) -> (none {ds.alias = 0}, none) {
+  %present = "onnx.Concat"(%past, %x) {axis = 1} : (!past, tensor<2x1x4xf32>) -> none
+  %y = "onnx.ReduceSum"(%present) {keepdims = 0} : (none) -> none
+  func.return %present, %y : none, none
+}
