@@ -12,7 +12,7 @@
  */
 #include "ir/alias.h"
 #include "ir/dims.h"
-#include "ir/stored.h"
+#include "passes/carry.h"
 #include "passes/contraction.h"
 #include "passes/externs.h"
 #include "passes/passes.h"
@@ -30,7 +30,7 @@ typedef struct {
     char *answer; /* stb_ds array by value id: of is_carried, 0 where it was not asked */
 } carrying;
 
-enum { NOT_ASKED, YES, NO, MOST_DEPTH = 100 };
+enum { NOT_ASKED, YES, NO };
 
 /* ---- what is carried ---- */
 
@@ -49,17 +49,17 @@ static ds_value *converted(const ds_value *v) {
     return source;
 }
 
-/* A number of a map's region is this argument, at least for some points. */
-static bool selects(const ds_value *number, const ds_value *argument, int depth) {
+bool ds_carry_selects(const ds_value *number, const ds_value *argument, int depth) {
     if (number == argument) return true;
     const ds_op *op = number->op;
-    return op && op->kind == DS_LOOP_select && depth < MOST_DEPTH &&
-           (selects(ds_op_operand(op, 1), argument, depth + 1) || selects(ds_op_operand(op, 2), argument, depth + 1));
+    return op && op->kind == DS_LOOP_select && depth < DS_CARRY_DEPTH &&
+           (ds_carry_selects(ds_op_operand(op, 1), argument, depth + 1) ||
+            ds_carry_selects(ds_op_operand(op, 2), argument, depth + 1));
 }
 
 static bool yields(const ds_op *map, size_t operand) {
     const ds_block *body = ds_op_block(map, 0);
-    return selects(ds_op_operand(body->last, 0), body->args[operand], 0);
+    return ds_carry_selects(ds_op_operand(body->last, 0), body->args[operand], 0);
 }
 
 static bool is_carried(carrying *c, const ds_value *v, int depth);
@@ -75,7 +75,7 @@ static bool moves_stored(carrying *c, const ds_op *op, size_t operand, int depth
 static bool is_carried(carrying *c, const ds_value *v, int depth) {
     const ds_op *op = v->op;
     const ds_value *source = converted(v);
-    if (!op || op->result_count != 1 || v->type->kind != DS_TYPE_TENSOR || v->type->encoding || depth > MOST_DEPTH)
+    if (!op || op->result_count != 1 || v->type->kind != DS_TYPE_TENSOR || v->type->encoding || depth > DS_CARRY_DEPTH)
         return false;
     while (arrlenu(c->answer) <= v->id) arrput(c->answer, NOT_ASKED);
     if (c->answer[v->id] != NOT_ASKED) return c->answer[v->id] == YES;
@@ -137,7 +137,7 @@ static void widen_argument(carrying *c, ds_op *map, size_t i) {
     body->arg_count--;
 }
 
-static void drop_unused(ds_block *body) {
+void ds_carry_drop_unused(ds_block *body) {
     for (ds_op *op = body->last->prev, *before; op; op = before) {
         before = op->prev;
         if (op->result_count == 1 && ds_value_unused(&op->results[0])) ds_op_erase(op);
@@ -153,7 +153,7 @@ static void store_in_map(carrying *c, ds_op *map, const ds_op *from) {
     }
     ds_builder b = {c->m, body, body->last, map->loc};
     ds_op_set_operand(body->last, 0, stored_number(c, &b, ds_op_operand(body->last, 0)));
-    drop_unused(body);
+    ds_carry_drop_unused(body);
 }
 
 /* The op over what is stored, beside it. */
@@ -270,6 +270,10 @@ static void warn(ds_module *m, const ds_op *func, size_t i, ds_elem elem) {
 }
 
 static void carry_result(ds_module *m, const ds_op *func, size_t i, ds_elem elem) {
+    if (ds_stored_has_scales(elem)) {
+        if (!ds_carry_rows(m, func, i)) warn(m, func, i, elem);
+        return;
+    }
     ds_block *body = ds_op_block(func, 0);
     carrying c = {.m = m, .cx = m->cx, .elem = elem};
     ds_value *v = converted(ds_op_operand(body->last, i));

@@ -51,6 +51,15 @@ def heads_of(g, x, weight):
     return g.op("Transpose", split, perm=[0, 2, 1, 3])
 
 
+def rows_of_bytes(g, x, flat):
+    """Each head's vector as whole numbers up to 127 and a scale, and these as floats again."""
+    split = g.op("Reshape", x, g.ints(0, 0, HEADS, SIZE)) if flat else x
+    scale = g.op("Div", g.op("ReduceMax", g.op("Abs", split), axes=[-1], keepdims=1), g.constant(np.float32(127)))
+    bytes_ = g.op("Round", g.op("Div", split, scale))
+    back = g.op("Mul", bytes_, scale)
+    return g.op("Reshape", back, g.ints(0, 0, HEADS * SIZE)) if flat else back
+
+
 def attended(g, q, keys, values, positions, total):
     """Each query sees the keys up to its own place; keys are [batch, heads, total, size]."""
     scores = g.op("Mul", g.op("MatMul", q, g.op("Transpose", keys, perm=[0, 1, 3, 2])), g.constant(np.float32(SIZE ** -0.5)))
@@ -65,7 +74,11 @@ def decoder(path, kind, batch=1, rows=False, stored=None):
     """kind: 'grow' concatenates (rows: [tokens, batch, heads, size], so along the outermost dim), 'grouped' has
     GroupQueryAttention, 'standard' Attention, 'fixed' TensorScatter into caches of ROOM. stored: a type to which new rows are rounded."""
     g, past = Graph(), ROOM if kind == "fixed" else "past"
-    rounded = lambda x: g.op("Cast", g.op("Cast", x, to=stored), to=TensorProto.FLOAT) if stored else x
+
+    def rounded(x):
+        if stored == TensorProto.INT8:
+            return rows_of_bytes(g, x, kind == "grouped")
+        return g.op("Cast", g.op("Cast", x, to=stored), to=TensorProto.FLOAT) if stored else x
     ids = g.take("input_ids", TensorProto.INT64, [batch, "seq"])
     if kind != "fixed":
         mask = g.take("attention_mask", TensorProto.INT64, [batch, "total"])

@@ -91,7 +91,7 @@ static ds_status cache_type(const cli *c, ds_elem *out) {
     const char *name = cli_value(c, "cache-type", NULL);
     *out = name ? ds_stored_type(name) : DS_NO_ELEM;
     if (!name || *out != DS_NO_ELEM) return DS_OK;
-    fprintf(stderr, "dsc: error: --cache-type is f16 or bf16, not '%s'\n", name);
+    fprintf(stderr, "dsc: error: --cache-type is f16, bf16 or i8, not '%s'\n", name);
     return DS_BAD_USAGE;
 }
 

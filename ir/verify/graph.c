@@ -323,7 +323,8 @@ static void verify_aliases(verifier *v, const ds_op *func) {
         arrput(outputs, ds_op_operand(body->last, i)->type);
     const char *wrong = ds_alias_objection(v->m, func, (ds_types){inputs, arrlenu(inputs)},
                                            (ds_types){outputs, arrlenu(outputs)}, &code);
-    for (size_t i = 0; !wrong && i < arrlenu(outputs); i++) wrong = ds_stored_objection(v->m, func, i, outputs[i]);
+    for (size_t i = 0; !wrong && i < arrlenu(outputs); i++)
+        wrong = ds_stored_objection(v->m, func, i, (ds_types){outputs, arrlenu(outputs)});
     if (wrong) verify_fail(v, func, wrong);
     arrfree(inputs), arrfree(outputs);
 }

@@ -13,6 +13,7 @@
 
 #include "ir/alias.h"
 #include "ir/stored.h"
+#include "passes/rows.h"
 
 #define ONNX_OP(name, operands, results, rule) dec_rule rule_##rule;
 #define CONTRIB_OP(name, operands, results, attributes, rule) dec_rule rule_##rule;
@@ -267,7 +268,7 @@ static ds_status check_aliases(dec *d, const ds_op *func) {
     const char *wrong = ds_alias_objection(d->m, func, (ds_types){inputs, arrlenu(inputs)},
                                            (ds_types){outputs, arrlenu(outputs)}, &code);
     for (size_t i = 0; !wrong && i < arrlenu(outputs); i++) {
-        wrong = ds_stored_objection(d->m, func, i, outputs[i]);
+        wrong = ds_stored_objection(d->m, func, i, (ds_types){outputs, arrlenu(outputs)});
         code = DS_E_type;
     }
     arrfree(inputs), arrfree(outputs);
@@ -278,7 +279,7 @@ static ds_status check_aliases(dec *d, const ds_op *func) {
 static bool lies_in(const ds_op *func, const ds_value *v, const ds_value *input) {
     for (const ds_use *use = v->uses; use; use = use->next) {
         const ds_op *op = use->owner;
-        bool follows = op->kind == DS_ONNX_Identity || op->kind == DS_ONNX_Cast;
+        bool follows = op->kind == DS_ONNX_Identity || op->kind == DS_ONNX_Cast || op->kind == DS_ONNX_QuantizeLinear;
         if (follows && lies_in(func, &op->results[0], input)) return true;
         for (size_t i = 0; op->kind == DS_RETURN && i < op->operand_count; i++)
             if (ds_op_operand(op, i) == v && ds_alias_of(func, i) == (int64_t)input->index) return true;
@@ -288,6 +289,8 @@ static bool lies_in(const ds_op *func, const ds_value *v, const ds_value *input)
 
 /* What is stored, where a value is the conversion of an argument. */
 static const ds_value *stored_input(const ds_value *v) {
+    ds_rows rows;
+    if (v && ds_rows_of(v, &rows)) return rows.bytes;
     const ds_op *map = v && v->op && v->op->kind == DS_GRAPH_map && v->op->operand_count == 1 ? v->op : NULL;
     const ds_op *first = map ? ds_op_block(map, 0)->first : NULL;
     return first && first->kind == DS_LOOP_cast && first->next == ds_op_block(map, 0)->last ? ds_op_operand(map, 0) : v;

@@ -19,6 +19,7 @@ static void narrow_block(narrowing *n, ds_block *block) {
         for (size_t r = 0; (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if) && r < op->region_count; r++)
             narrow_block(n, ds_op_block(op, r));
         if (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) {
+            if (nw_keep_rows(n, op)) continue;
             nw_keep_narrow(n, op);
             if (op->kind != DS_GRAPH_matmul || !nw_keep_blocks(n, op)) nw_product(n, op);
         }

@@ -95,6 +95,8 @@ void nw_store_words(narrowing *n, const known_words *w);
 /* Constants of a narrower float type that the product would have widened: rows of ir/mma.def widen them in registers, or
  * multiply the other factor, of the same type, by them. */
 void nw_keep_narrow(narrowing *n, ds_op *op);
+/* Rows of bytes that are no constants, as caches are: the product takes them as they are (rows.c). */
+bool nw_keep_rows(narrowing *n, ds_op *op);
 /* Does this level multiply two factors of this type faster than floats, in vectors or by matrices? Few rows or channels
  * leave much of these empty. Else says why not. */
 bool nw_pays(narrowing *n, const ds_op *op, ds_elem type, const char **out_why);
