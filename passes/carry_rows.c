@@ -6,6 +6,8 @@
  *
  * A row stays one: ops that would cut it or bring parts of several together do not carry it.
  */
+#include <string.h>
+
 #include "passes/carry.h"
 #include "passes/contraction.h"
 #include "passes/externs.h"
@@ -34,7 +36,7 @@ static size_t axis_of(carrying *c, const ds_value *v, int depth);
 
 static bool is_cache(const carrying *c, const ds_value *v, ds_rows *out) {
     return ds_rows_of(v, out) && out->bytes->type->elem == c->elem && !out->bytes->op && !out->scales->op &&
-           out->axis + 1 == v->type->rank;
+           out->axis + 1 == v->type->rank && out->scales->type == ds_rows_scales_type(c->cx, v->type, out->axis);
 }
 
 static bool mentions(carrying *c, const ds_expr *e, size_t dim) {
@@ -113,15 +115,28 @@ static const ds_expr *parameter(const ds_op *op, size_t i) {
 
 static bool is_called(const ds_op *op, const char *callee) { return !strcmp(ds_op_text(op, "callee", ""), callee); }
 
-/* Indices of whole rows: they are made for one element and repeated. */
+/* Constants that are the same ones along the last dim. */
+static bool are_alike(const ds_type *type, const ds_attr *elements) {
+    int64_t row;
+    size_t size = ds_elem_facts(type->elem)->bits / 8;
+    const char *bytes = elements->bytes;
+    if (!ds_expr_is_const(type->dims[type->rank - 1], &row) || row <= 0) return false;
+    for (size_t i = size; i < elements->count; i += size)
+        if (i / size % (size_t)row && memcmp(bytes + i, bytes + i - size, size)) return false;
+    return true;
+}
+
+/* Indices of whole rows, which are the last dim: they are made for one element and repeated. */
 static bool repeats(carrying *c, const ds_value *indices, size_t axis) {
+    const ds_attr *elements = ds_value_constant(indices);
+    if (elements) return are_alike(indices->type, elements);
     const ds_attr *map = indices->op && ds_is_copy_map(indices->op) ? ds_op_map(indices->op, 0) : NULL;
     for (size_t i = 0; map && i < map->count; i++)
         if (mentions(c, map->exprs[i], axis)) return false;
     return map != NULL;
 }
 
-/* The parameter that is a multiple of a row's length: elements or bytes that are written together; NONE: there is none. */
+/* The parameter that is a multiple of a row's length, elements or bytes that are written together; NONE: none is. */
 static size_t length_parameter(const ds_op *op) {
     return is_called(op, "tensor_scatter") ? 4 : is_called(op, "scatter_nd") ? 2 : NONE;
 }

@@ -51,10 +51,12 @@ def heads_of(g, x, weight):
     return g.op("Transpose", split, perm=[0, 2, 1, 3])
 
 
-def rows_of_bytes(g, x, flat):
+def rows_of_bytes(g, x, kind):
     """Each head's vector as whole numbers up to 127 and a scale, and these as floats again."""
+    flat = kind == "grouped"
     split = g.op("Reshape", x, g.ints(0, 0, HEADS, SIZE)) if flat else x
-    scale = g.op("Div", g.op("ReduceMax", g.op("Abs", split), axes=[-1], keepdims=1), g.constant(np.float32(127)))
+    top = g.op("ReduceMax", g.op("Abs", split), g.ints(-1)) if kind in ("fixed", "standard") else g.op("ReduceMax", g.op("Abs", split), axes=[-1])
+    scale = g.op("Div", top, g.constant(np.float32(127)))
     bytes_ = g.op("Round", g.op("Div", split, scale))
     back = g.op("Mul", bytes_, scale)
     return g.op("Reshape", back, g.ints(0, 0, HEADS * SIZE)) if flat else back
@@ -77,7 +79,7 @@ def decoder(path, kind, batch=1, rows=False, stored=None):
 
     def rounded(x):
         if stored == TensorProto.INT8:
-            return rows_of_bytes(g, x, kind == "grouped")
+            return rows_of_bytes(g, x, kind)
         return g.op("Cast", g.op("Cast", x, to=stored), to=TensorProto.FLOAT) if stored else x
     ids = g.take("input_ids", TensorProto.INT64, [batch, "seq"])
     if kind != "fixed":
@@ -201,6 +203,13 @@ def numbers(values, elem):
     return (np.ascontiguousarray(values).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
+def in_bytes(rows):
+    """What ir/stored.h says of rows and their scales."""
+    top = np.abs(rows).max(axis=-1, keepdims=True)
+    scales = np.where(top > np.float32(2.0 ** -100), top / np.float32(127), np.float32(1)).astype(np.float32)
+    return np.clip(np.rint(rows / scales), -128, 127).astype(np.int8), scales
+
+
 def one_call(sh, dsc, work, model, arrays, *options):
     """Outputs by name, or what went wrong."""
     folder, out = work / "in", work / "out"
@@ -213,7 +222,7 @@ def one_call(sh, dsc, work, model, arrays, *options):
     result = sh(dsc, "run", model, "--inputs", folder, "--outputs", out, *options)
     if result.returncode:
         return result.stderr
-    return [np.load(out / ("output_%d.npy" % i)) for i in range(2 * LAYERS + 1)]
+    return [np.load(out / ("output_%d.npy" % i)) for i in range(len(list(out.glob("output_*.npy"))))]
 
 
 def check_one_call(report, sh, dsc, work, name, elem, aliases):
@@ -236,11 +245,94 @@ def check_one_call(report, sh, dsc, work, name, elem, aliases):
     report.check(what + ": logits", np.allclose(got[-1], want[-1], rtol=1e-5, atol=1e-5), np.abs(got[-1] - want[-1]).max())
 
 
+def check_call_of_bytes(report, sh, dsc, work, name, aliases):
+    """The same for bytes: they and their scales say what the rounded graph has (attention rounds in another order, so the second layer's rows may
+    differ in the last bits), and are what numpy makes of the first layer's rows, bit by bit."""
+    rng, past = np.random.default_rng(3), ROOM if name == "fixed" or (name == "grouped" and aliases) else 9
+    shape = [past, 1, HEADS, SIZE] if name == "rows" else [1, HEADS, past, SIZE]
+    pairs = [in_bytes(rng.standard_normal(shape).astype(np.float32)) for _ in range(2 * LAYERS)]
+    caches = [b * s for b, s in pairs]
+    named = {"input_ids": np.array([[3, 7]], np.int64), "attention_mask": np.ones((1, 11), np.int64), "position_ids": np.array([[9, 10]], np.int64),
+             "write_indices": np.array([9], np.int64)}
+    first = [named[i.name] for i in onnx.load(work / (name + ".onnx")).graph.input if i.name in named]
+    want = one_call(sh, dsc, work, work / (name + "_i8.onnx"), first + caches, *aliases)
+    plain = one_call(sh, dsc, work, work / (name + ".onnx"), first + caches, *aliases)
+    got = one_call(sh, dsc, work, work / (name + ".onnx"), first + [b for b, _ in pairs] + [s for _, s in pairs], "--cache-type=i8", "--verify-each", *aliases)
+    what = "caches of i8, %s %s" % (name, " ".join(aliases))
+    if any(isinstance(x, str) for x in (want, plain, got)):
+        report.check(what, False, [x for x in (want, plain, got) if isinstance(x, str)])
+        return
+    count = 2 * LAYERS
+    stored = list(zip(got[:count], got[count + 1:]))
+    same = all(np.allclose(b * s, w, rtol=1e-5, atol=1e-5) and b.dtype == np.int8 and s.dtype == np.float32 for (b, s), w in zip(stored, want))
+    report.check(what, same and len(got) == 2 * count + 1, [np.abs(b * s - w).max() for (b, s), w in zip(stored, want)])
+    tokens = 0 if name == "rows" else 2
+    rows = lambda x, start, stop: np.take(x, range(start, stop), axis=tokens)
+    for i, (b, s) in enumerate(stored):
+        old = np.array_equal(rows(b, 0, 9), rows(pairs[i][0], 0, 9)) and np.array_equal(rows(s, 0, 9), rows(pairs[i][1], 0, 9))
+        report.check(what + ": rows that were there, %d" % i, old)
+        fresh = in_bytes(rows(plain[i], 9, 11))
+        if i < 2:
+            report.check(what + ": new rows, %d" % i, np.array_equal(rows(b, 9, 11), fresh[0]) and np.array_equal(rows(s, 9, 11), fresh[1]))
+    report.check(what + ": logits", np.allclose(got[count], want[-1], rtol=1e-4, atol=1e-4), np.abs(got[count] - want[-1]).max())
+
+
+def moving_model(path, kind):
+    """A cache of 5 rows that is changed in one way."""
+    g, rows = Graph(), 2
+    past = g.take("past", TensorProto.FLOAT, [1, 5, 8])
+    new = g.take("new", TensorProto.FLOAT, [1, 5 if kind == "Where" else rows, 8])
+    at = g.ints(3, 1)
+    if kind == "Concat":
+        made = g.op("Concat", past, new, axis=1)
+    elif kind == "Where":
+        made = g.op("Where", g.constant(np.array([0, 1, 0, 1, 0], bool).reshape(1, 5, 1)), new, past)
+    elif kind == "ScatterND":
+        made = g.op("ScatterND", past, g.constant(np.array([[[0, 3], [0, 1]]], np.int64)), new)
+    elif kind == "ScatterElements":
+        made = g.op("ScatterElements", past, g.op("Expand", g.op("Reshape", at, g.ints(1, rows, 1)), g.op("Shape", new)), new, axis=1)
+    else:
+        made = g.op("Mul", past, g.op("ReduceSum", new, g.ints(1)))
+    g.give(made, "present", TensorProto.FLOAT, [None] * 3)
+    g.save(path, 18)
+
+
+def check_moves_of_bytes(report, sh, dsc, work):
+    """Ways to change a cache, with rows of zeros, of next to nothing, and of halves between bytes; and what is rounded as a whole."""
+    rng = np.random.default_rng(5)
+    old = in_bytes(rng.standard_normal((1, 5, 8)).astype(np.float32))
+    for kind in ("Concat", "Where", "ScatterND", "ScatterElements", "Mul"):
+        moving_model(work / "moves.onnx", kind)
+        new = rng.standard_normal((1, 5 if kind == "Where" else 2, 8)).astype(np.float32)
+        new[0, 1] = np.arange(8, dtype=np.float32) * np.float32(1e-35) if kind == "ScatterND" else 0
+        new[0, 0] = [127, 0.5, 1.5, -2.5, -0.5, 126.5, -126.5, 3]
+        fresh = in_bytes(new)
+        want = [np.concatenate([o, f], axis=1) if kind == "Concat" else o.copy() for o, f in zip(old, fresh)]
+        for w, f in zip(want, fresh):
+            if kind == "Where":
+                w[:, [1, 3]] = f[:, [1, 3]]
+            elif kind.startswith("Scatter"):
+                w[:, [3, 1]] = f
+        if kind == "Mul":
+            want = list(in_bytes(old[0] * old[1] * new.sum(axis=1, keepdims=True)))
+        folder, out = work / "moves_in", work / "moves_out"
+        folder.mkdir(exist_ok=True)
+        for i, value in enumerate((old[0], new, old[1])):
+            np.save(folder / ("input_%d.npy" % i), value)
+        result = sh(dsc, "run", work / "moves.onnx", "--inputs", folder, "--outputs", out, "--cache-type=i8", "--alias=past=present" if kind == "ScatterND" else "--verify-each")
+        good = result.returncode == 0 and all(np.array_equal(np.load(out / ("output_%d.npy" % i)), w) for i, w in enumerate(want))
+        if kind == "Mul" and result.returncode == 0: # sums in another order
+            good = np.abs(np.load(out / "output_0.npy").astype(int) - want[0]).max() <= 1
+        report.check("bytes through " + kind, good, result.stderr)
+        report.check("bytes through %s: warning" % kind, ("as a whole" in result.stderr and "'present'" in result.stderr) == (kind == "Mul"), result.stderr)
+
+
 def check_stored(report, sh, dsc, work):
     """`--cache-type`: beside graphs that round new rows themselves, by ONNX Runtime and by dsc."""
     models = (("grow", "grow", False), ("rows", "grow", True), ("grouped", "grouped", False), ("fixed", "fixed", False), ("standard", "standard", False))
     decoder(work / "standard.onnx", "standard")
-    for elem, proto in (("bf16", TensorProto.BFLOAT16), ("f16", TensorProto.FLOAT16)):
+    for elem, proto in (("bf16", TensorProto.BFLOAT16), ("f16", TensorProto.FLOAT16), ("i8", TensorProto.INT8)):
+        check_one = check_one_call if elem != "i8" else lambda *a: check_call_of_bytes(*a[:5], a[6])
         for name, kind, rows in models:
             decoder(work / ("%s_%s.onnx" % (name, elem)), kind, rows=rows, stored=proto)
         want = reference(work / ("grow_%s.onnx" % elem), 24, lambda logits: int(logits.argmax()))
@@ -249,13 +341,25 @@ def check_stored(report, sh, dsc, work):
                 result = sh(dsc, "run", work / (name + ".onnx"), "--generate=24", "--ids", work / "prompt.txt", "--cache-type=" + elem, "--verify-each", *aliases)
                 report.check("generate %s with caches of %s %s" % (name, elem, " ".join(aliases)), result.stdout == " ".join(map(str, want)) + "\n",
                              result.stderr + result.stdout)
-                check_one_call(report, sh, dsc, work, name, elem, aliases)
+                check_one(report, sh, dsc, work, name, elem, aliases)
             if name in ("grow", "standard"): # all extents are known: both products and what lies between go block by block
-                check_one_call(report, sh, dsc, work, name, elem, ["--dim=seq=2", "--dim=past=9", *(["--dim=total=11"] if name == "grow" else [])])
+                check_one(report, sh, dsc, work, name, elem, ["--dim=seq=2", "--dim=past=9", *(["--dim=total=11"] if name == "grow" else [])])
             result = sh(dsc, "compile", work / (name + ".onnx"), "--cache-type=" + elem, "--dim=seq=1", "--report", "--verify-each", "-o", work / "stored.o")
             report.check("products take %s, %s" % (elem, name), result.stdout.count("of f32 x " + elem) == 2 * LAYERS, result.stdout + result.stderr)
     result = sh(dsc, "info", work / "grow.onnx", "--cache-type=bf16")
     report.check("info of caches", result.stdout.count("xbf16") == 4 * LAYERS, result.stdout + result.stderr)
+    result = sh(dsc, "info", work / "grow.onnx", "--cache-type=i8")
+    report.check("info of caches of bytes", result.stdout.count("x8xi8") == 4 * LAYERS and result.stdout.count("_scale' tensor<1x2x?x1xf32") == 4 * LAYERS, result.stdout)
+    check_moves_of_bytes(report, sh, dsc, work)
+    named = ["--feed=past_key_values.0.key=key", "--feed=past_key_values.1.key=present.1.key", "--feed=past*value=present*value"]
+    model = onnx.load(work / "grow.onnx")
+    for node in model.graph.node:
+        node.output[:] = ["key" if n == "present.0.key" else n for n in node.output]
+    for value in model.graph.output:
+        value.name = "key" if value.name == "present.0.key" else value.name
+    onnx.save(model, work / "apart.onnx")
+    result = sh(dsc, "run", work / "apart.onnx", "--generate=24", "--ids", work / "prompt.txt", "--cache-type=i8", *named)
+    report.check("scales are fed with their caches", result.stdout == " ".join(map(str, want)) + "\n", result.stderr + result.stdout)
     for options, code, words in ((["--cache-type=f32"], 2, ["--cache-type", "f32"]), (["--cache-type=i8x"], 2, ["--cache-type"]),
                                  (["--cache-type=f16", "--alias=input_ids=logits"], 1, ["input_ids", "i64", "f16"]),
                                  (["--cache-type=f16", "--alias=none*=present*"], 1, ["none*"])):

@@ -4,6 +4,7 @@
 
 #include "ir/eval.h"
 #include "ir/require.h"
+#include "ir/stored.h"
 #include "tools/generate.h"
 
 /* Inputs that are no caches, by name: what they hold, and what their last extent is. */
@@ -194,6 +195,30 @@ static ds_status add_pairs(decoder *d, ds_ir_context *cx, const char *pattern) {
     return status;
 }
 
+static bool has_argument(const ds_argument *all, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(all[i].name, name)) return true;
+    return false;
+}
+
+/* Scales of caches of bytes go where these do (ir/stored.h), whatever pattern named them. */
+static ds_status add_scales(decoder *d, ds_ir_context *cx) {
+    const ds_signature *s = d->signature;
+    ds_status status = DS_OK;
+    for (size_t i = 0, count = arrlenu(d->caches); i < count && status == DS_OK; i++) {
+        const ds_argument *in = &s->inputs[d->caches[i].input], *out = &s->outputs[d->caches[i].output];
+        ds_string pair = {0}, input = {0}, output = {0};
+        ds_string_printf(&input, "%s_scale", in->name);
+        ds_string_printf(&output, "%s_scale", out->name);
+        ds_string_printf(&pair, "%s=%s", input.data, output.data);
+        bool has = ds_stored_has_scales(in->type->elem) && has_argument(s->inputs, s->input_count, input.data) &&
+                   has_argument(s->outputs, s->output_count, output.data);
+        if (has) status = add_pairs(d, cx, pair.data);
+        ds_string_free(&pair), ds_string_free(&input), ds_string_free(&output);
+    }
+    return status;
+}
+
 static ds_status find_caches(decoder *d, const cli *c, ds_ir_context *cx, ds_module *m) {
     static const char usual[] = "past*=present*";
     size_t given = 0;
@@ -204,6 +229,7 @@ static ds_status find_caches(decoder *d, const cli *c, ds_ir_context *cx, ds_mod
         DS_TRY(add_pairs(d, cx, c->options[i].value));
     }
     if (!given && !arrlenu(d->caches)) DS_TRY(add_pairs(d, cx, usual));
+    DS_TRY(add_scales(d, cx));
     ds_requirement *required = ds_requirements_in(ds_op_block(ds_module_find(m, "main"), 0));
     ds_status status = DS_OK;
     for (size_t i = 0; status == DS_OK && i < arrlenu(d->caches); i++)
