@@ -335,3 +335,24 @@ void ds_non_max_suppression(u8 *const *buffers, const i64 *params) {
         }
     *(i64 *)buffers[5] = found;
 }
+
+/* histogram: buffers x, ends of ranges, counts; params outer, channels, inner, where this value's ranges begin, bins.
+ * Bins of a channel divide what lies between minus its end and its end, which count for all that is beyond; NaN is in
+ * none. */
+void ds_histogram(u8 *const *buffers, const i64 *params);
+void ds_histogram(u8 *const *buffers, const i64 *params) {
+    i64 outer = params[0], channels = params[1], inner = params[2], bins = params[4], *counts = (i64 *)buffers[2];
+    const float *x = (const float *)buffers[0], *ends = (const float *)buffers[1] + params[3];
+    float half = (float)bins / 2, last = (float)(bins - 1);
+    for (i64 i = 0; i < channels * bins; i++) counts[i] = 0;
+    for (i64 o = 0; o < outer; o++)
+        for (i64 c = 0; c < channels; c++) {
+            float scale = ends[c] > 0 ? half / ends[c] : 0;
+            i64 *bin = counts + c * bins;
+            for (i64 i = 0; i < inner; i++, x++) {
+                float at = *x * scale + half;
+                if (at != at) continue;
+                bin[(i64)(at < 0 ? 0 : at > last ? last : at)]++;
+            }
+        }
+}

@@ -458,8 +458,6 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     p.lane_bytes = ds_expr_const(p.cx, 0);
     lower_join_parts(m, func);
     for (size_t i = 0; i < ret->operand_count; i++) arrput(outputs, ds_op_operand(ret, i));
-    if (arrlenu(outputs) > DS_COUNT(p.output_args) && strcmp(name, "main") == 0)
-        return ds_report(p.cx->diag, DS_ERROR, DS_E_form, NULL, "more than %zu results", DS_COUNT(p.output_args));
     ds_op *plan = ds_func_create(m, name);
     ds_block *block = ds_op_block(plan, 0);
     p.b = (ds_builder){m, block, NULL, NULL};
@@ -475,10 +473,8 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
             &p.buffers, body->args[i],
             ds_block_add_arg(m, block, ds_type_buffer(p.cx, body->args[i]->type->elem), body->args[i]->name));
     }
-    ds_value **output_buffers = NULL;
     for (size_t i = 0; i < arrlenu(outputs); i++)
-        arrput(output_buffers, ds_block_add_arg(m, block, ds_type_buffer(p.cx, outputs[i]->type->elem), NULL));
-    for (size_t i = 0; i < arrlenu(outputs) && i < DS_COUNT(p.output_args); i++) p.output_args[i] = output_buffers[i];
+        arrput(p.output_args, ds_block_add_arg(m, block, ds_type_buffer(p.cx, outputs[i]->type->elem), NULL));
     ds_op_set_attr(m, plan, "inputs", types_attr(&p, inputs, arrlenu(inputs)));
     ds_op_set_attr(m, plan, "outputs", types_attr(&p, outputs, arrlenu(outputs)));
     ds_op_set_attr(m, plan, "arg_attrs", ds_attr_array(p.cx, kept_attrs, arrlenu(kept_attrs)));
@@ -499,8 +495,7 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     for (size_t i = 0; i < arrlenu(outputs); i++) {
         int s = plan_store_index(&p, lower_root_of(outputs[i]));
         direct[i] = s >= 0 && is_sized_by(outputs[i]->type, lower_root_of(outputs[i])->type) &&
-                    i < DS_COUNT(p.output_args) && p.stores[s].output < 0 && !p.stores[s].is_cell &&
-                    lower_root_of(outputs[i])->op->block == body &&
+                    p.stores[s].output < 0 && !p.stores[s].is_cell && lower_root_of(outputs[i])->op->block == body &&
                     ds_expr_equals(ds_expr_sub(p.cx, p.stores[s].bytes, plan_bytes_of(&p, outputs[i]->type)), 0);
         if (direct[i]) p.stores[s].output = (int)i;
     }
@@ -511,13 +506,13 @@ ds_status lower_plan(ds_module *m, ds_op *func) {
     if (status == DS_OK) status = plan_block(&p, body);
     for (size_t i = 0; status == DS_OK && i < arrlenu(outputs); i++)
         if (!direct[i] && !plan_is_there(&p, inputs, outputs[i], i))
-            plan_emit_copy(&p, plan_buffer_of(&p, outputs[i]), output_buffers[i], plan_bytes_of(&p, outputs[i]->type));
+            plan_emit_copy(&p, plan_buffer_of(&p, outputs[i]), p.output_args[i], plan_bytes_of(&p, outputs[i]->type));
     free(direct);
     ds_op_create(&p.b, DS_RETURN, NULL, 0, NULL, 0, 0);
     ds_op_set_attr(m, plan, "arena", ds_attr_expr(p.cx, arena));
     ds_op_set_attr(m, plan, "arena_least", ds_attr_int(p.cx, least)); /* of the static part, for reports */
     ds_op_set_attr(m, plan, "lane_bytes", ds_attr_expr(p.cx, p.lane_bytes));
-    arrfree(inputs), arrfree(outputs), arrfree(output_buffers), arrfree(p.stores), arrfree(p.store_of),
+    arrfree(inputs), arrfree(outputs), arrfree(p.output_args), arrfree(p.stores), arrfree(p.store_of),
         arrfree(p.shared);
     ds_mapping_free(&p.buffers);
     ds_op_erase(func);

@@ -28,7 +28,7 @@ typedef struct {
     size_t position, together; /* together: where the last kernel began that does not run beside the one before */
     ds_builder b;
     ds_mapping buffers;
-    ds_value *output_args[256];
+    ds_value **output_args; /* stb_ds array: where results go */
     const ds_expr *lane_bytes;
 } planner;
 
