@@ -90,6 +90,9 @@ void dsrt_call_close(ds_call *call);
 
 /* Reads what an argument needs; allocates `data` with malloc. Null, or a sentence that says what is wrong. */
 const char *dsrt_npy_read(const char *path, const ds_model_argument *argument, ds_model_tensor *out_tensor);
+/* The same for a file that lies in memory: `data` points into it, not aligned. */
+const char *dsrt_npy_view(const void *bytes, uint64_t length, const ds_model_argument *argument,
+                          ds_model_tensor *out_tensor);
 const char *dsrt_npy_write(const char *path, const ds_model_argument *argument, const ds_model_tensor *tensor);
 
 /* A sentence for a status that a model returned. */

@@ -77,6 +77,24 @@ const char *dsrt_npy_read(const char *path, const ds_model_argument *argument, d
     return wrong;
 }
 
+const char *dsrt_npy_view(const void *bytes, uint64_t length, const ds_model_argument *argument, ds_model_tensor *t) {
+    const unsigned char *start = bytes;
+    *t = (ds_model_tensor){0};
+    if (length < 12 || memcmp(start, "\x93NUMPY", 6) || start[6] < 1 || start[6] > 3) return "it is not a .npy file";
+    uint64_t at = start[6] == 1 ? 10 : 12,
+             size = start[6] == 1 ? start[8] + 256u * start[9]
+                                  : start[8] + 256u * start[9] + 65536u * start[10] + 16777216u * start[11];
+    if (size == 0 || size > MAX_HEADER || size > length - at) return "its header is cut short";
+    char *header = calloc(1, (size_t)size + 1);
+    if (!header) return "there is not enough memory for it";
+    memcpy(header, start + at, (size_t)size);
+    const char *wrong = parse_header(header, argument, t);
+    free(header);
+    if (!wrong && t->bytes > length - at - size) wrong = "it is cut short";
+    if (!wrong) t->data = (void *)(uintptr_t)(start + at + size);
+    return wrong;
+}
+
 const char *dsrt_npy_write(const char *path, const ds_model_argument *argument, const ds_model_tensor *t) {
     char header[512];
     const char *letters = letters_of(argument->elem);

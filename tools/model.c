@@ -206,9 +206,13 @@ ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
     *m = (model){0};
     DS_TRY(model_pass_options(c, cx, "native", &passes));
     DS_TRY(model_load(c, cx, files, dims, dim_count, &m->module));
-    DS_TRY(ds_passes_run(m->module, &passes));
+    return model_compile(c, cx, &passes, m);
+}
+
+ds_status model_compile(const cli *c, ds_ir_context *cx, const ds_pass_options *passes, model *m) {
+    DS_TRY(ds_passes_run(m->module, passes));
     DS_TRY(model_check_plan(m->module));
-    ds_cpu_options cpu = {.target = passes.target,
+    ds_cpu_options cpu = {.target = passes->target,
                           .prefix = "ds_model_entry",
                           .optimise = (int)cli_number(c, "optimise"),
                           .listing = cli_value(c, "debug", NULL),
@@ -259,7 +263,7 @@ ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folde
     return DS_OK;
 }
 
-ds_status call_open(const model *m, ds_ir_context *cx, ds_files *files, const char *folder, model_call *call) {
+ds_status call_link(const model *m, ds_ir_context *cx, model_call *call) {
     const ds_signature *s = &m->built.signature;
     ds_entries entries = ds_jit_entries(m->jit);
     *call =
@@ -271,6 +275,12 @@ ds_status call_open(const model *m, ds_ir_context *cx, ds_files *files, const ch
     call->owned = ds_xmalloc(s->input_count + 1);
     memset(call->owned, 0, s->input_count + 1);
     memset(call->outputs, 0, (s->output_count + 1) * sizeof *call->outputs);
+    return DS_OK;
+}
+
+ds_status call_open(const model *m, ds_ir_context *cx, ds_files *files, const char *folder, model_call *call) {
+    const ds_signature *s = &m->built.signature;
+    DS_TRY(call_link(m, cx, call));
     for (size_t i = 0; i < s->input_count; i++)
         DS_TRY(model_read_input(cx, files, folder, i, s->inputs[i].name, s->inputs[i].type, &call->inputs[i],
                                 &call->owned[i], &call->npy));

@@ -40,6 +40,8 @@ typedef struct {
 /* Loads, optimises, compiles and links in memory. */
 DS_MUST_USE ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_dim_value *dims,
                                  size_t dim_count, model *out);
+/* The same for a module that is loaded already. */
+DS_MUST_USE ds_status model_compile(const cli *c, ds_ir_context *cx, const ds_pass_options *passes, model *m);
 void model_close(model *m);
 
 /* One run of a model by tensors (runtime/libdsrt.h). */
@@ -58,6 +60,8 @@ typedef struct {
 DS_MUST_USE ds_status model_read_input(ds_ir_context *cx, ds_files *files, const char *folder, size_t i,
                                        const char *name, const ds_type *type, ds_model_tensor *out, bool *out_owned,
                                        bool *out_npy);
+/* A call whose inputs are still to be set. */
+DS_MUST_USE ds_status call_link(const model *m, ds_ir_context *cx, model_call *call);
 DS_MUST_USE ds_status call_open(const model *m, ds_ir_context *cx, ds_files *files, const char *folder,
                                 model_call *call);
 /* As --poison[=BYTE] says. */
