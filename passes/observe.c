@@ -104,8 +104,7 @@ static int64_t axis_of_kind(observing *o, const ds_op *op, size_t operand, ds_di
     return found;
 }
 
-/* Channels of images are their second dim; else a left factor's are what is summed, a right one's what products are for.
- */
+/* Channels of images are their second dim; else a left factor's are what is summed, a right one's what is left. */
 static int64_t factor_axis(observing *o, const ds_op *op, size_t operand) {
     if (op->kind == DS_GRAPH_conv && operand == 0) return 1;
     if (op->kind == DS_GRAPH_conv && ds_op_map(op, 1)->exprs[0] == ds_expr_dim(o->cx, 1)) return 0;

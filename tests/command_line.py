@@ -53,7 +53,7 @@ def run_examples(report, sh, dsc, examples, work):
     (work / "data").mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "tests/data/digits.onnx", work / "model.onnx")
     np.save(work / "data/input_0.npy", np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 1, 8, 8))
-    made = {"compile": "model.h", "run": "results/output_0.npy", "profile": "trace.json", "tune": "model.schedules", "opt": "model.mlir"}
+    made = {"compile": "model.h", "run": "results/output_0.npy", "profile": "trace.json", "tune": "model.schedules", "quantize": "model.json", "opt": "model.mlir"}
     for command, example in examples.items():
         words = shlex.split(example)
         report.check("the example of %s is one" % command, words[:2] == ["dsc", command], example)

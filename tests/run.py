@@ -310,6 +310,12 @@ def rounded(env, report):
     report.check("%d products of rounded factors" % count, not wrong, "\n".join(wrong))
 
 
+def calibration(env, report):
+    """Ranges of dsc quantize beside NumPy's of what ONNX Runtime computes; bits of models that observe; samples that are none."""
+    import calibration as ranges
+    ranges.run(env.dsc, env.work / "calibration", report, env.full)
+
+
 def matrices(env, report):
     """Products by registers that hold matrices, where an emulator of these instructions runs."""
     import matrices as emulated
@@ -591,7 +597,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, rounded, matrices, operators, onnx_suite]
+STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, rounded, calibration, matrices, operators, onnx_suite]
 
 
 def main():
