@@ -70,7 +70,7 @@ static void print_scalar_ops(ds_string *out) {
         "the "
         "first operand's, BOOL, that of the SECOND, or ANY. `a b c` are doubles, `i j` integers of 64 bits, which are "
         "wrapped to the type.\n\n| op | operands | result | of floats | of integers |\n|---|---|---|---|---|\n");
-#define SCALAR_OP(name, arity, result, of_floats, of_ints)                                                             \
+#define SCALAR_OP(name, arity, result, of_floats, of_ints, ...)                                                        \
     print_scalar_op(out, #name, arity, #result, cell(floats, sizeof floats, #of_floats),                               \
                     cell(ints, sizeof ints, #of_ints));
 #define LOOP_OP(...)

@@ -189,7 +189,37 @@ static bool look_up(const ds_op *op, const ds_cell *x, ds_cell *out) {
     return true;
 }
 
+double ds_eval_number(ds_op_kind kind, double a, double b, double c) {
+    switch (kind) {
+#define SCALAR_OP(name, arity, result, floats, ...)                                                                    \
+    case DS_LOOP_##name:                                                                                               \
+        return (double)(floats);
+#define LOOP_OP(...)
+#include "loop.def"
+#undef SCALAR_OP
+#undef LOOP_OP
+    default: return (double)NAN;
+    }
+}
+
+static bool number_of_integers(ds_op_kind kind, ds_elem elem, int64_t i, int64_t j, int64_t *out) {
+    switch (kind) {
+#define wrap(p, q, how) integer_op(elem, p, q, how)
+#define SCALAR_OP(name, arity, result, floats, ints, ...)                                                              \
+    case DS_LOOP_##name:                                                                                               \
+        *out = (ints);                                                                                                 \
+        return true;
+#define LOOP_OP(...)
+#include "loop.def"
+#undef SCALAR_OP
+#undef LOOP_OP
+#undef wrap
+    default: return false;
+    }
+}
+
 bool ds_eval_scalar(ds_ir_context *cx, const ds_op *op, const ds_cell *x, ds_cell *out) {
+    if (!ds_op_is_scalar(op)) return false;
     ds_elem elem = ds_op_operand(op, 0)->type->elem;
     if (op->kind == DS_LOOP_select) {
         if (x[0].e) return false;
@@ -218,22 +248,12 @@ bool ds_eval_scalar(ds_ir_context *cx, const ds_op *op, const ds_cell *x, ds_cel
         if (ds_elem_is_float(op->results[0].type->elem) && !out->e) out->f = (double)out->i;
         return true;
     }
-    double a = x[0].f, b = op->operand_count > 1 ? x[1].f : 0, c = op->operand_count > 2 ? x[2].f : 0, f = 0;
+    double f = 0;
     int64_t i = x[0].i, j = op->operand_count > 1 ? x[1].i : 0, n = 0;
-    (void)c;
-    switch (op->kind) {
-#define wrap(p, q, how) integer_op(elem, p, q, how)
-#define SCALAR_OP(name, arity, result, floats, ints)                                                                   \
-    case DS_LOOP_##name:                                                                                               \
-        if (is_float) f = (double)(floats), n = ds_float_to_int(floats);                                               \
-        else n = (ints);                                                                                               \
-        break;
-#define LOOP_OP(...)
-#include "loop.def"
-#undef SCALAR_OP
-#undef LOOP_OP
-    default: return false;
-    }
+    if (is_float) {
+        f = ds_eval_number(op->kind, x[0].f, op->operand_count > 1 ? x[1].f : 0, op->operand_count > 2 ? x[2].f : 0);
+        n = ds_float_to_int(f);
+    } else if (!number_of_integers(op->kind, elem, i, j, &n)) return false;
     if (!is_float && elem != DS_b1 && ds_elem_is_unsigned(elem)) {
         if (op->kind == DS_LOOP_lt) n = (uint64_t)i < (uint64_t)j;
         if (op->kind == DS_LOOP_le) n = (uint64_t)i <= (uint64_t)j;

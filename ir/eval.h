@@ -39,6 +39,8 @@ bool ds_eval_op(const ds_eval_env *env, const ds_op *op, size_t limit, ds_cells 
 /* A scalar op of these cells; false where a cell is an expression, or the op unknown. A loop.constant. */
 bool ds_eval_scalar(ds_ir_context *cx, const ds_op *op, const ds_cell *x, ds_cell *out);
 ds_cell ds_eval_constant(const ds_op *op);
+/* A scalar op (SCALAR_OP) of doubles, as its row says, before it is rounded to a type. */
+double ds_eval_number(ds_op_kind kind, double a, double b, double c);
 
 /* Between cells and bytes. From: false when an element is symbolic. */
 ds_cells *ds_cells_from_bytes(ds_arena *arena, const ds_type *type, const int64_t *dims, const void *bytes);

@@ -32,7 +32,7 @@ static const ds_op_info facts[DS_OP_KIND_COUNT] = {
     [DS_GRAPH_##name] = {"graph." #name, operands, results, attributes, traits, regions, doc},
 #include "graph.def"
 #undef GRAPH_OP
-#define SCALAR_OP(name, arity, result, floats, ints)                                                                   \
+#define SCALAR_OP(name, arity, result, floats, ints, ...)                                                              \
     [DS_LOOP_##                                                                                                        \
         name] = {"loop." #name, arity == 1 ? "a" : arity == 2 ? "a b" : "a b c", "result", "", DS_PURE | DS_SCALAR, 0, \
                  #floats},

@@ -196,6 +196,9 @@ void ds_walk(ds_block *block, void (*visit)(void *user, ds_op *op), void *user);
  * op's own rule. */
 DS_MUST_USE ds_status ds_module_verify(ds_module *module);
 void ds_module_print(ds_string *out, ds_module *module);
+/* With what `note` appends behind the line of each op but functions. */
+typedef void ds_op_note(void *user, ds_string *out, const ds_op *op);
+void ds_module_print_notes(ds_string *out, ds_module *module, ds_op_note *note, void *user);
 void ds_op_print(ds_string *out, const ds_op *op); /* one op and its regions, outer values as %name or %v<id> */
 /* Also notes the line on which each op begins, `line` for the first, in a stb_ds hash map. Returns the line behind the
  * last. */

@@ -16,6 +16,8 @@ typedef struct {
     ds_op_line **lines; /* where to note the ops' lines, or NULL */
     size_t seen;        /* bytes whose line ends are counted */
     unsigned line;
+    ds_op_note *note; /* says more behind an op's line, or NULL */
+    void *user;
 } printer;
 
 static bool bare_identifier(const char *s) {
@@ -470,6 +472,7 @@ static void print_op(printer *p, const ds_op *op) {
         print_loc(p, op->loc);
         ds_string_printf(p->out, ")");
     }
+    if (p->note) p->note(p->user, p->out, op);
     ds_string_printf(p->out, "\n");
 }
 
@@ -492,8 +495,10 @@ unsigned ds_op_print_lines(ds_string *out, const ds_op *op, unsigned line, ds_op
     return p.line;
 }
 
-void ds_module_print(ds_string *out, ds_module *module) {
-    printer p = {.out = out};
+void ds_module_print(ds_string *out, ds_module *module) { ds_module_print_notes(out, module, NULL, NULL); }
+
+void ds_module_print_notes(ds_string *out, ds_module *module, ds_op_note *note, void *user) {
+    printer p = {.out = out, .note = note, .user = user};
     ds_string_printf(out, "module");
     if (arrlenu(module->attrs)) {
         ds_string_printf(out, " attributes {");

@@ -316,6 +316,13 @@ def calibration(env, report):
     ranges.run(env.dsc, env.work / "calibration", report, env.full)
 
 
+def facts(env, report):
+    """Elements of random graphs beside what --print-facts says of them; run tests/facts.py by hand for more."""
+    import facts as known
+    count, wrong = known.campaign(env.dsc, 1200 if env.full else 80, 3, env.work / "facts")
+    report.check("facts of %d graphs" % count, not wrong, "\n".join(wrong))
+
+
 def matrices(env, report):
     """Products by registers that hold matrices, where an emulator of these instructions runs."""
     import matrices as emulated
@@ -597,7 +604,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, rounded, calibration, matrices, operators, onnx_suite]
+STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, rounded, facts, calibration, matrices, operators, onnx_suite]
 
 
 def main():

@@ -106,7 +106,7 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
                               .timing = cli_has(c, "timing"),
                               .traced = cli_has(c, "trace"),
                               .embedded_weights = true};
-    if (status == DS_OK && !strcmp(form, "mlir")) status = model_write_text(m, path);
+    if (status == DS_OK && !strcmp(form, "mlir")) status = model_write_text(m, path, false);
     else if (status == DS_OK && (options.want_text || options.want_assembly))
         status = write_code_text(c, m, &options, path);
     else if (status == DS_OK) status = write_binary(c, m, &options, form, path);

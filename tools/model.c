@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ir/alias.h"
+#include "ir/facts/facts.h"
 #include "ir/safetensors.h"
 #include "ir/stored.h"
 #include "runtime/libdsrt.h"
@@ -121,13 +122,14 @@ ds_status model_load(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
     return stored == DS_NO_ELEM ? DS_OK : declare_stored(c, *out, stored);
 }
 
-ds_status model_write_text(ds_module *m, const char *path) {
+ds_status model_write_text(ds_module *m, const char *path, bool with_facts) {
     ds_string text = {0};
     const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
     int stem = dot && (!slash || dot > slash) ? (int)(dot - path) : (int)strlen(path);
     ds_status status =
         strcmp(path, "-") ? ds_safetensors_write(m, ds_arena_printf(m->arena, "%.*s.safetensors", stem, path)) : DS_OK;
-    ds_module_print(&text, m);
+    if (with_facts) ds_facts_print(&text, m);
+    else ds_module_print(&text, m);
     ds_span span = {text.data, text.length};
     if (status == DS_OK) status = ds_file_write(m->cx->diag, path, &span, 1);
     ds_string_free(&text);

@@ -23,7 +23,7 @@ DS_MUST_USE ds_status model_pass_options(const cli *c, ds_ir_context *cx, const 
 /* After the passes: is there a plan to compile? (Text may be anything.) */
 DS_MUST_USE ds_status model_check_plan(ds_module *m);
 /* Prints the IR to `path` (- for standard output), large constants to <stem>.safetensors beside it. */
-DS_MUST_USE ds_status model_write_text(ds_module *m, const char *path);
+DS_MUST_USE ds_status model_write_text(ds_module *m, const char *path, bool with_facts);
 
 /* The folder of --cache or of the environment variable DSC_CACHE; NULL: neither, or it cannot be used. ds_cache_close
  * when done. */

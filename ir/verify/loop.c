@@ -15,7 +15,7 @@ typedef struct {
 
 static const scalar_facts *facts_of(ds_op_kind kind) {
     static const scalar_facts rows[] = {
-#define SCALAR_OP(name, operands, result, floats, integers) {DS_LOOP_##name, operands, result, #floats, #integers},
+#define SCALAR_OP(name, operands, result, floats, integers, ...) {DS_LOOP_##name, operands, result, #floats, #integers},
 #define LOOP_OP(...)
 #include "ir/loop.def"
 #undef SCALAR_OP

@@ -10,6 +10,7 @@
 #include "frontend/wire.h"
 #include "ir/base/hash.h"
 #include "ir/eval.h"
+#include "ir/facts/facts.h"
 #include "ir/mma.h"
 #include "ir/rewrite.h"
 
@@ -61,6 +62,51 @@ static void narrow_floats_round_trip(void **state) {
         }
     assert_int_equal(ds_float_encode(DS_f16, 65520.0, true), 0x7c00); /* rounds to infinity */
     assert_int_equal(ds_float_encode(DS_f8e4m3fn, 1e9, true), 0x7e);  /* saturates */
+}
+
+static void facts_join_and_wrap(void **state) {
+    (void)state;
+    ds_fact f = ds_fact_none();
+    for (int i = 0; i < 4; i++) f = ds_fact_join(f, ds_fact_point(i % 3 ? i : -i));
+    assert_int_equal(f.count, 4);
+    assert_true(ds_fact_holds(&f, -3) && ds_fact_holds(&f, 0) && !ds_fact_holds(&f, -1) && !ds_fact_is_flag(&f));
+    f = ds_fact_join(f, ds_fact_point((double)NAN));
+    assert_true(f.nan && f.count == 4);
+    f = ds_fact_join(f, ds_fact_point(7));
+    assert_true(f.count == 0 && f.low == -3 && f.high == 7);
+    ds_fact whole = ds_fact_between(DS_i8, -100, 127, false), wrapped = ds_fact_between(DS_i8, -100, 128, false);
+    assert_true(whole.low == -100 && whole.high == 127);
+    assert_true(wrapped.low == -128 && wrapped.high == 127);
+    ds_fact wide = ds_fact_any(DS_i64), more = ds_fact_between(DS_i64, 1, 0x1p63, false);
+    assert_true(wide.low == -0x1p63 && wide.high == 0x1p63 && ds_fact_equal(&wide, &more));
+    ds_fact third = ds_fact_between(DS_f32, 1.0 / 3, 1.0 / 3, false), zero = ds_fact_between(DS_f32, -0.0, 0, false);
+    assert_true(third.low < 1.0 / 3 && third.high > 1.0 / 3 && (double)(float)third.low == third.low);
+    assert_true(ds_fact_is_flag(&zero) && ds_fact_is(&zero, 0));
+    ds_fact truth = ds_fact_any(DS_b1), narrow = ds_fact_any(DS_f4e2m1);
+    assert_true(ds_fact_is_flag(&truth) && narrow.low == -6 && narrow.high == 6 && !narrow.nan);
+}
+
+static void facts_follow_what_a_caller_knows(void **state) {
+    (void)state;
+    ds_ir_context *cx = ds_context_create(&diag);
+    ds_module *m = ds_module_create(cx);
+    ds_op *func = ds_func_create(m, "f");
+    const ds_type *t = ds_type_tensor(cx, DS_f32, 0, NULL, NULL);
+    ds_value *x = ds_block_add_arg(m, ds_op_block(func, 0), t, NULL);
+    ds_builder b = {m, ds_op_block(func, 0), NULL, NULL};
+    ds_op *r = ds_op_create(&b, DS_GRAPH_reshape, &x, 1, &t, 1, 0);
+    ds_facts facts = {.cx = cx};
+    ds_fact nothing = ds_facts_of(&facts, x);
+    assert_true(nothing.nan && nothing.low == -(double)INFINITY);
+    ds_facts_set(&facts, x, ds_fact_between(DS_f32, 0, 6, false));
+    ds_facts_compute(&facts, ds_op_block(func, 0));
+    ds_fact f = ds_facts_of(&facts, ds_op_result(r, 0));
+    assert_true(f.low == 0 && f.high == 6 && !f.nan);
+    ds_facts_yield yield;
+    assert_false(ds_facts_where_zero(&facts, r, 0, 0, true, &yield));
+    ds_facts_free(&facts);
+    ds_module_destroy(m);
+    ds_context_destroy(cx);
 }
 
 static bool skip_inner_reshape(ds_rewriter *rw, ds_op *op) {
@@ -186,10 +232,16 @@ static void digests_are_those_of_sha_256(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_are_interned),           cmocka_unit_test(uses_follow_replacement),
-        cmocka_unit_test(narrow_floats_round_trip),     cmocka_unit_test(rules_apply_until_none_does),
-        cmocka_unit_test(products_have_rows),           cmocka_unit_test(panels_follow_from_rows),
-        cmocka_unit_test(digests_are_those_of_sha_256), cmocka_unit_test(hostile_wire_bytes_are_refused),
+        cmocka_unit_test(types_are_interned),
+        cmocka_unit_test(uses_follow_replacement),
+        cmocka_unit_test(narrow_floats_round_trip),
+        cmocka_unit_test(facts_join_and_wrap),
+        cmocka_unit_test(facts_follow_what_a_caller_knows),
+        cmocka_unit_test(rules_apply_until_none_does),
+        cmocka_unit_test(products_have_rows),
+        cmocka_unit_test(panels_follow_from_rows),
+        cmocka_unit_test(digests_are_those_of_sha_256),
+        cmocka_unit_test(hostile_wire_bytes_are_refused),
     };
     int failed = cmocka_run_group_tests_name("ir", tests, NULL, NULL);
     ds_string_free(&diag.text);
