@@ -38,6 +38,10 @@ bool ds_extern_moves(const ds_op *op) {
     return e && (row->kind == DS_EXTERN_BYTES || (ds_expr_is_const(e, &code) && code < REDUCTION));
 }
 
+const ds_value *ds_extern_put(const ds_op *op) {
+    return ds_extern_moves(op) ? ds_op_operand(op, (size_t)ds_extern_of(op)->fresh) : NULL;
+}
+
 void ds_extern_retype(ds_module *m, ds_op *op, ds_elem from, ds_elem to) {
     ds_ir_context *cx = m->cx;
     const ds_extern *row = ds_extern_of(op);

@@ -20,6 +20,8 @@ int64_t ds_extern_code(ds_elem elem);
 /* Does the op write elements as they are into a copy of operand 0? Then it does so for elements of any type: this
  * gives it parameters for that one. */
 bool ds_extern_moves(const ds_op *op);
+/* The operand that these elements are of; NULL where it does not. */
+const ds_value *ds_extern_put(const ds_op *op);
 void ds_extern_retype(ds_module *module, ds_op *op, ds_elem from, ds_elem to);
 
 #endif

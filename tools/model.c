@@ -12,6 +12,7 @@
 #include "ir/facts/facts.h"
 #include "ir/safetensors.h"
 #include "ir/stored.h"
+#include "passes/externs.h"
 #include "runtime/libdsrt.h"
 
 static bool has_suffix(const char *text, const char *suffix) {
@@ -128,7 +129,7 @@ ds_status model_write_text(ds_module *m, const char *path, bool with_facts) {
     int stem = dot && (!slash || dot > slash) ? (int)(dot - path) : (int)strlen(path);
     ds_status status =
         strcmp(path, "-") ? ds_safetensors_write(m, ds_arena_printf(m->arena, "%.*s.safetensors", stem, path)) : DS_OK;
-    if (with_facts) ds_facts_print(&text, m);
+    if (with_facts) ds_facts_print(&text, m, ds_extern_put);
     else ds_module_print(&text, m);
     ds_span span = {text.data, text.length};
     if (status == DS_OK) status = ds_file_write(m->cx->diag, path, &span, 1);

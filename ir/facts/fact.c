@@ -191,6 +191,27 @@ static void gather_codes(gathered *g, ds_elem elem, const uint8_t *bytes, uint64
     free(seen);
 }
 
+/* Most weights: a quick look at the ends, where many numbers are certain. */
+static uint64_t gather_floats(gathered *g, const uint8_t *bytes, uint64_t count) {
+    uint64_t i = 0;
+    float low = INFINITY, high = -INFINITY, v;
+    for (; i < count && !g->many; i++) {
+        memcpy(&v, bytes + i * sizeof v, sizeof v);
+        gather(g, (double)v);
+    }
+    bool nan = false;
+    for (; i < count; i++) {
+        memcpy(&v, bytes + i * sizeof v, sizeof v);
+        low = v < low ? v : low;
+        high = v > high ? v : high;
+        nan |= v != v;
+    }
+    g->fact.nan = g->fact.nan || nan;
+    if ((double)low < g->fact.low) g->fact.low = (double)low + 0;
+    if ((double)high > g->fact.high) g->fact.high = (double)high + 0;
+    return i;
+}
+
 static double wide_element(ds_elem elem, const uint8_t *bytes, uint64_t i) {
     uint64_t bits = 0;
     size_t size = ds_elem_facts(elem)->bits / 8;
@@ -209,7 +230,8 @@ ds_fact ds_fact_of_elements(const ds_attr *elements) {
     gathered g = {ds_fact_none(), false};
     if (ds_elem_facts(elem)->bits <= 16) gather_codes(&g, elem, elements->bytes, count);
     else
-        for (uint64_t i = 0; i < count; i++) gather(&g, wide_element(elem, elements->bytes, i));
+        for (uint64_t i = elem == DS_f32 ? gather_floats(&g, elements->bytes, count) : 0; i < count; i++)
+            gather(&g, wide_element(elem, elements->bytes, i));
     if (ds_elem_is_float(elem) || !has_numbers(&g.fact)) return g.fact;
     ds_fact outer = ds_fact_between(elem, g.fact.low, g.fact.high, false);
     return outer.low == g.fact.low && outer.high == g.fact.high ? g.fact : outer;

@@ -47,11 +47,16 @@ ds_fact ds_fact_of_scalar(ds_ir_context *cx, const ds_op *op, const ds_fact *ope
 /* ---- tensors ---- */
 
 typedef struct {
+    bool known;
+    ds_fact fact;
+} ds_facts_entry;
+
+typedef struct {
     ds_ir_context *cx;
-    struct {
-        bool known;
-        ds_fact fact;
-    } * of; /* stb_ds array, by value id */
+    ds_facts_entry *of; /* stb_ds array, by value id */
+    /* Of a graph.extern: the operand whose elements the first result has beside those of operand 0; NULL: not known.
+     * May be NULL itself. */
+    const ds_value *(*put)(const ds_op *op);
 } ds_facts;
 
 /* Notes what a caller knows, for instance of an input. Before ds_facts_compute. */
@@ -74,7 +79,8 @@ typedef struct {
 bool ds_facts_where_zero(const ds_facts *facts, const ds_op *map, size_t result, size_t operand, bool finite,
                          ds_facts_yield *out);
 
-/* The module as text, with what is known of results behind graph ops, and what zeros switch off behind maps. */
-void ds_facts_print(ds_string *out, ds_module *module);
+/* The module as text, with what is known of results behind graph ops, and what zeros switch off behind maps. `put` as
+ * in ds_facts. */
+void ds_facts_print(ds_string *out, ds_module *module, const ds_value *(*put)(const ds_op *op));
 
 #endif

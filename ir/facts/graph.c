@@ -75,6 +75,14 @@ static ds_fact of_encode(const ds_facts *facts, const ds_op *op) {
     return ds_op_attr(op, "flush") && small ? ds_fact_join(f, ds_fact_point(0)) : f;
 }
 
+/* Elements that are written into a copy of operand 0. */
+static void of_extern(ds_facts *facts, const ds_op *op) {
+    const ds_value *put = facts->put ? facts->put(op) : NULL;
+    if (!put || op->result_count != 1) return;
+    ds_fact before = ds_facts_of(facts, ds_op_operand(op, 0)), more = ds_facts_of(facts, put);
+    ds_facts_set(facts, &op->results[0], ds_fact_join(before, more));
+}
+
 static const ds_op *yield_of(const ds_op *op, size_t region) { return ds_block_terminator(ds_op_block(op, region)); }
 
 static void of_if(ds_facts *facts, const ds_op *op) {
@@ -125,6 +133,7 @@ void ds_facts_compute_op(ds_facts *facts, const ds_op *op) {
     case DS_GRAPH_reshape:
         if (!ds_op_attr(op, "words")) set_all(facts, op, joined_operands(facts, op));
         break;
+    case DS_GRAPH_extern: of_extern(facts, op); break;
     case DS_GRAPH_kernel: of_kernel(facts, op); break;
     case DS_GRAPH_if: of_if(facts, op); break;
     case DS_GRAPH_loop: of_loop(facts, op); break;
@@ -176,8 +185,8 @@ static void print_note(void *user, ds_string *out, const ds_op *op) {
     if (op->kind == DS_GRAPH_map) print_zeros(out, facts, op);
 }
 
-void ds_facts_print(ds_string *out, ds_module *module) {
-    ds_facts facts = {.cx = module->cx};
+void ds_facts_print(ds_string *out, ds_module *module, const ds_value *(*put)(const ds_op *op)) {
+    ds_facts facts = {.cx = module->cx, .put = put};
     for (const ds_op *func = module->body.block->first; func; func = func->next)
         if (func->kind == DS_FUNC) ds_facts_compute(&facts, ds_op_block(func, 0));
     ds_module_print_notes(out, module, print_note, &facts);

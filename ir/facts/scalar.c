@@ -6,8 +6,8 @@
 
 enum { MOST_OPERANDS = 3, MOST_TRIED = 16 /* choices of operands' points */ };
 
-/* Results of functions that are not exactly rounded are right to this, which is far more than kernels/math.c needs;
- * what is smaller than TINY may come out as zero. */
+/* Results of functions that are not exactly rounded are right to this, which is far more than kernels/math.c needs but
+ * where apart() says so; what is smaller than TINY may come out as zero. */
 static const double SLACK = 0x1p-18, TINY = 0x1p-100;
 
 typedef struct {
@@ -83,6 +83,15 @@ static void hull_widen(hull *h, double slack) {
     if (!isinf(h->high)) h->high += fabs(h->high) * slack;
     if (h->low > 0 && h->low < TINY) h->low = 0;
     if (h->high < 0 && h->high > -TINY) h->high = 0;
+}
+
+/* What kernels/math.c fits to an error that does not shrink with the result. */
+static double apart(ds_op_kind kind) { return kind == DS_LOOP_erfc || kind == DS_LOOP_gelu ? 0x1p-20 : 0; }
+
+static void hull_miss(hull *h, ds_op_kind kind) {
+    hull_widen(h, SLACK);
+    h->low -= apart(kind);
+    h->high += apart(kind);
 }
 
 static ds_fact hull_fact(const scalar *s, const hull *h) { return ds_fact_between(s->to, h->low, h->high, h->nan); }
@@ -179,7 +188,7 @@ static ds_fact by_near(const scalar *s, double from, double to) {
     if (low <= high) {
         hull_add(&h, number(s, low));
         hull_add(&h, number(s, high));
-        hull_widen(&h, SLACK);
+        hull_miss(&h, s->op->kind);
         h.low = fmax(h.low, fmin(ends[0], ends[1]));
         h.high = fmin(h.high, fmax(ends[0], ends[1]));
     }
@@ -194,7 +203,9 @@ static ds_fact by_turn(const scalar *s, double at) {
     hull_add(&h, number(s, x->high));
     if (x->low < at && x->high > at) hull_add(&h, number(s, at));
     if (h.nan) hull_add(&h, 0); /* what 0 times infinity tends to */
-    hull_widen(&h, SLACK);
+    hull_miss(&h, s->op->kind);
+    if (s->op->kind == DS_LOOP_gelu && x->low >= 0) h.low = fmax(h.low, 0); /* its operand's sign */
+    if (s->op->kind == DS_LOOP_gelu && x->high <= 0) h.high = fmin(h.high, 0);
     return hull_fact(s, &h);
 }
 
