@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/inflate.h"
-
 /* Records of a ZIP archive: marks, sizes without names, and where in them numbers are. */
 enum { END_MARK = 0x06054b50, END_SIZE = 22, END_COUNT = 10, END_START = 16, MOST_COMMENT = 65535 };
 enum {
@@ -19,7 +17,6 @@ enum {
     ENTRY_FILE = 42
 };
 enum { FILE_MARK = 0x04034b50, FILE_SIZE = 30, FILE_NAME = 26, FILE_EXTRA = 28 };
-enum { STORED = 0, DEFLATED = 8 };
 
 typedef struct {
     ds_diag *diag;
@@ -45,20 +42,6 @@ static const uint8_t *find_end(const archive *a) {
     return NULL;
 }
 
-static ds_status unpack(const archive *a, npz_entry *e, const uint8_t *entry, const uint8_t *packed,
-                        uint64_t packed_length) {
-    uint32_t method = two(entry + ENTRY_METHOD);
-    e->length = four(entry + ENTRY_LENGTH);
-    e->bytes = packed;
-    if (method == STORED) return packed_length == e->length ? DS_OK : fail(a, e->name, "has two lengths");
-    if (method != DEFLATED) return fail(a, e->name, "is compressed in a way that is not supported");
-    if (e->length / 1032 > packed_length) return fail(a, e->name, "is damaged"); /* no stream gives so much */
-    e->bytes = e->owned = malloc((size_t)e->length + 1);
-    if (!e->owned) return fail(a, e->name, "needs more memory than there is");
-    return inflate_bytes(packed, (size_t)packed_length, e->owned, (size_t)e->length) ? DS_OK
-                                                                                     : fail(a, e->name, "is damaged");
-}
-
 static ds_status read_entry(const archive *a, const uint8_t *entry, npz_entry *e) {
     static const char suffix[] = ".npy";
     size_t n = two(entry + ENTRY_NAME), tail = strlen(suffix);
@@ -73,7 +56,11 @@ static ds_status read_entry(const archive *a, const uint8_t *entry, npz_entry *e
     if (at + FILE_SIZE > a->length || four(a->bytes + at) != FILE_MARK) return fail(a, name, "is damaged");
     at += FILE_SIZE + two(a->bytes + at + FILE_NAME) + two(a->bytes + at + FILE_EXTRA);
     if (at > a->length || packed > a->length - at) return fail(a, name, "is cut short");
-    return unpack(a, e, entry, a->bytes + at, packed);
+    if (two(entry + ENTRY_METHOD)) return fail(a, name, "is compressed: write it by numpy.savez");
+    if (four(entry + ENTRY_LENGTH) != packed) return fail(a, name, "has two lengths");
+    e->bytes = a->bytes + at;
+    e->length = packed;
+    return DS_OK;
 }
 
 static ds_status read_entries(const archive *a, npz_entry **out) {
@@ -111,9 +98,6 @@ ds_status npz_open(ds_diag *diag, ds_files *files, const char *path, npz_entry *
 }
 
 void npz_close(npz_entry *entries) {
-    for (size_t i = 0; i < arrlenu(entries); i++) {
-        free((char *)(uintptr_t)entries[i].name);
-        free(entries[i].owned);
-    }
+    for (size_t i = 0; i < arrlenu(entries); i++) free((char *)(uintptr_t)entries[i].name);
     arrfree(entries);
 }

@@ -1,4 +1,4 @@
-/* NumPy's .npz files: ZIP archives of .npy files, stored or deflated. */
+/* NumPy's .npz files: ZIP archives of .npy files, as numpy.savez writes them (not compressed). */
 #ifndef DS_NPZ_H
 #define DS_NPZ_H
 
@@ -6,9 +6,8 @@
 
 typedef struct {
     const char *name;     /* without .npy; on the heap */
-    const uint8_t *bytes; /* the .npy file: in the archive, or in `owned` */
+    const uint8_t *bytes; /* the .npy file, in the archive */
     uint64_t length;
-    void *owned;
 } npz_entry;
 
 /* The archive stays open in `files`. Where something is wrong, the error names the file and the entry. stb_ds array. */
