@@ -17,6 +17,7 @@
 
 #define DS_STORED "ds.stored"
 #define DS_SCALES "ds.scales"
+#define DS_SCALES_ELEM DS_f32    /* of scales, and of what bytes stand for */
 #define DS_SCALES_LEAST 0x1p-100 /* below this a scale would soon have few bits, or none */
 
 /* The element type of the name, if caches may have it; else DS_NO_ELEM. */

@@ -176,7 +176,7 @@ static size_t axis_of(carrying *c, const ds_value *v, int depth) {
     const ds_op *op = v->op;
     ds_rows cache;
     if (!op || op->result_count != 1 || v->type->kind != DS_TYPE_TENSOR || v->type->encoding ||
-        v->type->elem != DS_f32 || depth > DS_CARRY_DEPTH)
+        v->type->elem != DS_SCALES_ELEM || depth > DS_CARRY_DEPTH)
         return NONE;
     while (arrlenu(c->axes) <= v->id) arrput(c->axes, NOT_ASKED);
     if (c->axes[v->id] != NOT_ASKED) return c->axes[v->id];
@@ -343,7 +343,7 @@ static ds_value *fresh_rows(carrying *c, ds_op *op, const bool *carried) {
     ds_builder in = {c->m, body, body->first, op->loc};
     for (size_t i = 0; i < op->operand_count; i++) {
         if (!carried[i]) continue;
-        const ds_type *type = ds_type_scalar(c->cx, DS_f32);
+        const ds_type *type = ds_type_scalar(c->cx, DS_SCALES_ELEM);
         ds_op *zero = ds_op_create(&in, DS_LOOP_constant, NULL, 0, &type, 1, 0);
         ds_op_set_attr(c->m, zero, "value", ds_attr_float(c->cx, 0));
         ds_value_replace_uses(body->args[i], ds_op_result(zero, 0));
@@ -456,7 +456,7 @@ static bool sinks_through(carrying *c, const ds_op *user, const ds_op *maker) {
 
 /* The byte is taken where the element was, and the scale of its row. */
 static void take_element(carrying *c, ds_op *extract, const ds_rows *rows) {
-    const ds_type *types[] = {ds_type_scalar(c->cx, c->elem), ds_type_scalar(c->cx, DS_f32)},
+    const ds_type *types[] = {ds_type_scalar(c->cx, c->elem), ds_type_scalar(c->cx, DS_SCALES_ELEM)},
                   *index = ds_type_scalar(c->cx, DS_index);
     ds_builder b = {c->m, extract->block, extract, extract->loc};
     ds_value **at = NULL;

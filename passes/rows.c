@@ -32,7 +32,7 @@ bool ds_rows_of(const ds_value *v, ds_rows *out) {
                       unconverted(ds_op_operand(product, 0)) == body->args[0] &&
                       ds_op_operand(product, 1) == body->args[1];
     if (!multiplies || !ds_elem_is_integer(bytes->type->elem) || ds_elem_facts(bytes->type->elem)->bits != 8 ||
-        scales->type->elem != DS_f32 || v->type->elem != DS_f32)
+        scales->type->elem != DS_SCALES_ELEM || v->type->elem != DS_SCALES_ELEM)
         return false;
     size_t rank = v->type->rank;
     out->bytes = bytes;
@@ -46,7 +46,7 @@ bool ds_rows_of(const ds_value *v, ds_rows *out) {
 const ds_type *ds_rows_scales_type(ds_ir_context *cx, const ds_type *type, size_t axis) {
     const ds_expr **dims = NULL;
     for (size_t i = 0; i < type->rank; i++) arrput(dims, i == axis ? ds_expr_const(cx, 1) : type->dims[i]);
-    const ds_type *scales = ds_type_tensor(cx, DS_f32, type->rank, dims, NULL);
+    const ds_type *scales = ds_type_tensor(cx, DS_SCALES_ELEM, type->rank, dims, NULL);
     arrfree(dims);
     return scales;
 }
@@ -89,11 +89,11 @@ static ds_value *largest_of_rows(ds_builder *b, ds_value *v, size_t axis) {
     ds_op_set_attr(m, reduce, "over", ds_attr_exprs(m->cx, &v->type->dims[axis], 1));
     ds_op_set_attr(m, reduce, "init", ds_attr_array(m->cx, &zero, 1));
     ds_builder each = {m, ds_op_block(reduce, 0), NULL, b->loc}, both = {m, ds_op_block(reduce, 1), NULL, b->loc};
-    ds_value *x = argument(&each, DS_f32);
-    yield(&each, scalar(&each, DS_LOOP_abs, &x, 1, DS_f32));
+    ds_value *x = argument(&each, DS_SCALES_ELEM);
+    yield(&each, scalar(&each, DS_LOOP_abs, &x, 1, DS_SCALES_ELEM));
     ds_value *pair[2];
-    for (size_t i = 0; i < 2; i++) pair[i] = argument(&both, DS_f32);
-    yield(&both, scalar(&both, DS_LOOP_max, pair, 2, DS_f32));
+    for (size_t i = 0; i < 2; i++) pair[i] = argument(&both, DS_SCALES_ELEM);
+    yield(&both, scalar(&both, DS_LOOP_max, pair, 2, DS_SCALES_ELEM));
     return ds_op_result(reduce, 0);
 }
 
@@ -109,11 +109,11 @@ static ds_value *scales_of(ds_builder *b, ds_value *top) {
     const ds_attr *same = ds_attr_identity_map(b->module->cx, top->type->rank);
     ds_op *map = open_map(b, &top, &same, 1, top->type);
     ds_builder in = {b->module, ds_op_block(map, 0), NULL, b->loc};
-    ds_value *x = argument(&in, DS_f32), *order[] = {number(&in, DS_f32, DS_SCALES_LEAST), x},
-             *parts[] = {x, number(&in, DS_f32, 127)};
-    ds_value *choice[] = {scalar(&in, DS_LOOP_lt, order, 2, DS_b1), scalar(&in, DS_LOOP_div, parts, 2, DS_f32),
-                          number(&in, DS_f32, 1)};
-    yield(&in, scalar(&in, DS_LOOP_select, choice, 3, DS_f32));
+    ds_value *x = argument(&in, DS_SCALES_ELEM), *order[] = {number(&in, DS_SCALES_ELEM, DS_SCALES_LEAST), x},
+             *parts[] = {x, number(&in, DS_SCALES_ELEM, 127)};
+    ds_value *choice[] = {scalar(&in, DS_LOOP_lt, order, 2, DS_b1), scalar(&in, DS_LOOP_div, parts, 2, DS_SCALES_ELEM),
+                          number(&in, DS_SCALES_ELEM, 1)};
+    yield(&in, scalar(&in, DS_LOOP_select, choice, 3, DS_SCALES_ELEM));
     return ds_op_result(map, 0);
 }
 
@@ -126,7 +126,7 @@ ds_rows ds_rows_round(ds_module *m, ds_op *before, ds_value *v, ds_elem elem, si
     ds_op *map = open_map(&b, both, maps, 2, ds_type_with_elem(m->cx, v->type, elem));
     ds_builder in = {m, ds_op_block(map, 0), NULL, b.loc};
     ds_value *x[3];
-    for (size_t i = 0; i < 2; i++) x[i] = argument(&in, DS_f32);
+    for (size_t i = 0; i < 2; i++) x[i] = argument(&in, DS_SCALES_ELEM);
     x[2] = number(&in, elem, 0);
     yield(&in, scalar(&in, DS_LOOP_quantize, x, 3, elem));
     return (ds_rows){ds_op_result(map, 0), both[1], axis};
@@ -139,8 +139,8 @@ ds_value *ds_rows_widen(ds_builder *b, const ds_rows *rows, const ds_type *type)
                              at_row(m->cx, type->rank, type->rank, rows->axis, ds_expr_const(m->cx, 0))};
     ds_op *map = open_map(b, both, maps, 2, type);
     ds_builder in = {m, ds_op_block(map, 0), NULL, b->loc};
-    ds_value *x = argument(&in, rows->bytes->type->elem), *scale = argument(&in, DS_f32);
-    ds_value *parts[] = {scalar(&in, DS_LOOP_cast, &x, 1, DS_f32), scale};
-    yield(&in, scalar(&in, DS_LOOP_mul, parts, 2, DS_f32));
+    ds_value *x = argument(&in, rows->bytes->type->elem), *scale = argument(&in, DS_SCALES_ELEM);
+    ds_value *parts[] = {scalar(&in, DS_LOOP_cast, &x, 1, DS_SCALES_ELEM), scale};
+    yield(&in, scalar(&in, DS_LOOP_mul, parts, 2, DS_SCALES_ELEM));
     return ds_op_result(map, 0);
 }

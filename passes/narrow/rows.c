@@ -64,7 +64,7 @@ static ds_value *scaled_left(narrowing *n, const ds_contraction *c, ds_op *op, c
                own = {v,
                       own_shape ? ds_attr_identity_map(n->cx, points) : ds_attr_map(n->cx, points, from, left->count)};
     *map = own_shape ? left : ds_attr_map(n->cx, space, at, rank);
-    return scaled(n, op, own_shape ? v->type : ds_type_tensor(n->cx, DS_f32, rank, dims, NULL), &own, &scales);
+    return scaled(n, op, own_shape ? v->type : ds_type_tensor(n->cx, DS_SCALES_ELEM, rank, dims, NULL), &own, &scales);
 }
 
 bool nw_keep_rows(narrowing *n, ds_op *op) {
@@ -73,7 +73,8 @@ bool nw_keep_rows(narrowing *n, ds_op *op) {
     ds_elem sum = op->results[0].type->elem;
     if (op->kind != DS_GRAPH_matmul || op->operand_count != 2 || ds_op_attr(op, "pads")) return false;
     ds_value *left = ds_op_operand(op, 0), *right = ds_op_operand(op, 1);
-    if (!ds_rows_of(right, &rows) || nw_is_fixed(rows.bytes) || left->type->elem != sum || sum != DS_f32) return false;
+    if (!ds_rows_of(right, &rows) || nw_is_fixed(rows.bytes) || left->type->elem != sum || sum != DS_SCALES_ELEM)
+        return false;
     if (!ds_mma_for(n->target, sum, rows.bytes->type->elem, sum) || !ds_contraction_of(n->cx, op, &c) ||
         c.rank + c.over_count > NARROW_MOST_RANK)
         return false;
