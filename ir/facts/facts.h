@@ -67,6 +67,10 @@ void ds_facts_compute_op(ds_facts *facts, const ds_op *op); /* one op, for passe
 ds_fact ds_facts_of(const ds_facts *facts, const ds_value *value);
 void ds_facts_free(ds_facts *facts);
 
+/* What the ops of a map's region read, one op after the other. */
+typedef void ds_facts_visit(void *user, ds_op *op, const ds_fact *operands);
+void ds_facts_in_region(const ds_facts *facts, const ds_op *map, ds_facts_visit *visit, void *user);
+
 /* What a graph.map yields as result `result`, and the operands that it depends on, as bits (operand i: 1 << i). */
 typedef struct {
     ds_fact fact;

@@ -11,6 +11,8 @@ typedef struct {
     const ds_facts *facts;
     const ds_op *op;
     bool zero;
+    ds_facts_visit *visit; /* or NULL */
+    void *user;
     struct {
         uint32_t key; /* value id */
         abstract value;
@@ -137,7 +139,7 @@ static abstract of_scalar(const run *r, const ds_op *op, const ds_fact *x, const
     return a;
 }
 
-static void run_op(run *r, const ds_op *op, abstract *out_yields) {
+static void run_op(run *r, ds_op *op, abstract *out_yields) {
     ds_fact *x = ds_xmalloc((op->operand_count + 1) * sizeof *x);
     uint64_t *needs = ds_xmalloc((op->operand_count + 1) * sizeof *needs);
     for (size_t i = 0; i < op->operand_count; i++) {
@@ -147,20 +149,33 @@ static void run_op(run *r, const ds_op *op, abstract *out_yields) {
         needs[i] = at >= 0 ? r->cells[at].value.needs : 0;
     }
     if (op->kind == DS_LOOP_select) narrow_arms(r, op, x);
-    if (op->kind == DS_GRAPH_yield)
+    if (r->visit) r->visit(r->user, op, x);
+    if (op->kind == DS_GRAPH_yield && out_yields)
         for (size_t i = 0; i < op->operand_count; i++) out_yields[i] = (abstract){x[i], needs[i]};
     else if (op->result_count == 1) hmput(r->cells, op->results[0].id, of_scalar(r, op, x, needs));
     free(x);
     free(needs);
 }
 
+static void run_region(run *r, size_t region, const abstract *args, abstract *out_yields) {
+    const ds_block *block = ds_op_block(r->op, region);
+    for (size_t i = 0; i < block->arg_count; i++) hmput(r->cells, block->args[i]->id, args[i]);
+    for (ds_op *inner = block->first; inner; inner = inner->next) run_op(r, inner, out_yields);
+    hmfree(r->cells);
+}
+
 void facts_run_region(const ds_facts *facts, const ds_op *op, size_t region, const abstract *args, bool zero,
                       abstract *out_yields) {
-    run r = {facts, op, zero, NULL};
-    const ds_block *block = ds_op_block(op, region);
-    for (size_t i = 0; i < block->arg_count; i++) hmput(r.cells, block->args[i]->id, args[i]);
-    for (const ds_op *inner = block->first; inner; inner = inner->next) run_op(&r, inner, out_yields);
-    hmfree(r.cells);
+    run r = {.facts = facts, .op = op, .zero = zero};
+    run_region(&r, region, args, out_yields);
+}
+
+void ds_facts_in_region(const ds_facts *facts, const ds_op *map, ds_facts_visit *visit, void *user) {
+    run r = {.facts = facts, .op = map, .visit = visit, .user = user};
+    abstract *args = ds_xmalloc((map->operand_count + 1) * sizeof *args);
+    for (size_t i = 0; i < map->operand_count; i++) args[i] = (abstract){facts_read(facts, map, i), 0};
+    run_region(&r, 0, args, NULL);
+    free(args);
 }
 
 bool ds_facts_where_zero(const ds_facts *facts, const ds_op *map, size_t result, size_t operand, bool finite,
