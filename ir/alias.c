@@ -139,28 +139,17 @@ static bool is_room_for(const ds_attr *filled, const ds_type *memory) {
     return room >= 0 && memory->dims[room]->kind == DS_EXPR_SYMBOL && !t->dims[room]->is_late;
 }
 
-typedef struct {
-    const char *name;
-    bool found;
-} mention;
-
-static void note_mention(void *user, const char *name) {
-    mention *m = user;
-    m->found = m->found || !strcmp(m->name, name);
-}
-
 /* Does a symbol for room occur in what callers give or get? */
 static bool is_mentioned(const ds_op *func, const char *symbol, ds_types inputs, ds_types outputs) {
-    mention m = {symbol, false};
     for (size_t i = 0; i < inputs.count + outputs.count; i++) {
         bool output = i >= inputs.count;
         size_t k = output ? i - inputs.count : i;
         const ds_type *memory = output ? outputs.types[k] : inputs.types[k],
                       *t = output ? ds_result_filled(func, k, memory) : ds_argument_filled(func, k, memory);
         for (size_t d = 0; t->kind == DS_TYPE_TENSOR && d < t->rank; d++)
-            ds_expr_each_symbol(t->dims[d], note_mention, &m);
+            if (ds_expr_mentions_symbol(t->dims[d], symbol)) return true;
     }
-    return m.found;
+    return false;
 }
 
 /* What is wrong with `ds.filled`: an argument has it as the result has that lies there. */

@@ -545,6 +545,22 @@ void ds_expr_each_symbol(const ds_expr *e, void (*visit)(void *user, const char 
         for (size_t k = 0; k < e->terms[i].atom_count; k++) ds_expr_each_symbol(e->terms[i].atoms[k], visit, user);
 }
 
+typedef struct {
+    const char *name;
+    bool found;
+} mention;
+
+static void note_mention(void *user, const char *name) {
+    mention *m = user;
+    m->found = m->found || !strcmp(m->name, name);
+}
+
+bool ds_expr_mentions_symbol(const ds_expr *e, const char *name) {
+    mention m = {name, false};
+    ds_expr_each_symbol(e, note_mention, &m);
+    return m.found;
+}
+
 int64_t ds_expr_evaluate(const ds_expr *e, int64_t (*value)(void *user, const ds_expr *atom), void *user) {
     if (e->kind == DS_EXPR_SYMBOL || e->kind == DS_EXPR_DIM) return value(user, e);
     if (e->kind == DS_EXPR_POLY) {

@@ -115,6 +115,7 @@ const ds_expr *ds_expr_replace_dims(ds_ir_context *cx, const ds_expr *e, const d
 
 /* Calls visit for every SYMBOL in e, in a fixed order, repeats included. */
 void ds_expr_each_symbol(const ds_expr *e, void (*visit)(void *user, const char *name), void *user);
+bool ds_expr_mentions_symbol(const ds_expr *e, const char *name);
 
 /* The value of e, with symbols and dims looked up by `value`. Division by zero yields 0. */
 int64_t ds_expr_evaluate(const ds_expr *e, int64_t (*value)(void *user, const ds_expr *atom), void *user);

@@ -34,26 +34,17 @@ static const ds_type *with_extent(growing *g, const ds_type *t, size_t dim, cons
     return ds_type_tensor(g->cx, t->elem, t->rank, dims, t->encoding);
 }
 
-typedef struct {
-    const char *name;
-    bool found;
-} mention;
-
-static void note_mention(void *user, const char *name) {
-    mention *m = user;
-    m->found = m->found || !strcmp(m->name, name);
-}
-
 /* Symbols that are no extents of arguments have numbered names (DS_SYMBOL_KINDS). */
 static bool is_taken(const growing *g, const char *name) {
     const ds_block *body = ds_op_block(g->func, 0);
-    mention m = {name, false};
     for (size_t i = 0; i < body->arg_count; i++) {
         const ds_type *t = body->args[i]->type, *filled = ds_argument_filled(g->func, i, t);
-        for (size_t d = 0; d < t->rank; d++) ds_expr_each_symbol(t->dims[d], note_mention, &m);
-        for (size_t d = 0; d < filled->rank; d++) ds_expr_each_symbol(filled->dims[d], note_mention, &m);
+        for (size_t d = 0; d < t->rank; d++)
+            if (ds_expr_mentions_symbol(t->dims[d], name)) return true;
+        for (size_t d = 0; d < filled->rank; d++)
+            if (ds_expr_mentions_symbol(filled->dims[d], name)) return true;
     }
-    return m.found;
+    return false;
 }
 
 /* A symbol that is called as the length is. The same model gets the same ones: kernels are known by their text. */
