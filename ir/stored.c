@@ -17,7 +17,7 @@ ds_elem ds_stored_of(const ds_op *func, size_t i) {
     return a && a->kind == DS_ATTR_STRING ? ds_stored_type(a->text) : DS_NO_ELEM;
 }
 
-bool ds_stored_has_scales(ds_elem elem) { return ds_elem_is_integer(elem); }
+bool ds_stored_has_scales(ds_elem elem) { return elem != DS_NO_ELEM && ds_elem_is_integer(elem); }
 
 size_t ds_stored_scales(const ds_op *func, size_t i) {
     const ds_attr *a = ds_result_attr(func, i, DS_SCALES);

@@ -18,3 +18,8 @@ func.func @main(%x: tensor<4xf32>) -> (tensor<4xf32> {ds.stored = 16}) {
 func.func @main(%x: tensor<4xf32>) -> (tensor<4xf32> {ds.stored = "bf16"}) {
   func.return %x : tensor<4xf32>
 }
+// -----
+// CHECK: error: {{.*}}result 'x' has 'ds.scales', and is stored as no bytes
+func.func @main(%x: tensor<4xf32>, %y: tensor<4xf32>) -> (tensor<4xf32> {ds.scales = 1}, tensor<4xf32>) {
+  func.return %x, %y : tensor<4xf32>, tensor<4xf32>
+}
