@@ -34,21 +34,6 @@ enum { NOT_ASKED, YES, NO };
 
 /* ---- what is carried ---- */
 
-/* What a map converts to another element type, point by point; NULL where it does something else. */
-static ds_value *converted(const ds_value *v) {
-    const ds_op *map = v->op;
-    if (!map || map->kind != DS_GRAPH_map || map->operand_count != 1 || map->result_count != 1 ||
-        ds_op_attr(map, "pads"))
-        return NULL;
-    ds_value *source = ds_op_operand(map, 0);
-    const ds_block *body = ds_op_block(map, 0);
-    const ds_op *cast = body->first;
-    if (cast->kind != DS_LOOP_cast || cast->next != body->last || ds_op_operand(body->last, 0) != &cast->results[0] ||
-        source->type->rank != v->type->rank || !ds_map_is_identity(ds_op_map(map, 0), v->type))
-        return NULL;
-    return source;
-}
-
 bool ds_carry_selects(const ds_value *number, const ds_value *argument, int depth) {
     if (number == argument) return true;
     const ds_op *op = number->op;
@@ -74,7 +59,7 @@ static bool moves_stored(carrying *c, const ds_op *op, size_t operand, int depth
 /* Are there elements of the cache in a value that f32 has for them? */
 static bool is_carried(carrying *c, const ds_value *v, int depth) {
     const ds_op *op = v->op;
-    const ds_value *source = converted(v);
+    const ds_value *source = ds_converted_of(v);
     if (!op || op->result_count != 1 || v->type->kind != DS_TYPE_TENSOR || v->type->encoding || depth > DS_CARRY_DEPTH)
         return false;
     while (arrlenu(c->answer) <= v->id) arrput(c->answer, NOT_ASKED);
@@ -137,13 +122,6 @@ static void widen_argument(carrying *c, ds_op *map, size_t i) {
     body->arg_count--;
 }
 
-void ds_carry_drop_unused(ds_block *body) {
-    for (ds_op *op = body->last->prev, *before; op; op = before) {
-        before = op->prev;
-        if (op->result_count == 1 && ds_value_unused(&op->results[0])) ds_op_erase(op);
-    }
-}
-
 static void store_in_map(carrying *c, ds_op *map, const ds_op *from) {
     ds_block *body = ds_op_block(map, 0);
     for (size_t i = 0; i < map->operand_count; i++) {
@@ -153,7 +131,7 @@ static void store_in_map(carrying *c, ds_op *map, const ds_op *from) {
     }
     ds_builder b = {c->m, body, body->last, map->loc};
     ds_op_set_operand(body->last, 0, stored_number(c, &b, ds_op_operand(body->last, 0)));
-    ds_carry_drop_unused(body);
+    ds_erase_unread(body);
 }
 
 /* The op over what is stored, beside it. */
@@ -183,7 +161,7 @@ static ds_value *stored_of(const carrying *c, const ds_value *v) {
 
 /* Of a value that is carried. */
 static ds_value *store(carrying *c, ds_value *v) {
-    ds_value *known = stored_of(c, v), *source = converted(v);
+    ds_value *known = stored_of(c, v), *source = ds_converted_of(v);
     if (known) return known;
     if (source) return source;
     twin made = {v, stored_op(c, v->op), NULL};
@@ -224,7 +202,7 @@ static void redirect(carrying *c, size_t i, ds_op *user, size_t operand) {
     ds_value *v = c->twins[i].v, *stored = c->twins[i].stored;
     ds_value *result = user->result_count == 1 ? ds_op_result(user, 0) : NULL;
     if (result && stored_of(c, result)) return; /* unused by now */
-    if (result && converted(result) == v && result->type == stored->type) ds_value_replace_uses(result, stored);
+    if (result && ds_converted_of(result) == v && result->type == stored->type) ds_value_replace_uses(result, stored);
     else if (user->kind == DS_GRAPH_extract && operand == 0) take_element(c, user, stored);
     else if (sinks_through(user) && user->block == v->op->block) {
         ds_mapping to = {0};
@@ -276,7 +254,7 @@ static void carry_result(ds_module *m, const ds_op *func, size_t i, ds_elem elem
     }
     ds_block *body = ds_op_block(func, 0);
     carrying c = {.m = m, .cx = m->cx, .elem = elem};
-    ds_value *v = converted(ds_op_operand(body->last, i));
+    ds_value *v = ds_converted_of(ds_op_operand(body->last, i));
     if (v && v->type->elem != elem && is_carried(&c, v, 0)) {
         ds_op_set_operand(body->last, i, store(&c, v));
         for (size_t k = 0; k < arrlenu(c.twins); k++) redirect_readers(&c, k);

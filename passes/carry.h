@@ -10,8 +10,6 @@ bool ds_carry_rows(ds_module *module, const ds_op *func, size_t i);
 
 /* A number of a map's region is this argument, at least for some points. */
 bool ds_carry_selects(const ds_value *number, const ds_value *argument, int depth);
-/* Scalar ops of a map's region that nothing reads. */
-void ds_carry_drop_unused(ds_block *body);
 
 enum { DS_CARRY_DEPTH = 100 };
 

@@ -312,7 +312,7 @@ static void drop_operands(carrying *c, ds_op *map) {
     const ds_attr *maps = ds_op_attr(map, "maps"), *pads = ds_op_attr(map, "pads"), **kept = NULL, **filled = NULL;
     ds_value **operands = NULL;
     size_t count = 0;
-    ds_carry_drop_unused(body);
+    ds_erase_unread(body);
     for (size_t i = 0; i < body->arg_count; i++) {
         if (ds_value_unused(body->args[i])) continue;
         arrput(operands, ds_op_operand(map, i));
@@ -329,7 +329,7 @@ static void drop_operands(carrying *c, ds_op *map) {
     arrfree(operands), arrfree(kept), arrfree(filled);
 }
 
-/* Does the region yield something else than elements of the cache? from: the map before it was changed. */
+/* Does the region yield something else than elements of the cache? */
 static bool has_fresh(const bool *carried, const ds_block *body, const ds_value *y) {
     if (y->op && y->op->kind == DS_LOOP_select)
         return has_fresh(carried, body, ds_op_operand(y->op, 1)) || has_fresh(carried, body, ds_op_operand(y->op, 2));
@@ -390,9 +390,7 @@ static ds_value *stored_map(carrying *c, ds_op *op, size_t axis, stored_part par
     ds_op *map = beside(c, op, type_of(c, op->results[0].type, axis, part));
     ds_block *body = ds_op_block(map, 0);
     ds_value **taken = NULL, *y = ds_op_operand(body->last, 0);
-    for (size_t i = 0; i < op->operand_count; i++) {
-        arrput(taken, carried[i] ? take_rows(c, map, op, i, part) : NULL);
-    }
+    for (size_t i = 0; i < op->operand_count; i++) arrput(taken, carried[i] ? take_rows(c, map, op, i, part) : NULL);
     ds_value *others = fresh ? add_operand(c, map, part_of(fresh, part)) : NULL;
     ds_builder b = {c->m, body, body->last, map->loc};
     ds_op_set_operand(body->last, 0, stored_number(c, &b, y, taken, others));
@@ -426,9 +424,9 @@ static const twin *twin_of(const carrying *c, const ds_value *v) {
 static ds_rows store(carrying *c, ds_value *v) {
     const twin *known = twin_of(c, v);
     twin made = {.v = v};
-    size_t axis = axis_of(c, v, 0);
     if (known) return known->rows;
     if (is_cache(c, v, &made.rows)) return made.rows;
+    size_t axis = axis_of(c, v, 0);
     if (v->op->kind == DS_GRAPH_concat) made.rows = store_concat(c, v->op, axis);
     else if (v->op->kind == DS_GRAPH_reshape) made.rows = store_view(c, v->op, axis);
     else if (v->op->kind == DS_GRAPH_extern) made.rows = store_scatter(c, v->op, axis);
@@ -475,7 +473,6 @@ static void take_element(carrying *c, ds_op *extract, const ds_rows *rows) {
     ds_op_erase(extract);
 }
 
-/* bytes, scales: the results, which stay what they are. */
 static void redirect(carrying *c, size_t i, ds_op *user, size_t operand) {
     ds_value *result = user->result_count == 1 ? ds_op_result(user, 0) : NULL;
     if (result && twin_of(c, result)) return; /* unused by now */

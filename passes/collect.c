@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "passes/constant.h"
+#include "passes/contraction.h"
 #include "passes/passes.h"
 
 enum { MOST_TERMS = 8, MOST_OPERANDS = 16, MOST_ELEMENTS = 1 << 16 };
@@ -139,14 +140,6 @@ static bool gather_terms(collector *c, ds_op *op) {
     return true;
 }
 
-static void erase_dead(ds_block *body) {
-    for (ds_op *op = body->last, *before; op; op = before) {
-        before = op->prev;
-        bool pure = ds_op_is_scalar(op) || op->kind == DS_LOOP_constant;
-        if (pure && ds_value_unused(&op->results[0])) ds_op_erase(op);
-    }
-}
-
 /* ---- made before the map ---- */
 
 /* What else than constants reads it, where it is more than an argument in another type. */
@@ -252,7 +245,7 @@ static bool take_out(collector *c) {
         ds_value *before = made_before(c, &op->results[0], &r);
         ds_value *arg = ds_block_add_arg(c->m, body, op->results[0].type, NULL);
         ds_value_replace_uses(&op->results[0], arg);
-        erase_dead(body);
+        ds_erase_unread(body);
         set_operands(c, before);
         return true;
     }
@@ -267,7 +260,7 @@ static bool collect_from(collector *c, size_t first) {
     for (ds_op *op = ds_op_block(c->map, 0)->first; op; op = op->next)
         if (gather_terms(c, op)) changed = true;
     if (changed) {
-        erase_dead(ds_op_block(c->map, 0));
+        ds_erase_unread(ds_op_block(c->map, 0));
         find_made(c, first);
     }
     return take_out(c);

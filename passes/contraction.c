@@ -76,6 +76,27 @@ bool ds_is_copy_map(const ds_op *op) {
     return body->first->kind == DS_GRAPH_yield && ds_op_operand(body->first, 0) == body->args[0];
 }
 
+ds_value *ds_converted_of(const ds_value *v) {
+    const ds_op *map = v->op;
+    if (!map || map->kind != DS_GRAPH_map || map->operand_count != 1 || map->result_count != 1 ||
+        ds_op_attr(map, "pads"))
+        return NULL;
+    ds_value *source = ds_op_operand(map, 0);
+    const ds_block *body = ds_op_block(map, 0);
+    const ds_op *cast = body->first;
+    if (cast->kind != DS_LOOP_cast || cast->next != body->last || ds_op_operand(body->last, 0) != &cast->results[0] ||
+        source->type->rank != v->type->rank || !ds_map_is_identity(ds_op_map(map, 0), v->type))
+        return NULL;
+    return source;
+}
+
+void ds_erase_unread(ds_block *body) {
+    for (ds_op *op = body->last, *before; op; op = before) {
+        before = op->prev;
+        if (op->result_count == 1 && ds_value_unused(&op->results[0])) ds_op_erase(op);
+    }
+}
+
 bool ds_is_product_map(const ds_op *op) {
     if (op->kind != DS_GRAPH_map || op->operand_count != 2 || op->result_count != 1 || ds_op_attr(op, "pads"))
         return false;

@@ -42,7 +42,11 @@ bool ds_window_leaves(const ds_op *op, size_t dim,
 /* ---- layouts ---- */
 
 /* A graph.map that copies: each point of `type` is the input at `map`; with `padded`, zero where that lies outside. */
-bool ds_is_copy_map(const ds_op *op);    /* a map that yields its one operand, read inside only */
+bool ds_is_copy_map(const ds_op *op); /* a map that yields its one operand, read inside only */
+/* What a map converts to another element type, point by point; NULL where it does something else. */
+ds_value *ds_converted_of(const ds_value *v);
+/* Erases what nothing reads in the region of a map. */
+void ds_erase_unread(ds_block *body);
 bool ds_is_product_map(const ds_op *op); /* a map that yields the product of its two operands, read inside only */
 ds_op *ds_copy_map(ds_builder *b, ds_value *input, const ds_type *type, const ds_attr *map, bool padded);
 

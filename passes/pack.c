@@ -73,7 +73,7 @@ static const ds_type *type_of_words(const packing *p, const ds_type *t, const ds
     const ds_expr *dims[MAX_RANK];
     for (size_t i = 0; i < t->rank; i++)
         dims[i] = i == p->k ? ds_expr_floordiv(p->cx, t->dims[i], ds_expr_const(p->cx, p->panel.group)) : t->dims[i];
-    return ds_type_tensor(p->cx, DS_i32, t->rank, dims, encoding);
+    return ds_type_tensor(p->cx, ds_elem_of_bits(WORD, true), t->rank, dims, encoding);
 }
 
 /* Panels of elements as panels of words: their last place is within a word. */
@@ -121,9 +121,9 @@ static ds_value *words_along_n(const packing *p, ds_value *v) {
     const ds_type *rows = type_of_words(p, v->type, NULL), *type = rows, *packed;
     const ds_expr *at[MAX_RANK], *extents[MAX_RANK + 3];
     size_t rank = places_in_panels(p, rows, at, extents);
-    if (rank) type = ds_type_tensor(p->cx, DS_i32, rank, extents, NULL);
+    if (rank) type = ds_type_tensor(p->cx, rows->elem, rank, extents, NULL);
     for (size_t i = 0; !rank && i < rows->rank; i++) at[i] = ds_expr_dim(p->cx, i);
-    ds_value *numbers = as_words(p, v, ds_type_with_elem(p->cx, v->type, bits == 8 ? DS_u8 : DS_u16));
+    ds_value *numbers = as_words(p, v, ds_type_with_elem(p->cx, v->type, ds_elem_of_bits(bits, false)));
     const ds_expr *first = ds_expr_scale(p->cx, at[p->k], p->panel.group);
     part parts[WORD / 8];
     for (size_t j = 0; j < p->panel.group; j++) {
@@ -131,9 +131,9 @@ static ds_value *words_along_n(const packing *p, ds_value *v) {
         parts[j] = (part){numbers, ds_attr_map(p->cx, type->rank, at, rows->rank)};
     }
     region r = nw_open_map(&n, p->before, type, parts, p->panel.group);
-    ds_value *word = nw_cast(&r, r.args[0], DS_i32);
+    ds_value *word = nw_cast(&r, r.args[0], type->elem);
     for (size_t j = 1; j < p->panel.group; j++) {
-        ds_value *next = nw_cast(&r, r.args[j], DS_i32), *by = nw_number(&r, DS_i32, (int64_t)(j * bits));
+        ds_value *next = nw_cast(&r, r.args[j], type->elem), *by = nw_number(&r, type->elem, (int64_t)(j * bits));
         word = nw_binary(&r, DS_LOOP_or, word, nw_binary(&r, DS_LOOP_shl, next, by));
     }
     nw_yield(&r, word);

@@ -33,13 +33,6 @@ static bool asked_type(narrowing *n, ds_elem sum, ds_elem *out) {
     return false;
 }
 
-static ds_value *rounded(narrowing *n, ds_op *op, ds_value *v, ds_elem to) {
-    const part own = {v, ds_attr_identity_map(n->cx, v->type->rank)};
-    region r = nw_open_map(n, op, ds_type_with_elem(n->cx, v->type, to), &own, 1);
-    nw_yield(&r, nw_cast(&r, r.args[0], to));
-    return ds_op_result(r.op, 0);
-}
-
 /* How many times as fast as floats the fastest row multiplies two factors of this type; at most 1 where it is none. */
 static double rate_of(narrowing *n, ds_elem sum, ds_elem type) {
     const ds_mma *vector = ds_mma_for(n->target, type, type, sum),
@@ -57,10 +50,8 @@ static bool is_better_by_tiles(narrowing *n, const ds_op *op, ds_elem to) {
 
 /* A factor that is computed is rounded once for all products that read it. */
 static void round_factor(narrowing *n, ds_op *op, size_t i, ds_elem to) {
-    ds_value *v = ds_op_operand(op, i);
-    const factor f = {.x = v};
-    bool fixed = ds_value_constant(v) != NULL;
-    ds_op_set_operand(op, i, fixed ? rounded(n, op, v, to) : nw_converted(n, op, &f, 0, to, op->results[0].type->elem));
+    const factor f = {.x = ds_op_operand(op, i)};
+    ds_op_set_operand(op, i, nw_converted(n, op, &f, 0, to, op->results[0].type->elem));
 }
 
 /* Constants of matrix products, or, where two numbers of that type are multiplied faster, both factors of all products.

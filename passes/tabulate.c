@@ -9,6 +9,7 @@
 #include "passes/fuse.h"
 
 #include "ir/eval.h"
+#include "passes/contraction.h"
 #include "passes/passes.h"
 
 enum { ENTRIES = 256, WORTH_IT = 16, MOST_OPS = 256 };
@@ -148,14 +149,6 @@ static bool replace_last(ds_module *m, function *f) {
     return false;
 }
 
-static void erase_unread(const ds_block *block) {
-    for (ds_op *op = block->last, *before; op; op = before) {
-        before = op->prev;
-        bool unread = op->result_count == 1 && ds_value_unused(&op->results[0]);
-        if (unread && (ds_op_is_scalar(op) || op->kind == DS_LOOP_constant)) ds_op_erase(op);
-    }
-}
-
 /* Are all operands constants? Then a recipe computes them once. */
 static bool is_recipe(const ds_op *map) {
     for (size_t i = 0; i < map->operand_count; i++)
@@ -178,6 +171,6 @@ bool ds_tabulate(ds_rewriter *rw, ds_op *map) {
         if (is_byte(block->args[i])) trace(&f, block->args[i]), made = replace_last(rw->module, &f);
     for (size_t i = 0; i < f.count && !made; i++)
         if (is_byte(&f.op[i]->results[0])) trace(&f, &f.op[i]->results[0]), made = replace_last(rw->module, &f);
-    if (made) erase_unread(block);
+    if (made) ds_erase_unread(ds_op_block(map, 0));
     return made;
 }

@@ -16,7 +16,6 @@ ALLOWED = {
     "layout.c": (5, 0, 0, "panels and packed weights are of f32; subnormal weights are flushed"),
     "lower/build.c": (0, 2, 0, "one rounding where the target has it: asks its row of targets.def"),
     "lower/winograd.c": (3, 0, 0, "transforms"),
-    "pack.c": (7, 0, 0, "words of 32 bits, of whole numbers of 8 or 16"),
     "schedule/rows.c": (1, 0, 0, "products between rows"),
     "schedule/strips.c": (1, 1, 0, "images in strips; the name of the products' multiply-add"),
     "narrow/forms.c": (3, 0, 0, "depthwise convolutions of bytes, which have no row of mma.def"),

@@ -28,26 +28,13 @@ bool nw_is_fixed(const ds_value *v) {
     return fixed;
 }
 
-/* What a map widens, point by point; NULL where it does something else. */
-static ds_value *widened(const ds_value *v) {
-    const ds_op *map = v->op;
-    if (!map || map->kind != DS_GRAPH_map || map->operand_count != 1 || map->result_count != 1 ||
-        ds_op_attr(map, "pads"))
-        return NULL;
-    ds_value *source = ds_op_operand(map, 0);
-    const ds_op *widen = ds_op_block(map, 0)->first;
-    bool converts = widen->kind == DS_LOOP_cast && widen->next->kind == DS_GRAPH_yield;
-    bool same = converts && source->type->rank == v->type->rank && ds_map_is_identity(ds_op_map(map, 0), v->type);
-    return same ? source : NULL;
-}
-
 /* What is computed or comes from outside in 16 bits lies so in memory: caches do. */
 static bool is_of_16_bits(const ds_value *v) {
     return ds_elem_is_float(v->type->elem) && ds_elem_facts(v->type->elem)->bits == 16;
 }
 
 void nw_keep_narrow(narrowing *n, ds_op *op) {
-    ds_value *source = widened(ds_op_operand(op, 1)), *other = widened(ds_op_operand(op, 0));
+    ds_value *source = ds_converted_of(ds_op_operand(op, 1)), *other = ds_converted_of(ds_op_operand(op, 0));
     ds_elem sum = op->results[0].type->elem;
     const char *why;
     if (!source || (!nw_is_fixed(source) && !is_of_16_bits(source))) return;
