@@ -24,7 +24,7 @@ static const struct {
 };
 
 /* Of values, besides numbers. */
-static const char *const others[] = {"constant", "axis", "channel_min", "channel_max"};
+static const char *const others[] = {"constant", "axis", "channel_min", "channel_max", "encoding", "reason"};
 
 static double *number_at(const ds_value_range *v, size_t k) {
     return (double *)(void *)((char *)(uintptr_t)v + numbers[k].at);
@@ -116,6 +116,16 @@ static ds_status read_channels(const reader *r, const cJSON *object, ds_value_ra
     return DS_OK;
 }
 
+static ds_status read_encoding(const reader *r, const cJSON *object, ds_value_range *v) {
+    const char *text = "", *rest, *why;
+    DS_TRY(read_text(r, object, "encoding", &text));
+    DS_TRY(read_text(r, object, "reason", &v->reason));
+    v->decided = *text != 0;
+    if (!v->decided) return DS_OK;
+    if (!ds_encoding_parse(text, &v->encoding, &rest, &why)) return fail(r, "encoding", why);
+    return *rest ? fail(r, "encoding", "has words that are none of an encoding") : DS_OK;
+}
+
 static ds_status read_value(reader *r, const cJSON *object, ds_value_range *v) {
     *v = (ds_value_range){.key = ds_arena_strdup(r->cx->arena, object->string)};
     r->key = v->key;
@@ -129,6 +139,7 @@ static ds_status read_value(reader *r, const cJSON *object, ds_value_range *v) {
     if (isnan(v->max)) return fail(r, "max", "is missing");
     if (v->min > v->max) return fail(r, "min", "is above 'max'");
     DS_TRY(read_channels(r, object, v));
+    DS_TRY(read_encoding(r, object, v));
     r->key = NULL;
     return DS_OK;
 }
@@ -138,7 +149,7 @@ static int by_key(const void *a, const void *b) {
 }
 
 static void sort(ds_ranges *ranges) {
-    if (arrlenu(ranges->values)) qsort(ranges->values, arrlenu(ranges->values), sizeof *ranges->values, by_key);
+    if (ranges->count) qsort(ranges->values, ranges->count, sizeof *ranges->values, by_key);
 }
 
 static ds_status read_root(reader *r, const cJSON *root, ds_ranges *out) {
@@ -153,13 +164,11 @@ static ds_status read_root(reader *r, const cJSON *root, ds_ranges *out) {
     DS_TRY(read_number(r, root, "samples", &out->samples));
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(root, "values");
     if (!cJSON_IsObject(values)) return fail(r, "values", "is no object");
-    for (const cJSON *item = values->child; item; item = item->next) {
-        ds_value_range v;
-        DS_TRY(read_value(r, item, &v));
-        arrput(out->values, v);
-    }
+    out->values = DS_NEW_ARRAY(r->cx->arena, ds_value_range, cJSON_GetArraySize(values));
+    for (const cJSON *item = values->child; item; item = item->next)
+        DS_TRY(read_value(r, item, &out->values[out->count++]));
     sort(out);
-    for (size_t i = 1; i < arrlenu(out->values); i++)
+    for (size_t i = 1; i < out->count; i++)
         if (!strcmp(out->values[i].key, out->values[i - 1].key)) return fail(r, out->values[i].key, "is there twice");
     return DS_OK;
 }
@@ -183,7 +192,7 @@ ds_status ds_ranges_parse(ds_ir_context *cx, const char *text, size_t length, ds
                                             : ds_report(cx->diag, DS_ERROR, DS_E_ranges, NULL,
                                                         "line %u: there is more behind the object", line_of(text, end));
     cJSON_Delete(root);
-    if (status != DS_OK) ds_ranges_free(out);
+    if (status != DS_OK) out->count = 0;
     return status;
 }
 
@@ -220,10 +229,19 @@ static void add_list(cJSON *object, const char *name, const double *values, size
     for (size_t i = 0; i < count; i++) cJSON_AddItemToArray(list, number_item(values[i]));
 }
 
+static void add_encoding(cJSON *object, const ds_value_range *v) {
+    ds_string text = {0};
+    ds_encoding_print(&text, &v->encoding);
+    cJSON_AddStringToObject(object, "encoding", text.data);
+    if (v->reason && *v->reason) cJSON_AddStringToObject(object, "reason", v->reason);
+    ds_string_free(&text);
+}
+
 static void add_value(cJSON *values, const ds_value_range *v) {
     cJSON *object = cJSON_AddObjectToObject(values, v->key);
     for (size_t k = 0; k < DS_COUNT(numbers); k++) add_number(object, numbers[k].name, *number_at(v, k));
     if (v->constant) cJSON_AddTrueToObject(object, "constant");
+    if (v->decided) add_encoding(object, v);
     if (!v->channel_count) return;
     add_number(object, "axis", (double)v->axis);
     add_list(object, "channel_min", v->channel_min, v->channel_count);
@@ -238,7 +256,7 @@ void ds_ranges_print(ds_string *out, ds_ranges *ranges) {
     cJSON_AddStringToObject(root, "observer", ranges->observer ? ranges->observer : "");
     add_number(root, "samples", ranges->samples);
     cJSON *values = cJSON_AddObjectToObject(root, "values");
-    for (size_t i = 0; i < arrlenu(ranges->values); i++) add_value(values, &ranges->values[i]);
+    for (size_t i = 0; i < ranges->count; i++) add_value(values, &ranges->values[i]);
     char *text = cJSON_Print(root);
     if (!text) ds_out_of_memory();
     ds_string_printf(out, "%s\n", text);
@@ -248,11 +266,5 @@ void ds_ranges_print(ds_string *out, ds_ranges *ranges) {
 
 const ds_value_range *ds_ranges_find(const ds_ranges *ranges, const char *key) {
     const ds_value_range wanted = {.key = key};
-    size_t count = arrlenu(ranges->values);
-    return count ? bsearch(&wanted, ranges->values, count, sizeof wanted, by_key) : NULL;
-}
-
-void ds_ranges_free(ds_ranges *ranges) {
-    arrfree(ranges->values);
-    ranges->values = NULL;
+    return ranges->count ? bsearch(&wanted, ranges->values, ranges->count, sizeof wanted, by_key) : NULL;
 }

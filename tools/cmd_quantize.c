@@ -224,23 +224,26 @@ static ds_status write_ranges(calibration *q) {
                         .observer = name_of_observer(q),
                         .samples = (double)q->samples};
     ds_string text = {0};
+    ds_value_range *values = NULL;
     for (size_t i = 0; i < arrlenu(q->values); i++) observed_choose(&q->values[i], q->by, q->parameter);
-    for (size_t i = 0; i < arrlenu(q->fixed); i++) arrput(ranges.values, q->fixed[i]);
+    for (size_t i = 0; i < arrlenu(q->fixed); i++) arrput(values, q->fixed[i]);
     for (size_t i = 0; i < arrlenu(q->keys); i++) {
         ds_value_range range;
         const observed *o = &q->values[q->key_values[i]];
         bool good = observed_range(o, q->cx, q->by_channel, &range);
         range.key = q->keys[i];
-        if (good) arrput(ranges.values, range);
+        if (good) arrput(values, range);
         else
             ds_report(q->cx->diag, DS_WARNING, DS_E_ranges, NULL, "value '%s' is left out: %s", q->keys[i],
                       o->broken ? "a sample makes it infinite, or no number" : "no sample computes it");
     }
+    ranges.values = values;
+    ranges.count = arrlenu(values);
     ds_ranges_print(&text, &ranges);
     ds_span all = {text.data, text.length};
     ds_status status = ds_file_write(q->cx->diag, q->output, &all, 1);
     ds_string_free(&text);
-    ds_ranges_free(&ranges);
+    arrfree(values);
     return status;
 }
 

@@ -24,10 +24,9 @@ static void what_is_written_is_read(void **state) {
                           .channel_min = low, .channel_max = high},
                    two = {.key = "/a:1", .min = 0, .max = 0, .observed_min = NAN, .observed_max = NAN, .mean = NAN,
                           .variance = NAN, .count = NAN, .constant = true, .axis = -1};
-    ds_ranges ranges = {.model = "m.onnx", .observer = "minmax", .samples = 3}, again;
+    ds_value_range values[] = {one, two};
+    ds_ranges ranges = {.model = "m.onnx", .observer = "minmax", .samples = 3, .values = values, .count = 2}, again;
     ds_string text = {0}, twice = {0};
-    arrput(ranges.values, one);
-    arrput(ranges.values, two);
     ds_ranges_print(&text, &ranges);
     assert_string_equal(ranges.values[0].key, "/a:1");
     assert_int_equal(parse(cx, text.data, &again), DS_BAD_INPUT); /* a channel's ends are the wrong way round */
@@ -47,7 +46,6 @@ static void what_is_written_is_read(void **state) {
     assert_true(ds_ranges_find(&again, "/a:1")->constant);
     assert_null(ds_ranges_find(&again, "/a:2"));
     ds_string_free(&text), ds_string_free(&twice);
-    ds_ranges_free(&ranges), ds_ranges_free(&again);
     ds_context_destroy(cx);
 }
 
@@ -92,7 +90,7 @@ static void what_is_wrong_is_said(void **state) {
         ds_ranges ranges;
         assert_int_equal(parse(cx, cases[i].text, &ranges), DS_BAD_INPUT);
         if (!strstr(diag.text.data, cases[i].says)) fail_msg("%s: %s", cases[i].text, diag.text.data);
-        assert_null(ranges.values);
+        assert_int_equal(ranges.count, 0);
         ds_context_destroy(cx);
     }
 }
@@ -112,7 +110,7 @@ static void damaged_files_do_no_harm(void **state) {
             memcpy(text, good, sizeof good);
             text[i] = (char)(text[i] ^ change);
             diag.text.length = 0;
-            if (ds_ranges_parse(cx, text, sizeof good - 1, &ranges) == DS_OK) ds_ranges_free(&ranges);
+            (void)(ds_ranges_parse(cx, text, sizeof good - 1, &ranges) == DS_OK);
         }
         ds_context_destroy(cx);
     }
