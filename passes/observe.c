@@ -17,10 +17,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "ir/dims.h"
+#include "passes/factors.h"
 #include "passes/passes.h"
 
-enum { MOST_RANK = 16, MOST_RESULTS = 5, NO_AXIS = -1 };
+enum { MOST_RANK = 16, MOST_RESULTS = 5 };
 
 typedef struct {
     ds_value *v;
@@ -53,39 +53,6 @@ const ds_observation *ds_observation_find(const char *word) {
     return NULL;
 }
 
-/* ---- names ---- */
-
-typedef struct {
-    char *key;
-    size_t value;
-} name_count;
-
-typedef struct {
-    ds_module *m;
-    name_count *counts;
-    const char **names;
-} naming;
-
-static bool is_contraction(const ds_op *op) { return op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv; }
-
-static void name_op(void *user, ds_op *op) {
-    naming *n = user;
-    if (!is_contraction(op)) return;
-    const char *base = ds_loc_text(op->loc);
-    if (!*base) base = ds_op_facts(op->kind)->name;
-    size_t number = shget(n->counts, base) + 1;
-    shput(n->counts, base, number);
-    while (arrlenu(n->names) <= op->id) arrput(n->names, NULL);
-    n->names[op->id] = number == 1 ? base : ds_arena_printf(n->m->arena, "%s#%zu", base, number);
-}
-
-const char **ds_contraction_names(ds_module *m) {
-    naming n = {.m = m};
-    for (ds_op *func = m->body.block->first; func; func = func->next) ds_walk(ds_op_block(func, 0), name_op, &n);
-    shfree(n.counts);
-    return n.names;
-}
-
 /* ---- which values, and their channels ---- */
 
 /* Sums are of the values' type, and outputs are read as f32. */
@@ -94,34 +61,10 @@ static bool is_observable(const ds_value *v) {
            ds_elem_facts(v->type->elem)->bits == 32 && v->type->rank && v->type->rank < MOST_RANK;
 }
 
-/* Which index of a factor is this kind of dim alone; the last one, and NO_AXIS where there is none. */
-static int64_t axis_of_kind(observing *o, const ds_op *op, size_t operand, ds_dim_kind kind) {
-    const ds_attr *map = ds_op_map(op, operand);
-    int64_t found = NO_AXIS;
-    for (size_t d = 0; d < (size_t)map->integer; d++)
-        for (size_t i = 0; ds_dims_kind(op, d) == kind && i < map->count; i++)
-            if (map->exprs[i] == ds_expr_dim(o->cx, d)) found = (int64_t)i;
-    return found;
-}
-
-/* Channels of images are their second dim; else a left factor's are what is summed, a right one's what is left. */
-static int64_t factor_axis(observing *o, const ds_op *op, size_t operand) {
-    if (op->kind == DS_GRAPH_conv && operand == 0) return 1;
-    if (op->kind == DS_GRAPH_conv && ds_op_map(op, 1)->exprs[0] == ds_expr_dim(o->cx, 1)) return 0;
-    return axis_of_kind(o, op, operand, operand ? DS_DIM_N : DS_DIM_K);
-}
-
-static int64_t result_axis(const ds_op *op) {
-    int64_t found = NO_AXIS;
-    if (op->kind == DS_GRAPH_conv) return 1;
-    for (size_t d = 0; d < op->results[0].type->rank; d++)
-        if (ds_dims_kind(op, d) == DS_DIM_N) found = (int64_t)d;
-    return found;
-}
-
 /* Extents that change from sample to sample are no channels. */
 static int64_t fixed_axis(const ds_value *v, int64_t axis) {
-    return axis >= 0 && axis < (int64_t)v->type->rank && ds_expr_is_const(v->type->dims[axis], NULL) ? axis : NO_AXIS;
+    return axis >= 0 && axis < (int64_t)v->type->rank && ds_expr_is_const(v->type->dims[axis], NULL) ? axis
+                                                                                                     : DS_NO_AXIS;
 }
 
 /* The node's own result: behind what it adds to the products. */
@@ -231,7 +174,7 @@ static size_t watch(observing *o, ds_op *op, ds_value *v, int64_t axis, ds_value
     if (!after && v->block == op->block) b.before = op->block->first;
     watched w = {v, op->block, axis, o->count++};
     arrput(o->seen, w);
-    if (o->how->bins) observe_histogram(o, &b, v, o->how->by_channel ? axis : NO_AXIS, out);
+    if (o->how->bins) observe_histogram(o, &b, v, o->how->by_channel ? axis : DS_NO_AXIS, out);
     else observe_range(o, &b, v, axis, out);
     return w.at;
 }
@@ -248,8 +191,8 @@ static void observe_value(observing *o, ds_op *op, ds_value *v, int64_t axis, co
 static void observe_op(observing *o, ds_op *op, ds_value ***out) {
     static const char *const which[] = {"0", "1"};
     for (size_t i = 0; i < DS_COUNT(which); i++)
-        observe_value(o, op, ds_op_operand(op, i), factor_axis(o, op, i), which[i], out);
-    observe_value(o, op, result_of(op), result_axis(op), "out", out);
+        observe_value(o, op, ds_op_operand(op, i), ds_factor_axis(o->cx, op, i), which[i], out);
+    observe_value(o, op, result_of(op), ds_result_axis(op), "out", out);
 }
 
 /* ---- out of loops and branches ---- */
@@ -362,7 +305,7 @@ static void observe_block(observing *o, ds_block *block, ds_value ***out) {
     for (ds_op *op = block->first, *next; op; op = next) {
         ds_value **inner[2] = {NULL, NULL};
         next = op->next;
-        if (is_contraction(op)) observe_op(o, op, out);
+        if (ds_is_contraction(op)) observe_op(o, op, out);
         for (size_t r = 0; (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if) && r < op->region_count; r++)
             observe_block(o, ds_op_block(op, r), &inner[r]);
         size_t count = arrlenu(inner[0]) + arrlenu(inner[1]);

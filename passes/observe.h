@@ -26,8 +26,4 @@ const ds_observation *ds_observation_find(const char *word); /* NULL: there is n
 /* Results of `ranges`, one after the other. */
 typedef enum { DS_OBSERVE_MIN, DS_OBSERVE_MAX, DS_OBSERVE_SUM, DS_OBSERVE_SQUARES, DS_OBSERVE_COUNT } ds_observed_part;
 
-/* The names of all contractions of the module by op id, NULL for other ops: that of their ONNX node; a second one of
- * the same node has #2 behind it. stb_ds array in the module's arena's time; free it with arrfree. */
-const char **ds_contraction_names(ds_module *m);
-
 #endif

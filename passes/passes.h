@@ -4,6 +4,8 @@
 
 #include "ir/ir.h"
 #include "ir/machine.h"
+#include "ir/policy.h"
+#include "ir/ranges.h"
 #include "ir/rewrite.h"
 #include "ir/target.h"
 
@@ -19,7 +21,8 @@ typedef struct {
 typedef struct {
     const ds_target *target;    /* what may be emitted */
     const ds_machine *machine;  /* what is chosen for */
-    const char *precision;      /* "f32", "bf16" or "f16": what weights of products are rounded to; NULL: f32 */
+    const ds_policy *policy;    /* how factors of products are stored; NULL: as `ranges` say */
+    const ds_ranges *ranges;    /* of values, as samples showed them; NULL: they are not known */
     const ds_choice *schedules; /* measured by `dsc tune`, or NULL */
     size_t schedule_count;
     bool print_after_all, print_changed, timing, verify_each, trace_rules;

@@ -143,8 +143,33 @@ ds_status model_write_listing(const cli *c, ds_ir_context *cx, const ds_compiled
     return path ? ds_file_write(cx->diag, path, &span, 1) : DS_OK;
 }
 
-static bool is_precision(const char *name) {
-    return !strcmp(name, "f32") || !strcmp(name, "bf16") || !strcmp(name, "f16");
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k && !strcmp(text + n - k, end);
+}
+
+/* --precision is a word, a file of ranges with decisions, or one of rules; --ranges is what rules know of values. */
+static ds_status read_precision(const cli *c, ds_ir_context *cx, ds_pass_options *o) {
+    const char *word = cli_value(c, "precision", "f32"), *known = cli_value(c, "ranges", NULL);
+    ds_policy *policy = DS_NEW(cx->arena, ds_policy);
+    ds_ranges *ranges = DS_NEW(cx->arena, ds_ranges);
+    if (ends_with(word, ".json") && known) {
+        fprintf(stderr, "dsc: error: --precision=%s decides all by itself: --ranges says nothing more\n", word);
+        return DS_BAD_USAGE;
+    }
+    if (ends_with(word, ".json")) known = word;
+    else if (!ds_policy_named(cx, word, policy)) {
+        if (access(word, F_OK)) {
+            fprintf(stderr, "dsc: error: --precision is %s, or a file of rules or ranges, not '%s'\n",
+                    ds_policy_words(cx), word);
+            return DS_BAD_USAGE;
+        }
+        DS_TRY(ds_policy_read(cx, word, policy));
+    }
+    if (known != word) o->policy = policy;
+    if (!known) return DS_OK;
+    o->ranges = ranges;
+    return ds_ranges_read(cx, known, ranges);
 }
 
 ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *default_cpu, ds_pass_options *o) {
@@ -153,7 +178,6 @@ ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *defaul
     const char *machine = cli_value(c, "tune-for", target ? target->name : "");
     *o = (ds_pass_options){.target = target,
                            .machine = target ? ds_machine_find(machine, target->name) : NULL,
-                           .precision = cli_value(c, "precision", "f32"),
                            .print_after_all = cli_has(c, "print-ir-after-all"),
                            .print_changed = cli_has(c, "print-changed"),
                            .trace_rules = cli_has(c, "trace-rules"),
@@ -164,10 +188,7 @@ ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *defaul
                            .stop_after = cli_value(c, "stop-after", NULL),
                            .without = cli_value(c, "without", NULL),
                            .reproducer = cli_value(c, "reproducer", "dsc-reproducer.mlir")};
-    if (!is_precision(o->precision)) {
-        fprintf(stderr, "dsc: error: --precision is f32, bf16 or f16, not '%s'\n", o->precision);
-        return DS_BAD_USAGE;
-    }
+    DS_TRY(read_precision(c, cx, o));
     if (o->machine) return cli_has(c, "schedules") ? schedules_read(cx, cli_value(c, "schedules", ""), o) : DS_OK;
     if (target)
         fprintf(stderr, "dsc: error: no machine is called '%s' at level %s (dsc info lists them)\n", machine,

@@ -19,8 +19,7 @@ typedef struct {
     ds_module *m;
     ds_ir_context *cx;
     const ds_target *target;
-    const char *precision; /* what weights are rounded to; NULL: what they are */
-    known_words *words;    /* stb_ds array: inputs less their zero points that have been made */
+    known_words *words; /* stb_ds array: inputs less their zero points that have been made */
 } narrowing;
 
 /* A number for each place of a tensor, or a few: how it is read from the dims of that tensor. */
@@ -95,6 +94,7 @@ void nw_store_words(narrowing *n, const known_words *w);
 /* Constants of a narrower float type that the product would have widened: rows of ir/mma.def widen them in registers, or
  * multiply the other factor, of the same type, by them. */
 void nw_keep_narrow(narrowing *n, ds_op *op);
+ds_value *nw_widened_of(const ds_value *v); /* what a map widens, point by point; NULL where it does not */
 /* Rows of bytes that are no constants, as caches are: the product takes them as they are (rows.c). */
 bool nw_keep_rows(narrowing *n, ds_op *op);
 /* Does this level multiply two factors of this type faster than floats, in vectors or by matrices? Few rows or channels

@@ -33,14 +33,13 @@ static bool is_of_16_bits(const ds_value *v) {
     return ds_elem_is_float(v->type->elem) && ds_elem_facts(v->type->elem)->bits == 16;
 }
 
-/* What a factor is the widened form of; NULL where it is not. */
-static ds_value *widened_of(const ds_value *v) {
+ds_value *nw_widened_of(const ds_value *v) {
     ds_value *from = ds_converted_of(v);
     return from && ds_elem_facts(from->type->elem)->bits < ds_elem_facts(v->type->elem)->bits ? from : NULL;
 }
 
 void nw_keep_narrow(narrowing *n, ds_op *op) {
-    ds_value *source = widened_of(ds_op_operand(op, 1)), *other = widened_of(ds_op_operand(op, 0));
+    ds_value *source = nw_widened_of(ds_op_operand(op, 1)), *other = nw_widened_of(ds_op_operand(op, 0));
     ds_elem sum = op->results[0].type->elem;
     const char *why;
     if (!source || (!nw_is_fixed(source) && !is_of_16_bits(source))) return;

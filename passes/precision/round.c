@@ -1,15 +1,14 @@
-/* precision: factors of products become what --precision asks for, where this level has rows of ir/mma.def for that. What
- * stays as it is says why.
+/* Both factors of a product as numbers that this level multiplies faster than floats, or its weights as numbers that take
+ * fewer bytes and are widened in registers.
  *
  *   before   %y = "graph.conv"(%x, %w) : (tensor<…xf32>, tensor<…xf32>) -> tensor<…xf32>
  *   after    %a = map(%x) { cast to bf16 }    %b = map(%w) { cast to bf16 }
  *            %y = "graph.conv"(%a, %b) : (tensor<…xbf16>, tensor<…xbf16>) -> tensor<…xf32>
- *
- * Needs:  graph ops, tiles of convolutions.   Keeps: sums, and all that is no factor.   Breaks: nothing.   Cost: linear.
  */
+#include "passes/precision/precision.h"
+
 #include <string.h>
 
-#include "passes/narrow/narrow.h"
 #include "passes/winograd.h"
 
 static bool fits_range(const ds_value *w, double most) {
@@ -20,17 +19,6 @@ static bool fits_range(const ds_value *w, double most) {
         if (!(v >= -most && v <= most)) return false;
     }
     return true;
-}
-
-/* The element type that options ask for, where some row of ir/mma.def multiplies it. */
-static bool asked_type(narrowing *n, ds_elem sum, ds_elem *out) {
-    const ds_mma *row;
-    for (size_t i = 0; n->precision && (row = ds_mma_at(i)); i++) {
-        bool asked = row->sum == sum && !strcmp(ds_elem_facts(row->rhs)->text, n->precision);
-        *out = row->rhs;
-        if (asked && row->rhs != sum && ds_mma_runs_on(row, n->target)) return true;
-    }
-    return false;
 }
 
 /* How many times as fast as floats the fastest row multiplies two factors of this type; at most 1 where it is none. */
@@ -56,7 +44,8 @@ static void round_factor(narrowing *n, ds_op *op, size_t i, ds_elem to) {
 
 /* Constants of matrix products, or, where two numbers of that type are multiplied faster, both factors of all products.
  * NULL, or why not. */
-static const char *round_factors(narrowing *n, ds_op *op, ds_elem to) {
+const char *pr_round_factors(deciding *d, ds_op *op, ds_elem to) {
+    narrowing *n = &d->n;
     static const double MOST = 65504; /* of 16 bits */
     const char *why;
     ds_value *w = ds_op_operand(op, 1);
@@ -70,28 +59,4 @@ static const char *round_factors(narrowing *n, ds_op *op, ds_elem to) {
     round_factor(n, op, 1, to);
     if (ds_op_attr(op, "tile")) ds_op_set_attr(n->m, op, "tile", ds_attr_int(n->cx, 0));
     return NULL;
-}
-
-static void round_op(narrowing *n, ds_op *op) {
-    ds_elem sum = op->results[0].type->elem, to;
-    if (ds_op_operand(op, 0)->type->elem != sum || ds_op_operand(op, 1)->type->elem != sum || !asked_type(n, sum, &to))
-        return;
-    const char *why = round_factors(n, op, to);
-    if (why) ds_op_set_attr(n->m, op, "stays", ds_attr_string(n->cx, why));
-}
-
-static void round_block(narrowing *n, ds_block *block) {
-    for (ds_op *op = block->first, *next; op; op = next) {
-        next = op->next;
-        for (size_t r = 0; (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if) && r < op->region_count; r++)
-            round_block(n, ds_op_block(op, r));
-        if (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) round_op(n, op);
-    }
-}
-
-ds_status ds_pass_precision(ds_module *module, const ds_pass_options *options) {
-    narrowing n = {.m = module, .cx = module->cx, .target = options->target, .precision = options->precision};
-    for (ds_op *func = module->body.block->first; func; func = func->next) round_block(&n, ds_op_block(func, 0));
-    arrfree(n.words);
-    return DS_OK;
 }

@@ -1,0 +1,17 @@
+/* What the pass precision is asked for and leaves behind, as attributes of the module. */
+#ifndef DS_PRECISION_H
+#define DS_PRECISION_H
+
+/* What was decided: a dictionary for each factor with key (as files of ranges have it), encoding, and reason; where it
+ * stayed as it was without encoding. */
+#define DS_DECIDED "ds.decided"
+
+/* Words and rules that are tried, in a list of texts: the model gets an input more, DS_CHOICES, with an i32 for each
+ * product, which says how its factors are stored in this run: 0 as they are, 1 as the first policy has it, … */
+#define DS_TRY_POLICIES "ds.try"
+#define DS_CHOICES "ds.choices"
+/* Which product each of these numbers is of: its name (that of its keys, without the number of the factor); and, for each policy, whether
+ * that changes it. */
+#define DS_TRIED "ds.tried"
+
+#endif

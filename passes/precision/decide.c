@@ -1,0 +1,57 @@
+/* What is decided of a factor: by the file of ranges where that says something of it, else by the first rule of the
+ * policy that fits its name and its range. */
+#include "passes/precision/precision.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool is_weight(const ds_value *v) { return nw_is_fixed(v); }
+
+const char *pr_factor_name(deciding *d, const ds_op *op, size_t i) {
+    static const char *const both[] = {"left", "right"};
+    bool own = is_weight(ds_op_operand(op, i)), other = is_weight(ds_op_operand(op, 1 - i));
+    const char *what = own ? "weight" : other ? "act" : both[i];
+    return ds_arena_printf(d->n.m->arena, "%s.%s", d->names[op->id], what);
+}
+
+const char *pr_factor_key(deciding *d, const ds_op *op, size_t i) {
+    return ds_arena_printf(d->n.m->arena, "%s:%zu", d->names[op->id], i);
+}
+
+static void span_of(const ds_attr *elements, decision *out) {
+    const float *all = elements->bytes;
+    out->min = out->max = 0;
+    out->known = true;
+    for (size_t k = 0; k < elements->count / sizeof *all; k++) {
+        if (!isfinite(all[k])) out->known = false;
+        out->min = fmin(out->min, (double)all[k]);
+        out->max = fmax(out->max, (double)all[k]);
+    }
+}
+
+decision pr_decide(deciding *d, const ds_policy *policy, const ds_op *op, size_t i) {
+    const ds_attr *elements = ds_value_constant(ds_op_operand(op, i));
+    const ds_value_range *range = d->ranges ? ds_ranges_find(d->ranges, pr_factor_key(d, op, i)) : NULL;
+    decision out = {.reason = "no rule fits it"};
+    if (elements) span_of(elements, &out);
+    else if (range) {
+        out.known = true;
+        out.min = range->min;
+        out.max = range->max;
+    }
+    if (range && range->decided && !policy) {
+        out.decided = true;
+        out.encoding = range->encoding;
+        out.reason = range->reason && *range->reason ? range->reason : "the file of ranges";
+        return out;
+    }
+    if (!policy) return out;
+    double span = out.known ? out.max - out.min : (double)NAN;
+    const ds_policy_rule *rule = ds_policy_find(policy, pr_factor_name(d, op, i), span);
+    if (!rule) return out;
+    out.decided = true;
+    out.pays = policy->pays;
+    out.encoding = rule->encoding;
+    out.reason = ds_arena_printf(d->n.m->arena, "rule %s of %s", rule->pattern, policy->name);
+    return out;
+}

@@ -1,0 +1,61 @@
+/* What the files of the pass precision share: decisions, and conversions that carry them out. */
+#ifndef DS_PASS_PRECISION_H
+#define DS_PASS_PRECISION_H
+
+#include "passes/factors.h"
+#include "passes/narrow/narrow.h"
+#include "passes/precision.h"
+
+/* How one factor is stored. */
+typedef struct {
+    ds_encoding encoding;
+    bool decided;       /* false: it stays as it is */
+    bool pays;          /* only where it is multiplied faster: both factors of a product, or none (round.c) */
+    bool known;         /* its range */
+    double min, max;    /* of it */
+    const char *reason; /* who decided, or why nothing was */
+} decision;
+
+/* A factor's numbers as they are once stored, in the type that they had. */
+typedef struct {
+    const ds_value *x;
+    const ds_block *block;
+    const ds_attr *maps; /* of the product, where the scales are those of its rows; else NULL */
+    ds_encoding encoding;
+    double min, max;
+    ds_value *made;
+} known_pair;
+
+typedef struct {
+    narrowing n;
+    const ds_policy *policy;
+    const ds_ranges *ranges;
+    const char **names;     /* of contractions, by op id */
+    known_pair *pairs;      /* stb_ds array */
+    const ds_attr **said;   /* stb_ds array: entries of DS_DECIDED */
+    ds_value *choices;      /* the input of models to try encodings with; or NULL */
+    const ds_policy *tried; /* for these */
+    size_t tried_count;
+    int64_t choice_count;
+} deciding;
+
+/* What the policy or the ranges say of factor i, and which of its names it goes by (decide.c). */
+decision pr_decide(deciding *d, const ds_policy *policy, const ds_op *op, size_t i);
+const char *pr_factor_name(deciding *d, const ds_op *op, size_t i);
+const char *pr_factor_key(deciding *d, const ds_op *op, size_t i); /* as files of ranges have it */
+
+/* The factor as the encoding leaves it: a conversion to what is stored and one back, in front of `op`. NULL, and *why,
+ * where there is none (pair.c). */
+ds_value *pr_pair(deciding *d, ds_op *op, size_t i, const decision *by, const char **why);
+/* The same of constants: their codes, and a conversion back (codes.c). */
+ds_value *pr_coded_constant(deciding *d, ds_op *op, size_t i, const decision *by);
+/* (codes - zero) * scale in the type of `like`; zero: NULL where it is 0, scale: NULL where it is 1. */
+ds_value *pr_decoded(deciding *d, ds_op *op, ds_value *codes, const part *scale, const part *zero, ds_elem to);
+/* A tensor of constants in front of `op`; rank 0 where `dims` is NULL. */
+ds_value *pr_constant(deciding *d, const ds_op *op, ds_elem elem, const ds_expr *const *dims, size_t rank,
+                      const void *bytes, size_t length);
+
+/* Both factors of a product become the type that they are multiplied faster in; NULL, or why not (round.c). */
+const char *pr_round_factors(deciding *d, ds_op *op, ds_elem to);
+
+#endif
