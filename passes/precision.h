@@ -10,8 +10,9 @@
  * product, which says how its factors are stored in this run: 0 as they are, 1 as the first policy has it, … */
 #define DS_TRY_POLICIES "ds.try"
 #define DS_CHOICES "ds.choices"
-/* Which product each of these numbers is of: its name (that of its keys, without the number of the factor); and, for each policy, whether
- * that changes it. */
+/* What each of these numbers is of, in a list of dictionaries: `name` of the product (its keys without the number of the
+ * factor), `products` that it sums in one run (symbols count as 64), and `times`: for each policy, how many times as fast
+ * as floats the machine multiplies such factors; 0: the policy does not change them. */
 #define DS_TRIED "ds.tried"
 
 #endif

@@ -58,6 +58,10 @@ static bool are_multiplied(deciding *d, const ds_op *op, const decision *by) {
            !is_same(&by[0].encoding, op->results[0].type->elem) && nw_pays(&d->n, op, by[0].encoding.elem, &why);
 }
 
+bool pr_is_together(deciding *d, const ds_op *op, const decision *by) {
+    return by[0].pays || by[1].pays || are_multiplied(d, op, by);
+}
+
 static const char *change_factor(deciding *d, ds_op *op, size_t i, const decision *by) {
     const char *why = NULL;
     if (!by->decided || is_same(&by->encoding, op->results[0].type->elem)) return by->reason;
@@ -68,12 +72,11 @@ static const char *change_factor(deciding *d, ds_op *op, size_t i, const decisio
 
 /* An op that stays says why, for its first factor that does. */
 static void change_op(deciding *d, ds_op *op) {
-    const ds_policy *policy = d->policy;
     decision by[2];
     const char *stays = NULL;
-    for (size_t i = 0; i < 2; i++) by[i] = pr_decide(d, policy, op, i);
+    for (size_t i = 0; i < 2; i++) by[i] = pr_decide(d, d->policy, op, i);
     if (!by[0].decided && !by[1].decided) return;
-    bool together = by[0].pays || by[1].pays || are_multiplied(d, op, by);
+    bool together = pr_is_together(d, op, by);
     const char *why = together ? round_both(d, op, &by[by[1].decided]) : NULL;
     for (size_t i = 0; i < 2; i++) {
         const char *one = together ? why : change_factor(d, op, i, &by[i]);
@@ -98,7 +101,9 @@ static void change_block(deciding *d, ds_block *block) {
         for (size_t r = 0; (op->kind == DS_GRAPH_loop || op->kind == DS_GRAPH_if) && r < op->region_count; r++)
             change_block(d, ds_op_block(op, r));
         if (!is_product_of_floats(op)) continue;
-        if (!is_encoded(ds_op_operand(op, 0)) && !is_encoded(ds_op_operand(op, 1))) change_op(d, op);
+        if (is_encoded(ds_op_operand(op, 0)) || is_encoded(ds_op_operand(op, 1))) continue;
+        if (d->choices) pr_try(d, op);
+        else change_op(d, op);
     }
 }
 
@@ -106,10 +111,14 @@ ds_status ds_pass_precision(ds_module *module, const ds_pass_options *options) {
     deciding d = {.n = {.m = module, .cx = module->cx, .target = options->target},
                   .policy = options->policy,
                   .ranges = options->ranges};
-    if (!d.policy && !d.ranges) return DS_OK;
+    const ds_attr *words = ds_module_attr(module, DS_TRY_POLICIES);
+    if (!d.policy && !d.ranges && !words) return DS_OK;
     d.names = ds_contraction_names(module);
+    if (words) pr_open_trial(&d, words);
     for (ds_op *func = module->body.block->first; func; func = func->next) change_block(&d, ds_op_block(func, 0));
-    if (arrlenu(d.said)) ds_module_set_attr(module, DS_DECIDED, ds_attr_array(module->cx, d.said, arrlenu(d.said)));
+    if (words) pr_close_trial(&d);
+    else if (arrlenu(d.said))
+        ds_module_set_attr(module, DS_DECIDED, ds_attr_array(module->cx, d.said, arrlenu(d.said)));
     arrfree(d.names), arrfree(d.pairs), arrfree(d.said), arrfree(d.n.words);
     return DS_OK;
 }

@@ -30,13 +30,12 @@ typedef struct {
     narrowing n;
     const ds_policy *policy;
     const ds_ranges *ranges;
-    const char **names;     /* of contractions, by op id */
-    known_pair *pairs;      /* stb_ds array */
-    const ds_attr **said;   /* stb_ds array: entries of DS_DECIDED */
-    ds_value *choices;      /* the input of models to try encodings with; or NULL */
-    const ds_policy *tried; /* for these */
+    const char **names;   /* of contractions, by op id */
+    known_pair *pairs;    /* stb_ds array */
+    const ds_attr **said; /* stb_ds array: entries of DS_DECIDED */
+    ds_value *choices;    /* the input of models to try encodings with; or NULL */
+    ds_policy *tried;     /* for these */
     size_t tried_count;
-    int64_t choice_count;
 } deciding;
 
 /* What the policy or the ranges say of factor i, and which of its names it goes by (decide.c). */
@@ -55,7 +54,23 @@ ds_value *pr_decoded(deciding *d, ds_op *op, ds_value *codes, const part *scale,
 ds_value *pr_constant(deciding *d, const ds_op *op, ds_elem elem, const ds_expr *const *dims, size_t rank,
                       const void *bytes, size_t length);
 
-/* Both factors of a product become the type that they are multiplied faster in; NULL, or why not (round.c). */
+/* Would floats of this type be rounded: constants of matrix products, or, where two such numbers are multiplied faster,
+ * both factors of all products? NULL, or why not (round.c). */
+const char *pr_rounded(deciding *d, const ds_op *op, ds_elem to, bool *out_both);
+/* Both factors of a product become the type that they are multiplied faster in; NULL, or why not. */
 const char *pr_round_factors(deciding *d, ds_op *op, ds_elem to);
+
+/* How many times as fast as floats the fastest row of ir/mma.def multiplies two factors of a float type; at most 1 where
+ * there is none (rate.c). */
+double pr_float_rate(narrowing *n, ds_elem sum, ds_elem type);
+/* The same of a product whose factors are stored so; 0: they would not change. */
+double pr_times(deciding *d, const ds_op *op, const decision *by);
+
+/* A product's factors as each policy that is tried stores them: the model's input says which (try.c). */
+void pr_try(deciding *d, ds_op *op);
+void pr_open_trial(deciding *d, const ds_attr *words);
+void pr_close_trial(deciding *d);
+/* Do factors that stay floats become one narrower type, together or not at all? */
+bool pr_is_together(deciding *d, const ds_op *op, const decision *by);
 
 #endif
