@@ -58,7 +58,7 @@ def numbers(rng, shape):
 
 
 def write(rng, folder, op, attributes, shapes, values):
-    """One product; its right factor is a constant or an input, dims may be symbolic."""
+    """One product; its right factor is a constant or an input, dims may be symbolic. Returns whether it is a constant."""
     fixed, symbolic = rng.random() < 0.7, rng.random() < 0.5
     declared = [["d%d" % i if symbolic and op == "MatMul" and i < len(shapes[0]) - 1 else d for i, d in enumerate(shapes[0])], shapes[1]]
     if op == "Conv" and symbolic:
@@ -72,6 +72,7 @@ def write(rng, folder, op, attributes, shapes, values):
     (folder / "graph.onnx").write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString())
     for i, v in enumerate(values[:1 if fixed else 2]):
         np.save(folder / ("input_%d.npy" % i), v)
+    return fixed
 
 
 def computed(op, attributes, a, b):

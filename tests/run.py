@@ -310,6 +310,15 @@ def rounded(env, report):
     report.check("%d products of rounded factors" % count, not wrong, "\n".join(wrong))
 
 
+def encodings(env, report):
+    """Random products under random encodings of both factors, beside NumPy; mixes of policies beside models to try them with."""
+    import stored as stored
+    count, wrong = stored.campaign(env.dsc, 900 if env.full else 90, 7, env.work / "encodings")
+    report.check("%d products of encoded factors" % count, not wrong, "\n".join(wrong))
+    reason = stored.seven_types(env.dsc, env.work / "seven")
+    report.check("seven types by span", reason is None, reason)
+
+
 def calibration(env, report):
     """Ranges of dsc quantize beside NumPy's of what ONNX Runtime computes; bits of models that observe; samples that are none."""
     import calibration as ranges
@@ -604,7 +613,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, rounded, facts, calibration, matrices, operators, onnx_suite]
+STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, rounded, encodings, facts, calibration, matrices, operators, onnx_suite]
 
 
 def main():

@@ -511,6 +511,11 @@ static void add_block(tile *t, LLVMValueRef k, const LLVMValueRef *acc) {
     }
 }
 
+/* Of floats, whose factors are less these. */
+static void load_zeros(tile *t, LLVMValueRef k) {
+    for (size_t j = 0; t->zero && !t->left && j < t->columns; j++) t->less[j] = of_block(t, t->zero, j, k);
+}
+
 /* The innermost dim in blocks: each starts from zero and is added to the sums in memory. */
 static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at) {
     emitter *e = t->e;
@@ -523,7 +528,7 @@ static void in_blocks(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at)
     LLVMValueRef bounds[] = {LLVMBuildAdd(e->b, blocks.i, em_i64(e, t->block), ""), total},
                  high = em_call_intrinsic(e, "llvm.smin", em_int(e, 64), bounds, 2);
     LLVMValueRef whole = end_of_turns(t, blocks.i, high);
-    for (size_t j = 0; t->zero && !t->left && j < t->columns; j++) t->less[j] = of_block(t, t->zero, j, blocks.i);
+    load_zeros(t, blocks.i);
     open_loop(t, &steps, blocks.i, whole, acc);
     fetch_ahead(t, offset(t, b_at, LLVMBuildMul(e->b, steps.i, bs, "")));
     for (int64_t u = 0; u < t->unroll; u++) {
@@ -578,10 +583,19 @@ static void innermost(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at,
     close_loop(t, &rest, 1, acc);
 }
 
+/* The sum of one step, which is a block of its own where blocks have scales. */
+static void only_step(tile *t, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
+    LLVMValueRef first = em_i64(t->e, 0);
+    load_zeros(t, first);
+    step(t, a_at, b_at, acc);
+    if (t->sums) add_block(t, first, acc);
+}
+
 static void window(tile *t, size_t dim, LLVMValueRef a_at, LLVMValueRef b_at, LLVMValueRef *acc) {
     emitter *e = t->e;
     if (dim == t->depth) {
-        step(t, a_at, b_at, acc);
+        if (t->depth) step(t, a_at, b_at, acc);
+        else only_step(t, a_at, b_at, acc);
         return;
     }
     if (dim + 1 == t->depth) {
@@ -644,8 +658,9 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
     if (t.lines) t.ahead = em_value(e, ds_op_operand(op, op->operand_count - 1));
     for (size_t i = 0; i < t.count; i++) acc[i] = LLVMConstNull(t.vector);
     int64_t steps;
-    if (t.depth && ds_elem_is_float(t.mma->sum) &&
-        (t.scale || !ds_expr_is_const(ds_attr_to_expr(t.extent->items[t.depth - 1]), &steps) || steps > 2 * BLOCK)) {
+    const ds_expr *inner = t.depth ? ds_attr_to_expr(t.extent->items[t.depth - 1]) : ds_expr_const(cx, 1);
+    bool is_long = !ds_expr_is_const(inner, &steps) || steps > 2 * BLOCK;
+    if (ds_elem_is_float(t.mma->sum) && (t.scale || is_long)) {
         t.sums = em_entry_alloca(e, LLVMArrayType2(t.total, t.slots));
         for (size_t i = 0; i < t.slots; i++) LLVMBuildStore(e->b, LLVMConstNull(t.total), sum_slot(&t, i));
     }
