@@ -63,6 +63,17 @@ module attributes {ds.schedules = [
 """
 
 
+RANGES = b"""{"format": "dsc ranges 1", "model": "m.onnx", "observer": "percentile 99.9", "samples": 4, "values":
+{"a:0": {"min": -1, "max": 2.5, "mean": 0.1, "variance": 3, "count": 9, "encoding": "ui8 asym per-tensor", "reason": "rule * of int8"},
+"a:1": {"min": 0, "max": 1, "constant": true, "axis": 0, "channel_min": [0, 0], "channel_max": [1, 0.5], "encoding": "i4 sym blocks=32"}}}"""
+POLICY = b"""# head
+head*.weight: f32
+*.weight: i4 sym blocks=32 mse bits=4
+*.act: ui8 asym per-tensor moving-average momentum=0.9 if span<100
+*: tf32
+"""
+
+
 def file_seeds(folder):
     """One of each kind that tests/fuzz/files.c reads, by its first byte."""
     header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
@@ -73,6 +84,8 @@ def file_seeds(folder):
         (folder / ("npy" + descr[1:])).write_bytes(b"\2\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text.encode() + bytes(size))
     (folder / "schedules").write_bytes(b"\3" + SCHEDULES)
     (folder / "weights").write_bytes(b"\4" + bytes(100))
+    (folder / "ranges").write_bytes(b"\5" + RANGES)
+    (folder / "policy").write_bytes(b"\6" + POLICY)
 
 
 # Executions from one seed, so that a run finds what the run before did: some seconds each.

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "frontend/frontend.h"
+#include "ir/policy.h"
+#include "ir/ranges.h"
 #include "ir/safetensors.h"
 #include "runtime/libdsrt.h"
 #include "tests/fuzz/fuzz.h"
@@ -56,6 +58,28 @@ static void read_weights(const char *path) {
     dsrt_weights_unmap(bytes, length);
 }
 
+/* What is read is printed as a file that is read as the same. */
+static void read_ranges(fuzz_session *s, const char *text, size_t length) {
+    ds_ranges ranges, again;
+    ds_string first = {0}, second = {0};
+    ds_status status = ds_ranges_parse(s->cx, text, length, &ranges);
+    fuzz_check(s, status, "ranges");
+    if (status != DS_OK) return;
+    ds_ranges_print(&first, &ranges);
+    if (ds_ranges_parse(s->cx, first.data, first.length, &again) != DS_OK) abort();
+    ds_ranges_print(&second, &again);
+    if (strcmp(first.data, second.data) != 0) abort();
+    ds_string_free(&first);
+    ds_string_free(&second);
+}
+
+static void read_policy(fuzz_session *s, const char *text, size_t length) {
+    ds_policy policy;
+    ds_status status = ds_policy_parse(s->cx, text, length, &policy);
+    fuzz_check(s, status, "policy");
+    if (ds_policy_find(&policy, "/layer.1/conv.weight", 0.5)) sum++;
+}
+
 /* A file in memory, for what is read by path. */
 static const char *file_of(const uint8_t *bytes, size_t length) {
     static char path[64];
@@ -73,12 +97,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     fuzz_open(&s);
     fuzz_file(&s, "file", bytes + 1, length - 1);
     const char *path = file_of(bytes + 1, length - 1);
-    switch (bytes[0] % 5) {
+    switch (bytes[0] % 7) {
     case 0: read_safetensors(&s); break;
     case 1: read_tensor(&s); break;
     case 2: read_npy(path); break;
     case 3: fuzz_check(&s, schedules_read(s.cx, path, &options), "schedules"); break;
-    default: read_weights(path);
+    case 4: read_weights(path); break;
+    case 5: read_ranges(&s, (const char *)s.files.first->bytes, length - 1); break;
+    default: read_policy(&s, (const char *)s.files.first->bytes, length - 1);
     }
     fuzz_close(&s);
     return 0;
