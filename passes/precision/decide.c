@@ -29,6 +29,16 @@ static void span_of(const ds_attr *elements, decision *out) {
     }
 }
 
+/* What is computed may be bounded whatever the inputs, as behind a softmax or a ReLU6; NaN is no part of a range. */
+static void bounds_of(const deciding *d, const ds_value *v, decision *out) {
+    static const double MOST = 1e6; /* behind that nothing is known */
+    const ds_fact fact = ds_facts_of(&d->facts, v);
+    out->known = fact.low <= fact.high && fact.high - fact.low < MOST;
+    if (!out->known) return;
+    out->min = fact.low;
+    out->max = fact.high;
+}
+
 decision pr_decide(deciding *d, const ds_policy *policy, const ds_op *op, size_t i) {
     const ds_attr *elements = ds_value_constant(ds_op_operand(op, i));
     const ds_value_range *range = d->ranges ? ds_ranges_find(d->ranges, pr_factor_key(d, op, i)) : NULL;
@@ -38,7 +48,7 @@ decision pr_decide(deciding *d, const ds_policy *policy, const ds_op *op, size_t
         out.known = true;
         out.min = range->min;
         out.max = range->max;
-    }
+    } else bounds_of(d, ds_op_operand(op, i), &out);
     if (range && range->decided && !policy) {
         out.decided = true;
         out.encoding = range->encoding;

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#include "passes/externs.h"
+
 static const ds_attr *text_attr(deciding *d, const ds_encoding *e) {
     ds_string text = {0};
     ds_encoding_print(&text, e);
@@ -107,15 +109,22 @@ static void change_block(deciding *d, ds_block *block) {
     }
 }
 
+static void change_function(deciding *d, ds_op *func) {
+    d->facts = (ds_facts){.cx = d->n.cx, .put = ds_extern_put};
+    ds_facts_compute(&d->facts, ds_op_block(func, 0));
+    change_block(d, ds_op_block(func, 0));
+    ds_facts_free(&d->facts);
+}
+
 ds_status ds_pass_precision(ds_module *module, const ds_pass_options *options) {
     deciding d = {.n = {.m = module, .cx = module->cx, .target = options->target},
                   .policy = options->policy,
                   .ranges = options->ranges};
     const ds_attr *words = ds_module_attr(module, DS_TRY_POLICIES);
-    if (!d.policy && !d.ranges && !words) return DS_OK;
+    if (!d.ranges && !words && !(d.policy && d.policy->count)) return DS_OK;
     d.names = ds_contraction_names(module);
     if (words) pr_open_trial(&d, words);
-    for (ds_op *func = module->body.block->first; func; func = func->next) change_block(&d, ds_op_block(func, 0));
+    for (ds_op *func = module->body.block->first; func; func = func->next) change_function(&d, func);
     if (words) pr_close_trial(&d);
     else if (arrlenu(d.said))
         ds_module_set_attr(module, DS_DECIDED, ds_attr_array(module->cx, d.said, arrlenu(d.said)));

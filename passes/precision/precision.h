@@ -2,6 +2,7 @@
 #ifndef DS_PASS_PRECISION_H
 #define DS_PASS_PRECISION_H
 
+#include "ir/facts/facts.h"
 #include "passes/factors.h"
 #include "passes/narrow/narrow.h"
 #include "passes/precision.h"
@@ -31,6 +32,7 @@ typedef struct {
     const ds_policy *policy;
     const ds_ranges *ranges;
     const char **names;   /* of contractions, by op id */
+    ds_facts facts;       /* of the function at work: ranges that no sample has shown */
     known_pair *pairs;    /* stb_ds array */
     const ds_attr **said; /* stb_ds array: entries of DS_DECIDED */
     ds_value *choices;    /* the input of models to try encodings with; or NULL */
