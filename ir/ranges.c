@@ -148,7 +148,7 @@ static int by_key(const void *a, const void *b) {
     return strcmp(((const ds_value_range *)a)->key, ((const ds_value_range *)b)->key);
 }
 
-static void sort(ds_ranges *ranges) {
+void ds_ranges_sort(ds_ranges *ranges) {
     if (ranges->count) qsort(ranges->values, ranges->count, sizeof *ranges->values, by_key);
 }
 
@@ -167,7 +167,7 @@ static ds_status read_root(reader *r, const cJSON *root, ds_ranges *out) {
     out->values = DS_NEW_ARRAY(r->cx->arena, ds_value_range, cJSON_GetArraySize(values));
     for (const cJSON *item = values->child; item; item = item->next)
         DS_TRY(read_value(r, item, &out->values[out->count++]));
-    sort(out);
+    ds_ranges_sort(out);
     for (size_t i = 1; i < out->count; i++)
         if (!strcmp(out->values[i].key, out->values[i - 1].key)) return fail(r, out->values[i].key, "is there twice");
     return DS_OK;
@@ -250,7 +250,7 @@ static void add_value(cJSON *values, const ds_value_range *v) {
 
 void ds_ranges_print(ds_string *out, ds_ranges *ranges) {
     cJSON *root = cJSON_CreateObject();
-    sort(ranges);
+    ds_ranges_sort(ranges);
     cJSON_AddStringToObject(root, "format", FORMAT);
     cJSON_AddStringToObject(root, "model", ranges->model ? ranges->model : "");
     cJSON_AddStringToObject(root, "observer", ranges->observer ? ranges->observer : "");

@@ -48,6 +48,7 @@ typedef struct {
 /* Checks everything: what is no range is an error that names the value. */
 DS_MUST_USE ds_status ds_ranges_parse(ds_ir_context *cx, const char *text, size_t length, ds_ranges *out);
 DS_MUST_USE ds_status ds_ranges_read(ds_ir_context *cx, const char *path, ds_ranges *out);
+void ds_ranges_sort(ds_ranges *ranges); /* by key, so that they are found */
 /* Sorts the values. The same ranges give the same bytes. */
 void ds_ranges_print(ds_string *out, ds_ranges *ranges);
 const ds_value_range *ds_ranges_find(const ds_ranges *ranges, const char *key); /* NULL: there is none */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir/dims.h"
+#include "passes/narrow/narrow.h"
 
 /* ---- names ---- */
 
@@ -36,6 +37,12 @@ const char **ds_contraction_names(ds_module *m) {
     for (ds_op *func = m->body.block->first; func; func = func->next) ds_walk(ds_op_block(func, 0), name_op, &n);
     shfree(n.counts);
     return n.names;
+}
+
+const char *ds_factor_name(ds_module *m, const char *name, const ds_op *op, size_t i) {
+    static const char *const both[] = {"left", "right"};
+    bool own = nw_is_fixed(ds_op_operand(op, i)), other = nw_is_fixed(ds_op_operand(op, 1 - i));
+    return ds_arena_printf(m->arena, "%s.%s", name, own ? "weight" : other ? "act" : both[i]);
 }
 
 /* ---- channels ---- */

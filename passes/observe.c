@@ -5,7 +5,7 @@
  *   after    %m:4 = "graph.reduce"(%x) ({ x, x, x, x * x }, { min, max, add, add }): for each channel
  *            %n = "graph.index"() {values = ["batch * 49152"]}
  *            %y = "graph.conv"(%x, %w)      func.return …, %m#0, %m#1, %m#2, %m#3, %n: ds.observe.0.min, …
- *            ds.observed = [{key = "conv1:0", at = 0, axis = 1}, {key = "conv1:1", elements = …}, …]
+ *            ds.observed = [{key = "conv1:0", name = "conv1.act", at = 0, axis = 1}, …]
  *
  * With "histograms" a call of kernels/ counts values in bins instead, whose ends are an input more, ds.ranges. Within
  * loops and branches the numbers are carried, and given out by them. Constants are listed with their elements: nothing
@@ -159,10 +159,13 @@ static void observe_histogram(observing *o, ds_builder *b, ds_value *v, int64_t 
 
 /* ---- lists ---- */
 
-static void list(observing *o, const char *key, const char *what, const ds_attr *value, int64_t axis) {
-    const ds_named_attr entries[] = {
-        {"key", ds_attr_string(o->cx, key)}, {what, value}, {"axis", ds_attr_int(o->cx, axis)}};
-    arrput(o->listed, ds_attr_dict(o->cx, entries, axis < 0 ? 2 : 3));
+static void list(observing *o, const char *key, const char *name, const char *what, const ds_attr *value,
+                 int64_t axis) {
+    const ds_named_attr entries[] = {{"key", ds_attr_string(o->cx, key)},
+                                     {"name", ds_attr_string(o->cx, name)},
+                                     {what, value},
+                                     {"axis", ds_attr_int(o->cx, axis)}};
+    arrput(o->listed, ds_attr_dict(o->cx, entries, axis < 0 ? 3 : 4));
 }
 
 /* Which observation this value has in the block, or had already. */
@@ -179,20 +182,22 @@ static size_t watch(observing *o, ds_op *op, ds_value *v, int64_t axis, ds_value
     return w.at;
 }
 
-static void observe_value(observing *o, ds_op *op, ds_value *v, int64_t axis, const char *which, ds_value ***out) {
+static void observe_value(observing *o, ds_op *op, ds_value *v, int64_t axis, const char *which, const char *name,
+                          ds_value ***out) {
     const char *key = ds_arena_printf(o->m->arena, "%s:%s", o->names[op->id], which);
     const ds_attr *elements = ds_value_constant(v);
     if (!is_observable(v)) return;
     axis = fixed_axis(v, axis);
-    if (elements) list(o, key, "elements", elements, axis);
-    else list(o, key, "at", ds_attr_int(o->cx, (int64_t)watch(o, op, v, axis, out)), axis);
+    if (elements) list(o, key, name, "elements", elements, axis);
+    else list(o, key, name, "at", ds_attr_int(o->cx, (int64_t)watch(o, op, v, axis, out)), axis);
 }
 
 static void observe_op(observing *o, ds_op *op, ds_value ***out) {
     static const char *const which[] = {"0", "1"};
     for (size_t i = 0; i < DS_COUNT(which); i++)
-        observe_value(o, op, ds_op_operand(op, i), ds_factor_axis(o->cx, op, i), which[i], out);
-    observe_value(o, op, result_of(op), ds_result_axis(op), "out", out);
+        observe_value(o, op, ds_op_operand(op, i), ds_factor_axis(o->cx, op, i), which[i],
+                      ds_factor_name(o->m, o->names[op->id], op, i), out);
+    observe_value(o, op, result_of(op), ds_result_axis(op), "out", "", out);
 }
 
 /* ---- out of loops and branches ---- */

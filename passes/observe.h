@@ -5,7 +5,7 @@
 #include "ir/ir.h"
 
 #define DS_OBSERVE "ds.observe"   /* what to observe: a word of ds_observations; absent: nothing */
-#define DS_OBSERVED "ds.observed" /* a dictionary for each value: key; at or elements; axis where it has channels */
+#define DS_OBSERVED "ds.observed" /* a dictionary for each value: key; the name that rules know; at or elements; axis */
 #define DS_OBSERVE_RANGES_INPUT "ds.ranges"
 
 /* Word, results for each value, bins of a histogram (0: none), whether each channel has its own. */

@@ -11,8 +11,9 @@
 #define DS_TRY_POLICIES "ds.try"
 #define DS_CHOICES "ds.choices"
 /* What each of these numbers is of, in a list of dictionaries: `name` of the product (its keys without the number of the
- * factor), `products` that it sums in one run (symbols count as 64), and `times`: for each policy, how many times as fast
- * as floats the machine multiplies such factors; 0: the policy does not change them. */
+ * factor), `products` that it sums in one run (symbols count as 64), and for each policy `times`: how many times as fast
+ * as floats the machine multiplies such factors (0: the policy does not change them), and `stores`: a list of what both
+ * factors become, as encodings; "": it stays. */
 #define DS_TRIED "ds.tried"
 
 #endif

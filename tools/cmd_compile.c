@@ -4,7 +4,7 @@
 
 #include "codegen/emit/names.h"
 #include "codegen/emit/output.h"
-#include "tools/model.h"
+#include "tools/compile.h"
 #include "tools/report.h"
 
 enum { EMBED_LIMIT_BITS = 30 }; /* weights up to 1 GiB are linked in */
@@ -69,21 +69,9 @@ static ds_status write_binary(const cli *c, ds_module *m, ds_cpu_options *option
     return status;
 }
 
-ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
+ds_status compile_to(const cli *c, ds_ir_context *cx, const ds_pass_options *passes, const char *path, bool reports) {
     ds_files files = {0};
     ds_module *m = NULL;
-    ds_pass_options passes;
-    const char *path = cli_value(c, "output", NULL), *arch = cli_value(c, "target", NULL);
-#if defined(__aarch64__)
-    const char *cpu = arch && !strcmp(arch, "x86_64") ? "x86-64-v3" : "aarch64";
-#else
-    const char *cpu = arch && !strcmp(arch, "aarch64") ? "aarch64" : "x86-64-v3";
-#endif
-    if (!path) {
-        fprintf(stderr, "dsc: error: compile needs -o OUTPUT\n");
-        return DS_BAD_USAGE;
-    }
-    DS_TRY(model_pass_options(c, cx, cpu, &passes));
     const char *form = form_of(c, path), *prefix = cli_value(c, "prefix", NULL);
     if (prefix && ds_name_objection(prefix)) {
         fprintf(stderr, "dsc: error: --prefix '%s' %s\n", prefix, ds_name_objection(prefix));
@@ -92,11 +80,10 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
     if (!prefix) prefix = default_prefix(cx, path, form);
     ds_status status = model_load(c, cx, &files, c->dims, arrlenu(c->dims), &m);
     ds_work before;
-    bool reports = cli_has(c, "report") && !passes.stop_after;
-    if (status == DS_OK) status = reports ? report_run_passes(m, &passes, &before) : ds_passes_run(m, &passes);
+    if (status == DS_OK) status = reports ? report_run_passes(m, passes, &before) : ds_passes_run(m, passes);
     if (status == DS_OK && strcmp(form, "mlir")) status = model_check_plan(m);
     if (status == DS_OK && reports) report_print(c, m, &before);
-    ds_cpu_options options = {.target = passes.target,
+    ds_cpu_options options = {.target = passes->target,
                               .prefix = prefix,
                               .optimise = (int)cli_number(c, "optimise"),
                               .jobs = (int)cli_number(c, "jobs"),
@@ -113,4 +100,20 @@ ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
     ds_module_destroy(m);
     ds_files_close(&files);
     return status;
+}
+
+ds_status cmd_compile(const cli *c, ds_ir_context *cx) {
+    ds_pass_options passes;
+    const char *path = cli_value(c, "output", NULL), *arch = cli_value(c, "target", NULL);
+#if defined(__aarch64__)
+    const char *cpu = arch && !strcmp(arch, "x86_64") ? "x86-64-v3" : "aarch64";
+#else
+    const char *cpu = arch && !strcmp(arch, "aarch64") ? "aarch64" : "x86-64-v3";
+#endif
+    if (!path) {
+        fprintf(stderr, "dsc: error: compile needs -o OUTPUT\n");
+        return DS_BAD_USAGE;
+    }
+    DS_TRY(model_pass_options(c, cx, cpu, &passes));
+    return compile_to(c, cx, &passes, path, cli_has(c, "report") && !passes.stop_after);
 }

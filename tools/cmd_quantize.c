@@ -1,28 +1,28 @@
-/* dsc quantize: runs a model that gives out ranges of its values (passes/observe.c) on samples, merges them, and writes
- * what `--observer` makes of them as JSON (ir/ranges.h). The model keeps no state; histograms take a run of their own,
- * in which ranges are known. */
+/* dsc quantize: calibrates a model on samples, decides how factors of its products are stored, says what that does to
+ * the results, and writes ranges, decisions, or the model that follows from them. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "tools/observer.h"
-#include "tools/samples.h"
+#include "passes/precision.h"
+#include "tools/compile.h"
+#include "tools/quantize_page.h"
 
 typedef struct {
     const cli *c;
     ds_ir_context *cx;
-    const char *path, *output;
-    const observer *by;
-    double parameter;
-    bool by_channel;
-    observed *values;      /* stb_ds array: by number of the observation */
-    ds_value_range *fixed; /* stb_ds array: of constants */
-    const char **keys;     /* stb_ds array: of factors and results */
-    size_t *key_values;    /* stb_ds array: which value each is */
-    size_t samples;
-} calibration;
+    const char *output, *precision; /* precision: NULL where nothing is to be decided */
+    bool searches;                  /* auto */
+    calibration how;
+    ds_policy policy;
+    ds_ranges ranges;
+    ds_pass_options passes;
+    quantize_result result;
+    search search;
+    runner plain, changed;
+    samples samples;
+} quantizing;
 
 /* ---- the command line ---- */
 
@@ -31,230 +31,257 @@ static ds_status usage(const char *text, const char *word) {
     return DS_BAD_USAGE;
 }
 
-static ds_status read_parameter(calibration *q) {
-    static const char *const options[] = {"momentum", "percentile", "bits"};
-    for (size_t i = 0; i < DS_COUNT(options); i++)
-        if (cli_has(q->c, options[i]) && strcmp(options[i], q->by->option))
-            return usage("--observer is one that does not take the option", options[i]);
-    if (!*q->by->option) return DS_OK;
-    const char *text = cli_value(q->c, q->by->option, NULL);
+/* A number from `least` to `most`, of which `most` itself is none. */
+static ds_status read_number(const cli *c, const char *name, double least, double most, double *out) {
+    const char *text = cli_value(c, name, NULL);
     char *end = NULL;
-    q->parameter = text ? strtod(text, &end) : cli_number(q->c, q->by->option);
-    bool whole = strcmp(q->by->option, "bits") || q->parameter == floor(q->parameter);
-    if (text && (end == text || *end || !whole || !(q->parameter >= q->by->least && q->parameter <= q->by->most))) {
-        fprintf(stderr, "dsc: error: --%s is a %snumber from %g to %g, not '%s'\n", q->by->option,
-                strcmp(q->by->option, "bits") ? "" : "whole ", q->by->least, q->by->most, text);
-        return DS_BAD_USAGE;
-    }
-    return DS_OK;
+    *out = text ? strtod(text, &end) : cli_number(c, name);
+    if ((!text || (end != text && !*end)) && *out >= least && *out < most) return DS_OK;
+    fprintf(stderr, "dsc: error: --%s is a number from %g to below %g, not '%s'\n", name, least, most, text);
+    return DS_BAD_USAGE;
 }
 
-static ds_status read_options(calibration *q) {
-    const char *name = cli_value(q->c, "observer", "minmax"), *per = cli_value(q->c, "per", "tensor");
-    q->path = cli_value(q->c, "calib", NULL);
+static ds_status read_observer(quantizing *q) {
+    static const char *const options[] = {"momentum", "percentile", "bits"};
+    const char *name = cli_value(q->c, "observer", "minmax"), *option = "", *text = NULL;
+    char *end;
+    double value = 0;
+    for (size_t i = 0; i < DS_COUNT(options); i++) {
+        if (!cli_has(q->c, options[i])) continue;
+        if (text) return usage("--observer takes one option, and not also", options[i]);
+        option = options[i];
+        text = cli_value(q->c, option, "");
+        value = strtod(text, &end);
+        if (end == text || *end) return usage("an observer's option is a number, not", text);
+    }
+    return calibration_observer(q->c, name, option, value, &q->how.by, &q->how.parameter);
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), k = strlen(end);
+    return n > k && !strcmp(text + n - k, end);
+}
+
+static bool is_json(const char *path) { return !strcmp(path, "-") || ends_with(path, ".json"); }
+
+static ds_status read_precision(quantizing *q) {
+    static const char *const needs[] = {"report", "hold-out", "emit", "prefix", "weights"};
+    q->precision = cli_value(q->c, "precision", NULL);
+    q->searches = q->precision && !strcmp(q->precision, "auto");
+    for (size_t i = 0; !q->precision && i < DS_COUNT(needs); i++)
+        if (cli_has(q->c, needs[i])) return usage("without --precision there is no use of the option", needs[i]);
+    if (!q->searches && cli_has(q->c, "max-error")) return usage("a largest error needs", "--precision=auto");
+    DS_TRY(read_number(q->c, "max-error", 1e-9, 1e9, &q->result.bound));
+    if (!q->precision && !is_json(q->output))
+        return usage("without --precision ranges are written, as JSON: the output is - or ends with .json, unlike",
+                     q->output);
+    if (!q->precision) return DS_OK;
+    if (q->precision && ends_with(q->precision, ".json")) return usage("rules are no file of ranges:", q->precision);
+    DS_TRY(read_number(q->c, "hold-out", 0, 1, &q->how.held_out));
+    if (q->searches) return DS_OK;
+    q->result.bound = (double)NAN;
+    q->how.policy = &q->policy;
+    return model_read_policy(q->cx, q->precision, &q->policy);
+}
+
+static ds_status read_options(quantizing *q) {
+    const char *per = cli_value(q->c, "per", "tensor");
+    q->how.path = cli_value(q->c, "calib", NULL);
     q->output = cli_value(q->c, "output", NULL);
-    q->by = observer_find(name);
-    q->by_channel = !strcmp(per, "channel");
-    if (!q->path) return usage("quantize needs samples:", "--calib=PATH");
-    if (!q->output) return usage("quantize needs a file to write:", "-o RANGES.json");
-    size_t n = strlen(q->output);
-    if (strcmp(q->output, "-") && (n < 6 || strcmp(q->output + n - 5, ".json")))
-        return usage("quantize writes ranges as JSON, so that its output is - or ends with .json, unlike", q->output);
-    if (!q->by) return usage("no observer (dsc quantize --help) is called", name);
-    if (!q->by_channel && strcmp(per, "tensor")) return usage("--per is tensor or channel, not", per);
-    return read_parameter(q);
+    q->how.by_channel = !strcmp(per, "channel");
+    if (!q->how.path) return usage("quantize needs samples:", "--calib=PATH");
+    if (!q->output) return usage("quantize needs a file to write:", "-o FILE.json");
+    if (!q->how.by_channel && strcmp(per, "tensor")) return usage("--per is tensor or channel, not", per);
+    DS_TRY(read_precision(q));
+    DS_TRY(read_observer(q));
+    return model_pass_options(q->c, q->cx, "native", &q->passes);
 }
 
-/* ---- what is observed ---- */
+/* ---- models ---- */
 
-static void add_constant(calibration *q, const char *key, int64_t axis, const ds_attr *elements) {
-    observed o;
-    ds_value_range range;
-    observed_open(&o, key, axis, axis < 0 ? 0 : (size_t)elements->type->dims[axis]->value);
-    observed_elements(&o, elements);
-    if (observed_range(&o, q->cx, true, &range)) {
-        range.constant = true;
-        arrput(q->fixed, range);
-    }
-    observed_close(&o);
+/* The model with the decisions that there are, in place of the one before. */
+static ds_status open_changed(quantizing *q) {
+    q->passes.policy = q->searches ? NULL : &q->policy;
+    q->passes.ranges = &q->ranges;
+    runner_close(&q->changed);
+    return runner_open(&q->changed, q->c, q->cx, &q->passes, NULL, 0);
 }
 
-/* Which values there are, from the first model's list. `results`: of its first observation. */
-static ds_status read_list(calibration *q, const ds_module *m, const ds_argument *results, size_t each) {
-    const ds_attr *list = ds_module_attr(m, DS_OBSERVED);
-    for (size_t i = 0; i < list->count; i++) {
-        const ds_attr *entry = list->items[i], *at = ds_attr_find(entry, "at"), *axis = ds_attr_find(entry, "axis");
-        const char *key = ds_arena_strdup(q->cx->arena, ds_attr_find(entry, "key")->text);
-        int64_t dim = axis ? axis->integer : -1;
-        if (!at) {
-            add_constant(q, key, dim, ds_attr_find(entry, "elements"));
-            continue;
+static ds_status open_plain(quantizing *q) {
+    ds_pass_options passes = q->passes;
+    passes.policy = NULL;
+    passes.ranges = NULL;
+    DS_TRY(runner_open(&q->plain, q->c, q->cx, &passes, NULL, 0));
+    const ds_signature *s = &q->plain.model.built.signature;
+    q->result.bytes[0] = model_weight_bytes(q->plain.model.module);
+    return samples_open(q->cx, q->how.path, s->inputs, s->input_count, &q->samples);
+}
+
+static ds_status compare(quantizing *q, bool on_held_out, evaluation *out) {
+    evaluation_free(out);
+    return evaluate(&q->changed, &q->plain, &q->samples, q->how.held_out, on_held_out, out);
+}
+
+/* Of held out samples, or, where there are none, of the others. */
+static double error_of(const quantize_result *r) {
+    const evaluation *e = r->held_out.samples ? &r->held_out : &r->seen;
+    return errors_largest(e->outputs, arrlenu(e->outputs));
+}
+
+static ds_status measure(quantizing *q, double seconds) {
+    runner *both[] = {&q->plain, &q->changed};
+    DS_TRY(compare(q, true, &q->result.held_out));
+    if (!q->result.held_out.samples) DS_TRY(compare(q, false, &q->result.seen));
+    q->result.bytes[1] = model_weight_bytes(q->changed.model.module);
+    return evaluate_speed(both, 2, &q->samples, seconds, q->result.ms);
+}
+
+/* ---- auto ---- */
+
+enum { MOST_TRIES = 6 };
+
+static const double SECONDS = 1.5; /* for each comparison of speed */
+
+/* A mix of the allowed policies whose error on held out samples is below the bound: the bound of the search is lowered
+ * until it is. *out_ms: INFINITY where there is none. */
+static ds_status find_mix(quantizing *q, unsigned allowed, double *out_ms) {
+    double bound = q->result.bound, aim = bound * 0.95;
+    *out_ms = (double)INFINITY;
+    for (size_t i = 0; i < MOST_TRIES; i++) {
+        DS_TRY(search_mix(&q->search, aim, allowed));
+        search_decide(&q->search, bound, &q->ranges);
+        DS_TRY(open_changed(q));
+        DS_TRY(measure(q, SECONDS));
+        double error = error_of(&q->result);
+        if (error <= bound) {
+            *out_ms = q->result.ms[1] / q->result.ms[0];
+            return DS_OK;
         }
-        size_t number = (size_t)at->integer;
-        if (number == arrlenu(q->values)) {
-            observed o;
-            observed_open(&o, key, dim, (size_t)results[number * each].type->dims[0]->value);
-            arrput(q->values, o);
-        }
-        arrput(q->keys, key);
-        arrput(q->key_values, number);
+        aim *= fmin(0.8, 0.9 * bound / error);
     }
     return DS_OK;
 }
 
-static ds_status open_model(calibration *q, const char *word, ds_files *files, model *m) {
-    ds_pass_options passes;
-    *m = (model){0};
-    DS_TRY(model_pass_options(q->c, q->cx, "native", &passes));
-    DS_TRY(model_load(q->c, q->cx, files, q->c->dims, arrlenu(q->c->dims), &m->module));
-    ds_module_set_attr(m->module, DS_OBSERVE, ds_attr_string(q->cx, word));
-    return model_compile(q->c, q->cx, &passes, m);
-}
+/* The policies that are tried, of which the last ones are whole numbers: conversions around these may cost more than
+ * they save, so that a mix without them is measured, too. */
+static const char *const tried[] = {"bf16", "f16", "int8"};
 
-/* ---- runs ---- */
-
-typedef struct {
-    calibration *q;
-    const ds_observation *how;
-    model model;
-    model_call call;
-    samples samples;
-    size_t inputs, outputs; /* of the model itself */
-    float *ends;            /* of histograms: the input that they need */
-} observing_run;
-
-static void release(observing_run *r) {
-    for (size_t i = 0; i < r->inputs; i++) {
-        if (r->call.owned[i]) free(r->call.inputs[i].data);
-        r->call.owned[i] = false;
-    }
-    for (size_t i = 0; i < r->model.built.signature.output_count; i++) {
-        free(r->call.outputs[i].data);
-        r->call.outputs[i].data = NULL;
-    }
-}
-
-static ds_status run_sample(observing_run *r, size_t sample, ds_pool *pool) {
-    calibration *q = r->q;
-    DS_TRY(samples_read(&r->samples, sample, r->call.inputs, r->call.owned));
-    DS_TRY(call_run(&r->model, q->cx, pool, &r->call));
-    for (size_t i = 0; i < arrlenu(q->values); i++) {
-        const ds_model_tensor *results = &r->call.outputs[r->outputs + i * r->how->results];
-        if (r->how->bins) observed_count(&q->values[i], r->how, results);
-        else observed_add(&q->values[i], results, strcmp(q->by->option, "momentum") ? NAN : q->parameter);
-    }
-    release(r);
-    return DS_OK;
-}
-
-static ds_status run_samples(observing_run *r) {
-    uint32_t threads = (uint32_t)cli_number(r->q->c, "threads");
-    ds_pool *pool = threads > 1 ? dsrt_pool_create(threads) : NULL;
-    bool shown = isatty(STDERR_FILENO);
-    ds_status status = DS_OK;
-    for (size_t i = 0; status == DS_OK && i < r->samples.count; i++) {
-        status = run_sample(r, i, pool);
-        if (shown) fprintf(stderr, "\r%s: sample %zu of %zu ", r->how->word, i + 1, r->samples.count);
-    }
-    if (shown) fprintf(stderr, "\n");
-    dsrt_pool_destroy(pool);
-    return status;
-}
-
-/* Ends of all histograms, in the order of the values. */
-static void set_ends(observing_run *r) {
-    calibration *q = r->q;
-    for (size_t i = 0; i < arrlenu(q->values); i++) {
-        size_t first, count = observed_histograms(&q->values[i], r->how, &first);
-        for (size_t k = 0; k < count; k++) {
-            float end = q->values[i].broken ? 0 : (float)observed_end(&q->values[i], first + k);
-            arrput(r->ends, end);
+static ds_status search_all(quantizing *q) {
+    static const unsigned allowed[] = {0xe, 0x6}; /* bits: numbers of policies, of which 0 changes nothing */
+    double least = (double)INFINITY, times;
+    unsigned best = 0;
+    DS_TRY(search_open(&q->search, q->c, q->cx, &q->how, &q->ranges, tried, DS_COUNT(tried)));
+    for (size_t i = 0; i < DS_COUNT(allowed); i++) {
+        DS_TRY(find_mix(q, allowed[i], &times));
+        if (times < least) {
+            least = times;
+            best = allowed[i];
         }
     }
-    r->call.inputs[r->inputs] = (ds_model_tensor){
-        .data = r->ends, .bytes = arrlenu(r->ends) * sizeof *r->ends, .dims = {(int64_t)arrlenu(r->ends)}};
-}
-
-static ds_status start_run(observing_run *r, ds_files *files) {
-    calibration *q = r->q;
-    const ds_signature *s = &r->model.built.signature;
-    DS_TRY(open_model(q, r->how->word, files, &r->model));
-    const ds_attr *list = ds_module_attr(r->model.module, DS_OBSERVED);
-    size_t count = 0;
-    if (!list)
-        return ds_report(q->cx->diag, DS_ERROR, DS_E_form, NULL,
-                         "the text is behind the pass that observes: nothing of it can be");
-    for (size_t i = 0; i < list->count; i++) {
-        const ds_attr *at = ds_attr_find(list->items[i], "at");
-        if (at && (size_t)at->integer >= count) count = (size_t)at->integer + 1;
+    q->result.note = "";
+    if (least > 0.98) {
+        best = 0;
+        q->result.note = least > 1e9 ? "no mix keeps the bound: everything stays f32"
+                                     : "no mix is faster than f32 here: everything stays f32";
     }
-    r->inputs = s->input_count - (r->how->bins > 0);
-    r->outputs = s->output_count - count * r->how->results;
-    if (!r->how->bins) DS_TRY(read_list(q, r->model.module, s->outputs + r->outputs, r->how->results));
-    DS_TRY(call_link(&r->model, q->cx, &r->call));
-    if (r->how->bins) set_ends(r);
-    DS_TRY(samples_open(q->cx, q->path, s->inputs, r->inputs, &r->samples));
-    q->samples = r->samples.count;
+    DS_TRY(find_mix(q, best, &times));
+    q->result.predicted = search_predicted(&q->search);
+    q->result.products = q->search.products;
     return DS_OK;
 }
 
-static ds_status observe(calibration *q, const char *word) {
-    ds_files files = {0};
-    observing_run r = {.q = q, .how = ds_observation_find(word)};
-    ds_status status = start_run(&r, &files);
-    if (status == DS_OK) status = run_samples(&r);
-    samples_close(&r.samples);
-    call_close(&r.model, &r.call);
-    model_close(&r.model);
-    ds_files_close(&files);
-    arrfree(r.ends);
-    return status;
+/* ---- what is said ---- */
+
+static void print_errors(const char *split, const evaluation *e) {
+    for (size_t i = 0; i < arrlenu(e->outputs); i++) {
+        const output_error *o = &e->outputs[i];
+        printf("  %-12s %-24s error %.2e (worst sample %.2e), cosine %.6f, agreement %.2f %%\n", split, o->name,
+               error_relative(o), o->worst, error_cosine(o), 100 * error_agreement(o));
+    }
 }
 
-/* ---- the file ---- */
-
-static const char *name_of_observer(const calibration *q) {
-    return *q->by->option ? ds_arena_printf(q->cx->arena, "%s %s=%g", q->by->name, q->by->option, q->parameter)
-                          : q->by->name;
+static void print_result(const quantizing *q) {
+    const quantize_result *r = &q->result;
+    printf("%s as %s for %s: %.3f ms instead of %.3f (%.2f times as fast), weights %.0f KiB instead of %.0f\n",
+           r->model, r->precision, r->level, r->ms[1], r->ms[0], r->ms[0] / r->ms[1], r->bytes[1] / 1024,
+           r->bytes[0] / 1024);
+    if (q->searches)
+        printf("  error at most %g; predicted %.2e on %zu samples\n", r->bound, r->predicted, arrlenu(q->search.used));
+    if (*r->note) printf("  %s\n", r->note);
+    print_errors("calibrated", &r->seen);
+    print_errors("held out", &r->held_out);
 }
 
-static ds_status write_ranges(calibration *q) {
+/* ---- decisions ---- */
+
+/* What the module says was decided, into the ranges: all of it, so that the file does not need the rules. */
+static void keep_decisions(quantizing *q) {
+    const ds_attr *list = ds_module_attr(q->changed.model.module, DS_DECIDED);
+    q->result.decided = list;
+    for (size_t i = 0; list && i < list->count; i++) {
+        const ds_attr *entry = list->items[i], *encoding = ds_attr_find(entry, "encoding");
+        const char *key = ds_attr_find(entry, "key")->text, *rest, *why;
+        ds_value_range *v = (ds_value_range *)(uintptr_t)ds_ranges_find(&q->ranges, key);
+        if (!v) continue;
+        v->reason = ds_arena_strdup(q->cx->arena, ds_attr_find(entry, "reason")->text);
+        v->decided = ds_encoding_parse(encoding ? encoding->text : "f32", &v->encoding, &rest, &why);
+    }
+}
+
+static ds_status decide(quantizing *q) {
+    quantize_result *r = &q->result;
     const char *slash = strrchr(q->c->arguments[0], '/');
-    ds_ranges ranges = {.model = slash ? slash + 1 : q->c->arguments[0],
-                        .observer = name_of_observer(q),
-                        .samples = (double)q->samples};
-    ds_string text = {0};
-    ds_value_range *values = NULL;
-    for (size_t i = 0; i < arrlenu(q->values); i++) observed_choose(&q->values[i], q->by, q->parameter);
-    for (size_t i = 0; i < arrlenu(q->fixed); i++) arrput(values, q->fixed[i]);
-    for (size_t i = 0; i < arrlenu(q->keys); i++) {
-        ds_value_range range;
-        const observed *o = &q->values[q->key_values[i]];
-        bool good = observed_range(o, q->cx, q->by_channel, &range);
-        range.key = q->keys[i];
-        if (good) arrput(values, range);
-        else
-            ds_report(q->cx->diag, DS_WARNING, DS_E_ranges, NULL, "value '%s' is left out: %s", q->keys[i],
-                      o->broken ? "a sample makes it infinite, or no number" : "no sample computes it");
+    r->model = slash ? slash + 1 : q->c->arguments[0];
+    r->precision = q->precision;
+    r->level = q->passes.target->name;
+    r->predicted = (double)NAN;
+    r->note = "";
+    r->ranges = &q->ranges;
+    DS_TRY(open_plain(q));
+    if (q->searches) DS_TRY(search_all(q));
+    else {
+        DS_TRY(open_changed(q));
+        DS_TRY(measure(q, SECONDS));
     }
-    ranges.values = values;
-    ranges.count = arrlenu(values);
-    ds_ranges_print(&text, &ranges);
+    DS_TRY(compare(q, false, &r->seen));
+    keep_decisions(q);
+    print_result(q);
+    const char *page = cli_value(q->c, "report", NULL);
+    return page ? quantize_page_write(q->cx, page, r) : DS_OK;
+}
+
+/* ---- output ---- */
+
+static ds_status write_ranges(quantizing *q) {
+    ds_string text = {0};
+    ds_ranges_print(&text, &q->ranges);
     ds_span all = {text.data, text.length};
     ds_status status = ds_file_write(q->cx->diag, q->output, &all, 1);
     ds_string_free(&text);
-    arrfree(values);
     return status;
 }
 
+static ds_status write_output(quantizing *q) {
+    ds_pass_options passes = q->passes;
+    const char *emit = cli_value(q->c, "emit", NULL);
+    if (is_json(q->output) && !emit) return write_ranges(q);
+    passes.policy = NULL;
+    passes.ranges = &q->ranges;
+    if (emit ? !strcmp(emit, "mlir") : ends_with(q->output, ".mlir")) passes.stop_after = "precision";
+    return compile_to(q->c, q->cx, &passes, q->output, false);
+}
+
 ds_status cmd_quantize(const cli *c, ds_ir_context *cx) {
-    calibration q = {.c = c, .cx = cx};
+    quantizing q = {.c = c, .cx = cx};
     DS_TRY(read_options(&q));
-    ds_status status = observe(&q, "ranges");
-    if (status == DS_OK && q.by->choose) status = observe(&q, "histograms");
-    if (status == DS_OK && q.by->choose && q.by_channel) status = observe(&q, "channel_histograms");
-    if (status == DS_OK) status = write_ranges(&q);
-    for (size_t i = 0; i < arrlenu(q.values); i++) observed_close(&q.values[i]);
-    arrfree(q.values), arrfree(q.fixed), arrfree(q.keys), arrfree(q.key_values);
+    ds_status status = calibrate(c, cx, &q.how, &q.ranges);
+    if (status == DS_OK && q.precision) status = decide(&q);
+    if (status == DS_OK) status = write_output(&q);
+    search_close(&q.search);
+    samples_close(&q.samples);
+    evaluation_free(&q.result.seen);
+    evaluation_free(&q.result.held_out);
+    runner_close(&q.plain);
+    runner_close(&q.changed);
     return status;
 }

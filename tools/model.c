@@ -149,6 +149,14 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 /* --precision is a word, a file of ranges with decisions, or one of rules; --ranges is what rules know of values. */
+ds_status model_read_policy(ds_ir_context *cx, const char *word, ds_policy *out) {
+    if (ds_policy_named(cx, word, out)) return DS_OK;
+    if (!access(word, F_OK)) return ds_policy_read(cx, word, out);
+    fprintf(stderr, "dsc: error: --precision is %s, or a file of rules or ranges, not '%s'\n", ds_policy_words(cx),
+            word);
+    return DS_BAD_USAGE;
+}
+
 static ds_status read_precision(const cli *c, ds_ir_context *cx, ds_pass_options *o) {
     const char *word = cli_value(c, "precision", "f32"), *known = cli_value(c, "ranges", NULL);
     ds_policy *policy = DS_NEW(cx->arena, ds_policy);
@@ -158,14 +166,7 @@ static ds_status read_precision(const cli *c, ds_ir_context *cx, ds_pass_options
         return DS_BAD_USAGE;
     }
     if (ends_with(word, ".json")) known = word;
-    else if (!ds_policy_named(cx, word, policy)) {
-        if (access(word, F_OK)) {
-            fprintf(stderr, "dsc: error: --precision is %s, or a file of rules or ranges, not '%s'\n",
-                    ds_policy_words(cx), word);
-            return DS_BAD_USAGE;
-        }
-        DS_TRY(ds_policy_read(cx, word, policy));
-    }
+    else DS_TRY(model_read_policy(cx, word, policy));
     if (known != word) o->policy = policy;
     if (!known) return DS_OK;
     o->ranges = ranges;
@@ -188,7 +189,7 @@ ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *defaul
                            .stop_after = cli_value(c, "stop-after", NULL),
                            .without = cli_value(c, "without", NULL),
                            .reproducer = cli_value(c, "reproducer", "dsc-reproducer.mlir")};
-    DS_TRY(read_precision(c, cx, o));
+    if (strcmp(c->command, "quantize")) DS_TRY(read_precision(c, cx, o)); /* which decides that itself */
     if (o->machine) return cli_has(c, "schedules") ? schedules_read(cx, cli_value(c, "schedules", ""), o) : DS_OK;
     if (target)
         fprintf(stderr, "dsc: error: no machine is called '%s' at level %s (dsc info lists them)\n", machine,
@@ -231,6 +232,13 @@ ds_status model_open(const cli *c, ds_ir_context *cx, ds_files *files, const ds_
     DS_TRY(model_pass_options(c, cx, "native", &passes));
     DS_TRY(model_load(c, cx, files, dims, dim_count, &m->module));
     return model_compile(c, cx, &passes, m);
+}
+
+double model_weight_bytes(const ds_module *m) {
+    double total = 0;
+    for (const ds_op *op = ds_op_block(ds_module_find(m, "main"), 0)->first; op; op = op->next)
+        if (op->kind == DS_PLAN_weight) total += (double)ds_attr_to_expr(ds_op_attr(op, "bytes"))->value;
+    return total;
 }
 
 ds_status model_compile(const cli *c, ds_ir_context *cx, const ds_pass_options *passes, model *m) {

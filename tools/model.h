@@ -20,6 +20,11 @@ DS_MUST_USE ds_status model_write_listing(const cli *c, ds_ir_context *cx, const
 DS_MUST_USE ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *default_cpu,
                                          ds_pass_options *out);
 
+/* A policy by its word or its file; DS_BAD_USAGE where there is none. */
+DS_MUST_USE ds_status model_read_policy(ds_ir_context *cx, const char *word, ds_policy *out);
+/* Of a plan: bytes of its weights. */
+double model_weight_bytes(const ds_module *m);
+
 /* After the passes: is there a plan to compile? (Text may be anything.) */
 DS_MUST_USE ds_status model_check_plan(ds_module *m);
 /* Prints the IR to `path` (- for standard output), large constants to <stem>.safetensors beside it. */

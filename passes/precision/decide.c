@@ -5,15 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-static bool is_weight(const ds_value *v) { return nw_is_fixed(v); }
-
-const char *pr_factor_name(deciding *d, const ds_op *op, size_t i) {
-    static const char *const both[] = {"left", "right"};
-    bool own = is_weight(ds_op_operand(op, i)), other = is_weight(ds_op_operand(op, 1 - i));
-    const char *what = own ? "weight" : other ? "act" : both[i];
-    return ds_arena_printf(d->n.m->arena, "%s.%s", d->names[op->id], what);
-}
-
 const char *pr_factor_key(deciding *d, const ds_op *op, size_t i) {
     return ds_arena_printf(d->n.m->arena, "%s:%zu", d->names[op->id], i);
 }
@@ -57,7 +48,7 @@ decision pr_decide(deciding *d, const ds_policy *policy, const ds_op *op, size_t
     }
     if (!policy) return out;
     double span = out.known ? out.max - out.min : (double)NAN;
-    const ds_policy_rule *rule = ds_policy_find(policy, pr_factor_name(d, op, i), span);
+    const ds_policy_rule *rule = ds_policy_find(policy, ds_factor_name(d->n.m, d->names[op->id], op, i), span);
     if (!rule) return out;
     out.decided = true;
     out.pays = policy->pays;

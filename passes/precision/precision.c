@@ -15,7 +15,7 @@
 
 #include "passes/externs.h"
 
-static const ds_attr *text_attr(deciding *d, const ds_encoding *e) {
+const ds_attr *pr_encoding_attr(deciding *d, const ds_encoding *e) {
     ds_string text = {0};
     ds_encoding_print(&text, e);
     const ds_attr *attr = ds_attr_string(d->n.cx, text.data);
@@ -26,7 +26,7 @@ static const ds_attr *text_attr(deciding *d, const ds_encoding *e) {
 static void say(deciding *d, const ds_op *op, size_t i, const ds_encoding *e, const char *reason) {
     ds_named_attr entries[3] = {{"key", ds_attr_string(d->n.cx, pr_factor_key(d, op, i))},
                                 {"reason", ds_attr_string(d->n.cx, reason)}};
-    if (e) entries[2] = (ds_named_attr){"encoding", text_attr(d, e)};
+    if (e) entries[2] = (ds_named_attr){"encoding", pr_encoding_attr(d, e)};
     arrput(d->said, ds_attr_dict(d->n.cx, entries, e ? 3 : 2));
 }
 
@@ -43,10 +43,15 @@ static bool is_encoded(ds_value *v) {
     return nw_weights_of(v, &f) || (nw_factor_of(v, &f) && f.scale.v);
 }
 
-static const char *round_both(deciding *d, ds_op *op, const decision *by) {
-    ds_elem sum = op->results[0].type->elem;
-    if (is_same(&by->encoding, sum)) return NULL;
-    return pr_round_factors(d, op, by->encoding.elem);
+/* What both factors say of themselves, NULL where they are changed. */
+static void round_both(deciding *d, ds_op *op, const decision *by, const char **why) {
+    bool both = false;
+    why[0] = why[1] = by->reason;
+    if (is_same(&by->encoding, op->results[0].type->elem)) return;
+    why[0] = why[1] = pr_rounded(d, op, by->encoding.elem, &both);
+    if (why[0]) return;
+    if (!both) why[0] = "both would be multiplied no faster";
+    pr_round_factors(d, op, by->encoding.elem);
 }
 
 static bool is_plain_float(const decision *by) {
@@ -79,11 +84,12 @@ static void change_op(deciding *d, ds_op *op) {
     for (size_t i = 0; i < 2; i++) by[i] = pr_decide(d, d->policy, op, i);
     if (!by[0].decided && !by[1].decided) return;
     bool together = pr_is_together(d, op, by);
-    const char *why = together ? round_both(d, op, &by[by[1].decided]) : NULL;
+    const char *why[2];
+    if (together) round_both(d, op, &by[by[1].decided], why);
     for (size_t i = 0; i < 2; i++) {
-        const char *one = together ? why : change_factor(d, op, i, &by[i]);
-        say(d, op, i, one ? NULL : &by[i].encoding, one ? one : by[i].reason);
-        if (one && !stays) stays = one;
+        if (!together) why[i] = change_factor(d, op, i, &by[i]);
+        say(d, op, i, why[i] ? NULL : &by[i].encoding, why[i] ? why[i] : by[i].reason);
+        if (why[i] && !stays) stays = why[i];
     }
     if (stays) ds_op_set_attr(d->n.m, op, "stays", ds_attr_string(d->n.cx, stays));
     else if (ds_op_attr(op, "tile")) ds_op_set_attr(d->n.m, op, "tile", ds_attr_int(d->n.cx, 0));

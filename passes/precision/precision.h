@@ -42,8 +42,8 @@ typedef struct {
 
 /* What the policy or the ranges say of factor i, and which of its names it goes by (decide.c). */
 decision pr_decide(deciding *d, const ds_policy *policy, const ds_op *op, size_t i);
-const char *pr_factor_name(deciding *d, const ds_op *op, size_t i);
-const char *pr_factor_key(deciding *d, const ds_op *op, size_t i); /* as files of ranges have it */
+const ds_attr *pr_encoding_attr(deciding *d, const ds_encoding *e); /* its text */
+const char *pr_factor_key(deciding *d, const ds_op *op, size_t i);  /* as files of ranges have it */
 
 /* The factor as the encoding leaves it: a conversion to what is stored and one back, in front of `op`. NULL, and *why,
  * where there is none (pair.c). */

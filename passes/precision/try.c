@@ -34,17 +34,15 @@ void pr_close_trial(deciding *d) {
     ds_module_set_attr(d->n.m, DS_TRIED, ds_attr_array(d->n.cx, d->said, arrlenu(d->said)));
 }
 
-/* In the product's type of factors, rounded as the policy has it; NULL: it stays. */
-static ds_value *rounded(deciding *d, ds_op *op, size_t i, const decision *by) {
-    const char *why;
-    bool both, together = pr_is_together(d, op, by);
-    decision own = by[i];
-    if (together) {
-        own = by[by[1].decided];
-        if (pr_rounded(d, op, own.encoding.elem, &both) || (i == 0 && !both)) return NULL;
+/* What the policy makes of a factor; false: it stays. */
+static bool changes(deciding *d, const ds_op *op, size_t i, const decision *by, decision *out) {
+    bool both;
+    *out = by[i];
+    if (pr_is_together(d, op, by)) {
+        *out = by[by[1].decided];
+        if (pr_rounded(d, op, out->encoding.elem, &both) || (i == 0 && !both)) return false;
     }
-    if (!own.decided || (own.encoding.elem == op->results[0].type->elem && !own.encoding.mantissa)) return NULL;
-    return pr_pair(d, op, i, &own, &why);
+    return out->decided && (out->encoding.elem != op->results[0].type->elem || out->encoding.mantissa);
 }
 
 static ds_value *choose(deciding *d, ds_op *op, ds_value *x, ds_value *made, int64_t choice) {
@@ -74,19 +72,26 @@ static double products_of(deciding *d, const ds_op *op) {
 void pr_try(deciding *d, ds_op *op) {
     ds_ir_context *cx = d->n.cx;
     ds_value *x[2] = {ds_op_operand(op, 0), ds_op_operand(op, 1)}, *chosen[2] = {x[0], x[1]};
-    const ds_attr **times = DS_NEW_ARRAY(d->n.m->arena, const ds_attr *, d->tried_count);
+    const ds_attr **times = DS_NEW_ARRAY(d->n.m->arena, const ds_attr *, d->tried_count),
+                  **stores = DS_NEW_ARRAY(d->n.m->arena, const ds_attr *, d->tried_count);
     for (size_t p = 0; p < d->tried_count; p++) {
         const decision by[2] = {pr_decide(d, &d->tried[p], op, 0), pr_decide(d, &d->tried[p], op, 1)};
         double rate = pr_times(d, op, by);
-        times[p] = ds_attr_float(cx, rate);
-        for (size_t i = 0; i < 2 && rate > 0; i++) {
-            ds_value *made = rounded(d, op, i, by);
+        const ds_attr *words[2];
+        for (size_t i = 0; i < 2; i++) {
+            decision own;
+            const char *why;
+            ds_value *made = rate > 0 && changes(d, op, i, by, &own) ? pr_pair(d, op, i, &own, &why) : NULL;
+            words[i] = made ? pr_encoding_attr(d, &own.encoding) : ds_attr_string(cx, "");
             if (made) chosen[i] = choose(d, op, chosen[i], made, (int64_t)p + 1);
         }
+        times[p] = ds_attr_float(cx, rate);
+        stores[p] = ds_attr_array(cx, words, 2);
     }
     const ds_named_attr entries[] = {{"name", ds_attr_string(cx, d->names[op->id])},
                                      {"products", ds_attr_float(cx, products_of(d, op))},
-                                     {"times", ds_attr_array(cx, times, d->tried_count)}};
+                                     {"times", ds_attr_array(cx, times, d->tried_count)},
+                                     {"stores", ds_attr_array(cx, stores, d->tried_count)}};
     arrput(d->said, ds_attr_dict(cx, entries, DS_COUNT(entries)));
     for (size_t i = 0; i < 2; i++)
         if (chosen[i] != x[i]) ds_op_set_operand(op, i, chosen[i]);
