@@ -12,7 +12,7 @@ func.func @main(%x: tensor<4x16xf32>, %y: tensor<16x8xf32>) -> tensor<4x8xf32> {
 }
 // -----
 // Factors and results of a convolution: channels are the second dim of images; a result is behind the bias; constants are listed.
-// CHECK: ds.observed = [{at = 0, axis = 1, key = "conv:0"}, {axis = 0, elements = {{.*}}, key = "conv:1"}, {at = 1, axis = 1, key = "conv:out"}]
+// CHECK: ds.observed = [{at = 0, axis = 1, key = "conv:0", name = "conv.act"}, {axis = 0, elements = {{.*}}, key = "conv:1", name = "conv.weight"}, {at = 1, axis = 1, key = "conv:out", name = ""}]
 // CHECK: -> ({{.*}}tensor<3xf32> {ds.name = "ds.observe.0.min"}, tensor<3xf32> {ds.name = "ds.observe.0.max"},
 // CHECK-SAME: tensor<1xi64> {ds.name = "ds.observe.0.count"}
 // CHECK: %[[A:.*]], %[[B:.*]], %[[C:.*]], %[[D:.*]] = "graph.reduce"(%arg0)
@@ -35,8 +35,8 @@ module attributes {ds.observe = "ranges"} {
 }
 // -----
 // A value that two products read is observed once; nodes of one name are told apart; extents that change are no channels.
-// CHECK: {at = 0, axis = 1, key = "p:0"}, {at = 1, axis = 1, key = "p:1"}, {at = 2, axis = 1, key = "p:out"},
-// CHECK-SAME: {at = 0, axis = 1, key = "p#2:0"}, {at = 3, key = "p#2:1"}, {at = 4, key = "p#2:out"}
+// CHECK: {at = 0, axis = 1, key = "p:0", name = "p.left"}, {at = 1, axis = 1, key = "p:1", name = "p.right"}, {at = 2, axis = 1, key = "p:out", name = ""},
+// CHECK-SAME: {at = 0, axis = 1, key = "p#2:0", name = "p#2.left"}, {at = 3, key = "p#2:1", name = "p#2.right"}, {at = 4, key = "p#2:out", name = ""}
 module attributes {ds.observe = "ranges"} {
   func.func @main(%x: tensor<4x16xf32>, %y: tensor<16x8xf32>, %z: tensor<16x?xf32, {dims = ["", "m"]}>) -> (tensor<*xf32>, tensor<*xf32>) {
     %0 = "onnx.MatMul"(%x, %y) : (tensor<4x16xf32>, tensor<16x8xf32>) -> none loc("p")

@@ -1,6 +1,6 @@
 // RUN: dsc opt --cpu=x86-64-v4-bf16 --stop-after=precision --verify-each %s | FileCheck %s
 // A model to try policies with gets an input that says how factors of each product are stored.
-// CHECK: ds.tried = [{name = "p", products = 1.20000e+01 : f64, times = [2.00000e+00 : f64, 4.00000e+00 : f64]}]
+// CHECK: ds.tried = [{name = "p", products = 1.20000e+01 : f64, stores = {{\[\["bf16", "bf16"\], \["ui8 asym per-tensor", "i8 sym per-channel"\]\]}}, times = [2.00000e+00 : f64, 4.00000e+00 : f64]}]
 // CHECK: func.func @main(%arg0: tensor<3x2xf32> {ds.name = "x"}, %arg1: tensor<1xi32> {ds.name = "ds.choices"})
 // CHECK: "graph.map"({{.*}}, {{.*}}, %arg1)
 // CHECK: "loop.constant"() {value = 1} : () -> i32
