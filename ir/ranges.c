@@ -24,7 +24,8 @@ static const struct {
 };
 
 /* Of values, besides numbers. */
-static const char *const others[] = {"constant", "axis", "channel_min", "channel_max", "encoding", "reason"};
+static const char *const others[] = {"constant",     "axis",           "channel_min", "channel_max",
+                                     "channel_mean", "channel_square", "encoding",    "reason"};
 
 static double *number_at(const ds_value_range *v, size_t k) {
     return (double *)(void *)((char *)(uintptr_t)v + numbers[k].at);
@@ -101,12 +102,16 @@ static ds_status read_list(const reader *r, const cJSON *object, const char *nam
 static ds_status read_channels(const reader *r, const cJSON *object, ds_value_range *v) {
     enum { MOST_AXIS = 64 };
     double axis;
-    size_t count;
+    size_t count, means, squares;
     DS_TRY(read_number(r, object, "axis", &axis));
     DS_TRY(read_list(r, object, "channel_min", &v->channel_min, &v->channel_count));
     DS_TRY(read_list(r, object, "channel_max", &v->channel_max, &count));
+    DS_TRY(read_list(r, object, "channel_mean", &v->channel_mean, &means));
+    DS_TRY(read_list(r, object, "channel_square", &v->channel_square, &squares));
     v->axis = -1;
     if (count != v->channel_count) return fail(r, "channel_max", "is not as long as 'channel_min'");
+    if (means && means != count) return fail(r, "channel_mean", "is not as long as 'channel_min'");
+    if (squares && squares != count) return fail(r, "channel_square", "is not as long as 'channel_min'");
     if (!isnan(axis) && !(axis >= 0 && axis < MOST_AXIS && axis == floor(axis)))
         return fail(r, "axis", "is no number of a dim");
     if (isnan(axis) != !count) return fail(r, "axis", "is there without channels, or they without it");
@@ -246,6 +251,8 @@ static void add_value(cJSON *values, const ds_value_range *v) {
     add_number(object, "axis", (double)v->axis);
     add_list(object, "channel_min", v->channel_min, v->channel_count);
     add_list(object, "channel_max", v->channel_max, v->channel_count);
+    if (v->channel_mean) add_list(object, "channel_mean", v->channel_mean, v->channel_count);
+    if (v->channel_square) add_list(object, "channel_square", v->channel_square, v->channel_count);
 }
 
 void ds_ranges_print(ds_string *out, ds_ranges *ranges) {

@@ -1,7 +1,7 @@
 /* Ranges of a model's values, as `dsc quantize` writes them and people edit them: a JSON file.
  *
  *   {"format": "dsc ranges 1", "model": "m.onnx", "observer": "percentile 99.99", "samples": 100,
- *    "values": {"/conv1/Conv:0": {"min": -2.1, "max": 2.6, "observed_min": -2.2, …, "axis": 1, "channel_min": […],
+ *    "values": {"/conv1/Conv:0": {"min": -2.1, "max": 2.6, "observed_min": -2.2, …, "axis": 1, "channel_min": […], …,
  *                                 "encoding": "ui8 asym per-tensor", "reason": "rule *.act"}, …}}
  *
  * `encoding` decides how the value is stored (encoding.h), and is obeyed; `reason` is for people. Only `format`, `values` and each value's `min` and `max` have to be there. A value is called by the node that
@@ -32,8 +32,9 @@ typedef struct {
     bool constant; /* it is the same in every run: weights */
     int64_t axis;  /* the dim of its channels; -1: they have no ranges of their own */
     size_t channel_count;
-    const double *channel_min, *channel_max;
-    bool decided; /* `encoding` counts */
+    const double *channel_min, *channel_max, *channel_mean,
+        *channel_square; /* means, also of squares: NULL where the file does not say */
+    bool decided;        /* `encoding` counts */
     ds_encoding encoding;
     const char *reason; /* of what was decided; "" */
 } ds_value_range;

@@ -9,6 +9,13 @@
 #include "ir/rewrite.h"
 #include "ir/target.h"
 
+typedef enum {
+#define COMPENSATION(name, ...) DS_COMPENSATE_##name,
+#include "passes/compensations.def"
+#undef COMPENSATION
+    DS_COMPENSATION_COUNT
+} ds_compensation;
+
 /* A choice that was measured, in place of the cost model's: how kernels of this key are computed, or whether the
  * convolution of an ONNX node is computed by Winograd's algorithm (tiles of 2 or 4; 0: not). */
 typedef struct {
@@ -22,6 +29,7 @@ typedef struct {
     const ds_target *target;    /* what may be emitted */
     const ds_machine *machine;  /* what is chosen for */
     const ds_policy *policy;    /* how factors of products are stored; NULL: as `ranges` say */
+    unsigned compensate;        /* what makes up for errors of that: bits, by ds_compensation */
     const ds_ranges *ranges;    /* of values, as samples showed them; NULL: they are not known */
     const ds_choice *schedules; /* measured by `dsc tune`, or NULL */
     size_t schedule_count;

@@ -76,6 +76,7 @@ static ds_status read_precision(quantizing *q) {
         return usage("without --precision ranges are written, as JSON: the output is - or ends with .json, unlike",
                      q->output);
     if (!q->precision) return DS_OK;
+    q->how.by_channel = true; /* for what makes up for errors */
     if (q->precision && ends_with(q->precision, ".json")) return usage("rules are no file of ranges:", q->precision);
     DS_TRY(read_number(q->c, "hold-out", 0, 1, &q->how.held_out));
     if (q->searches) return DS_OK;

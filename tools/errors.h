@@ -11,9 +11,11 @@ typedef struct {
     bool is_float;                       /* else only `same` says something */
     double distance, size, own, product; /* (a - b)^2, b^2, a^2, a b */
     double worst;                        /* relative distance of the worst sample */
-    double rows, agreed; /* along the last dim: how many, and how many have the largest element at one place */
-    double count, same;  /* elements, and equal ones */
-    bool broken;         /* another shape, or something is finite in b but not in a */
+    double rows,
+        agreed; /* along the last dim, and those with the largest element at the same place; of one element: on the
+                          * same side of 0.5 */
+    double count, same; /* elements, and equal ones */
+    bool broken;        /* another shape, or something is finite in b but not in a */
 } output_error;
 
 /* Adds a sample. Elements that are not finite in b are left out. */

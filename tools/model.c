@@ -149,6 +149,34 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 /* --precision is a word, a file of ranges with decisions, or one of rules; --ranges is what rules know of values. */
+/* A list of names, none or all; the table's defaults where the option is left out. */
+static ds_status read_compensations(const cli *c, unsigned *out) {
+    static const struct {
+        const char *name;
+        bool by_default;
+    } all[] = {
+#define COMPENSATION(name, by_default, doc) {#name, by_default},
+#include "passes/compensations.def"
+#undef COMPENSATION
+    };
+    const char *list = cli_value(c, "compensate", NULL);
+    *out = 0;
+    for (size_t i = 0; i < DS_COUNT(all); i++)
+        if (list ? !strcmp(list, "all") : all[i].by_default) *out |= 1u << i;
+    if (!list || !strcmp(list, "all") || !strcmp(list, "none")) return DS_OK;
+    for (size_t length; *list; list += length + (list[length] == ',')) {
+        size_t i = 0;
+        length = strcspn(list, ",");
+        while (i < DS_COUNT(all) && (strlen(all[i].name) != length || strncmp(all[i].name, list, length))) i++;
+        if (i == DS_COUNT(all)) {
+            fprintf(stderr, "dsc: error: --compensate is none, all, or a list of names, unlike '%s'\n", list);
+            return DS_BAD_USAGE;
+        }
+        *out |= 1u << i;
+    }
+    return DS_OK;
+}
+
 ds_status model_read_policy(ds_ir_context *cx, const char *word, ds_policy *out) {
     if (ds_policy_named(cx, word, out)) return DS_OK;
     if (!access(word, F_OK)) return ds_policy_read(cx, word, out);
@@ -189,6 +217,7 @@ ds_status model_pass_options(const cli *c, ds_ir_context *cx, const char *defaul
                            .stop_after = cli_value(c, "stop-after", NULL),
                            .without = cli_value(c, "without", NULL),
                            .reproducer = cli_value(c, "reproducer", "dsc-reproducer.mlir")};
+    DS_TRY(read_compensations(c, &o->compensate));
     if (strcmp(c->command, "quantize")) DS_TRY(read_precision(c, cx, o)); /* which decides that itself */
     if (o->machine) return cli_has(c, "schedules") ? schedules_read(cx, cli_value(c, "schedules", ""), o) : DS_OK;
     if (target)

@@ -133,10 +133,17 @@ void observed_open(observed *o, const char *key, int64_t axis, size_t channels) 
     *o = (observed){.key = key, .axis = axis, .slots = axis < 0 ? 1 : channels + 1};
     o->seen = ds_xmalloc(o->slots * sizeof *o->seen);
     o->chosen = ds_xmalloc(o->slots * sizeof *o->chosen);
-    for (size_t i = 0; i < o->slots; i++) o->seen[i] = o->chosen[i] = NOTHING;
+    o->sums = ds_xmalloc(o->slots * sizeof *o->sums);
+    o->square_sums = ds_xmalloc(o->slots * sizeof *o->square_sums);
+    for (size_t i = 0; i < o->slots; i++) {
+        o->seen[i] = o->chosen[i] = NOTHING;
+        o->sums[i] = o->square_sums[i] = 0;
+    }
 }
 
-void observed_close(observed *o) { free(o->seen), free(o->chosen), free(o->bins), free(o->channel_bins); }
+void observed_close(observed *o) {
+    free(o->seen), free(o->chosen), free(o->sums), free(o->square_sums), free(o->bins), free(o->channel_bins);
+}
 
 static void merge(observed *o, size_t slot, span now, double momentum) {
     bool first = o->seen[slot].low > o->seen[slot].high;
@@ -161,6 +168,8 @@ void observed_add(observed *o, const ds_model_tensor *results, double momentum) 
         if (o->slots > 1) merge(o, i, (span){low[i], high[i]}, momentum);
         widen(&whole, low[i], high[i]);
         o->sum += sum[i];
+        o->sums[i] += sum[i];
+        o->square_sums[i] += squares[i];
         o->squares += squares[i];
     }
     merge(o, o->slots - 1, whole, momentum);
@@ -213,7 +222,10 @@ void observed_elements(observed *o, const ds_attr *elements) {
         float x;
         memcpy(&x, (const char *)elements->bytes + i * sizeof x, sizeof x);
         o->broken = o->broken || !isfinite(x);
-        if (o->slots > 1) widen(&o->seen[i / inner % (o->slots - 1)], x, x);
+        size_t channel = o->slots > 1 ? i / inner % (o->slots - 1) : 0;
+        if (o->slots > 1) widen(&o->seen[channel], x, x);
+        o->sums[channel] += x;
+        o->square_sums[channel] += (double)x * x;
         widen(&o->seen[o->slots - 1], x, x);
         o->sum += x;
         o->squares += (double)x * x;
@@ -236,14 +248,19 @@ bool observed_range(const observed *o, ds_ir_context *cx, bool by_channel, ds_va
                             .count = o->count,
                             .axis = -1};
     if (!by_channel || !whole) return true;
-    double *low = DS_NEW_ARRAY(cx->arena, double, whole), *high = DS_NEW_ARRAY(cx->arena, double, whole);
+    double *low = DS_NEW_ARRAY(cx->arena, double, whole), *high = DS_NEW_ARRAY(cx->arena, double, whole),
+           *means = DS_NEW_ARRAY(cx->arena, double, whole), *squares = DS_NEW_ARRAY(cx->arena, double, whole);
     for (size_t i = 0; i < whole; i++) {
         low[i] = o->chosen[i].low;
         high[i] = o->chosen[i].high;
+        means[i] = o->sums[i] / (o->count / (double)whole);
+        squares[i] = o->square_sums[i] / (o->count / (double)whole);
     }
     out->axis = o->axis;
     out->channel_count = whole;
     out->channel_min = low;
     out->channel_max = high;
+    out->channel_mean = means;
+    out->channel_square = squares;
     return true;
 }

@@ -53,9 +53,10 @@ typedef struct {
     const char *key;
     int64_t axis;
     size_t slots;
-    span *seen, *chosen;    /* a slot each */
-    uint64_t *bins;         /* of the whole */
-    uint64_t *channel_bins; /* or NULL */
+    span *seen, *chosen;        /* a slot each */
+    uint64_t *bins;             /* of the whole */
+    uint64_t *channel_bins;     /* or NULL */
+    double *sums, *square_sums; /* of each channel; of the whole where there are none */
     double sum, squares, count;
     bool broken; /* something was not finite */
 } observed;

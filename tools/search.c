@@ -190,12 +190,13 @@ static const char *reason_of(const search *s, const search_product *p, double bo
     if (c)
         return ds_arena_printf(s->cx->arena, "%s: error %.1e of %.1e, %.3g times as fast as f32", s->policies[c],
                                p->by[c].error, bound, p->by[c].times);
-    size_t least = 0;
+    const char *all = "";
     for (size_t k = 1; k < s->policy_count; k++)
-        if (p->by[k].stores[0] && (!least || p->by[k].error < p->by[least].error)) least = k;
-    if (!least) return "stays: no type is multiplied faster here";
-    return ds_arena_printf(s->cx->arena, "stays: %s would add %.1e to an error of %.1e", s->policies[least],
-                           p->by[least].error, bound);
+        if (p->by[k].stores[0])
+            all = ds_arena_printf(s->cx->arena, "%s%s %s would add %.1e", all, *all ? "," : "", s->policies[k],
+                                  p->by[k].error);
+    if (!*all) return "stays: no type is multiplied faster here";
+    return ds_arena_printf(s->cx->arena, "stays:%s, of %.1e", all, bound);
 }
 
 void search_decide(const search *s, double bound, ds_ranges *ranges) {

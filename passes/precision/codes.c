@@ -39,8 +39,7 @@ static void add_dim(deciding *d, grouping *g, size_t dim, size_t block, const ds
 }
 
 /* Blocks lie along what products sum; convolutions, whose sums have several dims, have channels instead. */
-static grouping group(deciding *d, const ds_op *op, size_t i, const ds_encoding *e) {
-    const ds_value *w = ds_op_operand(op, i);
+static grouping group(deciding *d, const ds_op *op, size_t i, const ds_value *w, const ds_encoding *e) {
     const ds_expr *at[NARROW_MOST_RANK];
     grouping g = {.rank = w->type->rank, .count = 1};
     int64_t sum = dim_of_sum(d, op, i), channels = i ? ds_factor_axis(d->n.cx, op, i) : DS_NO_AXIS;
@@ -95,6 +94,49 @@ static uint64_t code_of(const coding *c, size_t k, size_t s) {
     return (uint64_t)(code < low ? low : code > high ? high : code);
 }
 
+/* What a number becomes. */
+static double decoded(const coding *c, size_t s, uint64_t code) {
+    if (!ds_encoding_is_integer(c->e)) return ds_float_decode(c->e->elem, code) * (double)c->scale[s];
+    return (double)((int64_t)code - c->zero[s]) * (double)c->scale[s];
+}
+
+static float *rounded_of(const coding *c, ds_arena *arena) {
+    float *rounded = DS_NEW_ARRAY(arena, float, c->count);
+    for (size_t k = 0; k < c->count; k++) {
+        size_t s = scale_at(&c->g, k);
+        rounded[k] = (float)decoded(c, s, code_of(c, k, s));
+    }
+    return rounded;
+}
+
+/* With few codes many numbers are rounded better when the largest are cut off: each scale becomes the part of what the
+ * range asks for that has the least square error. */
+static void clip_scales(coding *c, ds_arena *arena) {
+    enum { PARTS = 12, MOST_BITS = 4 };
+    static const double STEP = 0.05;
+    if (!ds_encoding_is_integer(c->e) || ds_elem_facts(c->e->elem)->bits > MOST_BITS) return;
+    float *whole = DS_NEW_ARRAY(arena, float, c->g.count), *best = DS_NEW_ARRAY(arena, float, c->g.count);
+    double *least = DS_NEW_ARRAY(arena, double, c->g.count), *error = DS_NEW_ARRAY(arena, double, c->g.count);
+    memcpy(whole, c->scale, c->g.count * sizeof *whole);
+    for (size_t step = 0; step < PARTS; step++) {
+        for (size_t s = 0; s < c->g.count; s++) {
+            c->scale[s] = (float)((double)whole[s] * (1 - STEP * (double)step));
+            error[s] = 0;
+        }
+        for (size_t k = 0; k < c->count; k++) {
+            size_t s = scale_at(&c->g, k);
+            double by = decoded(c, s, code_of(c, k, s)) - (double)c->w[k];
+            error[s] += by * by;
+        }
+        for (size_t s = 0; s < c->g.count; s++) {
+            if (step && error[s] >= least[s]) continue;
+            least[s] = error[s];
+            best[s] = c->scale[s];
+        }
+    }
+    memcpy(c->scale, best, c->g.count * sizeof *best);
+}
+
 /* Elements follow each other as bits, low ones first. */
 static void put(uint8_t *bytes, size_t at, unsigned bits, uint64_t code) {
     for (unsigned done = 0; done < bits;) {
@@ -126,10 +168,9 @@ static part zeros_of(deciding *d, const ds_op *op, const coding *c) {
     return (part){pr_constant(d, op, c->e->elem, c->g.dims, c->g.scale_rank, bytes, length), c->g.map};
 }
 
-ds_value *pr_coded_constant(deciding *d, ds_op *op, size_t i, const decision *by) {
-    ds_value *w = ds_op_operand(op, i);
+ds_value *pr_coded_constant(deciding *d, ds_op *op, size_t i, ds_value *w, const decision *by, float **rounded) {
     const ds_attr *elements = ds_value_constant(w);
-    coding c = {.g = group(d, op, i, &by->encoding),
+    coding c = {.g = group(d, op, i, w, &by->encoding),
                 .e = &by->encoding,
                 .w = elements->bytes,
                 .count = elements->count / sizeof(float)};
@@ -138,6 +179,8 @@ ds_value *pr_coded_constant(deciding *d, ds_op *op, size_t i, const decision *by
     c.zero = DS_NEW_ARRAY(arena, int64_t, c.g.count);
     if (c.e->scale == DS_SCALE_NONE) c.scale[0] = 1;
     else fit_scales(&c, arena);
+    if (d->compensate >> DS_COMPENSATE_clip & 1) clip_scales(&c, arena);
+    *rounded = rounded_of(&c, arena);
     ds_value *codes = codes_of(d, op, &c, w->type);
     part zero = zeros_of(d, op, &c), scale = {0};
     if (c.e->scale != DS_SCALE_NONE)

@@ -96,9 +96,8 @@ static bool is_summed(deciding *d, const ds_op *op, size_t i, size_t k) {
 }
 
 /* The largest magnitude along what is summed, for each row. */
-static part largest_of_rows(deciding *d, ds_op *op, size_t i) {
+static part largest_of_rows(deciding *d, ds_op *op, size_t i, ds_value *x) {
     ds_ir_context *cx = d->n.cx;
-    ds_value *x = ds_op_operand(op, i);
     const ds_expr *dims[NARROW_MOST_RANK], *over[NARROW_MOST_RANK], *at[NARROW_MOST_RANK], *own[NARROW_MOST_RANK];
     size_t rows = 0, count = 0;
     for (size_t k = 0; k < x->type->rank; k++) rows += !is_summed(d, op, i, k);
@@ -128,9 +127,9 @@ static part largest_of_rows(deciding *d, ds_op *op, size_t i) {
 }
 
 /* A row of zeros has a scale of its own, which is not 0. */
-static part scale_of_rows(deciding *d, ds_op *op, size_t i, const ds_encoding *e) {
+static part scale_of_rows(deciding *d, ds_op *op, size_t i, ds_value *x, const ds_encoding *e) {
     int64_t low, high;
-    const part largest = largest_of_rows(d, op, i), own = identity(d, largest.v);
+    const part largest = largest_of_rows(d, op, i, x), own = identity(d, largest.v);
     ds_encoding_ends(e, &low, &high);
     region r = nw_open_map(&d->n, op, largest.v->type, &own, 1);
     const ds_type *type = r.args[0]->type;
@@ -149,15 +148,14 @@ static part byte_part(deciding *d, const ds_op *op, ds_elem elem, int64_t value,
     return everywhere(d, pr_constant(d, op, elem, NULL, 0, bytes, length), rank);
 }
 
-static ds_value *make(deciding *d, ds_op *op, size_t i, const decision *by) {
+static ds_value *make(deciding *d, ds_op *op, size_t i, ds_value *x, const decision *by) {
     const ds_encoding *e = &by->encoding;
-    ds_value *x = ds_op_operand(op, i);
     size_t rank = x->type->rank;
     float number = 1;
     int64_t offset = 0;
     part scale = {0}, zero = {0};
     if (e->mantissa) return shortened(d, op, x, e->mantissa);
-    if (e->dynamic) scale = scale_of_rows(d, op, i, e);
+    if (e->dynamic) scale = scale_of_rows(d, op, i, x, e);
     else if (e->scale != DS_SCALE_NONE) {
         ds_encoding_fit(e, by->min, by->max, &number, &offset);
         scale = everywhere(d, pr_constant(d, op, x->type->elem, NULL, 0, &number, sizeof number), rank);
@@ -168,21 +166,21 @@ static ds_value *make(deciding *d, ds_op *op, size_t i, const decision *by) {
     return pr_decoded(d, op, quantised(d, op, x, &scale, &zero, e->elem), &scale, &zero, x->type->elem);
 }
 
-ds_value *pr_pair(deciding *d, ds_op *op, size_t i, const decision *by, const char **why) {
+ds_value *pr_pair(deciding *d, ds_op *op, size_t i, ds_value *x, const decision *by, float **rounded,
+                  const char **why) {
     const ds_encoding *e = &by->encoding;
-    ds_value *x = ds_op_operand(op, i);
     *why = "no sample has shown its range";
     if (e->scale != DS_SCALE_NONE && !by->known) return NULL;
     *why = "its range is not finite";
     if (e->scale != DS_SCALE_NONE && !(isfinite(by->min) && isfinite(by->max))) return NULL;
-    if (ds_value_constant(x) && !e->mantissa && !e->dynamic) return pr_coded_constant(d, op, i, by);
+    if (ds_value_constant(x) && !e->mantissa && !e->dynamic) return pr_coded_constant(d, op, i, x, by, rounded);
     const ds_attr *maps = e->dynamic ? ds_op_map(op, i) : NULL;
     for (size_t k = 0; k < arrlenu(d->pairs); k++) {
         const known_pair *p = &d->pairs[k];
         bool same = p->x == x && p->block == op->block && p->maps == maps && p->min == by->min && p->max == by->max;
         if (same && ds_encodings_equal(&p->encoding, e)) return p->made;
     }
-    const known_pair made = {x, op->block, maps, *e, by->min, by->max, make(d, op, i, by)};
+    const known_pair made = {x, op->block, maps, *e, by->min, by->max, make(d, op, i, x, by)};
     arrput(d->pairs, made);
     return made.made;
 }

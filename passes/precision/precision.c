@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "passes/externs.h"
+#include "passes/precision/compensate.h"
 
 const ds_attr *pr_encoding_attr(deciding *d, const ds_encoding *e) {
     ds_string text = {0};
@@ -69,12 +70,14 @@ bool pr_is_together(deciding *d, const ds_op *op, const decision *by) {
     return by[0].pays || by[1].pays || are_multiplied(d, op, by);
 }
 
-static const char *change_factor(deciding *d, ds_op *op, size_t i, const decision *by) {
-    const char *why = NULL;
-    if (!by->decided || is_same(&by->encoding, op->results[0].type->elem)) return by->reason;
-    ds_value *made = pr_pair(d, op, i, by, &why);
-    if (made) ds_op_set_operand(op, i, made);
-    return made ? NULL : why;
+static void change_factors(deciding *d, ds_op *op, const decision *by, const char **why) {
+    stored s;
+    pr_store(d, op, by, false, &s);
+    for (size_t i = 0; i < 2; i++) {
+        why[i] = s.why[i];
+        if (s.made[i]) ds_op_set_operand(op, i, s.made[i]);
+    }
+    if (s.mean_error) pr_take_off(d, op, s.mean_error, 0);
 }
 
 /* An op that stays says why, for its first factor that does. */
@@ -86,8 +89,8 @@ static void change_op(deciding *d, ds_op *op) {
     bool together = pr_is_together(d, op, by);
     const char *why[2];
     if (together) round_both(d, op, &by[by[1].decided], why);
+    else change_factors(d, op, by, why);
     for (size_t i = 0; i < 2; i++) {
-        if (!together) why[i] = change_factor(d, op, i, &by[i]);
         say(d, op, i, why[i] ? NULL : &by[i].encoding, why[i] ? why[i] : by[i].reason);
         if (why[i] && !stays) stays = why[i];
     }
@@ -125,7 +128,8 @@ static void change_function(deciding *d, ds_op *func) {
 ds_status ds_pass_precision(ds_module *module, const ds_pass_options *options) {
     deciding d = {.n = {.m = module, .cx = module->cx, .target = options->target},
                   .policy = options->policy,
-                  .ranges = options->ranges};
+                  .ranges = options->ranges,
+                  .compensate = options->compensate};
     const ds_attr *words = ds_module_attr(module, DS_TRY_POLICIES);
     if (!d.ranges && !words && !(d.policy && d.policy->count)) return DS_OK;
     d.names = ds_contraction_names(module);
@@ -134,6 +138,6 @@ ds_status ds_pass_precision(ds_module *module, const ds_pass_options *options) {
     if (words) pr_close_trial(&d);
     else if (arrlenu(d.said))
         ds_module_set_attr(module, DS_DECIDED, ds_attr_array(module->cx, d.said, arrlenu(d.said)));
-    arrfree(d.names), arrfree(d.pairs), arrfree(d.said), arrfree(d.n.words);
+    arrfree(d.names), arrfree(d.pairs), arrfree(d.smoothed), arrfree(d.said), arrfree(d.n.words);
     return DS_OK;
 }

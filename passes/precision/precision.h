@@ -27,16 +27,27 @@ typedef struct {
     ds_value *made;
 } known_pair;
 
+/* Channels of a left factor that are brought to ranges alike (smooth.c). */
+typedef struct {
+    const ds_value *x;
+    size_t dim;
+    const float *numbers; /* what they are divided by */
+    const ds_block *block;
+    ds_value *made; /* in this block; NULL: not yet */
+} known_smoothing;
+
 typedef struct {
     narrowing n;
+    unsigned compensate; /* bits, by ds_compensation */
     const ds_policy *policy;
     const ds_ranges *ranges;
-    const char **names;   /* of contractions, by op id */
-    ds_facts facts;       /* of the function at work: ranges that no sample has shown */
-    known_pair *pairs;    /* stb_ds array */
-    const ds_attr **said; /* stb_ds array: entries of DS_DECIDED */
-    ds_value *choices;    /* the input of models to try encodings with; or NULL */
-    ds_policy *tried;     /* for these */
+    const char **names;        /* of contractions, by op id */
+    ds_facts facts;            /* of the function at work: ranges that no sample has shown */
+    known_pair *pairs;         /* stb_ds array */
+    known_smoothing *smoothed; /* stb_ds array */
+    const ds_attr **said;      /* stb_ds array: entries of DS_DECIDED */
+    ds_value *choices;         /* the input of models to try encodings with; or NULL */
+    ds_policy *tried;          /* for these */
     size_t tried_count;
 } deciding;
 
@@ -45,11 +56,20 @@ decision pr_decide(deciding *d, const ds_policy *policy, const ds_op *op, size_t
 const ds_attr *pr_encoding_attr(deciding *d, const ds_encoding *e); /* its text */
 const char *pr_factor_key(deciding *d, const ds_op *op, size_t i);  /* as files of ranges have it */
 
-/* The factor as the encoding leaves it: a conversion to what is stored and one back, in front of `op`. NULL, and *why,
- * where there is none (pair.c). */
-ds_value *pr_pair(deciding *d, ds_op *op, size_t i, const decision *by, const char **why);
+/* Both factors of a product as they are stored, in the type that they had: NULL where one stays, and why. */
+typedef struct {
+    ds_value *made[2];
+    const char *why[2];
+    float *mean_error; /* to be taken off the channels of the result (compensate.h); or NULL */
+} stored;
+
+/* `back`: to be chosen in place of the factors one by one; else both or none are (store.c). */
+void pr_store(deciding *d, ds_op *op, const decision *by, bool back, stored *out);
+/* x, which is factor i or stands for it, as the encoding leaves it: a conversion to what is stored and one back, in front
+ * of `op`. NULL, and *why, where there is none (pair.c). *rounded: of constants what they become. */
+ds_value *pr_pair(deciding *d, ds_op *op, size_t i, ds_value *x, const decision *by, float **rounded, const char **why);
 /* The same of constants: their codes, and a conversion back (codes.c). */
-ds_value *pr_coded_constant(deciding *d, ds_op *op, size_t i, const decision *by);
+ds_value *pr_coded_constant(deciding *d, ds_op *op, size_t i, ds_value *w, const decision *by, float **rounded);
 /* (codes - zero) * scale in the type of `like`; zero: NULL where it is 0, scale: NULL where it is 1. */
 ds_value *pr_decoded(deciding *d, ds_op *op, ds_value *codes, const part *scale, const part *zero, ds_elem to);
 /* A tensor of constants in front of `op`; rank 0 where `dims` is NULL. */
@@ -68,6 +88,8 @@ double pr_float_rate(narrowing *n, ds_elem sum, ds_elem type);
 /* The same of a product whose factors are stored so; 0: they would not change. */
 double pr_times(deciding *d, const ds_op *op, const decision *by);
 
+/* a where the input of the model says this choice for the product at work, else b. */
+ds_value *pr_where_chosen(deciding *d, region *r, ds_value *made, int64_t choice, ds_value *a, ds_value *b);
 /* A product's factors as each policy that is tried stores them: the model's input says which (try.c). */
 void pr_try(deciding *d, ds_op *op);
 void pr_open_trial(deciding *d, const ds_attr *words);

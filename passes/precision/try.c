@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ir/alias.h"
-#include "passes/precision/precision.h"
+#include "passes/precision/compensate.h"
 
 void pr_open_trial(deciding *d, const ds_attr *words) {
     ds_module *m = d->n.m;
@@ -45,17 +45,21 @@ static bool changes(deciding *d, const ds_op *op, size_t i, const decision *by, 
     return out->decided && (out->encoding.elem != op->results[0].type->elem || out->encoding.mantissa);
 }
 
+ds_value *pr_where_chosen(deciding *d, region *r, ds_value *made, int64_t choice, ds_value *a, ds_value *b) {
+    ds_value *operands[] = {made, nw_number(r, d->choices->type->elem, choice)};
+    const ds_type *truth = ds_type_scalar(d->n.cx, DS_b1);
+    ds_value *is_chosen = ds_op_result(ds_op_create(&r->in, DS_LOOP_eq, operands, 2, &truth, 1, 0), 0);
+    ds_value *chosen[] = {is_chosen, a, b};
+    return ds_op_result(ds_op_create(&r->in, DS_LOOP_select, chosen, 3, &b->type, 1, 0), 0);
+}
+
 static ds_value *choose(deciding *d, ds_op *op, ds_value *x, ds_value *made, int64_t choice) {
     ds_ir_context *cx = d->n.cx;
     const ds_expr *at = ds_expr_const(cx, (int64_t)arrlenu(d->said));
     const ds_attr *own = ds_attr_identity_map(cx, x->type->rank);
     const part parts[] = {{x, own}, {made, own}, {d->choices, ds_attr_map(cx, x->type->rank, &at, 1)}};
     region r = nw_open_map(&d->n, op, x->type, parts, 3);
-    ds_value *operands[] = {r.args[2], nw_number(&r, d->choices->type->elem, choice)};
-    const ds_type *truth = ds_type_scalar(cx, DS_b1);
-    ds_value *is_chosen = ds_op_result(ds_op_create(&r.in, DS_LOOP_eq, operands, 2, &truth, 1, 0), 0);
-    ds_value *chosen[] = {is_chosen, r.args[1], r.args[0]};
-    nw_yield(&r, ds_op_result(ds_op_create(&r.in, DS_LOOP_select, chosen, 3, &r.args[0]->type, 1, 0), 0));
+    nw_yield(&r, pr_where_chosen(d, &r, r.args[2], choice, r.args[1], r.args[0]));
     return ds_op_result(r.op, 0);
 }
 
@@ -74,20 +78,25 @@ void pr_try(deciding *d, ds_op *op) {
     ds_value *x[2] = {ds_op_operand(op, 0), ds_op_operand(op, 1)}, *chosen[2] = {x[0], x[1]};
     const ds_attr **times = DS_NEW_ARRAY(d->n.m->arena, const ds_attr *, d->tried_count),
                   **stores = DS_NEW_ARRAY(d->n.m->arena, const ds_attr *, d->tried_count);
+    float **errors = DS_NEW_ARRAY(d->n.m->arena, float *, d->tried_count);
     for (size_t p = 0; p < d->tried_count; p++) {
         const decision by[2] = {pr_decide(d, &d->tried[p], op, 0), pr_decide(d, &d->tried[p], op, 1)};
         double rate = pr_times(d, op, by);
         const ds_attr *words[2];
+        decision own[2];
+        stored s;
+        for (size_t i = 0; i < 2; i++) own[i].decided = changes(d, op, i, by, &own[i]) && rate > 0;
+        pr_store(d, op, own, true, &s);
         for (size_t i = 0; i < 2; i++) {
-            decision own;
-            const char *why;
-            ds_value *made = rate > 0 && changes(d, op, i, by, &own) ? pr_pair(d, op, i, &own, &why) : NULL;
-            words[i] = made ? pr_encoding_attr(d, &own.encoding) : ds_attr_string(cx, "");
-            if (made) chosen[i] = choose(d, op, chosen[i], made, (int64_t)p + 1);
+            words[i] = s.made[i] ? pr_encoding_attr(d, &own[i].encoding) : ds_attr_string(cx, "");
+            if (s.made[i]) chosen[i] = choose(d, op, chosen[i], s.made[i], (int64_t)p + 1);
         }
+        if (s.mean_error) errors[p] = s.mean_error;
         times[p] = ds_attr_float(cx, rate);
         stores[p] = ds_attr_array(cx, words, 2);
     }
+    for (size_t p = 0; p < d->tried_count; p++)
+        if (errors[p]) pr_take_off(d, op, errors[p], (int64_t)p + 1);
     const ds_named_attr entries[] = {{"name", ds_attr_string(cx, d->names[op->id])},
                                      {"products", ds_attr_float(cx, products_of(d, op))},
                                      {"times", ds_attr_array(cx, times, d->tried_count)},
