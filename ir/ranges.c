@@ -140,11 +140,12 @@ static ds_status read_value(reader *r, const cJSON *object, ds_value_range *v) {
     const cJSON *constant = cJSON_GetObjectItemCaseSensitive(object, "constant");
     if (constant && !cJSON_IsBool(constant)) return fail(r, "constant", "is neither true nor false");
     v->constant = cJSON_IsTrue(constant);
-    if (isnan(v->min)) return fail(r, "min", "is missing");
-    if (isnan(v->max)) return fail(r, "max", "is missing");
-    if (v->min > v->max) return fail(r, "min", "is above 'max'");
     DS_TRY(read_channels(r, object, v));
     DS_TRY(read_encoding(r, object, v));
+    bool unseen = v->decided && isnan(v->min) && isnan(v->max);
+    if (isnan(v->min) && !unseen) return fail(r, "min", "is missing");
+    if (isnan(v->max) && !unseen) return fail(r, "max", "is missing");
+    if (v->min > v->max) return fail(r, "min", "is above 'max'");
     r->key = NULL;
     return DS_OK;
 }

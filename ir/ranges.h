@@ -4,8 +4,9 @@
  *    "values": {"/conv1/Conv:0": {"min": -2.1, "max": 2.6, "observed_min": -2.2, …, "axis": 1, "channel_min": […], …,
  *                                 "encoding": "ui8 asym per-tensor", "reason": "rule *.act"}, …}}
  *
- * `encoding` decides how the value is stored (encoding.h), and is obeyed; `reason` is for people. Only `format`, `values` and each value's `min` and `max` have to be there. A value is called by the node that
- * multiplies it and the number of the factor, or "out" for its result.
+ * `encoding` decides how the value is stored (encoding.h), and is obeyed; `reason` is for people. Only `format`, `values`
+ * and each value's `min` and `max` have to be there; neither of them where no sample has shown a value that is decided
+ * about. A value is called by the node that multiplies it and the number of the factor, or "out" for its result.
  * Ownership: what is read lives in the context's arena.
  */
 #ifndef DS_RANGES_H

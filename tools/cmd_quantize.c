@@ -215,18 +215,46 @@ static void print_result(const quantizing *q) {
 
 /* ---- decisions ---- */
 
+/* As they are once they are written and read: numbers have fewer digits then. */
+static ds_status settle_ranges(quantizing *q) {
+    ds_string text = {0};
+    ds_ranges_print(&text, &q->ranges);
+    ds_status status = ds_ranges_parse(q->cx, text.data, text.length, &q->ranges);
+    ds_string_free(&text);
+    return status;
+}
+
+static void keep_decision(quantizing *q, ds_value_range *v, const ds_attr *entry) {
+    const ds_attr *encoding = ds_attr_find(entry, "encoding");
+    const char *rest, *why;
+    v->reason = ds_arena_strdup(q->cx->arena, ds_attr_find(entry, "reason")->text);
+    v->decided = ds_encoding_parse(encoding ? encoding->text : "f32", &v->encoding, &rest, &why);
+}
+
+static ds_value_range unseen(const char *key) {
+    const double none = (double)NAN;
+    return (ds_value_range){key, none, none, none, none, none, none, none, .axis = -1};
+}
+
 /* What the module says was decided, into the ranges: all of it, so that the file does not need the rules. */
 static void keep_decisions(quantizing *q) {
     const ds_attr *list = ds_module_attr(q->changed.model.module, DS_DECIDED);
+    size_t decisions = list ? list->count : 0, seen = q->ranges.count;
+    ds_value_range *all = DS_NEW_ARRAY(q->cx->arena, ds_value_range, seen + decisions);
     q->result.decided = list;
-    for (size_t i = 0; list && i < list->count; i++) {
-        const ds_attr *entry = list->items[i], *encoding = ds_attr_find(entry, "encoding");
-        const char *key = ds_attr_find(entry, "key")->text, *rest, *why;
-        ds_value_range *v = (ds_value_range *)(uintptr_t)ds_ranges_find(&q->ranges, key);
-        if (!v) continue;
-        v->reason = ds_arena_strdup(q->cx->arena, ds_attr_find(entry, "reason")->text);
-        v->decided = ds_encoding_parse(encoding ? encoding->text : "f32", &v->encoding, &rest, &why);
+    if (seen) memcpy(all, q->ranges.values, seen * sizeof *all);
+    q->ranges.values = all;
+    for (size_t i = 0; i < decisions; i++) {
+        const char *key = ds_attr_find(list->items[i], "key")->text;
+        const ds_ranges known = {.values = all, .count = seen};
+        ds_value_range *v = (ds_value_range *)(uintptr_t)ds_ranges_find(&known, key);
+        if (!v) {
+            v = &all[q->ranges.count++];
+            *v = unseen(ds_arena_strdup(q->cx->arena, key));
+        }
+        keep_decision(q, v, list->items[i]);
     }
+    ds_ranges_sort(&q->ranges);
 }
 
 static ds_status decide(quantizing *q) {
@@ -276,6 +304,7 @@ ds_status cmd_quantize(const cli *c, ds_ir_context *cx) {
     quantizing q = {.c = c, .cx = cx};
     DS_TRY(read_options(&q));
     ds_status status = calibrate(c, cx, &q.how, &q.ranges);
+    if (status == DS_OK) status = settle_ranges(&q);
     if (status == DS_OK && q.precision) status = decide(&q);
     if (status == DS_OK) status = write_output(&q);
     search_close(&q.search);

@@ -35,7 +35,7 @@ decision pr_decide(deciding *d, const ds_policy *policy, const ds_op *op, size_t
     const ds_value_range *range = d->ranges ? ds_ranges_find(d->ranges, pr_factor_key(d, op, i)) : NULL;
     decision out = {.reason = "no rule fits it"};
     if (elements) span_of(elements, &out);
-    else if (range) {
+    else if (range && !isnan(range->min)) {
         out.known = true;
         out.min = range->min;
         out.max = range->max;

@@ -70,8 +70,22 @@ bool pr_is_together(deciding *d, const ds_op *op, const decision *by) {
     return by[0].pays || by[1].pays || are_multiplied(d, op, by);
 }
 
+/* Constants that are rounded beside a factor that stays, as a word would have them. */
+static bool is_rounded_alone(deciding *d, const ds_op *op, const decision *by) {
+    bool both;
+    ds_elem sum = op->results[0].type->elem;
+    if (by[0].decided && !is_same(&by[0].encoding, sum)) return false;
+    if (!is_plain_float(&by[1]) || is_same(&by[1].encoding, sum)) return false;
+    return !pr_rounded(d, op, by[1].encoding.elem, &both) && !both;
+}
+
 static void change_factors(deciding *d, ds_op *op, const decision *by, const char **why) {
     stored s;
+    if (is_rounded_alone(d, op, by)) {
+        why[0] = by[0].reason;
+        why[1] = pr_round_factors(d, op, by[1].encoding.elem);
+        return;
+    }
     pr_store(d, op, by, false, &s);
     for (size_t i = 0; i < 2; i++) {
         why[i] = s.why[i];
