@@ -143,13 +143,13 @@ enum { MOST_TRIES = 6 };
 
 static const double SECONDS = 1.5; /* for each comparison of speed */
 
-/* A mix of the allowed policies whose error on held out samples is below the bound: the bound of the search is lowered
+/* A mix within the scope whose error on held out samples is below the bound: the bound of the search is lowered
  * until it is. *out_ms: INFINITY where there is none. */
-static ds_status find_mix(quantizing *q, unsigned allowed, double *out_ms) {
+static ds_status find_mix(quantizing *q, search_scope scope, double *out_ms) {
     double bound = q->result.bound, aim = bound * 0.95;
     *out_ms = (double)INFINITY;
     for (size_t i = 0; i < MOST_TRIES; i++) {
-        DS_TRY(search_mix(&q->search, aim, allowed));
+        DS_TRY(search_mix(&q->search, aim, scope));
         search_decide(&q->search, bound, &q->ranges);
         DS_TRY(open_changed(q));
         DS_TRY(measure(q, SECONDS));
@@ -163,29 +163,33 @@ static ds_status find_mix(quantizing *q, unsigned allowed, double *out_ms) {
     return DS_OK;
 }
 
-/* The policies that are tried, of which the last ones are whole numbers: conversions around these may cost more than
- * they save, so that a mix without them is measured, too. */
+/* Of the policies that are tried the last one has whole numbers: conversions around these may cost more than they save,
+ * so that a mix without them is measured, too; and one in which also products change that are multiplied no faster, as
+ * between others they save conversions. */
 static const char *const tried[] = {"bf16", "f16", "int8"};
+static const search_scope scopes[] = {{0xe, 0xe}, {0xe, 0}, {0x6, 0}, {0, 0}};
+
+enum { SCOPE_OF_NOTHING = DS_COUNT(scopes) - 1 };
 
 static ds_status search_all(quantizing *q) {
-    static const unsigned allowed[] = {0xe, 0x6}; /* bits: numbers of policies, of which 0 changes nothing */
+    static const double LEAST_GAIN = 0.98;
     double least = (double)INFINITY, times;
-    unsigned best = 0;
+    size_t best = 0;
     DS_TRY(search_open(&q->search, q->c, q->cx, &q->how, &q->ranges, tried, DS_COUNT(tried)));
-    for (size_t i = 0; i < DS_COUNT(allowed); i++) {
-        DS_TRY(find_mix(q, allowed[i], &times));
+    for (size_t i = 0; i < SCOPE_OF_NOTHING; i++) {
+        DS_TRY(find_mix(q, scopes[i], &times));
         if (times < least) {
             least = times;
-            best = allowed[i];
+            best = i;
         }
     }
     q->result.note = "";
-    if (least > 0.98) {
-        best = 0;
-        q->result.note = least > 1e9 ? "no mix keeps the bound: everything stays f32"
-                                     : "no mix is faster than f32 here: everything stays f32";
+    if (least > LEAST_GAIN) {
+        best = SCOPE_OF_NOTHING;
+        q->result.note = isinf(least) ? "no mix keeps the bound: everything stays f32"
+                                      : "no mix is faster than f32 here: everything stays f32";
     }
-    DS_TRY(find_mix(q, best, &times));
+    DS_TRY(find_mix(q, scopes[best], &times));
     q->result.predicted = search_predicted(&q->search);
     q->result.products = q->search.products;
     return DS_OK;

@@ -82,8 +82,12 @@ double error_agreement(const output_error *e) {
 }
 
 double errors_largest(const output_error *errors, size_t count) {
-    double largest = 0;
-    for (size_t i = 0; i < count; i++)
+    double largest = 0, changed = 0;
+    bool any = false;
+    for (size_t i = 0; i < count; i++) {
+        any = any || errors[i].is_float;
         if (errors[i].is_float || errors[i].broken) largest = fmax(largest, error_relative(&errors[i]));
-    return largest;
+        else changed = fmax(changed, 1 - error_agreement(&errors[i]));
+    }
+    return any ? largest : fmax(largest, changed);
 }

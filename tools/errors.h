@@ -23,7 +23,7 @@ void error_add(output_error *e, const ds_argument *output, const ds_model_tensor
 double error_relative(const output_error *e);  /* square root of distance / size: 0 where both are 0, else infinite */
 double error_cosine(const output_error *e);    /* 1 where both are 0 */
 double error_agreement(const output_error *e); /* 1: all rows, or of no floats all elements */
-/* The largest relative distance of the outputs that are floats. */
+/* The largest relative distance of the outputs that are floats; where none is, the largest share of elements that differ. */
 double errors_largest(const output_error *errors, size_t count);
 
 #endif

@@ -95,7 +95,7 @@ static void read_products(search *s) {
         for (size_t c = 1; c < s->policy_count; c++) {
             const ds_attr *stores = ds_attr_find(entry, "stores")->items[c - 1];
             p.by[c].times = times->items[c - 1]->number;
-            if (p.by[c].times <= 1 || !can_be_decided(s, p.name, stores)) continue;
+            if (p.by[c].times < 1 || !can_be_decided(s, p.name, stores)) continue;
             for (size_t k = 0; k < 2; k++) p.by[c].stores[k] = ds_arena_strdup(s->cx->arena, stores->items[k]->text);
         }
         arrput(s->products, p);
@@ -130,16 +130,25 @@ ds_status search_open(search *s, const cli *c, ds_ir_context *cx, const calibrat
 
 /* ---- mixes ---- */
 
-static double saved(const search_product *p, size_t c) { return p->products * (1 - 1 / p->by[c].times); }
+/* Fewer bytes are worth something where they are multiplied no faster, and so are neighbours that need no conversion. */
+static double saved(const search_product *p, size_t c) {
+    static const double LEAST_TIMES = 1.5;
+    return p->products * (1 - 1 / fmax(p->by[c].times, LEAST_TIMES));
+}
+
+static bool may_choose(const search_product *p, size_t c, search_scope scope) {
+    const unsigned policies = p->by[c].times > 1 ? scope.faster : scope.alike;
+    return p->by[c].stores[0] && policies >> c & 1 && isfinite(p->by[c].error);
+}
 
 /* For each product what saves most, where error's square has a price. */
-static void choose(search *s, double price, unsigned allowed) {
+static void choose(search *s, double price, search_scope scope) {
     for (size_t i = 0; i < arrlenu(s->products); i++) {
         search_product *p = &s->products[i];
         double best = 0;
         p->choice = 0;
         for (size_t c = 1; c < s->policy_count; c++) {
-            if (!p->by[c].stores[0] || !(allowed >> c & 1) || !isfinite(p->by[c].error)) continue;
+            if (!may_choose(p, c, scope)) continue;
             double worth = saved(p, c) - price * p->by[c].error * p->by[c].error;
             if (worth <= best) continue;
             best = worth;
@@ -164,23 +173,23 @@ static double all_products(const search *s) {
     return sum;
 }
 
-static ds_status check(search *s, double price, unsigned allowed) {
-    choose(s, price, allowed);
+static ds_status check(search *s, double price, search_scope scope) {
+    choose(s, price, scope);
     return run_choices(s, arrlenu(s->used), &s->error);
 }
 
 /* The price is searched for, in steps of its magnitude: at the lowest everything changes, at the highest nothing. */
-ds_status search_mix(search *s, double bound, unsigned allowed) {
+ds_status search_mix(search *s, double bound, search_scope scope) {
     double unit = all_products(s) / (bound * bound), low = -20, high = 20;
-    DS_TRY(check(s, 0, allowed));
+    DS_TRY(check(s, 0, scope));
     if (s->error <= bound) return DS_OK;
     for (size_t i = 0; i < BISECTIONS; i++) {
         double middle = (low + high) / 2;
-        DS_TRY(check(s, unit * exp2(middle), allowed));
+        DS_TRY(check(s, unit * exp2(middle), scope));
         if (s->error <= bound) high = middle;
         else low = middle;
     }
-    return check(s, unit * exp2(high), allowed);
+    return check(s, unit * exp2(high), scope);
 }
 
 /* ---- decisions ---- */
@@ -188,14 +197,17 @@ ds_status search_mix(search *s, double bound, unsigned allowed) {
 static const char *reason_of(const search *s, const search_product *p, double bound) {
     const size_t c = p->choice;
     if (c)
-        return ds_arena_printf(s->cx->arena, "%s: error %.1e of %.1e, %.3g times as fast as f32", s->policies[c],
-                               p->by[c].error, bound, p->by[c].times);
+        return p->by[c].times > 1
+                   ? ds_arena_printf(s->cx->arena, "%s: error %.1e of %.1e, %.3g times as fast as f32", s->policies[c],
+                                     p->by[c].error, bound, p->by[c].times)
+                   : ds_arena_printf(s->cx->arena, "%s: error %.1e of %.1e, fewer bytes", s->policies[c],
+                                     p->by[c].error, bound);
     const char *all = "";
     for (size_t k = 1; k < s->policy_count; k++)
         if (p->by[k].stores[0])
             all = ds_arena_printf(s->cx->arena, "%s%s %s would add %.1e", all, *all ? "," : "", s->policies[k],
                                   p->by[k].error);
-    if (!*all) return "stays: no type is multiplied faster here";
+    if (!*all) return "stays: no type is multiplied faster or takes fewer bytes";
     return ds_arena_printf(s->cx->arena, "stays:%s, of %.1e", all, bound);
 }
 

@@ -39,8 +39,13 @@ typedef struct {
 /* Measures every product. Close it in any case. */
 DS_MUST_USE ds_status search_open(search *s, const cli *c, ds_ir_context *cx, const calibration *how,
                                   const ds_ranges *ranges, const char *const *policies, size_t count);
-/* Chooses the mix of the allowed policies (bits, by number) that saves most with an error of at most `bound`. */
-DS_MUST_USE ds_status search_mix(search *s, double bound, unsigned allowed);
+/* Policies, as bits by number: those that may be chosen where the machine multiplies what they store faster, and where it
+ * does not. */
+typedef struct {
+    unsigned faster, alike;
+} search_scope;
+/* Chooses the mix that saves most with an error of at most `bound`. */
+DS_MUST_USE ds_status search_mix(search *s, double bound, search_scope scope);
 /* Writes what was chosen into the ranges, with reasons. */
 void search_decide(const search *s, double bound, ds_ranges *ranges);
 double search_predicted(const search *s); /* error, were those of products independent */
