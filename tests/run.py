@@ -325,6 +325,12 @@ def calibration(env, report):
     ranges.run(env.dsc, env.work / "calibration", report, env.full)
 
 
+def quantising(env, report):
+    """Decisions of dsc quantize: one set of bytes whichever way they are written, bounds on samples that are held out, pages, wrong options."""
+    import quantising as decisions
+    decisions.run(env.dsc, env.work / "quantising", report, 4 if env.full else 1)
+
+
 def facts(env, report):
     """Elements of random graphs beside what --print-facts says of them; run tests/facts.py by hand for more."""
     import facts as known
@@ -613,7 +619,7 @@ def left_out(env, report, model, data, work, expected):
     report.check("lower is not left out", result.returncode == 1 and "lower" in result.stderr, result.stderr)
 
 
-STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, rounded, encodings, facts, calibration, matrices, operators, onnx_suite]
+STAGES = [units, text, native, hygiene, embed, reflect, code_cache, cross, wrong_machine, bad_input, names, commands, generation, accuracy, schedules_by_hand, kernels_by_hand, guards, forms, models, fuzz, fuzz_targets, quantised, rounded, encodings, facts, calibration, quantising, matrices, operators, onnx_suite]
 
 
 def main():

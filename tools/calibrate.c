@@ -6,21 +6,27 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A value that samples are run for. */
+/* An observer, and its option. */
 typedef struct {
-    observed seen;
     const observer *by;
     double parameter;
+} observing;
+
+/* How a key's range is chosen. Several keys may be of one value. */
+typedef struct {
+    const char *key, *name; /* name: as rules call it; "": results */
+    size_t value;
 } watched;
 
 typedef struct {
     const cli *c;
     ds_ir_context *cx;
     const calibration *how;
-    watched *values;       /* stb_ds array: by number of the observation */
+    observed *values;      /* stb_ds array: by number of the observation */
     ds_value_range *fixed; /* stb_ds array: of constants */
-    const char **keys;     /* stb_ds array: of factors and results */
-    size_t *key_values;    /* stb_ds array: which value each is */
+    watched *keys;         /* stb_ds array: of factors and results */
+    observing *rules;      /* stb_ds array: for each of the policy, and at the end for what has no rule */
+    double *momenta;       /* stb_ds array: of all moving averages among these */
     size_t samples;
 } calibrating;
 
@@ -62,13 +68,21 @@ static void add_constant(calibrating *q, const char *key, int64_t axis, const ds
     observed_close(&o);
 }
 
-/* By its rule's observer, where that names one. */
-static ds_status choose_observer(calibrating *q, const char *name, watched *w) {
-    const ds_policy_rule *rule = q->how->policy ? ds_policy_find(q->how->policy, name, (double)NAN) : NULL;
-    w->by = q->how->by;
-    w->parameter = q->how->parameter;
-    if (!rule || !*rule->observer) return DS_OK;
-    return calibration_observer(q->c, rule->observer, rule->option, rule->parameter, &w->by, &w->parameter);
+/* Those of all rules, before anything runs: a rule that names none has the one of the command line. */
+static ds_status read_rules(calibrating *q) {
+    const ds_policy *policy = q->how->policy;
+    const observing otherwise = {q->how->by, q->how->parameter};
+    for (size_t i = 0; policy && i < policy->count; i++) {
+        const ds_policy_rule *rule = &policy->rules[i];
+        observing o = otherwise;
+        if (*rule->observer)
+            DS_TRY(calibration_observer(q->c, rule->observer, rule->option, rule->parameter, &o.by, &o.parameter));
+        arrput(q->rules, o);
+    }
+    arrput(q->rules, otherwise);
+    for (size_t i = 0; i < arrlenu(q->rules); i++)
+        if (!strcmp(q->rules[i].by->option, "momentum")) arrput(q->momenta, q->rules[i].parameter);
+    return DS_OK;
 }
 
 /* Which values there are, from the first model's list. `results`: of its first observation. */
@@ -84,13 +98,12 @@ static ds_status read_list(calibrating *q, const ds_module *m, const ds_argument
         }
         size_t number = (size_t)at->integer;
         if (number == arrlenu(q->values)) {
-            watched w;
-            DS_TRY(choose_observer(q, ds_attr_find(entry, "name")->text, &w));
-            observed_open(&w.seen, key, dim, (size_t)results[number * each].type->dims[0]->value);
-            arrput(q->values, w);
+            observed o;
+            observed_open(&o, key, dim, (size_t)results[number * each].type->dims[0]->value);
+            arrput(q->values, o);
         }
-        arrput(q->keys, key);
-        arrput(q->key_values, number);
+        const char *name = ds_arena_strdup(q->cx->arena, ds_attr_find(entry, "name")->text);
+        arrput(q->keys, ((watched){key, name, number}));
     }
     return DS_OK;
 }
@@ -108,10 +121,10 @@ typedef struct {
 
 static void take_results(observing_run *r) {
     for (size_t i = 0; i < arrlenu(r->q->values); i++) {
-        watched *w = &r->q->values[i];
+        observed *o = &r->q->values[i];
         const ds_model_tensor *results = &r->run.call.outputs[r->outputs + i * r->how->results];
-        if (r->how->bins) observed_count(&w->seen, r->how, results);
-        else observed_add(&w->seen, results, strcmp(w->by->option, "momentum") ? (double)NAN : w->parameter);
+        if (r->how->bins) observed_count(o, r->how, results);
+        else observed_add(o, results, r->q->momenta, arrlenu(r->q->momenta));
     }
 }
 
@@ -134,7 +147,7 @@ static ds_status run_samples(observing_run *r) {
 static void set_ends(observing_run *r) {
     calibrating *q = r->q;
     for (size_t i = 0; i < arrlenu(q->values); i++) {
-        const observed *o = &q->values[i].seen;
+        const observed *o = &q->values[i];
         size_t first, count = observed_histograms(o, r->how, &first);
         for (size_t k = 0; k < count; k++) arrput(r->ends, o->broken ? 0 : (float)observed_end(o, first + k));
     }
@@ -188,20 +201,39 @@ static const char *name_of_observer(ds_ir_context *cx, const calibration *how) {
     return ds_arena_printf(cx->arena, "%s %s=%g", how->by->name, how->by->option, how->parameter);
 }
 
+static bool choose(calibrating *q, observed *o, const observing *by, ds_value_range *out) {
+    size_t average = 0;
+    while (average < arrlenu(q->momenta) && q->momenta[average] != by->parameter) average++;
+    observed_choose(o, by->by, by->parameter, average);
+    return observed_range(o, q->cx, q->how->by_channel, out);
+}
+
+/* By the first rule that fits the name and what its own observer chooses. */
+static bool choose_by_rules(calibrating *q, const watched *w, ds_value_range *out) {
+    const ds_policy *policy = q->how->policy;
+    observed *o = &q->values[w->value];
+    for (size_t i = 0; policy && *w->name && i < policy->count; i++) {
+        const ds_policy_rule *rule = &policy->rules[i];
+        if (!ds_policy_matches(rule->pattern, w->name)) continue;
+        if (!choose(q, o, &q->rules[i], out)) return false;
+        if (isinf(rule->span) || out->max - out->min < rule->span) return true;
+    }
+    return choose(q, o, &arrlast(q->rules), out);
+}
+
 static void collect(calibrating *q, ds_ranges *out) {
     out->values = DS_NEW_ARRAY(q->cx->arena, ds_value_range, arrlenu(q->fixed) + arrlenu(q->keys));
-    for (size_t i = 0; i < arrlenu(q->values); i++)
-        observed_choose(&q->values[i].seen, q->values[i].by, q->values[i].parameter);
     for (size_t i = 0; i < arrlenu(q->fixed); i++) out->values[out->count++] = q->fixed[i];
     for (size_t i = 0; i < arrlenu(q->keys); i++) {
+        const watched *w = &q->keys[i];
         ds_value_range range;
-        const observed *o = &q->values[q->key_values[i]].seen;
-        bool good = observed_range(o, q->cx, q->how->by_channel, &range);
-        range.key = q->keys[i];
+        bool good = choose_by_rules(q, w, &range);
+        range.key = w->key;
         if (good) out->values[out->count++] = range;
         else
-            ds_report(q->cx->diag, DS_WARNING, DS_E_ranges, NULL, "value '%s' is left out: %s", q->keys[i],
-                      o->broken ? "a sample makes it infinite, or no number" : "no sample computes it");
+            ds_report(q->cx->diag, DS_WARNING, DS_E_ranges, NULL, "value '%s' is left out: %s", w->key,
+                      q->values[w->value].broken ? "a sample makes it infinite, or no number"
+                                                 : "no sample computes it");
     }
     ds_ranges_sort(out);
 }
@@ -210,15 +242,16 @@ ds_status calibrate(const cli *c, ds_ir_context *cx, const calibration *how, ds_
     calibrating q = {.c = c, .cx = cx, .how = how};
     const char *slash = strrchr(c->arguments[0], '/');
     bool counts = false;
-    ds_status status = observe(&q, "ranges");
-    for (size_t i = 0; i < arrlenu(q.values); i++) counts = counts || q.values[i].by->choose;
+    ds_status status = read_rules(&q);
+    for (size_t i = 0; i < arrlenu(q.rules); i++) counts = counts || q.rules[i].by->choose;
+    if (status == DS_OK) status = observe(&q, "ranges");
     if (status == DS_OK && counts) status = observe(&q, "histograms");
     if (status == DS_OK && counts && how->by_channel) status = observe(&q, "channel_histograms");
     *out = (ds_ranges){.model = slash ? slash + 1 : c->arguments[0],
                        .observer = name_of_observer(cx, how),
                        .samples = (double)q.samples};
     if (status == DS_OK) collect(&q, out);
-    for (size_t i = 0; i < arrlenu(q.values); i++) observed_close(&q.values[i].seen);
-    arrfree(q.values), arrfree(q.fixed), arrfree(q.keys), arrfree(q.key_values);
+    for (size_t i = 0; i < arrlenu(q.values); i++) observed_close(&q.values[i]);
+    arrfree(q.values), arrfree(q.fixed), arrfree(q.keys), arrfree(q.rules), arrfree(q.momenta);
     return status;
 }

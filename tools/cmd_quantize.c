@@ -8,6 +8,7 @@
 #include "passes/precision.h"
 #include "tools/compile.h"
 #include "tools/quantize_page.h"
+#include "tools/quantize_report.h"
 
 typedef struct {
     const cli *c;
@@ -65,7 +66,7 @@ static bool ends_with(const char *text, const char *end) {
 static bool is_json(const char *path) { return !strcmp(path, "-") || ends_with(path, ".json"); }
 
 static ds_status read_precision(quantizing *q) {
-    static const char *const needs[] = {"report", "hold-out", "emit", "prefix", "weights"};
+    static const char *const needs[] = {"report", "json", "hold-out", "emit", "prefix", "weights"};
     q->precision = cli_value(q->c, "precision", NULL);
     q->searches = q->precision && !strcmp(q->precision, "auto");
     for (size_t i = 0; !q->precision && i < DS_COUNT(needs); i++)
@@ -129,33 +130,36 @@ static double error_of(const quantize_result *r) {
     return errors_largest(e->outputs, arrlenu(e->outputs));
 }
 
-static ds_status measure(quantizing *q, double seconds) {
-    runner *both[] = {&q->plain, &q->changed};
+static ds_status measure_errors(quantizing *q) {
     DS_TRY(compare(q, true, &q->result.held_out));
-    if (!q->result.held_out.samples) DS_TRY(compare(q, false, &q->result.seen));
+    return q->result.held_out.samples ? DS_OK : compare(q, false, &q->result.seen);
+}
+
+static ds_status measure_speed(quantizing *q) {
+    static const double SECONDS = 1.5; /* at most */
+    runner *both[] = {&q->plain, &q->changed};
     q->result.bytes[1] = model_weight_bytes(q->changed.model.module);
-    return evaluate_speed(both, 2, &q->samples, seconds, q->result.ms);
+    return evaluate_speed(both, 2, &q->samples, SECONDS, q->result.ms);
 }
 
 /* ---- auto ---- */
 
 enum { MOST_TRIES = 6 };
 
-static const double SECONDS = 1.5; /* for each comparison of speed */
-
 /* A mix within the scope whose error on held out samples is below the bound: the bound of the search is lowered
- * until it is. *out_ms: INFINITY where there is none. */
-static ds_status find_mix(quantizing *q, search_scope scope, double *out_ms) {
+ * until it is. *out_times, as long as f32 takes, is INFINITY where there is none. */
+static ds_status find_mix(quantizing *q, search_scope scope, double *out_times) {
     double bound = q->result.bound, aim = bound * 0.95;
-    *out_ms = (double)INFINITY;
+    *out_times = (double)INFINITY;
     for (size_t i = 0; i < MOST_TRIES; i++) {
         DS_TRY(search_mix(&q->search, aim, scope));
         search_decide(&q->search, bound, &q->ranges);
         DS_TRY(open_changed(q));
-        DS_TRY(measure(q, SECONDS));
+        DS_TRY(measure_errors(q));
         double error = error_of(&q->result);
         if (error <= bound) {
-            *out_ms = q->result.ms[1] / q->result.ms[0];
+            DS_TRY(measure_speed(q));
+            *out_times = q->result.ms[1] / q->result.ms[0];
             return DS_OK;
         }
         aim *= fmin(0.8, 0.9 * bound / error);
@@ -193,28 +197,6 @@ static ds_status search_all(quantizing *q) {
     q->result.predicted = search_predicted(&q->search);
     q->result.products = q->search.products;
     return DS_OK;
-}
-
-/* ---- what is said ---- */
-
-static void print_errors(const char *split, const evaluation *e) {
-    for (size_t i = 0; i < arrlenu(e->outputs); i++) {
-        const output_error *o = &e->outputs[i];
-        printf("  %-12s %-24s error %.2e (worst sample %.2e), cosine %.6f, agreement %.2f %%\n", split, o->name,
-               error_relative(o), o->worst, error_cosine(o), 100 * error_agreement(o));
-    }
-}
-
-static void print_result(const quantizing *q) {
-    const quantize_result *r = &q->result;
-    printf("%s as %s for %s: %.3f ms instead of %.3f (%.2f times as fast), weights %.0f KiB instead of %.0f\n",
-           r->model, r->precision, r->level, r->ms[1], r->ms[0], r->ms[0] / r->ms[1], r->bytes[1] / 1024,
-           r->bytes[0] / 1024);
-    if (q->searches)
-        printf("  error at most %g; predicted %.2e on %zu samples\n", r->bound, r->predicted, arrlenu(q->search.used));
-    if (*r->note) printf("  %s\n", r->note);
-    print_errors("calibrated", &r->seen);
-    print_errors("held out", &r->held_out);
 }
 
 /* ---- decisions ---- */
@@ -274,11 +256,14 @@ static ds_status decide(quantizing *q) {
     if (q->searches) DS_TRY(search_all(q));
     else {
         DS_TRY(open_changed(q));
-        DS_TRY(measure(q, SECONDS));
+        DS_TRY(measure_errors(q));
+        DS_TRY(measure_speed(q));
     }
     DS_TRY(compare(q, false, &r->seen));
     keep_decisions(q);
-    print_result(q);
+    FILE *to = strcmp(q->output, "-") ? stdout : stderr; /* that has the ranges */
+    if (cli_has(q->c, "json")) quantize_report_json(r, to);
+    else quantize_report_text(r, to);
     const char *page = cli_value(q->c, "report", NULL);
     return page ? quantize_page_write(q->cx, page, r) : DS_OK;
 }

@@ -47,13 +47,13 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-enum { LEAST_TURNS = 5 };
+enum { LEAST_TURNS = 5, MOST_TURNS = 3000 };
 
 /* Each model once a turn, of which the first warms up. */
 static int take_turns(ds_call *const *calls, size_t count, double seconds, double **took) {
     double end = evaluate_now() + seconds;
     int status = 0;
-    for (size_t turn = 0; !status && (turn <= LEAST_TURNS || evaluate_now() < end); turn++) {
+    for (size_t turn = 0; !status && turn < MOST_TURNS && (turn <= LEAST_TURNS || evaluate_now() < end); turn++) {
         for (size_t k = 0; !status && k < count; k++) {
             double before = evaluate_now();
             status = dsrt_call_run(calls[k]);
@@ -81,7 +81,8 @@ ds_status evaluate_speed(runner *const *models, size_t count, samples *from, dou
     ds_status status = DS_OK;
     for (size_t k = 0; status == DS_OK && k < count; k++) {
         status = samples_read(from, 0, models[k]->call.inputs, models[k]->call.owned);
-        if (status == DS_OK) calls[k] = dsrt_call_open(models[k]->call.model, models[k]->pool, models[k]->call.inputs, NULL);
+        if (status == DS_OK)
+            calls[k] = dsrt_call_open(models[k]->call.model, models[k]->pool, models[k]->call.inputs, NULL);
         if (status == DS_OK && !calls[k]) ds_out_of_memory();
     }
     if (status == DS_OK) ran = take_turns(calls, count, seconds, took);

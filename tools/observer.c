@@ -142,19 +142,22 @@ void observed_open(observed *o, const char *key, int64_t axis, size_t channels) 
 }
 
 void observed_close(observed *o) {
-    free(o->seen), free(o->chosen), free(o->sums), free(o->square_sums), free(o->bins), free(o->channel_bins);
+    free(o->seen), free(o->chosen), free(o->averages), free(o->sums), free(o->square_sums);
+    free(o->bins), free(o->channel_bins);
 }
 
-static void merge(observed *o, size_t slot, span now, double momentum) {
+static void merge(observed *o, size_t slot, span now, const double *momenta, size_t count) {
     bool first = o->seen[slot].low > o->seen[slot].high;
-    span *s = &o->chosen[slot];
     widen(&o->seen[slot], now.low, now.high);
-    if (isnan(momentum)) *s = o->seen[slot];
-    else if (first) *s = now;
-    else *s = (span){momentum * s->low + (1 - momentum) * now.low, momentum * s->high + (1 - momentum) * now.high};
+    for (size_t i = 0; i < count; i++) {
+        span *s = &o->averages[i * o->slots + slot];
+        double kept = momenta[i];
+        if (first) *s = now;
+        else *s = (span){kept * s->low + (1 - kept) * now.low, kept * s->high + (1 - kept) * now.high};
+    }
 }
 
-void observed_add(observed *o, const ds_model_tensor *results, double momentum) {
+void observed_add(observed *o, const ds_model_tensor *results, const double *momenta, size_t momentum_count) {
     const float *low = results[DS_OBSERVE_MIN].data, *high = results[DS_OBSERVE_MAX].data,
                 *sum = results[DS_OBSERVE_SUM].data, *squares = results[DS_OBSERVE_SQUARES].data;
     size_t count = o->slots > 1 ? o->slots - 1 : 1;
@@ -162,17 +165,18 @@ void observed_add(observed *o, const ds_model_tensor *results, double momentum) 
     span whole = NOTHING;
     memcpy(&elements, results[DS_OBSERVE_COUNT].data, sizeof elements);
     if (elements <= 0) return;
+    if (momentum_count && !o->averages) o->averages = ds_xmalloc(momentum_count * o->slots * sizeof *o->averages);
     for (size_t i = 0; i < count; i++) {
         o->broken = o->broken || !isfinite(low[i]) || !isfinite(high[i]) || !isfinite(sum[i]);
         if (o->broken) return;
-        if (o->slots > 1) merge(o, i, (span){low[i], high[i]}, momentum);
+        if (o->slots > 1) merge(o, i, (span){low[i], high[i]}, momenta, momentum_count);
         widen(&whole, low[i], high[i]);
         o->sum += sum[i];
         o->sums[i] += sum[i];
         o->square_sums[i] += squares[i];
         o->squares += squares[i];
     }
-    merge(o, o->slots - 1, whole, momentum);
+    merge(o, o->slots - 1, whole, momenta, momentum_count);
     o->count += (double)elements;
 }
 
@@ -203,8 +207,10 @@ static int64_t bins_of(bool by_channel) {
     return ds_observation_find(by_channel ? "channel_histograms" : "histograms")->bins;
 }
 
-void observed_choose(observed *o, const observer *by, double parameter) {
+void observed_choose(observed *o, const observer *by, double parameter, size_t average) {
     size_t whole = o->slots - 1, bins = (size_t)bins_of(true);
+    bool averages = o->averages && !strcmp(by->option, "momentum");
+    memcpy(o->chosen, averages ? o->averages + average * o->slots : o->seen, o->slots * sizeof *o->chosen);
     if (!by->choose || o->broken || o->count <= 0) return;
     histogram h = {o->bins, (size_t)bins_of(false), observed_end(o, whole), o->seen[whole]};
     if (o->bins) o->chosen[whole] = by->choose(&h, parameter);

@@ -54,6 +54,7 @@ typedef struct {
     int64_t axis;
     size_t slots;
     span *seen, *chosen;        /* a slot each */
+    span *averages;             /* a slot each, for each momentum that is asked for; or NULL */
     uint64_t *bins;             /* of the whole */
     uint64_t *channel_bins;     /* or NULL */
     double *sums, *square_sums; /* of each channel; of the whole where there are none */
@@ -62,15 +63,15 @@ typedef struct {
 } observed;
 
 void observed_open(observed *o, const char *key, int64_t axis, size_t channels);
-/* Takes one sample's results of the observation `ranges`. Momentum: of the moving average; NAN for the whole span. */
-void observed_add(observed *o, const ds_model_tensor *results, double momentum);
+/* Takes one sample's results of the observation `ranges`. Momenta: of moving averages, the same ones for all samples. */
+void observed_add(observed *o, const ds_model_tensor *results, const double *momenta, size_t momentum_count);
 /* Takes one sample's histograms. */
 void observed_count(observed *o, const ds_observation *how, const ds_model_tensor *bins);
 double observed_end(const observed *o, size_t slot);
 /* How many histograms an observation makes of it, and which slot the first is of. */
 size_t observed_histograms(const observed *o, const ds_observation *how, size_t *out_first);
-/* Chooses from the histograms that there are. */
-void observed_choose(observed *o, const observer *by, double parameter);
+/* Chooses anew: the whole span, the moving average of that number, or from the histograms that there are. */
+void observed_choose(observed *o, const observer *by, double parameter, size_t average);
 /* Exact numbers of a constant. */
 void observed_elements(observed *o, const ds_attr *elements);
 /* False where there is nothing to say: it was not finite, or never computed. */

@@ -71,7 +71,7 @@ static void add_errors(ds_string *out, const char *split, const evaluation *e) {
 /* The range that is used, and the one that was seen, on an axis of its own. */
 static void add_range(ds_string *out, const ds_value_range *v) {
     enum { WIDTH = 160, HALF = WIDTH / 2 };
-    if (!v) {
+    if (!v || isnan(v->min)) {
         ds_string_printf(out, "<td></td>");
         return;
     }
@@ -88,12 +88,39 @@ static void add_range(ds_string *out, const ds_value_range *v) {
                      (v->max - v->min) * unit, HALF, HALF, v->min, v->max);
 }
 
+/* Codes and scales, as they are stored; layouts may add to that. */
+static double bytes_of(const ds_value_range *v, const ds_encoding *e) {
+    static const double FLOAT = sizeof(float);
+    double scales = 0;
+    if (!e) return FLOAT * v->count;
+    if (e->scale == DS_SCALE_TENSOR) scales = 1;
+    if (e->scale == DS_SCALE_CHANNEL) scales = fmax((double)v->channel_count, 1);
+    if (e->scale == DS_SCALE_BLOCK) scales = ceil(v->count / (double)e->block);
+    return ceil(v->count * ds_elem_facts(e->elem)->bits / 8) + FLOAT * scales;
+}
+
+/* Of constants, before and after. */
+static void add_bytes(ds_string *out, const ds_value_range *v) {
+    if (!v || !v->constant) {
+        ds_string_printf(out, "<td></td><td></td>");
+        return;
+    }
+    ds_string_printf(out, "<td class=\"n\">%.0f</td><td class=\"n\">%.0f</td>", bytes_of(v, NULL),
+                     bytes_of(v, v->decided ? &v->encoding : NULL));
+}
+
 /* The product that a key is a factor of, where it was tried alone. */
 static const search_product *product_of(const quantize_result *r, const char *key) {
     size_t length = strlen(key) > 2 ? strlen(key) - 2 : 0;
     for (size_t i = 0; i < arrlenu(r->products); i++)
         if (strlen(r->products[i].name) == length && !strncmp(r->products[i].name, key, length)) return &r->products[i];
     return NULL;
+}
+
+static double all_products(const quantize_result *r) {
+    double all = 0;
+    for (size_t i = 0; i < arrlenu(r->products); i++) all += r->products[i].products;
+    return all > 0 ? all : 1;
 }
 
 static void add_factor(ds_string *out, const quantize_result *r, const ds_attr *entry) {
@@ -105,7 +132,8 @@ static void add_factor(ds_string *out, const quantize_result *r, const ds_attr *
     ds_string_printf(out, "<td>f32</td>");
     cell(out, encoding ? encoding->text : "f32");
     add_range(out, ds_ranges_find(r->ranges, key));
-    if (p) ds_string_printf(out, "<td class=\"n\">%.3g</td>", p->products);
+    add_bytes(out, ds_ranges_find(r->ranges, key));
+    if (p) ds_string_printf(out, "<td class=\"n\">%.1f %%</td>", 100 * p->products / all_products(r));
     else ds_string_printf(out, "<td></td>");
     if (p && p->choice) ds_string_printf(out, "<td class=\"n\">%.1e</td>", p->by[p->choice].error);
     else ds_string_printf(out, "<td></td>");
@@ -124,7 +152,8 @@ static void add_page(ds_string *out, const quantize_result *r) {
     add_errors(out, "calibrated", &r->seen);
     add_errors(out, "held out", &r->held_out);
     ds_string_printf(out, "</table><h2>Factors of products</h2><table><tr><th>factor</th><th>was</th><th>is</th>"
-                          "<th>range</th><th class=\"n\">products</th><th class=\"n\">error alone</th>"
+                          "<th>range</th><th class=\"n\">bytes</th><th class=\"n\">now</th>"
+                          "<th class=\"n\">share of products</th><th class=\"n\">error alone</th>"
                           "<th>reason</th></tr>\n");
     for (size_t i = 0; r->decided && i < r->decided->count; i++) add_factor(out, r, r->decided->items[i]);
     ds_string_printf(out, "</table></body></html>\n");
