@@ -188,12 +188,12 @@ static ds_status search_all(quantizing *q) {
         }
     }
     q->result.note = "";
+    if (isinf(least)) q->result.note = "no mix keeps the bound: everything stays f32";
+    else if (least <= LEAST_GAIN) DS_TRY(find_mix(q, scopes[best], &least));
     if (least > LEAST_GAIN) {
-        best = SCOPE_OF_NOTHING;
-        q->result.note = isinf(least) ? "no mix keeps the bound: everything stays f32"
-                                      : "no mix is faster than f32 here: everything stays f32";
+        if (!*q->result.note) q->result.note = "no mix is faster than f32 here: everything stays f32";
+        DS_TRY(find_mix(q, scopes[SCOPE_OF_NOTHING], &times));
     }
-    DS_TRY(find_mix(q, scopes[best], &times));
     q->result.predicted = search_predicted(&q->search);
     q->result.products = q->search.products;
     return DS_OK;

@@ -8,9 +8,10 @@
 
 #include "passes/precision.h"
 
-enum { MOST_SAMPLES = 8, BISECTIONS = 12 };
+/* Samples: for products alone, and for mixes, of which there are fewer. */
+enum { MOST_ALONE = 8, MOST_SAMPLES = 32, BISECTIONS = 12 };
 
-static const double SECONDS = 60; /* for what products do alone, about */
+static const double SECONDS_ALONE = 60, SECONDS_A_MIX = 1; /* about, where more than one sample fits */
 
 /* ---- runs ---- */
 
@@ -51,14 +52,20 @@ static ds_status run_unchanged(search *s, double *out_seconds) {
     return DS_OK;
 }
 
+/* How many runs of so many seconds; one at least. */
+static size_t affordable(double seconds, double each, size_t most) {
+    double runs = seconds / (each + 1e-9);
+    return runs < 1 ? 1 : runs < (double)most ? (size_t)runs : most;
+}
+
 /* What each product's change does alone. */
 static ds_status measure_products(search *s, double seconds_a_run) {
     size_t changes = 0, done = 0;
     bool shown = isatty(STDERR_FILENO);
     for (size_t p = 0; p < arrlenu(s->products); p++)
         for (size_t c = 1; c < s->policy_count; c++) changes += s->products[p].by[c].stores[0] != NULL;
-    double affordable = SECONDS / (seconds_a_run * (double)changes + 1e-9);
-    size_t runs = affordable < 1 ? 1 : affordable < (double)arrlenu(s->used) ? (size_t)affordable : arrlenu(s->used);
+    size_t runs =
+        affordable(SECONDS_ALONE, seconds_a_run * (double)changes, s->mixed < MOST_ALONE ? s->mixed : MOST_ALONE);
     for (size_t p = 0; p < arrlenu(s->products); p++) {
         for (size_t c = 1; c < s->policy_count; c++) {
             if (!s->products[p].by[c].stores[0]) continue;
@@ -125,6 +132,8 @@ ds_status search_open(search *s, const cli *c, ds_ir_context *cx, const calibrat
     for (size_t i = 0; i < count && i < SEARCH_MOST_POLICIES; i++) s->policies[s->policy_count++] = policies[i];
     DS_TRY(open_trial(s));
     DS_TRY(run_unchanged(s, &seconds));
+    s->mixed = affordable(SECONDS_A_MIX, seconds, arrlenu(s->used));
+    if (s->mixed < MOST_ALONE) s->mixed = arrlenu(s->used) < MOST_ALONE ? arrlenu(s->used) : MOST_ALONE;
     return measure_products(s, seconds);
 }
 
@@ -175,7 +184,7 @@ static double all_products(const search *s) {
 
 static ds_status check(search *s, double price, search_scope scope) {
     choose(s, price, scope);
-    return run_choices(s, arrlenu(s->used), &s->error);
+    return run_choices(s, s->mixed, &s->error);
 }
 
 /* The price is searched for, in steps of its magnitude: at the lowest everything changes, at the highest nothing. */

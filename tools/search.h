@@ -28,11 +28,12 @@ typedef struct {
     const char *policies[SEARCH_MOST_POLICIES + 1]; /* by choice */
     size_t policy_count;                            /* with the one that changes nothing */
     search_product *products;                       /* stb_ds array */
-    double error;                                   /* of the mix on samples of the search */
+    double error;                                   /* of the mix on these samples */
     runner trial;
     samples samples;
     int32_t *choices;        /* stb_ds array */
     size_t *used;            /* stb_ds array: samples */
+    size_t mixed;            /* how many of them mixes run on */
     ds_model_tensor *wanted; /* stb_ds array: results of each of them, unchanged */
 } search;
 
