@@ -38,7 +38,10 @@ static void add_element(output_error *e, sample_sums *s, double a, double b, uin
     }
     e->count++;
     e->same += a == b || (isnan(a) && isnan(b));
-    if (!isfinite(b)) return;
+    if (!isfinite(b)) {
+        e->broken = e->broken || (isinf(b) && a != b);
+        return;
+    }
     e->broken = e->broken || !isfinite(a);
     s->distance += (a - b) * (a - b);
     s->size += b * b;

@@ -11,14 +11,13 @@ typedef struct {
     bool is_float;                       /* else only `same` says something */
     double distance, size, own, product; /* (a - b)^2, b^2, a^2, a b */
     double worst;                        /* relative distance of the worst sample */
-    double rows,
-        agreed; /* along the last dim, and those with the largest element at the same place; of one element: on the
-                          * same side of 0.5 */
+    /* Along the last dim, and those with the largest element at the same place; of one element: on the same side of 0.5. */
+    double rows, agreed;
     double count, same; /* elements, and equal ones */
-    bool broken;        /* another shape, or something is finite in b but not in a */
+    bool broken;        /* another shape, another infinity, or something that is finite in b alone */
 } output_error;
 
-/* Adds a sample. Elements that are not finite in b are left out. */
+/* Adds a sample. Where b is no number, a may be anything. */
 void error_add(output_error *e, const ds_argument *output, const ds_model_tensor *a, const ds_model_tensor *b);
 double error_relative(const output_error *e);  /* square root of distance / size: 0 where both are 0, else infinite */
 double error_cosine(const output_error *e);    /* 1 where both are 0 */
