@@ -217,12 +217,16 @@ ds_status ds_ranges_read(ds_ir_context *cx, const char *path, ds_ranges *out) {
 
 /* ---- writing ---- */
 
-/* As few digits as tell an f32 from its neighbours; whole numbers as they are. */
+/* As few digits as tell an f32 from its neighbours, so that what is read and written again is the same text; whole
+ * numbers as they are. */
 static cJSON *number_item(double value) {
     char text[32];
-    int digits = fabs(value) < 0x1p53 && value == floor(value) ? 17 : 5;
-    do snprintf(text, sizeof text, "%.*g", digits, value);
-    while (++digits <= 9 && strtof(text, NULL) != (float)value);
+    bool whole = fabs(value) < 0x1p53 && value == floor(value);
+    int digits = whole ? 17 : 5;
+    float near = (float)value;
+    double printed = whole || near == 0 || !isfinite(near) ? value : (double)near;
+    do snprintf(text, sizeof text, "%.*g", digits, printed);
+    while (++digits <= 9 && strtof(text, NULL) != near);
     return cJSON_CreateRaw(text);
 }
 

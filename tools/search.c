@@ -206,11 +206,10 @@ ds_status search_mix(search *s, double bound, search_scope scope) {
 static const char *reason_of(const search *s, const search_product *p, double bound) {
     const size_t c = p->choice;
     if (c)
-        return p->by[c].times > 1
-                   ? ds_arena_printf(s->cx->arena, "%s: error %.1e of %.1e, %.3g times as fast as f32", s->policies[c],
-                                     p->by[c].error, bound, p->by[c].times)
-                   : ds_arena_printf(s->cx->arena, "%s: error %.1e of %.1e, fewer bytes", s->policies[c],
-                                     p->by[c].error, bound);
+        return p->by[c].times > 1 ? ds_arena_printf(s->cx->arena, "%s: error %.1e of %.1e, %.3g times as fast as f32",
+                                                    s->policies[c], p->by[c].error, bound, p->by[c].times)
+                                  : ds_arena_printf(s->cx->arena, "%s: error %.1e of %.1e, fewer bytes", s->policies[c],
+                                                    p->by[c].error, bound);
     const char *all = "";
     for (size_t k = 1; k < s->policy_count; k++)
         if (p->by[k].stores[0])
