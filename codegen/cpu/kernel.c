@@ -76,16 +76,40 @@ static LLVMValueRef packed_index(emitter *e, const place *p, unsigned lane) {
     return p->scattered ? lane_of(e, p->at, lane) : LLVMBuildAdd(e->b, p->at, em_i64(e, lane), "");
 }
 
-/* Where the byte of an element lies, and where in it the element; a byte on the stack where the lane is masked off. */
-static void packed_byte(emitter *e, ds_elem elem, const place *p, unsigned lane, LLVMValueRef *out_pointer,
-                        LLVMValueRef *out_shift) {
-    unsigned per = 8 / ds_elem_facts(elem)->bits;
+/* Where an element has its bits: those of its first byte from `shift` on, and where not all elements of its type lie in one
+ * byte, the rest in the lowest ones of `last`. */
+typedef struct {
+    LLVMValueRef first, last, shift;
+    LLVMTypeRef word; /* that holds both bytes */
+} packed_bits;
+
+static bool may_straddle(ds_elem elem) { return 8 % ds_elem_facts(elem)->bits != 0; }
+
+/* A byte on the stack where the lane is masked off. */
+static LLVMValueRef packed_byte(emitter *e, const place *p, unsigned lane, LLVMValueRef bit) {
     LLVMTypeRef i8 = em_int(e, 8);
-    LLVMValueRef at = packed_index(e, p, lane), byte = LLVMBuildUDiv(e->b, at, em_i64(e, per), ""),
-                 in = LLVMBuildURem(e->b, at, em_i64(e, per), "");
-    *out_pointer = LLVMBuildGEP2(e->b, i8, p->base, &byte, 1, "");
-    if (p->mask) *out_pointer = LLVMBuildSelect(e->b, lane_of(e, p->mask, lane), *out_pointer, p->spare, "");
-    *out_shift = LLVMBuildTrunc(e->b, LLVMBuildMul(e->b, in, em_i64(e, ds_elem_facts(elem)->bits), ""), i8, "");
+    LLVMValueRef byte = LLVMBuildUDiv(e->b, bit, em_i64(e, 8), ""),
+                 pointer = LLVMBuildGEP2(e->b, i8, p->base, &byte, 1, "");
+    return p->mask ? LLVMBuildSelect(e->b, lane_of(e, p->mask, lane), pointer, p->spare, "") : pointer;
+}
+
+static packed_bits packed_at(emitter *e, ds_elem elem, const place *p, unsigned lane) {
+    int64_t bits = ds_elem_facts(elem)->bits;
+    bool two = may_straddle(elem);
+    LLVMValueRef bit = LLVMBuildMul(e->b, packed_index(e, p, lane), em_i64(e, bits), "");
+    packed_bits at = {.first = packed_byte(e, p, lane, bit), .word = em_int(e, two ? 16 : 8)};
+    if (two) at.last = packed_byte(e, p, lane, LLVMBuildAdd(e->b, bit, em_i64(e, bits - 1), ""));
+    at.shift = LLVMBuildTrunc(e->b, LLVMBuildURem(e->b, bit, em_i64(e, 8), ""), at.word, "");
+    return at;
+}
+
+/* Both bytes, the first in the low bits. */
+static LLVMValueRef packed_word(emitter *e, const packed_bits *at) {
+    LLVMTypeRef i8 = em_int(e, 8);
+    LLVMValueRef first = LLVMBuildZExt(e->b, LLVMBuildLoad2(e->b, i8, at->first, ""), at->word, "");
+    if (!at->last) return first;
+    LLVMValueRef last = LLVMBuildZExt(e->b, LLVMBuildLoad2(e->b, i8, at->last, ""), at->word, "");
+    return LLVMBuildOr(e->b, first, LLVMBuildShl(e->b, last, LLVMConstInt(at->word, 8, 0), ""), "");
 }
 
 static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
@@ -94,10 +118,9 @@ static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
     LLVMTypeRef i8 = em_int(e, 8);
     LLVMValueRef result = LLVMGetPoison(em_type(e, type)), up = LLVMConstInt(i8, 8 - bits, 0);
     for (unsigned i = 0; i < lanes; i++) {
-        LLVMValueRef pointer, shift;
-        packed_byte(e, type->elem, p, i, &pointer, &shift);
-        LLVMValueRef v =
-            LLVMBuildShl(e->b, LLVMBuildLShr(e->b, LLVMBuildLoad2(e->b, i8, pointer, ""), shift, ""), up, "");
+        packed_bits at = packed_at(e, type->elem, p, i);
+        LLVMValueRef word = LLVMBuildLShr(e->b, packed_word(e, &at), at.shift, "");
+        LLVMValueRef v = LLVMBuildShl(e->b, LLVMBuildTrunc(e->b, word, i8, ""), up, "");
         v = ds_elem_facts(type->elem)->class == DS_CLASS_SINT ? LLVMBuildAShr(e->b, v, up, "")
                                                               : LLVMBuildLShr(e->b, v, up, "");
         result = lanes > 1 ? LLVMBuildInsertElement(e->b, result, v, em_i64(e, i), "") : v;
@@ -105,18 +128,27 @@ static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
     return result;
 }
 
+/* These bits of a byte, the others as they are. */
+static void store_bits(emitter *e, LLVMValueRef pointer, LLVMValueRef v, LLVMValueRef which) {
+    LLVMTypeRef i8 = em_int(e, 8);
+    LLVMValueRef old = LLVMBuildLoad2(e->b, i8, pointer, "");
+    old = LLVMBuildAnd(e->b, old, LLVMBuildNot(e->b, LLVMBuildTrunc(e->b, which, i8, ""), ""), "");
+    LLVMBuildStore(e->b, LLVMBuildOr(e->b, old, LLVMBuildTrunc(e->b, v, i8, ""), ""), pointer);
+}
+
+/* Where an element lies in one byte, nothing is left of it for the last one. */
 static void store_packed(emitter *e, const ds_value *value, const place *p) {
     unsigned lanes = is_vector_type(value->type) ? (unsigned)value->type->rank : 1,
              bits = ds_elem_facts(value->type->elem)->bits;
-    LLVMTypeRef i8 = em_int(e, 8);
-    LLVMValueRef all = em_value(e, value), ones = LLVMConstInt(i8, (1u << bits) - 1, 0);
+    LLVMValueRef all = em_value(e, value);
     for (unsigned i = 0; i < lanes; i++) {
-        LLVMValueRef pointer, shift, v = lanes > 1 ? lane_of(e, all, i) : all;
-        packed_byte(e, value->type->elem, p, i, &pointer, &shift);
-        LLVMValueRef keep = LLVMBuildNot(e->b, LLVMBuildShl(e->b, ones, shift, ""), ""),
-                     old = LLVMBuildLoad2(e->b, i8, pointer, "");
-        v = LLVMBuildShl(e->b, LLVMBuildAnd(e->b, v, ones, ""), shift, "");
-        LLVMBuildStore(e->b, LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, keep, ""), v, ""), pointer);
+        packed_bits at = packed_at(e, value->type->elem, p, i);
+        LLVMValueRef ones = LLVMConstInt(at.word, (1u << bits) - 1, 0), eight = LLVMConstInt(at.word, 8, 0),
+                     v = LLVMBuildZExt(e->b, lanes > 1 ? lane_of(e, all, i) : all, at.word, "");
+        v = LLVMBuildShl(e->b, LLVMBuildAnd(e->b, v, ones, ""), at.shift, "");
+        LLVMValueRef which = LLVMBuildShl(e->b, ones, at.shift, "");
+        store_bits(e, at.first, v, which);
+        if (at.last) store_bits(e, at.last, LLVMBuildLShr(e->b, v, eight, ""), LLVMBuildLShr(e->b, which, eight, ""));
     }
 }
 
