@@ -87,6 +87,11 @@ ds_panel ds_mma_panel(const ds_mma *mma) {
     return (ds_panel){.columns = DS_PANEL, .group = mma->k < word ? mma->k : word, .halves = ds_mma_sums_blocks(mma)};
 }
 
+unsigned ds_mma_column_bytes(const ds_mma *mma) {
+    unsigned bits = ds_mma_panel(mma).group * ds_elem_facts(mma->rhs)->bits;
+    return mma->k > 1 && bits < 32 ? bits / 8 : 0;
+}
+
 bool ds_mma_sums_blocks(const ds_mma *mma) { return ds_elem_is_integer(mma->lhs) && ds_elem_is_float(mma->sum); }
 
 static const char *columns_of(char *room, size_t size, const ds_mma *row) {

@@ -54,6 +54,8 @@ typedef struct {
     bool halves;
 } ds_panel;
 ds_panel ds_mma_panel(const ds_mma *mma);
+/* The bytes of a column's group where these fill no word; 0: they do. */
+unsigned ds_mma_column_bytes(const ds_mma *mma);
 /* Whole numbers are summed block by block, and become floats with the blocks' scales. */
 bool ds_mma_sums_blocks(const ds_mma *mma);
 

@@ -43,17 +43,23 @@ static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) {
     return LLVMBuildAdd(t->e->b, base, add, "");
 }
 
+/* Elements that share bytes are counted in whole bytes. */
 static LLVMValueRef element(tile *t, ds_elem elem, LLVMValueRef base, LLVMValueRef at) {
-    unsigned bits = ds_elem_facts(elem)->bits;
-    if (bits < 8) at = LLVMBuildExactUDiv(t->e->b, at, em_i64(t->e, 8 / bits), "");
-    return LLVMBuildGEP2(t->e->b, em_elem(t->e, elem), base, &at, 1, "");
+    ds_elem_unit unit = ds_elem_unit_of(elem);
+    LLVMTypeRef type = em_elem(t->e, elem);
+    if (unit.elements > 1) {
+        at = LLVMBuildExactUDiv(t->e->b, at, em_i64(t->e, unit.elements), "");
+        type = LLVMArrayType2(em_int(t->e, 8), unit.bytes);
+    }
+    return LLVMBuildGEP2(t->e->b, type, base, &at, 1, "");
 }
 
 static unsigned bytes_of(ds_elem elem) { return (ds_elem_facts(elem)->bits + 7) / 8; }
 
 static LLVMValueRef load_vector(tile *t, LLVMValueRef at, LLVMValueRef mask) {
     LLVMValueRef p = element(t, t->mma->rhs, t->b, at);
-    unsigned bytes = bytes_of(t->mma->rhs);
+    unsigned bytes = bytes_of(t->mma->rhs), of_column = ds_mma_column_bytes(t->mma);
+    if (of_column) return em_spread(t->e, p, of_column, t->lanes);
     if (!mask) {
         LLVMValueRef v = LLVMBuildLoad2(t->e->b, t->factors, p, "");
         LLVMSetAlignment(v, bytes);
@@ -642,7 +648,7 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
               .rhs = ds_op_attr(op, "rhs")};
     LLVMValueRef acc[MAX_TILE];
     t.depth = t.extent->count;
-    t.line = ds_op_int(op, "line", line) * 8 / ds_elem_facts(t.mma->rhs)->bits;
+    t.line = ds_elem_in_bytes(t.mma->rhs, ds_op_int(op, "line", line));
     open_blocks(&t);
     t.total = LLVMVectorType(em_elem(e, t.mma->sum), (unsigned)t.lanes);
     t.vector = ds_mma_sums_blocks(t.mma) ? LLVMVectorType(em_int(e, 32), (unsigned)t.lanes) : t.total;

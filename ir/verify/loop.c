@@ -223,6 +223,7 @@ static void verify_tile(verifier *v, const ds_op *op) {
     bool good = rows >= 1 && rows <= 16 && columns >= 1 && columns <= 16 && rows * columns <= 128 && lanes >= 1 &&
                 lanes <= VERIFY_MOST_LANES && (lanes & (lanes - 1)) == 0 && dims <= VERIFY_MOST_RANK;
     good = good && ds_op_attr(op, "lhs")->count == dims && ds_op_attr(op, "rhs")->count == dims;
+    good = good && !(masked && ds_mma_column_bytes(mma));
     if (good && mma->shape == DS_MMA_SQUARE)
         good = lanes == mma->m * mma->n && (rows + rows % mma->m) * columns <= 128 && !block;
     size_t positions = good ? (size_t)(rows + columns) : 0;

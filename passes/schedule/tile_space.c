@@ -230,9 +230,7 @@ double tile_step_bytes(const tile_space *t) {
     return (double)tile_step_elements(t) * ds_elem_facts(t->mma->rhs)->bits / 8;
 }
 
-int64_t tile_line(const tile_space *t) {
-    return (int64_t)t->core->machine->line_bytes * 8 / ds_elem_facts(t->mma->rhs)->bits;
-}
+int64_t tile_line(const tile_space *t) { return ds_elem_in_bytes(t->mma->rhs, t->core->machine->line_bytes); }
 
 /* The first reduced dim counts steps. False where elements of a step do not lie together, or are too few for the last
  * one. */
