@@ -104,7 +104,7 @@ def stored(x, text, ends_of, is_constant, channel=None, summed=None, rows=None):
 def random_encoding(rng, is_constant):
     kind = str(rng.choice(["f32", "bf16", "f16", "tf32", "f8E4M3FN", "f8E5M2", "i8", "i8", "ui8", "ui8", "i4", "ui4", "i16"]))
     if is_constant and rng.random() < 0.15:
-        kind = str(rng.choice(["i2", "ui2"]))
+        kind = str(rng.choice(["i2", "ui2", "i3", "ui3"]))
     if kind in ("f8E4M3FN", "f8E5M2"):
         return kind + str(rng.choice(["", " per-tensor"]))
     if kind[0] == "f" or kind[0] == "b" or kind == "tf32":
