@@ -2,8 +2,8 @@
 """Random quantised graphs: fuzz_quantised.py --dsc PATH [--count N] [--seed S]. Prints what differs and keeps its files.
 
 Four kinds: one operator of whole numbers (MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv), whose sums numpy knows exactly; one
-convolution or product between dequantised bytes; a chain of such, with what stands between them in real models; a product with weights of 2, 4
-or 8 bits in blocks. Zero points are absent, zero, anything, or an input; weights are signed or not, with one scale or one for each channel.
+convolution or product between dequantised bytes; a chain of such, with what stands between them in real models; a product with weights of 2, 3,
+4 or 8 bits in blocks. Zero points are absent, zero, anything, or an input; weights are signed or not, with one scale or one for each channel.
 
 Sums of whole numbers are the same bits however they are computed: at this level, as the levels with instructions for bytes narrow them
 (computed here), and, for the first kind, without narrowing. What floats between bytes differ by, may move a result by a step.
