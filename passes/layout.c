@@ -88,9 +88,9 @@ static size_t inside_panel(layout *l, const ds_expr **out, ds_panel panel, const
     size_t count = 0;
     if (k) out[count++] = ds_expr_floordiv(l->cx, k, group);
     out[count++] = ds_expr_mod(l->cx, n, ds_expr_const(l->cx, panel.columns));
-    const ds_expr *half = ds_expr_const(l->cx, panel.group / 2);
-    if (k && panel.group > 1) out[count++] = ds_expr_mod(l->cx, k, panel.halves ? half : group);
-    if (k && panel.halves) out[count++] = ds_expr_floordiv(l->cx, ds_expr_mod(l->cx, k, group), half);
+    const ds_expr *part = ds_expr_const(l->cx, panel.group / panel.parts);
+    if (k && panel.group > 1) out[count++] = ds_expr_mod(l->cx, k, part);
+    if (k && panel.parts > 1) out[count++] = ds_expr_floordiv(l->cx, ds_expr_mod(l->cx, k, group), part);
     return count;
 }
 

@@ -18,13 +18,15 @@ static double cost_of(const ds_mma *mma, double rows, unsigned lanes) {
 static bool takes(const factor *f, size_t i, ds_elem type, factor_form *out) {
     ds_elem own = f->x->type->elem;
     int64_t zero;
-    bool fits = (i == 1 || type != own) && nw_fit_without_zero(f, type);
+    unsigned bits = ds_elem_facts(own)->bits, wide = ds_elem_facts(type)->bits;
+    bool fits = (i == 1 || type != own) && wide >= bits && nw_fit_without_zero(f, type);
     *out = fits ? LESS_ZERO : AS_BYTES;
     if (fits || type == own) return true;
+    bool few = bits < 8 && nw_is_fixed(f->x); /* is stored in few bits, and stays so */
     *out = LESS_ZERO;
-    if (ds_elem_is_integer(type) && ds_elem_facts(type)->bits > ds_elem_facts(own)->bits) return true;
+    if (!few && !ds_elem_is_unsigned(type) && wide > bits) return true;
     *out = MOVED;
-    return i == 0 && nw_is_byte(type) && nw_known_zero(f, &zero);
+    return bits == wide && (i == 0 ? nw_known_zero(f, &zero) : few);
 }
 
 /* Rows of ir/mma.def decide: where none multiplies bytes, floats are as fast, and wide integers as good. */

@@ -69,6 +69,10 @@ bool nw_mentions(ds_ir_context *cx, const ds_expr *e, size_t from, size_t to);
 /* The part as the result's points read it; false where it moves along what is summed. */
 bool nw_bring_out(narrowing *n, const ds_contraction *c, const ds_attr *access, part *p);
 
+/* The sums of one factor along what the product `op` sums, as a part of the result: a number for each place that it has
+ * (product.c). */
+part nw_sums_of(narrowing *n, ds_op *before, const ds_op *op, const ds_contraction *c, size_t operand);
+
 /* ---- building (build.c) ---- */
 
 region nw_open_region(narrowing *n, ds_op *op, size_t index);
