@@ -55,6 +55,12 @@ static ds_value *encode(layout *l, ds_op *before, ds_value *v, const ds_attr *en
 /* The right-hand side of a product. Weights that training has driven below 2^-100 become zero: what they add is below
  * 1e-30 of the input, and their products and sums are subnormal, which takes a hundred times longer. */
 static ds_value *encode_weights(layout *l, ds_op *before, ds_value *v, const ds_attr *encoding) {
+    if (v->op && is_constant(l, v) && ds_is_decoding(v->op) && ds_value_has_one_use(v)) {
+        /* a call decodes them: in the order in which they lie then */
+        ds_op_set_operand(v->op, 0, encode(l, v->op, ds_op_operand(v->op, 0), encoding));
+        v->type = ds_type_with_encoding(l->cx, v->type, encoding);
+        return v;
+    }
     ds_value *encoded = encode(l, before, v, encoding);
     if (encoded != v && v->type->elem == DS_f32 && is_constant(l, v))
         ds_op_set_attr(l->m, encoded->op, "flush", ds_attr_unit(l->cx));

@@ -220,8 +220,9 @@ void nw_product(narrowing *n, ds_op *op) {
     int64_t zero;
     if (ds_op_attr(op, "pads") || !ds_contraction_of(n->cx, op, &c) || c.rank > NARROW_MOST_RANK) return;
     if (!take_factors(op, f) || !nw_choose_form(n, op, &c, f, &form) || has_form(op, f, &form)) return;
-    bool keeps[2] = {f[0].zero.v && form.how[0] == AS_BYTES, f[1].zero.v && form.how[1] == AS_BYTES};
-    bool pads = is_padded(op) && (keeps[0] || keeps[1] || form.how[0] == MOVED);
+    bool keeps[2];
+    for (size_t i = 0; i < 2; i++) keeps[i] = form.how[i] == MOVED || (f[i].zero.v && form.how[i] == AS_BYTES);
+    bool pads = is_padded(op) && (keeps[0] || keeps[1]);
     if (pads && !nw_known_zero(&f[0], &zero)) return;
     for (size_t i = 0; i < 2; i++) {
         factor out = f[i];
