@@ -211,8 +211,8 @@ static bool arrange(tile_space *t) {
     if (count < t->rank) order[count++] = first_over;
     reorder(t, order);
     for (size_t i = t->fixed; i < t->rank;) {
-        bool stays = i >= t->kept ? t->scaled : i + 1 == t->kept && t->role[i] == DS_DIM_N; /* blocks lie along it */
-        if (ds_expr_equals(t->extent[i], 1) && !stays) drop(t, i, false);
+        if (ds_expr_equals(t->extent[i], 1) && (i >= t->kept || i + 1 < t->kept || t->role[i] != DS_DIM_N))
+            drop(t, i, false);
         else i++;
     }
     for (size_t i = t->rank; i-- > 1;)
