@@ -88,7 +88,7 @@ static void packed_byte(emitter *e, ds_elem elem, const place *p, unsigned lane,
     *out_shift = LLVMBuildTrunc(e->b, LLVMBuildMul(e->b, in, em_i64(e, ds_elem_facts(elem)->bits), ""), i8, "");
 }
 
-static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
+static LLVMValueRef load_each(emitter *e, const ds_op *op, const place *p) {
     const ds_type *type = op->results[0].type;
     unsigned lanes = is_vector_type(type) ? (unsigned)type->rank : 1, bits = ds_elem_facts(type->elem)->bits;
     LLVMTypeRef i8 = em_int(e, 8);
@@ -102,6 +102,46 @@ static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
                                                               : LLVMBuildLShr(e->b, v, up, "");
         result = lanes > 1 ? LLVMBuildInsertElement(e->b, result, v, em_i64(e, i), "") : v;
     }
+    return result;
+}
+
+/* Neighbours that begin with a byte: each byte as often as it has elements, which its copies are shifted by. */
+static LLVMValueRef load_row(emitter *e, const ds_type *type, const place *p) {
+    unsigned lanes = (unsigned)type->rank, bits = ds_elem_facts(type->elem)->bits, per = 8 / bits;
+    LLVMTypeRef i8 = em_int(e, 8), i32 = em_int(e, 32), words = LLVMVectorType(i32, lanes);
+    LLVMValueRef first = LLVMBuildUDiv(e->b, p->at, em_i64(e, per), ""), copies[64], below[64], up;
+    LLVMValueRef bytes =
+        LLVMBuildLoad2(e->b, LLVMVectorType(i8, lanes / per), LLVMBuildGEP2(e->b, i8, p->base, &first, 1, ""), "");
+    LLVMSetAlignment(bytes, 1);
+    for (unsigned i = 0; i < lanes; i++) {
+        copies[i] = LLVMConstInt(i32, i / per, 0);
+        below[i] = LLVMConstInt(i32, 32 - bits - i % per * bits, 0);
+    }
+    LLVMValueRef v = LLVMBuildShuffleVector(e->b, bytes, bytes, LLVMConstVector(copies, lanes), "");
+    v = LLVMBuildShl(e->b, LLVMBuildZExt(e->b, v, words, ""), LLVMConstVector(below, lanes), "");
+    up = em_splat(e, LLVMConstInt(i32, 32 - bits, 0), lanes);
+    bool is_signed = ds_elem_facts(type->elem)->class == DS_CLASS_SINT;
+    v = is_signed ? LLVMBuildAShr(e->b, v, up, "") : LLVMBuildLShr(e->b, v, up, "");
+    return LLVMBuildTrunc(e->b, v, em_type(e, type), "");
+}
+
+/* Neighbours are loaded together where they begin with a byte. */
+static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
+    const ds_type *type = op->results[0].type;
+    unsigned lanes = is_vector_type(type) ? (unsigned)type->rank : 1, per = 8 / ds_elem_facts(type->elem)->bits;
+    if (p->scattered || p->mask || lanes % per || lanes > 64) return load_each(e, op, p);
+    LLVMBasicBlockRef row = em_block(e, "row"), each = em_block(e, "each"), done = em_block(e, "loaded");
+    LLVMValueRef in = LLVMBuildURem(e->b, p->at, em_i64(e, per), ""), v[2];
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, in, em_i64(e, 0), ""), row, each);
+    LLVMBasicBlockRef from[2] = {row, each};
+    for (size_t i = 0; i < 2; i++) {
+        LLVMPositionBuilderAtEnd(e->b, from[i]);
+        v[i] = i ? load_each(e, op, p) : load_row(e, type, p);
+        LLVMBuildBr(e->b, done);
+    }
+    LLVMPositionBuilderAtEnd(e->b, done);
+    LLVMValueRef result = LLVMBuildPhi(e->b, em_type(e, type), "");
+    LLVMAddIncoming(result, v, from, 2);
     return result;
 }
 

@@ -84,15 +84,15 @@ static ds_value *source_of(narrowing *n, ds_value *v, const ds_attr **access) {
     return v;
 }
 
-/* *out_access: where the product reads the weights. */
-static bool take_weights(narrowing *n, const ds_op *op, const ds_contraction *c, factor *f,
+/* Scales have `rank` dims. *out_access: where the product reads the weights. */
+static bool take_weights(narrowing *n, const ds_op *op, const ds_contraction *c, size_t rank, factor *f,
                          const ds_attr **out_access) {
     *out_access = ds_op_map(op, 1);
     ds_value *weights = source_of(n, ds_op_operand(op, 1), out_access);
     const ds_attr *access = *out_access;
     ds_elem sum = op->results[0].type->elem;
     if (!ds_elem_is_float(sum) || ds_op_operand(op, 0)->type->elem != sum) return false;
-    if (!nw_weights_of(weights, f) || f->x->type->rank != 2 || f->scale.v->type->rank != 2) return false;
+    if (!nw_weights_of(weights, f) || f->x->type->rank != 2 || f->scale.v->type->rank != rank) return false;
     if (!nw_is_fixed(f->x) || !nw_is_fixed(f->scale.v) || (f->zero.v && !nw_is_fixed(f->zero.v))) return false;
     for (size_t i = 0; i < access->count; i++)
         if (access->exprs[i]->kind != DS_EXPR_DIM) return false;
@@ -246,13 +246,13 @@ static ds_value *finish(narrowing *n, ds_op *op, const ds_contraction *c, ds_op 
     return ds_op_result(r.op, 0);
 }
 
-bool nw_keep_blocks(narrowing *n, ds_op *op) {
+static bool keep_codes(narrowing *n, ds_op *op, size_t rank) {
     ds_contraction c;
     factor f;
     if (ds_op_attr(op, "pads") || op->operand_count != 2 || !ds_contraction_of(n->cx, op, &c) || c.over_count != 1)
         return false;
     const ds_attr *access;
-    if (c.rank > NARROW_MOST_RANK || !take_weights(n, op, &c, &f, &access)) return false;
+    if (c.rank > NARROW_MOST_RANK || !take_weights(n, op, &c, rank, &f, &access)) return false;
     ds_op *both[] = {ds_op_operand(op, 0)->op, ds_op_operand(op, 1)->op};
     take_forms(n, op, &f, op->results[0].type->elem);
     const ds_attr *blocks = seen_by(n, &c, access, &f.scale);
@@ -279,4 +279,11 @@ bool nw_keep_blocks(narrowing *n, ds_op *op) {
     ds_op_erase(op);
     for (size_t i = 0; i < 2; i++) nw_erase_unread(both[i]);
     return true;
+}
+
+bool nw_keep_blocks(narrowing *n, ds_op *op) { return keep_codes(n, op, 2); }
+
+bool nw_keep_channels(narrowing *n, ds_op *op) {
+    factor f;
+    return nw_weights_of(ds_op_operand(op, 1), &f) && nw_is_few(f.x->type->elem) && keep_codes(n, op, 1);
 }

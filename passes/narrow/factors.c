@@ -5,6 +5,8 @@
 
 bool nw_is_byte(ds_elem elem) { return ds_elem_is_integer(elem) && ds_elem_facts(elem)->bits == 8; }
 
+bool nw_is_few(ds_elem elem) { return ds_elem_is_integer(elem) && ds_elem_facts(elem)->bits < 8; }
+
 /* What a value of a region is a conversion of, without loss. */
 static const ds_value *unconverted(const ds_value *v) {
     while (v->op && v->op->kind == DS_LOOP_cast) {

@@ -22,7 +22,7 @@ static bool takes(const factor *f, size_t i, ds_elem type, factor_form *out) {
     bool fits = (i == 1 || type != own) && wide >= bits && nw_fit_without_zero(f, type);
     *out = fits ? LESS_ZERO : AS_BYTES;
     if (fits || type == own) return true;
-    bool few = bits < 8 && nw_is_fixed(f->x); /* is stored in few bits, and stays so */
+    bool few = nw_is_few(own) && nw_is_fixed(f->x); /* is stored in few bits, and stays so */
     *out = LESS_ZERO;
     if (!few && !ds_elem_is_unsigned(type) && wide > bits) return true;
     *out = MOVED;

@@ -213,22 +213,22 @@ static bool has_form(const ds_op *op, const factor *f, const narrow_form *form) 
     return same;
 }
 
-void nw_product(narrowing *n, ds_op *op) {
+bool nw_product(narrowing *n, ds_op *op) {
     ds_contraction c;
     factor f[2];
     narrow_form form;
     int64_t zero;
-    if (ds_op_attr(op, "pads") || !ds_contraction_of(n->cx, op, &c) || c.rank > NARROW_MOST_RANK) return;
-    if (!take_factors(op, f) || !nw_choose_form(n, op, &c, f, &form) || has_form(op, f, &form)) return;
+    if (ds_op_attr(op, "pads") || !ds_contraction_of(n->cx, op, &c) || c.rank > NARROW_MOST_RANK) return false;
+    if (!take_factors(op, f) || !nw_choose_form(n, op, &c, f, &form) || has_form(op, f, &form)) return false;
     bool keeps[2];
     for (size_t i = 0; i < 2; i++) keeps[i] = form.how[i] == MOVED || (f[i].zero.v && form.how[i] == AS_BYTES);
     bool pads = is_padded(op) && (keeps[0] || keeps[1]);
-    if (pads && !nw_known_zero(&f[0], &zero)) return;
+    if (pads && !nw_known_zero(&f[0], &zero)) return false;
     for (size_t i = 0; i < 2; i++) {
         factor out = f[i];
         if ((keeps[i] && !nw_bring_out(n, &c, ds_op_map(op, i), &out.zero)) ||
             !nw_bring_out(n, &c, ds_op_map(op, i), &out.scale))
-            return;
+            return false;
     }
     ds_value *x = take_form(n, op, &f[0], 0, &form), *w = take_form(n, op, &f[1], 1, &form);
     for (size_t i = 0; i < 2; i++) {
@@ -245,4 +245,5 @@ void nw_product(narrowing *n, ds_op *op) {
     ds_op_erase(op);
     nw_erase_unread(a);
     if (b != a) nw_erase_unread(b);
+    return true;
 }
