@@ -45,7 +45,7 @@ static bool takes(const factor *f, size_t i, ds_elem type, factor_form *out) {
 static bool choose_row(narrowing *n, const ds_contraction *c, const factor *f, narrow_form *out) {
     const ds_mma *row, *best = NULL;
     double rows = 1, least = 0;
-    bool fits = nw_lie_between(&f[1], -DS_MMA_FITS, DS_MMA_FITS);
+    bool fits = is_kept_few(&f[1]) || nw_lie_between(&f[1], -DS_MMA_FITS, DS_MMA_FITS);
     for (size_t i = 0; i < c->rank; i++)
         if (c->role[i] == DS_DIM_M) rows *= ds_expr_is_const(c->extent[i], NULL) ? (double)c->extent[i]->value : 64;
     for (size_t i = 0; (row = ds_mma_at(i)); i++) {

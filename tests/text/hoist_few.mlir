@@ -2,8 +2,8 @@
 
 // Weights that no row of mma.def takes as they are stored stay so: a call decodes them, in the order of panels.
 // CHECK-LABEL: func.func @main
-// CHECK-SAME: tensor<16x32x3x3xi4, {map
-// CHECK: %[[P:.*]] = "graph.map"(%{{.*}}, %{{.*}})
+// CHECK-SAME: %arg1: tensor<1x3x3x32x16xi4>
+// CHECK: %[[P:.*]] = "graph.map"(%arg1, %{{.*}})
 // CHECK: %[[V:.*]] = "graph.reshape"(%[[P]]){{.*}} -> tensor<16x32x3x3xf32, {map
 // CHECK: "graph.conv"({{.*}}, %[[V]])
 // CHECK-LABEL: func.func @constants
