@@ -87,10 +87,21 @@ LLVMValueRef em_unpacked(emitter *e, const ds_mma *mma, LLVMValueRef words, size
     return LLVMBuildSIToFP(e->b, words, floats, "");
 }
 
-LLVMValueRef em_halves(emitter *e, LLVMValueRef words, size_t place, size_t lanes) {
-    LLVMTypeRef i32 = em_int(e, 32);
-    LLVMValueRef low = em_splat(e, LLVMConstInt(i32, 0x0f0f0f0f, 0), lanes),
-                 eight = em_splat(e, LLVMConstInt(i32, 0x08080808, 0), lanes);
-    if (place) words = LLVMBuildLShr(e->b, words, em_splat(e, LLVMConstInt(i32, 4, 0), lanes), "");
-    return LLVMBuildXor(e->b, LLVMBuildAnd(e->b, words, low, ""), eight, "");
+/* A byte in all four places of all words. */
+static LLVMValueRef all_bytes(emitter *e, unsigned byte, size_t lanes) {
+    return em_splat(e, LLVMConstInt(em_int(e, 32), byte * 0x01010101ull, 0), lanes);
+}
+
+LLVMValueRef em_parts(emitter *e, unsigned bits, LLVMValueRef words, size_t place, size_t lanes) {
+    LLVMValueRef all = all_bytes(e, (1u << bits) - 1, lanes), half = all_bytes(e, 1u << (bits - 1), lanes),
+                 below = em_splat(e, LLVMConstInt(em_int(e, 32), bits * place, 0), lanes);
+    if (place) words = LLVMBuildLShr(e->b, words, below, "");
+    return LLVMBuildXor(e->b, LLVMBuildAnd(e->b, words, all, ""), half, "");
+}
+
+LLVMValueRef em_signed_parts(emitter *e, unsigned bits, LLVMValueRef parts, size_t lanes) {
+    LLVMTypeRef bytes = LLVMVectorType(em_int(e, 8), 4 * (unsigned)lanes);
+    LLVMValueRef half = em_splat(e, LLVMConstInt(em_int(e, 8), 1u << (bits - 1), 0), 4 * lanes);
+    return LLVMBuildBitCast(e->b, LLVMBuildSub(e->b, LLVMBuildBitCast(e->b, parts, bytes, ""), half, ""),
+                            LLVMTypeOf(parts), "");
 }

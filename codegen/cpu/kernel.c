@@ -112,7 +112,7 @@ static LLVMValueRef packed_word(emitter *e, const packed_bits *at) {
     return LLVMBuildOr(e->b, first, LLVMBuildShl(e->b, last, LLVMConstInt(at->word, 8, 0), ""), "");
 }
 
-static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
+static LLVMValueRef load_each(emitter *e, const ds_op *op, const place *p) {
     const ds_type *type = op->results[0].type;
     unsigned lanes = is_vector_type(type) ? (unsigned)type->rank : 1, bits = ds_elem_facts(type->elem)->bits;
     LLVMTypeRef i8 = em_int(e, 8);
@@ -125,6 +125,56 @@ static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
                                                               : LLVMBuildLShr(e->b, v, up, "");
         result = lanes > 1 ? LLVMBuildInsertElement(e->b, result, v, em_i64(e, i), "") : v;
     }
+    return result;
+}
+
+/* Byte by byte of elements that lie in these of some bytes, as words: in which each begins (last: 0) or ends. */
+static LLVMValueRef bytes_of_lanes(emitter *e, LLVMValueRef bytes, unsigned lanes, unsigned bits, unsigned last) {
+    LLVMValueRef copies[64];
+    for (unsigned i = 0; i < lanes; i++) copies[i] = LLVMConstInt(em_int(e, 32), (i * bits + last) / 8, 0);
+    LLVMValueRef chosen = LLVMBuildShuffleVector(e->b, bytes, bytes, LLVMConstVector(copies, lanes), "");
+    return LLVMBuildZExt(e->b, chosen, LLVMVectorType(em_int(e, 32), lanes), "");
+}
+
+/* Neighbours that begin with a byte: each byte as often as it has elements, which its copies are shifted by. */
+static LLVMValueRef load_row(emitter *e, const ds_type *type, const place *p) {
+    ds_elem_unit unit = ds_elem_unit_of(type->elem);
+    unsigned lanes = (unsigned)type->rank, bits = ds_elem_facts(type->elem)->bits;
+    LLVMTypeRef i32 = em_int(e, 32), row = LLVMVectorType(em_int(e, 8), lanes / unit.elements * unit.bytes);
+    LLVMTypeRef units = LLVMArrayType2(em_int(e, 8), unit.bytes);
+    LLVMValueRef first = LLVMBuildUDiv(e->b, p->at, em_i64(e, unit.elements), ""), below[64], up;
+    LLVMValueRef bytes = LLVMBuildLoad2(e->b, row, LLVMBuildGEP2(e->b, units, p->base, &first, 1, ""), "");
+    LLVMSetAlignment(bytes, 1);
+    for (unsigned i = 0; i < lanes; i++) below[i] = LLVMConstInt(i32, 32 - bits - i * bits % 8, 0);
+    LLVMValueRef v = bytes_of_lanes(e, bytes, lanes, bits, 0);
+    if (may_straddle(type->elem)) {
+        LLVMValueRef eight = em_splat(e, LLVMConstInt(i32, 8, 0), lanes);
+        v = LLVMBuildOr(e->b, v, LLVMBuildShl(e->b, bytes_of_lanes(e, bytes, lanes, bits, bits - 1), eight, ""), "");
+    }
+    v = LLVMBuildShl(e->b, v, LLVMConstVector(below, lanes), "");
+    up = em_splat(e, LLVMConstInt(i32, 32 - bits, 0), lanes);
+    bool is_signed = ds_elem_facts(type->elem)->class == DS_CLASS_SINT;
+    v = is_signed ? LLVMBuildAShr(e->b, v, up, "") : LLVMBuildLShr(e->b, v, up, "");
+    return LLVMBuildTrunc(e->b, v, em_type(e, type), "");
+}
+
+/* Neighbours are loaded together where they begin with a byte. */
+static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
+    const ds_type *type = op->results[0].type;
+    unsigned lanes = is_vector_type(type) ? (unsigned)type->rank : 1, per = ds_elem_unit_of(type->elem).elements;
+    if (p->scattered || p->mask || lanes % per || lanes > 64) return load_each(e, op, p);
+    LLVMBasicBlockRef row = em_block(e, "row"), each = em_block(e, "each"), done = em_block(e, "loaded");
+    LLVMValueRef in = LLVMBuildURem(e->b, p->at, em_i64(e, per), ""), v[2];
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, in, em_i64(e, 0), ""), row, each);
+    LLVMBasicBlockRef from[2] = {row, each};
+    for (size_t i = 0; i < 2; i++) {
+        LLVMPositionBuilderAtEnd(e->b, from[i]);
+        v[i] = i ? load_each(e, op, p) : load_row(e, type, p);
+        LLVMBuildBr(e->b, done);
+    }
+    LLVMPositionBuilderAtEnd(e->b, done);
+    LLVMValueRef result = LLVMBuildPhi(e->b, em_type(e, type), "");
+    LLVMAddIncoming(result, v, from, 2);
     return result;
 }
 
