@@ -80,7 +80,8 @@ ds_dim_kind ds_dims_kind(const ds_op *op, size_t dim) {
 }
 
 size_t ds_product_left_scale(const ds_op *op) {
-    return op->operand_count > 3 && ds_elem_is_integer(ds_op_operand(op, 0)->type->elem) ? 3 : SIZE_MAX;
+    ds_elem elem = ds_op_operand(op, 0)->type->elem;
+    return op->operand_count > 3 && ds_elem_is_integer(elem) && !ds_elem_is_unsigned(elem) ? 3 : SIZE_MAX;
 }
 
 size_t ds_product_zero(const ds_op *op) {

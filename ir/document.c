@@ -1,5 +1,6 @@
 #include "document.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "dims.h"
@@ -101,8 +102,10 @@ static void print_types(ds_string *out) {
         "| element | bits | in memory | number in ONNX | in C |\n|---|---|---|---|---|\n");
     for (int k = 0; k < DS_ELEM_COUNT; k++) {
         const ds_elem_info *e = ds_elem_facts((ds_elem)k);
-        ds_string_printf(out, "| `%s` | %u | %s | %d | `%s` |\n", e->text, e->bits, e->packed ? "packed" : "plain",
-                         e->onnx, e->c_type);
+        char number[16] = "none";
+        if (e->onnx) snprintf(number, sizeof number, "%d", e->onnx);
+        ds_string_printf(out, "| `%s` | %u | %s | %s | `%s` |\n", e->text, e->bits, e->packed ? "packed" : "plain",
+                         number, e->c_type);
     }
     ds_string_printf(
         out, "\n## Encodings\n\nThe dictionary of a tensor type. Without `map` a tensor is dense and row-major.\n\n");

@@ -124,6 +124,8 @@ bool ds_encodings_equal(const ds_encoding *a, const ds_encoding *b) {
 
 /* ---- numbers ---- */
 
+ds_elem ds_encoding_scale_elem(ds_scale_kind kind) { return kind == DS_SCALE_BLOCK ? DS_bf16 : DS_f32; }
+
 void ds_encoding_ends(const ds_encoding *e, int64_t *low, int64_t *high) {
     int bits = (int)ds_elem_facts(e->elem)->bits;
     bool is_unsigned = ds_elem_is_unsigned(e->elem);

@@ -8,8 +8,8 @@
  *   sym, asym     whole numbers: zero is stored as 0 (of unsigned ones as the middle), or lies where the range has it.
  *                 Left out: signed ones are sym, unsigned ones asym
  *   per-tensor, per-channel, blocks=N
- *                 what shares a scale: everything, a channel, N neighbours of a channel along what products sum. Floats
- *                 without a word have no scale: they are rounded as they are
+ *                 what shares a scale: everything, a channel, N neighbours of a channel along what products sum, whose
+ *                 scales are bf16. Floats without a word have no scale: they are rounded as they are
  *   dynamic       the scale is computed in each call, from what is there: for each row of a product's left factor
  */
 #ifndef DS_ENCODING_H
@@ -39,6 +39,8 @@ bool ds_encoding_is_integer(const ds_encoding *encoding);
 bool ds_encodings_equal(const ds_encoding *a, const ds_encoding *b);
 /* The least and the largest stored whole number; of symmetric signed ones the least is the negated largest. */
 void ds_encoding_ends(const ds_encoding *encoding, int64_t *low, int64_t *high);
+/* What scales are stored as: of blocks, of which there are many, in 16 bits that have the range of 32. */
+ds_elem ds_encoding_scale_elem(ds_scale_kind kind);
 /* Scale and zero point of numbers from `min` to `max`, of which 0 is one. Floats: a power of two that brings the largest
  * magnitude to the type's largest number, and no zero point. Never 0 and never infinite. */
 void ds_encoding_fit(const ds_encoding *encoding, double min, double max, float *scale, int64_t *zero);

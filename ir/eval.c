@@ -560,7 +560,7 @@ bool ds_eval_op(const ds_eval_env *env, const ds_op *op, size_t limit, ds_cells 
 
 static uint64_t load_bits(const uint8_t *bytes, size_t i, unsigned bits) {
     uint64_t v = 0;
-    if (bits < 8) return (uint64_t)bytes[i * bits / 8] >> (i * bits % 8) & ((1u << bits) - 1);
+    if (bits < 8) return ds_bits_at(bytes, i, bits);
     memcpy(&v, bytes + i * (bits / 8), bits / 8);
     return v;
 }
@@ -588,9 +588,7 @@ bool ds_cells_to_bytes(ds_arena *arena, const ds_cells *cells, void **out_bytes,
         const ds_cell *c = &cells->cells[i];
         if (c->e) return false;
         uint64_t bits = e->class == DS_CLASS_FLOAT ? ds_float_encode(cells->type->elem, c->f, true) : (uint64_t)c->i;
-        if (e->bits < 8)
-            bytes[i * e->bits / 8] =
-                (uint8_t)(bytes[i * e->bits / 8] | (bits & ((1u << e->bits) - 1)) << (i * e->bits % 8));
+        if (e->bits < 8) ds_bits_put(bytes, i, e->bits, bits);
         else memcpy(bytes + i * (e->bits / 8), &bits, e->bits / 8);
     }
     *out_bytes = bytes, *out_length = (size_t)length;

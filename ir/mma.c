@@ -84,10 +84,18 @@ const ds_mma *ds_mma_of(const ds_op *tile) { return ds_mma_find(ds_op_text(tile,
 ds_panel ds_mma_panel(const ds_mma *mma) {
     unsigned bits = ds_elem_facts(mma->rhs)->bits, most = mma->shape == DS_MMA_SQUARE ? 64 : 32;
     unsigned word = bits < most ? most / bits : 1;
-    return (ds_panel){.columns = DS_PANEL, .group = mma->k < word ? mma->k : word, .halves = ds_mma_sums_blocks(mma)};
+    unsigned parts = ds_elem_is_integer(mma->lhs) && bits < 8 ? 8 / bits : 1;
+    return (ds_panel){.columns = DS_PANEL, .group = mma->k < word ? mma->k : word, .parts = parts};
+}
+
+unsigned ds_mma_column_bytes(const ds_mma *mma) {
+    unsigned bits = ds_mma_panel(mma).group * ds_elem_facts(mma->rhs)->bits;
+    return mma->k > 1 && bits < 32 ? bits / 8 : 0;
 }
 
 bool ds_mma_sums_blocks(const ds_mma *mma) { return ds_elem_is_integer(mma->lhs) && ds_elem_is_float(mma->sum); }
+
+bool ds_mma_sums_left(const ds_mma *mma) { return ds_mma_sums_blocks(mma) && !ds_elem_is_unsigned(mma->lhs); }
 
 static const char *columns_of(char *room, size_t size, const ds_mma *row) {
     if (row->n == DS_MMA_LANES) return "lanes";

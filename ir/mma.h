@@ -47,15 +47,19 @@ double ds_mma_matrix_cycles(const ds_mma *mma, const ds_machine *machine, size_t
 const ds_mma *ds_mma_of(const ds_op *tile);
 
 /* The right operand in memory: columns side by side for each group of k, whose elements lie together: what an
- * instruction takes of a column at a time, at most 32 bits of it, or 64 of a SQUARE. Where numbers of 4 bits become bytes, a word has the first half
- * of a group in the lower halves of its bytes (`halves`). */
+ * instruction takes of a column at a time, at most 32 bits of it, or 64 of a SQUARE. Where numbers of few bits become bytes, `parts` of them share
+ * one: a word has the first of so many parts of a group in the lowest bits of its bytes. */
 typedef struct {
-    unsigned columns, group;
-    bool halves;
+    unsigned columns, group, parts;
 } ds_panel;
 ds_panel ds_mma_panel(const ds_mma *mma);
+/* The bytes of a column's group where these fill no word; 0: they do. */
+unsigned ds_mma_column_bytes(const ds_mma *mma);
 /* Whole numbers are summed block by block, and become floats with the blocks' scales. */
 bool ds_mma_sums_blocks(const ds_mma *mma);
+
+/* Left factors with signs have scales of blocks, too, and are summed: right ones are taken as bytes without signs. */
+bool ds_mma_sums_left(const ds_mma *mma);
 
 void ds_mma_print(ds_string *out); /* as Markdown */
 

@@ -45,6 +45,31 @@ const ds_expr *ds_elem_bytes_of(ds_ir_context *cx, ds_elem elem, const ds_expr *
     return ds_expr_ceildiv(cx, ds_expr_scale(cx, count, bits), ds_expr_const(cx, 8));
 }
 
+ds_elem_unit ds_elem_unit_of(ds_elem elem) {
+    unsigned bits = elems[elem].bits, elements = 1;
+    while (elements * bits % 8) elements *= 2;
+    return (ds_elem_unit){elements, elements * bits / 8};
+}
+
+int64_t ds_elem_in_bytes(ds_elem elem, int64_t bytes) {
+    ds_elem_unit unit = ds_elem_unit_of(elem);
+    return bytes / unit.bytes * unit.elements;
+}
+
+/* The last byte is read where the element has bits in it. */
+unsigned ds_bits_at(const uint8_t *bytes, uint64_t i, unsigned bits) {
+    uint64_t first = i * bits, last = first + bits - 1;
+    unsigned both = bytes[first / 8] | (unsigned)bytes[last / 8] << 8;
+    return both >> first % 8 & ((1u << bits) - 1);
+}
+
+void ds_bits_put(uint8_t *bytes, uint64_t i, unsigned bits, uint64_t value) {
+    uint64_t first = i * bits, last = first + bits - 1;
+    unsigned both = (unsigned)(value & ((1u << bits) - 1)) << first % 8;
+    bytes[first / 8] |= (uint8_t)both;
+    bytes[last / 8] |= (uint8_t)(last / 8 > first / 8 ? both >> 8 : 0);
+}
+
 /* ---- interning ---- */
 
 static uint32_t hash_pointer(uint32_t h, const void *p) { return ds_hash_bytes(h, &p, sizeof p); }

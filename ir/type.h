@@ -32,7 +32,7 @@ typedef struct {
     const char *name, *text, *safetensors, *c_type;
     unsigned bits;
     ds_elem_class class;
-    int onnx;    /* TensorProto.DataType */
+    int onnx;    /* TensorProto.DataType; 0: that has none */
     bool packed; /* several elements share a byte */
 } ds_elem_info;
 
@@ -47,6 +47,17 @@ bool ds_elem_bytes(ds_elem elem, uint64_t count, uint64_t *out_bytes);
 /* The same for a count that is an expression: a packed type's elements share bytes, and the last one may be partly
  * used. */
 const ds_expr *ds_elem_bytes_of(ds_ir_context *cx, ds_elem elem, const ds_expr *count);
+
+/* The fewest elements that fill whole bytes. */
+typedef struct {
+    unsigned elements, bytes;
+} ds_elem_unit;
+ds_elem_unit ds_elem_unit_of(ds_elem elem);
+/* How many elements fit into so many bytes, in whole units. */
+int64_t ds_elem_in_bytes(ds_elem elem, int64_t bytes);
+/* Element i of those that `bits` of less than 8 follow each other in, low ones first; put: where there are zeros. */
+unsigned ds_bits_at(const uint8_t *bytes, uint64_t i, unsigned bits);
+void ds_bits_put(uint8_t *bytes, uint64_t i, unsigned bits, uint64_t value);
 
 typedef enum {
     DS_TYPE_SCALAR, /* f32, index, ... */

@@ -32,37 +32,12 @@ INLINE format format_of(int which) {
     return f[which];
 }
 
-INLINE float from_bits(u32 b) {
-    union {
-        u32 u;
-        float f;
-    } x = {b};
-    return x.f;
-}
 INLINE u32 to_bits(float f) {
     union {
         float f;
         u32 u;
     } x = {f};
     return x.u;
-}
-
-/* 2^n for n in [-149, 127] */
-INLINE float power_of_two(int n) { return n >= -126 ? from_bits((u32)(n + 127) << 23) : from_bits(1u << (n + 149)); }
-
-float ds_narrow_decode(u8 code, i32 which);
-__attribute__((used)) float ds_narrow_decode(u8 code, i32 which) {
-    if (which == 5) return code == 255 ? from_bits(0x7fc00000) : power_of_two((int)code - 127); /* e8m0 */
-    format f = format_of(which);
-    int width = 1 + f.exponent_bits + f.mantissa_bits, top = (1 << f.exponent_bits) - 1,
-        ones = (1 << f.mantissa_bits) - 1;
-    int negative = code >> (width - 1) & 1, e = code >> f.mantissa_bits & top, m = code & ones;
-    float sign = negative ? -1.0f : 1.0f;
-    if (f.negative_zero_is_nan && negative && !e && !m) return from_bits(0x7fc00000);
-    if (f.infinity && e == top) return m ? from_bits(0x7fc00000) : sign * from_bits(0x7f800000);
-    if (f.has_nan && !f.infinity && e == top && m == ones) return from_bits(0x7fc00000);
-    return sign * (e ? (float)(m | (1 << f.mantissa_bits)) * power_of_two(e - f.bias - f.mantissa_bits)
-                     : (float)m * power_of_two(1 - f.bias - f.mantissa_bits));
 }
 
 /* rounding of e8m0: 0 nearest (ties up), 1 up, 2 down */

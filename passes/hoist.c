@@ -3,6 +3,7 @@
  *   before   %p = "graph.encode"(%w) …   %y = "graph.matmul"(%x, %p) …            (%w a constant)
  *   after    func @main(%x, %p {ds.recipe = 0})   func @constants(%w {ds.constant = dense_resource<w>}) -> %p
  *
+ * Weights that are stored in few bits stay so: what makes more of them is a kernel of the call.
  * @constants goes through the same pipeline, at the baseline ISA of the host, so its bytes do not depend on the
  * machine.
  * Needs:  graph ops.   Keeps: values.   Breaks: nothing.   Cost: linear.
@@ -128,14 +129,15 @@ static void clone_constant(hoister *h, ds_value *v) {
     ds_op_clone(&h->b, v->op, &h->cloned);
 }
 
-static bool is_view_of_constant(const ds_value *v) {
+/* Of a constant, or of weights that a call decodes. */
+static bool is_view_of_such(const ds_value *v) {
     while (v->op && v->op->kind == DS_GRAPH_reshape) v = ds_op_operand(v->op, 0);
-    return v->op && v->op->kind == DS_GRAPH_constant;
+    return v->op && (v->op->kind == DS_GRAPH_constant || ds_is_decoding(v->op));
 }
 
 static void hoist_value(hoister *h, ds_value *v) {
     ds_ir_context *cx = h->m->cx;
-    if (v->type->kind != DS_TYPE_TENSOR || !v->op || !is_constant(h, v) || is_view_of_constant(v)) return;
+    if (v->type->kind != DS_TYPE_TENSOR || !v->op || !is_constant(h, v) || is_view_of_such(v)) return;
     clone_constant(h, v);
     ds_value *arg = ds_block_add_arg(h->m, ds_op_block(h->main, 0), v->type, v->name);
     const ds_attr *old = ds_op_attr(h->main, "arg_attrs"), **attrs = NULL;
@@ -150,9 +152,20 @@ static void hoist_value(hoister *h, ds_value *v) {
     ds_value_replace_uses(v, arg);
 }
 
+/* Do other ops than recipes read it, or a view of it? */
+static bool is_read_by_call(hoister *h, const ds_value *v) {
+    for (const ds_use *use = v->uses; use; use = use->next) {
+        const ds_op *op = use->owner;
+        if (op->result_count != 1 || !is_constant(h, &op->results[0])) return true;
+        if (op->kind == DS_GRAPH_reshape && is_read_by_call(h, &op->results[0])) return true;
+    }
+    return false;
+}
+
 static void hoist_block(hoister *h, ds_block *block) {
     for (ds_op *op = block->first; op; op = op->next) {
         bool constant = op->result_count == 1 && is_constant(h, &op->results[0]);
+        if (ds_is_decoding(op) && is_read_by_call(h, &op->results[0])) constant = false;
         if (!constant)
             for (size_t i = 0; i < op->operand_count; i++) hoist_value(h, ds_op_operand(op, i));
         for (size_t r = 0; !constant && r < op->region_count; r++) hoist_block(h, ds_op_block(op, r));

@@ -52,9 +52,63 @@ static ds_value *encode(layout *l, ds_op *before, ds_value *v, const ds_attr *en
     return ds_op_result(ds_op_create(&b, DS_GRAPH_encode, &v, 1, &type, 1, 0), 0);
 }
 
+/* Are the places of this dim in memory as many as it has elements? Else a panel has columns that other tensors have not. */
+static bool fills_panels(layout *l, const ds_type *t, size_t dim) {
+    const ds_attr *map = ds_attr_find(t->encoding, "map");
+    for (size_t i = 0; i < map->count; i++) {
+        const ds_expr *e = map->exprs[i];
+        if (e->kind == DS_EXPR_FLOORDIV && e->a == ds_expr_dim(l->cx, dim) &&
+            !ds_expr_equals(ds_expr_mod(l->cx, t->dims[dim], e->b), 0))
+            return false;
+    }
+    return true;
+}
+
+/* How the places of a tensor in memory read what its points read by `map`; NULL where they are more than these. */
+static const ds_attr *read_by_places(layout *l, const ds_type *t, const ds_attr *map, size_t places) {
+    const ds_expr *point[MAX_RANK], *at[MAX_RANK];
+    if (!ds_layout_inverse(l->cx, t, point) || map->count > MAX_RANK) return NULL;
+    for (size_t i = 0; i < map->count; i++) {
+        const ds_expr *e = map->exprs[i];
+        if (e->has_dim && (e->kind != DS_EXPR_DIM || !fills_panels(l, t, (size_t)e->value))) return NULL;
+        at[i] = ds_expr_replace_dims(l->cx, e, point, t->rank);
+    }
+    return ds_attr_map(l->cx, places, at, map->count);
+}
+
+/* Weights that a call decodes, in the order in which they lie then: by a map over their places, unless other operands are
+ * read as places do not tell. */
+static ds_value *decoded_in_order(layout *l, ds_op *decode, const ds_attr *encoding) {
+    const ds_type *to = ds_type_with_encoding(l->cx, decode->results[0].type, encoding);
+    const ds_expr *extents[MAX_RANK + 3];
+    const ds_attr *maps[MAX_RANK];
+    size_t places = ds_layout_extents(l->cx, to, extents);
+    bool told = places && places <= MAX_RANK && decode->operand_count <= MAX_RANK;
+    for (size_t i = 0; told && i < decode->operand_count; i++) {
+        maps[i] = i ? read_by_places(l, to, ds_op_map(decode, i), places) : ds_attr_identity_map(l->cx, places);
+        told = maps[i] != NULL;
+    }
+    ds_value *codes = encode(l, decode, ds_op_operand(decode, 0), encoding), *numbers = ds_op_result(decode, 0);
+    if (!told) {
+        ds_op_set_operand(decode, 0, codes);
+        numbers->type = to;
+        return numbers;
+    }
+    const ds_type *flat = ds_type_tensor(l->cx, to->elem, places, extents, NULL),
+                  *from = ds_type_with_elem(l->cx, flat, codes->type->elem);
+    ds_builder b = {l->m, decode->block, decode, decode->loc};
+    ds_op_set_operand(decode, 0, ds_op_result(ds_op_create(&b, DS_GRAPH_reshape, &codes, 1, &from, 1, 0), 0));
+    ds_op_set_attr(l->m, decode, "maps", ds_attr_array(l->cx, maps, decode->operand_count));
+    numbers->type = flat;
+    b.before = decode->next;
+    return ds_op_result(ds_op_create(&b, DS_GRAPH_reshape, &numbers, 1, &to, 1, 0), 0);
+}
+
 /* The right-hand side of a product. Weights that training has driven below 2^-100 become zero: what they add is below
  * 1e-30 of the input, and their products and sums are subnormal, which takes a hundred times longer. */
 static ds_value *encode_weights(layout *l, ds_op *before, ds_value *v, const ds_attr *encoding) {
+    if (v->op && is_constant(l, v) && ds_is_decoding(v->op) && ds_value_has_one_use(v))
+        return decoded_in_order(l, v->op, encoding);
     ds_value *encoded = encode(l, before, v, encoding);
     if (encoded != v && v->type->elem == DS_f32 && is_constant(l, v))
         ds_op_set_attr(l->m, encoded->op, "flush", ds_attr_unit(l->cx));
@@ -88,9 +142,9 @@ static size_t inside_panel(layout *l, const ds_expr **out, ds_panel panel, const
     size_t count = 0;
     if (k) out[count++] = ds_expr_floordiv(l->cx, k, group);
     out[count++] = ds_expr_mod(l->cx, n, ds_expr_const(l->cx, panel.columns));
-    const ds_expr *half = ds_expr_const(l->cx, panel.group / 2);
-    if (k && panel.group > 1) out[count++] = ds_expr_mod(l->cx, k, panel.halves ? half : group);
-    if (k && panel.halves) out[count++] = ds_expr_floordiv(l->cx, ds_expr_mod(l->cx, k, group), half);
+    const ds_expr *part = ds_expr_const(l->cx, panel.group / panel.parts);
+    if (k && panel.group > 1) out[count++] = ds_expr_mod(l->cx, k, part);
+    if (k && panel.parts > 1) out[count++] = ds_expr_floordiv(l->cx, ds_expr_mod(l->cx, k, group), part);
     return count;
 }
 

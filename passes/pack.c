@@ -148,7 +148,7 @@ ds_value *ds_pack_words(ds_module *m, ds_op *before, ds_value *v, size_t k, size
                         const ds_attr *encoding) {
     packing p = {m, m->cx, before, k, n, panel, NULL};
     const ds_type *t = v->type;
-    bool words = panel.group > 1 && !panel.halves && panel.group * ds_elem_facts(t->elem)->bits == WORD;
+    bool words = panel.group > 1 && panel.parts == 1 && panel.group * ds_elem_facts(t->elem)->bits == WORD;
     const ds_expr *rest = ds_expr_mod(p.cx, t->dims[k], ds_expr_const(p.cx, panel.group));
     if (!words || t->rank > MAX_RANK || !is_permuted(t) || !ds_expr_equals(rest, 0)) return NULL;
     p.encoding = encoding_of_words(&p, t->rank, encoding);

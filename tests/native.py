@@ -188,6 +188,60 @@ def element_types(dsc, report, work):
             report.check("weights of %s" % written, close(got, [want]), got)
 
 
+FEW = """module attributes {ds.weights = "w.safetensors"} {
+  func.func @main(%%x: tensor<7x37xf32>) -> (tensor<37x7xf32>, tensor<7x20xf32>, tensor<14x37xf32>) {
+    %%w = "onnx.Constant"() {value = dense_resource<w> : %(type)s} : () -> %(type)s
+    %%b = "onnx.Constant"() {value = dense<[0, 5]> : tensor<2xi64>} : () -> tensor<2xi64>
+    %%e = "onnx.Constant"() {value = dense<[7, 25]> : tensor<2xi64>} : () -> tensor<2xi64>
+    %%q = "onnx.CastLike"(%%x, %%w) : (tensor<7x37xf32>, %(type)s) -> %(type)s
+    %%t = "onnx.Transpose"(%%w) {perm = [1, 0]} : (%(type)s) -> none
+    %%s = "onnx.Slice"(%%q, %%b, %%e) : (%(type)s, tensor<2xi64>, tensor<2xi64>) -> none
+    %%c = "onnx.Concat"(%%q, %%w) {axis = 0} : (%(type)s, %(type)s) -> none
+    %%0 = "onnx.Cast"(%%t) {to = 1} : (none) -> none
+    %%1 = "onnx.Cast"(%%s) {to = 1} : (none) -> none
+    %%2 = "onnx.Cast"(%%c) {to = 1} : (none) -> none
+    func.return %%0, %%1, %%2 : none, none, none
+  }
+}
+"""
+
+
+FEW_RESULT = """  func.func @main(%%x: tensor<8xf32>) -> %(type)s {
+    %%w = "onnx.Constant"() {value = dense_resource<w> : %(type)s} : () -> %(type)s
+    %%y = "onnx.CastLike"(%%x, %%w) : (tensor<8xf32>, %(type)s) -> none
+    func.return %%y : none
+  }
+"""
+
+
+def few_bits(dsc, report, work):
+    """Elements that share bytes follow each other as bits, low ones first: constants and what a call makes of floats, moved about."""
+    rng, text, again = np.random.default_rng(3), work / "few.mlir", work / "again.mlir"
+    for bits in (2, 3, 4):
+        for kind, low in (("i", -(1 << bits - 1)), ("ui", 0)):
+            x, w = rng.integers(low, low + (1 << bits), (2, 7, 37))
+            want = [v.astype(np.float32) for v in (w.T, x[:, 5:25], np.concatenate([x, w]))]
+            each = np.packbits((w[..., None] >> np.arange(bits) & 1).reshape(-1).astype(np.uint8), bitorder="little")
+            write_safetensors(work / "w.safetensors", {"w": each})
+            text.write_text(FEW % {"type": "tensor<7x37x%s%d>" % (kind, bits)})
+            inputs = [x.astype(np.float32)]
+            for flag in ("--cpu=x86-64", "--cpu=x86-64-v3", "--threads=2", "--poison", "--without=fuse"):
+                got = run_graph(dsc, text, inputs, work, flag)
+                report.check("%s%d %s" % (kind, bits, flag), close(got, want), got)
+            for stop in ("decompose", "fuse", "hoist"):
+                result = call(dsc, "opt", text, "--stop-after=" + stop, "-o", again)
+                report.check("%s%d after %s" % (kind, bits, stop), result.returncode == 0 and close(run_graph(dsc, again, inputs, work), want), result.stderr)
+    text.write_text('module attributes {ds.weights = "w.safetensors"} {\n%s}\n' % (FEW_RESULT % {"type": "tensor<8xi3>"}))
+    write_safetensors(work / "w.safetensors", {"w": np.zeros(3, np.uint8)})
+    result = call(dsc, "compile", text, "-o", work / "few.o")
+    report.check("results of i3 are bytes", result.returncode == 0 and "i3[8], as uint8_t" in (work / "few.h").read_text(), result.stderr)
+    data = work / "few"
+    data.mkdir(exist_ok=True)
+    (data / "input_0.pb").write_bytes(numpy_helper.from_array(np.zeros(8, np.float32)).SerializeToString())
+    result = call(dsc, "run", text, "--inputs", data, "--outputs", data)
+    report.check("no ONNX tensor of i3", result.returncode == 1 and "no element type i3" in result.stderr, result.stderr)
+
+
 def large_file(dsc, report, work):
     """One tensor of a gigabyte beside those that are read: mapped, so the process stays small."""
     rows = 1 << 18
@@ -283,5 +337,5 @@ def positions(dsc, report, work):
 def run(env, report):
     work = env.work / "native"
     work.mkdir(parents=True, exist_ok=True)
-    for part in (readme_sample, samples, element_types, large_file, bad_weights, positions):
+    for part in (readme_sample, samples, element_types, few_bits, large_file, bad_weights, positions):
         part(env.dsc, report, work)

@@ -57,9 +57,9 @@ def numbers(rng, shape):
     return x
 
 
-def write(rng, folder, op, attributes, shapes, values):
-    """One product; its right factor is a constant or an input, dims may be symbolic. Returns whether it is a constant."""
-    fixed, symbolic = rng.random() < 0.7, rng.random() < 0.5
+def write(rng, folder, op, attributes, shapes, values, fixed=None):
+    """One product; its right factor is a constant (fixed) or an input, dims may be symbolic. Returns whether it is a constant."""
+    fixed, symbolic = rng.random() < 0.7 if fixed is None else fixed, rng.random() < 0.5
     declared = [["d%d" % i if symbolic and op == "MatMul" and i < len(shapes[0]) - 1 else d for i, d in enumerate(shapes[0])], shapes[1]]
     if op == "Conv" and symbolic:
         declared[0] = ["n"] + shapes[0][1:]

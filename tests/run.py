@@ -305,9 +305,12 @@ def quantised(env, report):
 
 def rounded(env, report):
     """Random products of --precision: what the report says that they are."""
+    import few_bits
     import rounded as factors
     count, wrong = factors.campaign(env.dsc, 600 if env.full else 60, 5, env.work / "rounded")
     report.check("%d products of rounded factors" % count, not wrong, "\n".join(wrong))
+    count, wrong = few_bits.campaign(env.dsc, 600 if env.full else 40, 7, env.work / "few_bits")
+    report.check("%d products of weights of few bits and bytes" % count, not wrong, "\n".join(wrong))
 
 
 def encodings(env, report):

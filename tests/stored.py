@@ -35,8 +35,8 @@ def ends(kind, symmetric):
     return (-high if symmetric else -high - 1), high
 
 
-def whole(x, kind, symmetric, low_end, high_end, is_constant):
-    """Whole numbers with a scale for each of the groups whose ends are given (as arrays that broadcast)."""
+def whole(x, kind, symmetric, low_end, high_end, is_constant, in_blocks):
+    """Whole numbers with a scale for each of the groups whose ends are given (as arrays that broadcast): of blocks, of 16 bits."""
     low, high = ends(kind, symmetric)
     a, b = np.minimum(low_end, 0).astype(np.float64), np.maximum(high_end, 0).astype(np.float64)
     step = 2 * np.maximum(-a, b) / (high - low) if symmetric else (b - a) / (high - low)
@@ -44,6 +44,8 @@ def whole(x, kind, symmetric, low_end, high_end, is_constant):
     zero = np.full_like(a, (low + high) // 2 if kind[0] == "u" else 0)
     if not symmetric:
         zero = low + np.rint(np.clip(-a / scale.astype(np.float64), 0, high - low))
+    if in_blocks:
+        scale = scale.astype(ml_dtypes.bfloat16).astype(np.float32)
     least = low if is_constant else ends(kind, False)[0]
     codes = np.clip(np.rint(x / scale).astype(np.float64) + zero, least, high)
     return (codes - zero) * scale.astype(np.float64)
@@ -96,7 +98,8 @@ def stored(x, text, ends_of, is_constant, channel=None, summed=None, rows=None):
         return np.clip(np.rint(x / scale), low, high).astype(np.float64) * scale.astype(np.float64)
     if is_constant:
         ends_of = groups(x, words[-1], channel, summed)
-    return whole(x, kind, symmetric, np.asarray(ends_of[0]), np.asarray(ends_of[1]), is_constant)
+    return whole(x, kind, symmetric, np.asarray(ends_of[0]), np.asarray(ends_of[1]), is_constant,
+                 is_constant and words[-1].startswith("blocks=") and summed is not None)
 
 
 # ---- one product ----
@@ -104,7 +107,7 @@ def stored(x, text, ends_of, is_constant, channel=None, summed=None, rows=None):
 def random_encoding(rng, is_constant):
     kind = str(rng.choice(["f32", "bf16", "f16", "tf32", "f8E4M3FN", "f8E5M2", "i8", "i8", "ui8", "ui8", "i4", "ui4", "i16"]))
     if is_constant and rng.random() < 0.15:
-        kind = str(rng.choice(["i2", "ui2"]))
+        kind = str(rng.choice(["i2", "ui2", "i3", "ui3"]))
     if kind in ("f8E4M3FN", "f8E5M2"):
         return kind + str(rng.choice(["", " per-tensor"]))
     if kind[0] == "f" or kind[0] == "b" or kind == "tf32":

@@ -15,6 +15,10 @@ static ds_status write_output(const ds_argument *a, ds_ir_context *cx, const mod
         return wrong ? ds_report(cx->diag, DS_ERROR, DS_E_file, NULL, "'%s' (output '%s'): %s", path, a->name, wrong)
                      : DS_OK;
     }
+    const ds_elem_info *facts = ds_elem_facts(a->type->elem);
+    if (!facts->onnx)
+        return ds_report(cx->diag, DS_ERROR, DS_E_file, NULL, "output '%s': ONNX has no element type %s", a->name,
+                         facts->text);
     ds_string bytes = {0};
     ds_onnx_write_tensor(&bytes, a->name, a->type->elem, t->dims, a->type->rank, t->data, t->bytes);
     ds_span span = {bytes.data, bytes.length};

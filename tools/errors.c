@@ -13,7 +13,7 @@ static double element(ds_elem elem, const void *data, uint64_t i) {
         memcpy(&f, (const char *)data + i * sizeof f, sizeof f);
         return (double)f;
     }
-    if (facts->bits < 8) bits = ((const uint8_t *)data)[i * facts->bits / 8] >> i * facts->bits % 8;
+    if (facts->bits < 8) bits = ds_bits_at(data, i, facts->bits);
     else memcpy(&bits, (const char *)data + i * facts->bits / 8, facts->bits / 8);
     if (ds_elem_is_float(elem)) return ds_float_decode(elem, bits);
     unsigned unused = 64 - facts->bits;

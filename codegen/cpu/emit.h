@@ -84,8 +84,12 @@ void em_fetch(emitter *e, LLVMValueRef address, unsigned level); /* a line into 
 /* Vectors of f32 (decode.c): of a factor as it is stored, and of one of several numbers in each word. */
 LLVMValueRef em_widened(emitter *e, ds_elem from, LLVMValueRef v, size_t lanes);
 LLVMValueRef em_unpacked(emitter *e, const ds_mma *mma, LLVMValueRef words, size_t place, size_t lanes);
-/* The lower (0) or upper (1) halves of all bytes, signed numbers of 4 bits, plus 8: bytes without a sign. */
-LLVMValueRef em_halves(emitter *e, LLVMValueRef words, size_t place, size_t lanes);
+/* Words of columns of which each has fewer bytes, at p; the upper ones are 0. */
+LLVMValueRef em_spread(emitter *e, LLVMValueRef p, unsigned of_column, size_t lanes);
+/* The parts of so many bits at `place` of all bytes, lowest first: signed numbers, as bytes without a sign that are half of
+ * what the parts hold larger; and these as what they are. */
+LLVMValueRef em_parts(emitter *e, unsigned bits, LLVMValueRef words, size_t place, size_t lanes);
+LLVMValueRef em_signed_parts(emitter *e, unsigned bits, LLVMValueRef parts, size_t lanes);
 void em_kernel(emitter *e, ds_ir_context *cx, const ds_op *func);
 /* What runs before it is known that the CPU is the right one: without the level's instructions. */
 void em_make_portable(emitter *e, LLVMValueRef function);

@@ -76,28 +76,51 @@ static LLVMValueRef packed_index(emitter *e, const place *p, unsigned lane) {
     return p->scattered ? lane_of(e, p->at, lane) : LLVMBuildAdd(e->b, p->at, em_i64(e, lane), "");
 }
 
-/* Where the byte of an element lies, and where in it the element; a byte on the stack where the lane is masked off. */
-static void packed_byte(emitter *e, ds_elem elem, const place *p, unsigned lane, LLVMValueRef *out_pointer,
-                        LLVMValueRef *out_shift) {
-    unsigned per = 8 / ds_elem_facts(elem)->bits;
+/* Where an element has its bits: those of its first byte from `shift` on, and where not all elements of its type lie in one
+ * byte, the rest in the lowest ones of `last`. */
+typedef struct {
+    LLVMValueRef first, last, shift;
+    LLVMTypeRef word; /* that holds both bytes */
+} packed_bits;
+
+static bool may_straddle(ds_elem elem) { return 8 % ds_elem_facts(elem)->bits != 0; }
+
+/* A byte on the stack where the lane is masked off. */
+static LLVMValueRef packed_byte(emitter *e, const place *p, unsigned lane, LLVMValueRef bit) {
     LLVMTypeRef i8 = em_int(e, 8);
-    LLVMValueRef at = packed_index(e, p, lane), byte = LLVMBuildUDiv(e->b, at, em_i64(e, per), ""),
-                 in = LLVMBuildURem(e->b, at, em_i64(e, per), "");
-    *out_pointer = LLVMBuildGEP2(e->b, i8, p->base, &byte, 1, "");
-    if (p->mask) *out_pointer = LLVMBuildSelect(e->b, lane_of(e, p->mask, lane), *out_pointer, p->spare, "");
-    *out_shift = LLVMBuildTrunc(e->b, LLVMBuildMul(e->b, in, em_i64(e, ds_elem_facts(elem)->bits), ""), i8, "");
+    LLVMValueRef byte = LLVMBuildUDiv(e->b, bit, em_i64(e, 8), ""),
+                 pointer = LLVMBuildGEP2(e->b, i8, p->base, &byte, 1, "");
+    return p->mask ? LLVMBuildSelect(e->b, lane_of(e, p->mask, lane), pointer, p->spare, "") : pointer;
 }
 
-static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
+static packed_bits packed_at(emitter *e, ds_elem elem, const place *p, unsigned lane) {
+    int64_t bits = ds_elem_facts(elem)->bits;
+    bool two = may_straddle(elem);
+    LLVMValueRef bit = LLVMBuildMul(e->b, packed_index(e, p, lane), em_i64(e, bits), "");
+    packed_bits at = {.first = packed_byte(e, p, lane, bit), .word = em_int(e, two ? 16 : 8)};
+    if (two) at.last = packed_byte(e, p, lane, LLVMBuildAdd(e->b, bit, em_i64(e, bits - 1), ""));
+    at.shift = LLVMBuildTrunc(e->b, LLVMBuildURem(e->b, bit, em_i64(e, 8), ""), at.word, "");
+    return at;
+}
+
+/* Both bytes, the first in the low bits. */
+static LLVMValueRef packed_word(emitter *e, const packed_bits *at) {
+    LLVMTypeRef i8 = em_int(e, 8);
+    LLVMValueRef first = LLVMBuildZExt(e->b, LLVMBuildLoad2(e->b, i8, at->first, ""), at->word, "");
+    if (!at->last) return first;
+    LLVMValueRef last = LLVMBuildZExt(e->b, LLVMBuildLoad2(e->b, i8, at->last, ""), at->word, "");
+    return LLVMBuildOr(e->b, first, LLVMBuildShl(e->b, last, LLVMConstInt(at->word, 8, 0), ""), "");
+}
+
+static LLVMValueRef load_each(emitter *e, const ds_op *op, const place *p) {
     const ds_type *type = op->results[0].type;
     unsigned lanes = is_vector_type(type) ? (unsigned)type->rank : 1, bits = ds_elem_facts(type->elem)->bits;
     LLVMTypeRef i8 = em_int(e, 8);
     LLVMValueRef result = LLVMGetPoison(em_type(e, type)), up = LLVMConstInt(i8, 8 - bits, 0);
     for (unsigned i = 0; i < lanes; i++) {
-        LLVMValueRef pointer, shift;
-        packed_byte(e, type->elem, p, i, &pointer, &shift);
-        LLVMValueRef v =
-            LLVMBuildShl(e->b, LLVMBuildLShr(e->b, LLVMBuildLoad2(e->b, i8, pointer, ""), shift, ""), up, "");
+        packed_bits at = packed_at(e, type->elem, p, i);
+        LLVMValueRef word = LLVMBuildLShr(e->b, packed_word(e, &at), at.shift, "");
+        LLVMValueRef v = LLVMBuildShl(e->b, LLVMBuildTrunc(e->b, word, i8, ""), up, "");
         v = ds_elem_facts(type->elem)->class == DS_CLASS_SINT ? LLVMBuildAShr(e->b, v, up, "")
                                                               : LLVMBuildLShr(e->b, v, up, "");
         result = lanes > 1 ? LLVMBuildInsertElement(e->b, result, v, em_i64(e, i), "") : v;
@@ -105,18 +128,77 @@ static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
     return result;
 }
 
+/* Byte by byte of elements that lie in these of some bytes, as words: in which each begins (last: 0) or ends. */
+static LLVMValueRef bytes_of_lanes(emitter *e, LLVMValueRef bytes, unsigned lanes, unsigned bits, unsigned last) {
+    LLVMValueRef copies[64];
+    for (unsigned i = 0; i < lanes; i++) copies[i] = LLVMConstInt(em_int(e, 32), (i * bits + last) / 8, 0);
+    LLVMValueRef chosen = LLVMBuildShuffleVector(e->b, bytes, bytes, LLVMConstVector(copies, lanes), "");
+    return LLVMBuildZExt(e->b, chosen, LLVMVectorType(em_int(e, 32), lanes), "");
+}
+
+/* Neighbours that begin with a byte: each byte as often as it has elements, which its copies are shifted by. */
+static LLVMValueRef load_row(emitter *e, const ds_type *type, const place *p) {
+    ds_elem_unit unit = ds_elem_unit_of(type->elem);
+    unsigned lanes = (unsigned)type->rank, bits = ds_elem_facts(type->elem)->bits;
+    LLVMTypeRef i32 = em_int(e, 32), row = LLVMVectorType(em_int(e, 8), lanes / unit.elements * unit.bytes);
+    LLVMTypeRef units = LLVMArrayType2(em_int(e, 8), unit.bytes);
+    LLVMValueRef first = LLVMBuildUDiv(e->b, p->at, em_i64(e, unit.elements), ""), below[64], up;
+    LLVMValueRef bytes = LLVMBuildLoad2(e->b, row, LLVMBuildGEP2(e->b, units, p->base, &first, 1, ""), "");
+    LLVMSetAlignment(bytes, 1);
+    for (unsigned i = 0; i < lanes; i++) below[i] = LLVMConstInt(i32, 32 - bits - i * bits % 8, 0);
+    LLVMValueRef v = bytes_of_lanes(e, bytes, lanes, bits, 0);
+    if (may_straddle(type->elem)) {
+        LLVMValueRef eight = em_splat(e, LLVMConstInt(i32, 8, 0), lanes);
+        v = LLVMBuildOr(e->b, v, LLVMBuildShl(e->b, bytes_of_lanes(e, bytes, lanes, bits, bits - 1), eight, ""), "");
+    }
+    v = LLVMBuildShl(e->b, v, LLVMConstVector(below, lanes), "");
+    up = em_splat(e, LLVMConstInt(i32, 32 - bits, 0), lanes);
+    bool is_signed = ds_elem_facts(type->elem)->class == DS_CLASS_SINT;
+    v = is_signed ? LLVMBuildAShr(e->b, v, up, "") : LLVMBuildLShr(e->b, v, up, "");
+    return LLVMBuildTrunc(e->b, v, em_type(e, type), "");
+}
+
+/* Neighbours are loaded together where they begin with a byte. */
+static LLVMValueRef load_packed(emitter *e, const ds_op *op, const place *p) {
+    const ds_type *type = op->results[0].type;
+    unsigned lanes = is_vector_type(type) ? (unsigned)type->rank : 1, per = ds_elem_unit_of(type->elem).elements;
+    if (p->scattered || p->mask || lanes % per || lanes > 64) return load_each(e, op, p);
+    LLVMBasicBlockRef row = em_block(e, "row"), each = em_block(e, "each"), done = em_block(e, "loaded");
+    LLVMValueRef in = LLVMBuildURem(e->b, p->at, em_i64(e, per), ""), v[2];
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, in, em_i64(e, 0), ""), row, each);
+    LLVMBasicBlockRef from[2] = {row, each};
+    for (size_t i = 0; i < 2; i++) {
+        LLVMPositionBuilderAtEnd(e->b, from[i]);
+        v[i] = i ? load_each(e, op, p) : load_row(e, type, p);
+        LLVMBuildBr(e->b, done);
+    }
+    LLVMPositionBuilderAtEnd(e->b, done);
+    LLVMValueRef result = LLVMBuildPhi(e->b, em_type(e, type), "");
+    LLVMAddIncoming(result, v, from, 2);
+    return result;
+}
+
+/* These bits of a byte, the others as they are. */
+static void store_bits(emitter *e, LLVMValueRef pointer, LLVMValueRef v, LLVMValueRef which) {
+    LLVMTypeRef i8 = em_int(e, 8);
+    LLVMValueRef old = LLVMBuildLoad2(e->b, i8, pointer, "");
+    old = LLVMBuildAnd(e->b, old, LLVMBuildNot(e->b, LLVMBuildTrunc(e->b, which, i8, ""), ""), "");
+    LLVMBuildStore(e->b, LLVMBuildOr(e->b, old, LLVMBuildTrunc(e->b, v, i8, ""), ""), pointer);
+}
+
+/* Where an element lies in one byte, nothing is left of it for the last one. */
 static void store_packed(emitter *e, const ds_value *value, const place *p) {
     unsigned lanes = is_vector_type(value->type) ? (unsigned)value->type->rank : 1,
              bits = ds_elem_facts(value->type->elem)->bits;
-    LLVMTypeRef i8 = em_int(e, 8);
-    LLVMValueRef all = em_value(e, value), ones = LLVMConstInt(i8, (1u << bits) - 1, 0);
+    LLVMValueRef all = em_value(e, value);
     for (unsigned i = 0; i < lanes; i++) {
-        LLVMValueRef pointer, shift, v = lanes > 1 ? lane_of(e, all, i) : all;
-        packed_byte(e, value->type->elem, p, i, &pointer, &shift);
-        LLVMValueRef keep = LLVMBuildNot(e->b, LLVMBuildShl(e->b, ones, shift, ""), ""),
-                     old = LLVMBuildLoad2(e->b, i8, pointer, "");
-        v = LLVMBuildShl(e->b, LLVMBuildAnd(e->b, v, ones, ""), shift, "");
-        LLVMBuildStore(e->b, LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, keep, ""), v, ""), pointer);
+        packed_bits at = packed_at(e, value->type->elem, p, i);
+        LLVMValueRef ones = LLVMConstInt(at.word, (1u << bits) - 1, 0), eight = LLVMConstInt(at.word, 8, 0),
+                     v = LLVMBuildZExt(e->b, lanes > 1 ? lane_of(e, all, i) : all, at.word, "");
+        v = LLVMBuildShl(e->b, LLVMBuildAnd(e->b, v, ones, ""), at.shift, "");
+        LLVMValueRef which = LLVMBuildShl(e->b, ones, at.shift, "");
+        store_bits(e, at.first, v, which);
+        if (at.last) store_bits(e, at.last, LLVMBuildLShr(e->b, v, eight, ""), LLVMBuildLShr(e->b, which, eight, ""));
     }
 }
 

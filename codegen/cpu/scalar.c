@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "codegen/cpu/emit.h"
+#include "ir/eval.h"
 
 LLVMTypeRef em_int(emitter *e, unsigned bits) { return LLVMIntTypeInContext(e->llvm, bits); }
 LLVMValueRef em_i64(emitter *e, int64_t v) { return LLVMConstInt(em_int(e, 64), (unsigned long long)v, 1); }
@@ -283,10 +284,10 @@ static int narrow_code(ds_elem elem) {
     }
 }
 
-/* Lane by lane through ds_narrow_decode or ds_narrow_encode. */
-static LLVMValueRef narrow_lanes(emitter *e, const ds_op *op, bool decode, ds_elem elem, LLVMValueRef v) {
+/* Lane by lane through ds_narrow_encode. */
+static LLVMValueRef narrow_lanes(emitter *e, const ds_op *op, ds_elem elem, LLVMValueRef v) {
     unsigned lanes = lanes_of(v);
-    LLVMTypeRef to = decode ? em_elem(e, DS_f32) : em_int(e, 8), i32 = em_int(e, 32);
+    LLVMTypeRef to = em_int(e, 8), i32 = em_int(e, 32);
     LLVMValueRef result = LLVMGetPoison(with_lanes(to, lanes)),
                  code = LLVMConstInt(i32, (unsigned)narrow_code(elem), 0);
     const char *mode = ds_op_text(op, "round_mode", elem == DS_f8e8m0 ? "up" : "nearest");
@@ -296,22 +297,56 @@ static LLVMValueRef narrow_lanes(emitter *e, const ds_op *op, bool decode, ds_el
         LLVMValueRef x = lanes > 1 ? LLVMBuildExtractElement(e->b, v, em_i64(e, i), "") : v;
         LLVMValueRef args[] = {x, code, LLVMConstInt(i32, (unsigned long long)ds_op_int(op, "saturate", 1), 0),
                                LLVMConstInt(i32, (unsigned)rounding_mode, 0)};
-        LLVMValueRef y = em_call(e, decode ? "ds_narrow_decode" : "ds_narrow_encode", to, args, decode ? 2 : 4);
+        LLVMValueRef y = em_call(e, "ds_narrow_encode", to, args, 4);
         result = lanes > 1 ? LLVMBuildInsertElement(e->b, result, y, em_i64(e, i), "") : y;
     }
     return result;
 }
 
-static LLVMValueRef to_f32(emitter *e, const ds_op *op, ds_elem from, LLVMValueRef v) {
+/* What the numbers of a type of up to 8 bits are, in memory. */
+static LLVMValueRef numbers_of(emitter *e, ds_elem elem) {
+    enum { MOST = 256 };
+    const char *name = ds_elem_facts(elem)->name;
+    LLVMTypeRef f32 = em_elem(e, DS_f32);
+    unsigned count = 1u << ds_elem_facts(elem)->bits;
+    LLVMValueRef numbers[MOST], table = LLVMGetNamedGlobal(e->module, name);
+    if (table) return table;
+    for (unsigned i = 0; i < count; i++) {
+        double number = ds_float_decode(elem, i);
+        numbers[i] = isnan(number) ? LLVMConstReal(f32, NAN) : LLVMConstReal(f32, number);
+    }
+    table = LLVMAddGlobal(e->module, LLVMArrayType2(f32, count), name);
+    LLVMSetInitializer(table, LLVMConstArray2(f32, numbers, count));
+    LLVMSetGlobalConstant(table, 1);
+    LLVMSetLinkage(table, LLVMPrivateLinkage);
+    LLVMSetUnnamedAddress(table, LLVMGlobalUnnamedAddr);
+    return table;
+}
+
+/* Eight bits are a place in the table of all numbers. */
+static LLVMValueRef by_table(emitter *e, ds_elem from, LLVMValueRef v) {
+    unsigned lanes = lanes_of(v);
+    LLVMTypeRef f32 = em_elem(e, DS_f32), pointer = LLVMPointerTypeInContext(e->llvm, 0),
+                vector = with_lanes(f32, lanes);
+    LLVMValueRef at = LLVMBuildZExt(e->b, v, with_lanes(em_int(e, 64), lanes), "");
+    LLVMValueRef p = LLVMBuildGEP2(e->b, f32, numbers_of(e, from), &at, 1, "");
+    if (lanes == 1) return LLVMBuildLoad2(e->b, f32, p, "");
+    LLVMTypeRef overloads[] = {vector, LLVMVectorType(pointer, lanes)};
+    LLVMValueRef all = LLVMConstAllOnes(LLVMVectorType(em_int(e, 1), lanes));
+    LLVMValueRef args[] = {p, LLVMConstInt(em_int(e, 32), 4, 0), all, LLVMConstNull(vector)};
+    return em_call_overloaded(e, "llvm.masked.gather", overloads, args, 4);
+}
+
+static LLVMValueRef to_f32(emitter *e, ds_elem from, LLVMValueRef v) {
     if (from == DS_f16) return math(e, "ds_decode_f16", &v, 1, em_elem(e, DS_f32));
     if (from == DS_bf16) return math(e, "ds_decode_bf16", &v, 1, em_elem(e, DS_f32));
-    return narrow_lanes(e, op, true, from, v);
+    return by_table(e, from, v);
 }
 
 static LLVMValueRef from_f32(emitter *e, const ds_op *op, ds_elem to, LLVMValueRef v) {
     if (to == DS_f16) return math(e, "ds_encode_f16", &v, 1, em_int(e, 16));
     if (to == DS_bf16) return math(e, "ds_encode_bf16", &v, 1, em_int(e, 16));
-    return narrow_lanes(e, op, false, to, v);
+    return narrow_lanes(e, op, to, v);
 }
 
 static bool is_narrow(ds_elem elem) { return ds_elem_is_float(elem) && ds_elem_facts(elem)->bits < 32; }
@@ -400,7 +435,7 @@ static LLVMValueRef convert(emitter *e, const ds_op *op, ds_elem from, ds_elem t
         from = DS_i32;
         if (from == to) return v;
     }
-    if (is_narrow(from)) return convert(e, op, DS_f32, to, to_f32(e, op, from, v));
+    if (is_narrow(from)) return convert(e, op, DS_f32, to, to_f32(e, from, v));
     bool from_float = ds_elem_is_float(from), to_float = ds_elem_is_float(to),
          from_unsigned = ds_elem_is_unsigned(from) || from == DS_b1;
     if (is_narrow(to)) {

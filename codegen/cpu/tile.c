@@ -43,17 +43,23 @@ static LLVMValueRef offset(tile *t, LLVMValueRef base, LLVMValueRef add) {
     return LLVMBuildAdd(t->e->b, base, add, "");
 }
 
+/* Elements that share bytes are counted in whole bytes. */
 static LLVMValueRef element(tile *t, ds_elem elem, LLVMValueRef base, LLVMValueRef at) {
-    unsigned bits = ds_elem_facts(elem)->bits;
-    if (bits < 8) at = LLVMBuildExactUDiv(t->e->b, at, em_i64(t->e, 8 / bits), "");
-    return LLVMBuildGEP2(t->e->b, em_elem(t->e, elem), base, &at, 1, "");
+    ds_elem_unit unit = ds_elem_unit_of(elem);
+    LLVMTypeRef type = em_elem(t->e, elem);
+    if (unit.elements > 1) {
+        at = LLVMBuildExactUDiv(t->e->b, at, em_i64(t->e, unit.elements), "");
+        type = LLVMArrayType2(em_int(t->e, 8), unit.bytes);
+    }
+    return LLVMBuildGEP2(t->e->b, type, base, &at, 1, "");
 }
 
 static unsigned bytes_of(ds_elem elem) { return (ds_elem_facts(elem)->bits + 7) / 8; }
 
 static LLVMValueRef load_vector(tile *t, LLVMValueRef at, LLVMValueRef mask) {
     LLVMValueRef p = element(t, t->mma->rhs, t->b, at);
-    unsigned bytes = bytes_of(t->mma->rhs);
+    unsigned bytes = bytes_of(t->mma->rhs), of_column = ds_mma_column_bytes(t->mma);
+    if (of_column) return em_spread(t->e, p, of_column, t->lanes);
     if (!mask) {
         LLVMValueRef v = LLVMBuildLoad2(t->e->b, t->factors, p, "");
         LLVMSetAlignment(v, bytes);
@@ -289,15 +295,19 @@ static multiply multiply_of(const ds_mma *mma) {
     return table[i].generate;
 }
 
-/* How often a vector of B is multiplied: for each number of a word, or for both halves of its bytes. */
+/* How often a vector of B is multiplied: for each number of a word, or for each that shares its bytes. */
 static size_t in_turn(const tile *t) {
-    if (ds_mma_sums_blocks(t->mma)) return 2;
-    return t->mma->lhs == DS_f32 ? ds_mma_panel(t->mma).group : 1;
+    ds_panel panel = ds_mma_panel(t->mma);
+    return t->mma->lhs == DS_f32 ? panel.group : panel.parts;
 }
 
 /* What is multiplied of a vector of B. */
 static LLVMValueRef factor_of(tile *t, LLVMValueRef v, size_t place, size_t column) {
-    if (ds_mma_sums_blocks(t->mma)) return em_halves(t->e, v, place, t->lanes);
+    if (ds_mma_panel(t->mma).parts > 1) {
+        unsigned bits = ds_elem_facts(t->mma->rhs)->bits;
+        v = em_parts(t->e, bits, v, place, t->lanes);
+        return ds_mma_sums_left(t->mma) ? v : em_signed_parts(t->e, bits, v, t->lanes);
+    }
     if (t->mma->lhs != DS_f32) return v;
     if (is_by_words(t)) v = em_unpacked(t->e, t->mma, v, place, t->lanes);
     else v = em_widened(t->e, t->mma->rhs, v, t->lanes);
@@ -323,7 +333,7 @@ static void add_products(tile *t, LLVMValueRef a_at, const LLVMValueRef *b, size
             *c = generate(t, wide, factors[j], *c);
         }
         LLVMValueRef *all = &acc[t->rows * t->columns + r];
-        if (ds_mma_sums_blocks(t->mma)) *all = generate(t, wide, ones, *all);
+        if (ds_mma_sums_left(t->mma)) *all = generate(t, wide, ones, *all);
     }
     if (t->rows > 1) keep_order(t);
 }
@@ -484,7 +494,7 @@ static LLVMValueRef scale_of_row(tile *t, size_t row, LLVMValueRef k) {
     return em_widened(t->e, t->left->type->elem, em_splat(t->e, loaded, t->lanes), t->lanes);
 }
 
-/* A block's sum of whole numbers as a float: B's are 8 too large, and so much more as its zero points say. */
+/* A block's sum of whole numbers as a float: B's are too large by so much, and more as its zero points say. */
 static LLVMValueRef of_whole(tile *t, LLVMValueRef sum, LLVMValueRef sum_of_a, LLVMValueRef too_large) {
     LLVMBuilderRef b = t->e->b;
     LLVMValueRef all = LLVMBuildSIToFP(b, sum_of_a, t->total, "");
@@ -494,16 +504,18 @@ static LLVMValueRef of_whole(tile *t, LLVMValueRef sum, LLVMValueRef sum_of_a, L
 /* Adds the sums of the block that begins with step `k` to those in memory. */
 static void add_block(tile *t, LLVMValueRef k, const LLVMValueRef *acc) {
     LLVMBuilderRef b = t->e->b;
-    LLVMValueRef scale[16], less[16], of_row = NULL,
-                                      eight = em_splat(t->e, LLVMConstReal(em_elem(t->e, DS_f32), 8), t->lanes);
+    const double half = 1u << (ds_elem_facts(t->mma->rhs)->bits - 1);
+    LLVMValueRef too_large = em_splat(t->e, LLVMConstReal(em_elem(t->e, DS_f32), half), t->lanes);
+    LLVMValueRef scale[16], less[16], of_row = NULL;
     for (size_t j = 0; t->scale && j < t->columns; j++) {
         scale[j] = of_block(t, t->scale, j, k);
-        less[j] = t->zero && t->left ? LLVMBuildFAdd(b, of_block(t, t->zero, j, k), eight, "") : eight;
+        less[j] = t->zero && t->left ? LLVMBuildFAdd(b, of_block(t, t->zero, j, k), too_large, "") : too_large;
     }
     for (size_t i = 0; i < t->slots; i++) {
         size_t j = i % t->columns, r = i / t->columns;
         LLVMValueRef slot = sum_slot(t, i), sum = LLVMBuildLoad2(b, t->total, slot, ""), v = acc[i];
         if (t->left && j == 0) of_row = scale_of_row(t, r, k);
+        if (ds_mma_sums_blocks(t->mma) && !t->left) v = LLVMBuildSIToFP(b, v, t->total, "");
         if (t->left) v = of_whole(t, v, acc[t->rows * t->columns + r], less[j]);
         if (t->left) v = LLVMBuildFMul(b, v, of_row, "");
         sum = t->scale ? multiply_fma(t, v, scale[j], sum) : LLVMBuildFAdd(b, sum, v, "");
@@ -620,7 +632,7 @@ static void open_blocks(tile *t) {
     t->scale = ds_op_operand(op, at++);
     if (ds_op_attr(op, "zeros")) t->zero = ds_op_operand(op, at++);
     for (size_t j = 0; j < t->columns; j++) t->scaled[j] = em_value(t->e, ds_op_operand(op, at + j));
-    if (ds_mma_sums_blocks(t->mma)) t->left = ds_op_operand(op, at + t->columns);
+    if (ds_mma_sums_left(t->mma)) t->left = ds_op_operand(op, at + t->columns);
     for (size_t r = 0; t->left && r < t->rows; r++)
         t->left_at[r] = em_value(t->e, ds_op_operand(op, at + t->columns + 1 + r));
     if (t->unroll > t->block) t->unroll = t->block; /* both are powers of two */
@@ -642,12 +654,12 @@ void em_tile(emitter *e, ds_ir_context *cx, const ds_op *op) {
               .rhs = ds_op_attr(op, "rhs")};
     LLVMValueRef acc[MAX_TILE];
     t.depth = t.extent->count;
-    t.line = ds_op_int(op, "line", line) * 8 / ds_elem_facts(t.mma->rhs)->bits;
+    t.line = ds_elem_in_bytes(t.mma->rhs, ds_op_int(op, "line", line));
     open_blocks(&t);
     t.total = LLVMVectorType(em_elem(e, t.mma->sum), (unsigned)t.lanes);
     t.vector = ds_mma_sums_blocks(t.mma) ? LLVMVectorType(em_int(e, 32), (unsigned)t.lanes) : t.total;
     t.slots = (t.rows + t.mma->m - 1) / t.mma->m * t.mma->m * t.columns;
-    t.count = t.slots + (ds_mma_sums_blocks(t.mma) ? t.rows : 0);
+    t.count = t.slots + (ds_mma_sums_left(t.mma) ? t.rows : 0);
     t.factors = with_words(&t, t.mma->rhs);
     t.a = em_value(e, ds_op_operand(op, 0)), t.b = em_value(e, ds_op_operand(op, 1));
     for (size_t r = 0; r < t.rows; r++) t.row[r] = em_value(e, ds_op_operand(op, 2 + r));

@@ -176,7 +176,7 @@ static void gather_codes(gathered *g, ds_elem elem, const uint8_t *bytes, uint64
         uint16_t code = 0;
         if (bits == 16) memcpy(&code, bytes + 2 * i, 2);
         else if (bits == 8) code = bytes[i];
-        else code = (uint16_t)(bytes[i * bits / 8] >> (i * bits % 8) & ((1u << bits) - 1));
+        else code = (uint16_t)ds_bits_at(bytes, i, bits);
         seen[code] = true;
     }
     const ds_elem_info *e = ds_elem_facts(elem);

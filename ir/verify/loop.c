@@ -223,16 +223,17 @@ static void verify_tile(verifier *v, const ds_op *op) {
     bool good = rows >= 1 && rows <= 16 && columns >= 1 && columns <= 16 && rows * columns <= 128 && lanes >= 1 &&
                 lanes <= VERIFY_MOST_LANES && (lanes & (lanes - 1)) == 0 && dims <= VERIFY_MOST_RANK;
     good = good && ds_op_attr(op, "lhs")->count == dims && ds_op_attr(op, "rhs")->count == dims;
+    good = good && !(masked && ds_mma_column_bytes(mma));
     if (good && mma->shape == DS_MMA_SQUARE)
         good = lanes == mma->m * mma->n && (rows + rows % mma->m) * columns <= 128 && !block;
     size_t positions = good ? (size_t)(rows + columns) : 0;
     size_t own = 2 + positions + masked * (size_t)columns;
-    bool left = ds_mma_sums_blocks(mma);
+    bool left = ds_mma_sums_left(mma);
     size_t zeros = ds_op_attr(op, "zeros") ? 1 : 0, blocks = block ? 1 + zeros + (size_t)columns : 0;
     if (block && left) blocks += 1 + (size_t)rows;
-    good = good && op->operand_count == own + blocks + ahead && (block ? mma->sum == DS_f32 : !left) &&
-           is_buffer_of(ds_op_operand(op, 0), mma->lhs) && is_buffer_of(ds_op_operand(op, 1), mma->rhs) &&
-           op->result_count == (size_t)(rows * columns);
+    good = good && op->operand_count == own + blocks + ahead &&
+           (block ? mma->sum == DS_f32 : !ds_mma_sums_blocks(mma)) && is_buffer_of(ds_op_operand(op, 0), mma->lhs) &&
+           is_buffer_of(ds_op_operand(op, 1), mma->rhs) && op->result_count == (size_t)(rows * columns);
     for (size_t i = 2; good && i < 2 + positions; i++) good = is_position(ds_op_operand(op, i));
     good = good && (!block || has_blocks(op, own, (size_t)rows, (size_t)columns, left));
     for (size_t i = 2 + positions; good && i < own; i++) {

@@ -2,12 +2,32 @@
  * axis. */
 #include "passes/decompose/decompose.h"
 
-/* Numbers of `bits` bits, several in a byte, the lower bits first. */
-static ds_value *unpacked(body *r, ds_value *byte, size_t dims, const ds_expr *place, int64_t bits) {
+/* Are there whole numbers of so many bits, of at most a byte? */
+static bool has_numbers_of(int64_t bits) {
+    bool found = false;
+    for (int e = 0; e < DS_ELEM_COUNT; e++)
+        found = found || (ds_elem_facts((ds_elem)e)->class == DS_CLASS_SINT && ds_elem_facts((ds_elem)e)->bits == bits);
+    return found && bits <= 8;
+}
+
+/* How many bytes have bits of a number, where numbers follow each other: two where some lie in two of them. */
+static size_t bytes_of(int64_t bits) { return 8 % bits ? 2 : 1; }
+
+/* The byte in which number `place` of a row begins (i: 0) or ends (1). */
+static const ds_expr *byte_at(dec *d, const ds_expr *place, int64_t bits, size_t i) {
+    const ds_expr *bit = ds_expr_scale(d->cx, place, bits);
+    if (i) bit = ds_expr_add(d->cx, bit, dec_const(d, bits - 1));
+    return ds_expr_floordiv(d->cx, bit, dec_const(d, 8));
+}
+
+/* Number `place` of a row of `bits` bits each, the first in the low ones, from its bytes. */
+static ds_value *unpacked(body *r, ds_value *const *bytes, size_t dims, const ds_expr *place, int64_t bits) {
     dec *d = r->d;
-    ds_value *v = cast_to(r, byte, DS_i32);
+    ds_value *v = cast_to(r, bytes[0], DS_i32);
     if (bits == 8) return v;
-    const ds_expr *shift = ds_expr_scale(d->cx, ds_expr_mod(d->cx, place, dec_const(d, 8 / bits)), bits);
+    if (bytes_of(bits) > 1)
+        v = op2(r, DS_LOOP_or, v, op2(r, DS_LOOP_shl, cast_to(r, bytes[1], DS_i32), whole(r, DS_i32, 8)));
+    const ds_expr *shift = ds_expr_mod(d->cx, ds_expr_scale(d->cx, place, bits), dec_const(d, 8));
     v = op2(r, DS_LOOP_shr, v, cast_to(r, at_point(r, dims, shift), DS_i32));
     return AND(v, whole(r, DS_i32, (1 << bits) - 1));
 }
@@ -24,11 +44,18 @@ static ds_status per_block(dec *d, ds_value *v, const ds_expr *rows, const ds_ex
     return dec_has_shape(d, v->type, v->type->rank, dims, "scales and zero points are as many as there are blocks");
 }
 
-/* A tensor of whole numbers, less half of what their bits have: those are signed ones of these bits. */
-static ds_value *whole_weights(dec *d, ds_value *b, int64_t bits, const ds_attr *read, const ds_expr *const *dims) {
-    ds_elem elem = bits == 8 ? DS_i8 : bits == 4 ? DS_i4 : DS_i2;
-    body o = map_begin(d, elem, 2, dims, &b, &read, 1), *r = &o;
-    ds_value *v = SUB(unpacked(r, r->x[0], 2, dec_dim(d, 1), bits), whole(r, DS_i32, 1 << (bits - 1))), *out;
+/* A tensor w[N, K] of whole numbers from b[N, blocks, bytes of a block], less half of what their bits have: those are
+ * signed ones of these bits. */
+static ds_value *whole_weights(dec *d, ds_value *b, int64_t bits, const ds_expr *block, const ds_expr *const *dims) {
+    const ds_expr *at = dec_dim(d, 1), *in = ds_expr_mod(d->cx, at, block);
+    ds_value *inputs[] = {b, b}, *out;
+    const ds_attr *maps[2];
+    for (size_t i = 0; i < bytes_of(bits); i++) {
+        const ds_expr *read[] = {dec_dim(d, 0), ds_expr_floordiv(d->cx, at, block), byte_at(d, in, bits, i)};
+        maps[i] = dec_map_of(d, 2, read, 3);
+    }
+    body o = map_begin(d, ds_elem_of_bits((unsigned)bits, true), 2, dims, inputs, maps, bytes_of(bits)), *r = &o;
+    ds_value *v = SUB(unpacked(r, r->x, 2, in, bits), whole(r, DS_i32, 1 << (bits - 1)));
     map_end_many(r, &v, 1, &out);
     return out;
 }
@@ -36,13 +63,16 @@ static ds_value *whole_weights(dec *d, ds_value *b, int64_t bits, const ds_attr 
 /* Zero points of blocks, less the same: packed as the weights are, or numbers. */
 static ds_status zeros_of_blocks(dec *d, ds_value *zeros, int64_t bits, const ds_expr *const *dims, ds_value **out) {
     bool packed = !ds_elem_is_float(zeros->type->elem);
-    const ds_expr *columns = dims[1], *column = dec_dim(d, 1), *per_byte = dec_const(d, 8 / bits);
-    const ds_attr *map;
+    size_t count = packed ? bytes_of(bits) : 1;
+    const ds_expr *columns = dims[1], *column = dec_dim(d, 1), *bytes = dec_const(d, 8);
+    const ds_attr *maps[2];
+    ds_value *inputs[] = {zeros, zeros};
     if (packed && zeros->type->elem != DS_u8) return dec_fail(d, DS_E_type, "packed zero points are of type ui8");
-    if (packed) columns = ds_expr_ceildiv(d->cx, columns, per_byte), column = ds_expr_floordiv(d->cx, column, per_byte);
-    DS_TRY(per_block(d, zeros, dims[0], columns, column, &map));
-    body o = map_begin(d, packed ? DS_i8 : DS_f32, 2, dims, &zeros, &map, 1), *r = &o;
-    ds_value *v = packed ? unpacked(r, r->x[0], 2, dec_dim(d, 1), bits) : cast_to(r, r->x[0], DS_f32);
+    if (packed) columns = ds_expr_ceildiv(d->cx, ds_expr_scale(d->cx, columns, bits), bytes);
+    for (size_t i = 0; i < count; i++)
+        DS_TRY(per_block(d, zeros, dims[0], columns, packed ? byte_at(d, column, bits, i) : column, &maps[i]));
+    body o = map_begin(d, packed ? DS_i8 : DS_f32, 2, dims, inputs, maps, count), *r = &o;
+    ds_value *v = packed ? unpacked(r, r->x, 2, column, bits) : cast_to(r, r->x[0], DS_f32);
     v = SUB(v, like(r, v, 1 << (bits - 1)));
     map_end_many(r, &v, 1, out);
     return DS_OK;
@@ -53,17 +83,14 @@ static ds_status zeros_of_blocks(dec *d, ds_value *zeros, int64_t bits, const ds
 static ds_status weights_in_blocks(dec *d, ds_value *b, ds_value *scales, ds_value *zeros, ds_value **out) {
     int64_t bits = ds_op_int(d->op, "bits", 4), size = ds_op_int(d->op, "block_size", 0);
     const ds_expr *n = dec_const(d, ds_op_int(d->op, "N", 0)), *k = dec_const(d, ds_op_int(d->op, "K", 0));
-    const ds_expr *dims[] = {n, k}, *row = dec_dim(d, 0), *at = dec_dim(d, 1), *block = dec_const(d, size),
-                  *per_byte = dec_const(d, 8 / bits), *blocks = ds_expr_ceildiv(d->cx, k, block);
-    const ds_expr *of_block = ds_expr_floordiv(d->cx, at, block), *in_rows[] = {n, blocks}, *place[] = {row, of_block};
-    const ds_expr *byte = ds_expr_floordiv(d->cx, ds_expr_mod(d->cx, at, block), per_byte);
-    const ds_expr *read[] = {row, of_block, byte}, *stored[] = {n, blocks, dec_const(d, size * bits / 8)};
+    const ds_expr *dims[] = {n, k}, *block = dec_const(d, size), *blocks = ds_expr_ceildiv(d->cx, k, block);
+    const ds_expr *of_block = ds_expr_floordiv(d->cx, dec_dim(d, 1), block), *in_rows[] = {n, blocks};
+    const ds_expr *place[] = {dec_dim(d, 0), of_block}, *stored[] = {n, blocks, dec_const(d, size * bits / 8)};
     const ds_attr *shape,
         *maps[] = {ds_attr_identity_map(d->cx, 2), dec_map_of(d, 2, place, 2), dec_map_of(d, 2, place, 2)};
     DS_TRY(dec_has_shape(d, b->type, 3, stored, "weights are as many as N, K, bits and block_size say"));
     DS_TRY(per_block(d, scales, n, blocks, of_block, &shape));
-    ds_value *inputs[] = {whole_weights(d, b, bits, dec_map_of(d, 2, read, 3), dims),
-                          dec_reshape(d, scales, 2, in_rows), NULL};
+    ds_value *inputs[] = {whole_weights(d, b, bits, block, dims), dec_reshape(d, scales, 2, in_rows), NULL};
     if (zeros) DS_TRY(zeros_of_blocks(d, zeros, bits, in_rows, &inputs[2]));
     body o = map_begin(d, DS_f32, 2, dims, inputs, maps, zeros ? 3 : 2), *r = &o;
     ds_elem between = zeros ? inputs[2]->type->elem : DS_i8;
@@ -83,7 +110,7 @@ RULE(matmul_nbits) {
     const ds_expr *dims[DEC_MAX_RANK], *am[DEC_MAX_RANK], *k = dec_const(d, ds_op_int(op, "K", 0)), *same;
     if (dec_in(d, 4)) return dec_refuse(d, "columns in an order of their own (g_idx)");
     if (ds_op_int(op, "weight_prepacked", 0)) return dec_refuse(d, "weights in the order of one machine");
-    if (bits != 2 && bits != 4 && bits != 8) return dec_refuse(d, "weights of %lld bits", (long long)bits);
+    if (!has_numbers_of(bits)) return dec_refuse(d, "weights of %lld bits", (long long)bits);
     if (size < 16 || (size & (size - 1)))
         return dec_fail(d, DS_E_attribute, "block_size is %lld, no power of two from 16 on", (long long)size);
     if (b->type->elem != DS_u8) return dec_fail(d, DS_E_type, "packed weights are of type ui8");
@@ -137,8 +164,8 @@ static ds_status dequantised_rows(dec *d, ds_value *v, ds_value *scales, ds_valu
     const ds_attr *maps[] = {dec_map_of(d, rank, read, rank), dec_map_of(d, rank, block, rank),
                              dec_map_of(d, rank, zero, rank)};
     body b = map_begin(d, scales->type->elem, rank, dims, inputs, maps, zeros ? 3 : 2), *r = &b;
-    ds_value *x = packed ? unpacked(r, r->x[0], rank, dec_dim(d, last), bits) : cast_to(r, r->x[0], DS_i32), *middle;
-    if (zeros) middle = packed ? unpacked(r, r->x[2], rank, block[last], bits) : cast_to(r, r->x[2], DS_i32);
+    ds_value *x = packed ? unpacked(r, &r->x[0], rank, dec_dim(d, last), bits) : cast_to(r, r->x[0], DS_i32), *middle;
+    if (zeros) middle = packed ? unpacked(r, &r->x[2], rank, block[last], bits) : cast_to(r, r->x[2], DS_i32);
     else middle = whole(r, DS_i32, v->type->elem == DS_u8 ? 1 << (bits - 1) : 0);
     *out = map_end(r, MUL(cast_to(r, SUB(x, middle), r->x[1]->type->elem), r->x[1]));
     return DS_OK;
@@ -152,7 +179,7 @@ RULE(gather_block_quantized) {
     DS_TRY(dec_axis(d, ds_op_int(op, "gather_axis", 0), rank, &gathered));
     DS_TRY(dec_axis(d, ds_op_int(op, "quantize_axis", 1), rank, &axis));
     if (gathered == axis) return dec_refuse(d, "blocks along the axis that is gathered");
-    if (bits != 2 && bits != 4 && bits != 8) return dec_refuse(d, "values of %lld bits", (long long)bits);
+    if (!has_numbers_of(bits) || bytes_of(bits) > 1) return dec_refuse(d, "values of %lld bits", (long long)bits);
     if (size < 16 || (size & (size - 1)))
         return dec_fail(d, DS_E_attribute, "block_size is %lld, no power of two from 16 on", (long long)size);
     if (x->type->elem == DS_u8 && bits < 8 && gathered == rank - 1) return dec_refuse(d, "gathering parts of bytes");

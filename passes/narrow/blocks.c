@@ -3,8 +3,9 @@
  *   before   %a = map(%w, %z, %s) { (%w[n, k] - %z[n, k floordiv 32]) * %s[n, k floordiv 32] }   %y = "graph.matmul"(%x, %a)
  *   after    %y = "graph.matmul"(%x, %w, %s, %z) : (… f32, … i4, … f32, … i8) -> … f32
  *
- * Where the left factor may be rounded (attribute `rounds`), it becomes whole numbers with a scale for each block, too: a
- * block's sum is one of whole numbers.
+ * Where the left factor is bytes with a scale that is the same along what is summed, or may be rounded (attribute `rounds`)
+ * and becomes whole numbers with a scale for each block, too, a block's sum is one of whole numbers. A zero point of such
+ * bytes goes off the result:  %y = map(%p, %s, %sums of %a) { %p - %s * zero * %sums }
  *
  * Rows of ir/mma.def have signed numbers: of others half of what they can be is taken off, and off their zero points.
  */
@@ -83,15 +84,15 @@ static ds_value *source_of(narrowing *n, ds_value *v, const ds_attr **access) {
     return v;
 }
 
-/* *out_access: where the product reads the weights. */
-static bool take_weights(narrowing *n, const ds_op *op, const ds_contraction *c, factor *f,
+/* Scales have `rank` dims. *out_access: where the product reads the weights. */
+static bool take_weights(narrowing *n, const ds_op *op, const ds_contraction *c, size_t rank, factor *f,
                          const ds_attr **out_access) {
     *out_access = ds_op_map(op, 1);
     ds_value *weights = source_of(n, ds_op_operand(op, 1), out_access);
     const ds_attr *access = *out_access;
     ds_elem sum = op->results[0].type->elem;
     if (!ds_elem_is_float(sum) || ds_op_operand(op, 0)->type->elem != sum) return false;
-    if (!nw_weights_of(weights, f) || f->x->type->rank != 2 || f->scale.v->type->rank != 2) return false;
+    if (!nw_weights_of(weights, f) || f->x->type->rank != 2 || f->scale.v->type->rank != rank) return false;
     if (!nw_is_fixed(f->x) || !nw_is_fixed(f->scale.v) || (f->zero.v && !nw_is_fixed(f->zero.v))) return false;
     for (size_t i = 0; i < access->count; i++)
         if (access->exprs[i]->kind != DS_EXPR_DIM) return false;
@@ -157,48 +158,113 @@ static void round_left(narrowing *n, ds_op *before, ds_value *x, int64_t size, d
     out[0] = ds_op_result(q.op, 0);
 }
 
-/* The type that the left factor may be rounded to, if there is a row for it; blocks must be whole, as they are read. */
-static bool rounds_to(narrowing *n, const ds_op *op, const ds_contraction *c, ds_elem right, int64_t size,
-                      ds_elem *out) {
-    const ds_value *x = ds_op_operand(op, 0);
-    const ds_attr *map = ds_op_map(op, 0);
-    const ds_mma *row;
-    size_t last = x->type->rank - 1;
-    ds_elem sum = op->results[0].type->elem;
-    const ds_expr *rest = ds_expr_mod(n->cx, c->extent[c->rank], ds_expr_const(n->cx, size));
-    if (!size || !ds_expr_equals(rest, 0) || map->count == 0 || map->exprs[last] != ds_expr_dim(n->cx, c->rank))
-        return false;
+/* The left factor in whole numbers, whose blocks are summed. */
+typedef struct {
+    ds_value *x, *scale; /* scale: that of blocks, which the product takes; or NULL */
+    const ds_attr *map;  /* how the product reads it */
+    part behind;         /* the scale as the result's points read it; v: NULL where that is not known */
+    int64_t zero;        /* which number stands for 0 */
+} left_factor;
+
+/* The fastest row that sums blocks of this right factor and multiplies them by a scale of the left one, or by none. */
+static const ds_mma *sums_blocks_of(narrowing *n, ds_elem right, ds_elem sum, bool scaled) {
+    const ds_mma *row, *best = NULL;
     for (size_t i = 0; (row = ds_mma_at(i)); i++) {
-        bool fits = ds_mma_sums_blocks(row) && row->rhs == right && row->sum == sum && ds_mma_runs_on(row, n->target);
-        *out = row->lhs;
-        if (fits && !strcmp(ds_op_text(op, "rounds", ""), ds_elem_facts(row->lhs)->text)) return true;
+        if (!ds_mma_sums_blocks(row) || row->rhs != right || row->sum != sum || !ds_mma_runs_on(row, n->target))
+            continue;
+        if (scaled && !ds_mma_sums_left(row)) continue;
+        if (!best || row->rate > best->rate) best = row;
     }
-    return false;
+    return best;
 }
 
-bool nw_keep_blocks(narrowing *n, ds_op *op) {
+/* Blocks must be whole, as they are read. */
+static bool has_whole_blocks(narrowing *n, const ds_op *op, const ds_contraction *c, int64_t size) {
+    const ds_attr *map = ds_op_map(op, 0);
+    if (!size || map->count == 0 || map->exprs[map->count - 1] != ds_expr_dim(n->cx, c->rank)) return false;
+    return ds_expr_equals(ds_expr_mod(n->cx, c->extent[c->rank], ds_expr_const(n->cx, size)), 0);
+}
+
+/* Bytes that have one scale along all that is summed. */
+static bool take_bytes(narrowing *n, ds_op *op, const ds_contraction *c, const ds_mma *row, left_factor *out) {
+    factor f;
+    if (!row || !nw_factor_of(ds_op_operand(op, 0), &f) || !f.scale.v || !nw_is_byte(f.x->type->elem)) return false;
+    if (!nw_is_byte(row->lhs) || !nw_known_zero(&f, &out->zero)) return false;
+    if (!nw_bring_out(n, c, ds_op_map(op, 0), &f.scale)) return false;
+    bool moves = f.x->type->elem != row->lhs;
+    int64_t half = ds_elem_is_unsigned(row->lhs) ? -128 : 128;
+    f.zero.v = NULL;
+    if (moves) out->zero -= half;
+    out->x = moves ? nw_converted(n, op, &f, half, row->lhs, op->results[0].type->elem) : f.x;
+    if (ds_mma_sums_left(row)) out->scale = f.scale.v;
+    out->map = ds_attr_map(n->cx, c->rank + 1, f.scale.map->exprs, f.scale.map->count);
+    out->behind = f.scale;
+    return true;
+}
+
+static void take_rounded(narrowing *n, ds_op *op, const ds_contraction *c, int64_t size, ds_elem to, left_factor *out) {
+    const ds_attr *map = ds_op_map(op, 0);
+    const ds_expr *at[NARROW_MOST_RANK];
+    ds_value *made[2];
+    round_left(n, op, ds_op_operand(op, 0), size, to, made);
+    for (size_t i = 0; i < map->count; i++) at[i] = map->exprs[i];
+    at[map->count - 1] = ds_expr_floordiv(n->cx, at[map->count - 1], ds_expr_const(n->cx, size));
+    *out = (left_factor){made[0], made[1], ds_attr_map(n->cx, c->rank + 1, at, map->count), {0}, 0};
+}
+
+/* False where it stays floats. zeros: the right one has zero points. */
+static bool take_left(narrowing *n, ds_op *op, const ds_contraction *c, ds_elem right, int64_t size, bool zeros,
+                      left_factor *out) {
+    ds_elem sum = op->results[0].type->elem;
+    const ds_mma *rounds = sums_blocks_of(n, right, sum, true);
+    if (!has_whole_blocks(n, op, c, size)) return false;
+    if (take_bytes(n, op, c, zeros ? rounds : sums_blocks_of(n, right, sum, false), out)) return true;
+    if (!rounds || strcmp(ds_op_text(op, "rounds", ""), ds_elem_facts(rounds->lhs)->text) != 0) return false;
+    take_rounded(n, op, c, size, rounds->lhs, out);
+    return true;
+}
+
+/* What a zero point of the left factor has added: it times the sum of the right one, which is known before a call. */
+static part added_by_zero(narrowing *n, ds_op *op, const ds_contraction *c, ds_op *product, int64_t zero) {
+    part sums = nw_sums_of(n, product, op, c, 1);
+    const part own = {sums.v, ds_attr_identity_map(n->cx, sums.v->type->rank)};
+    region r = nw_open_map(n, product, sums.v->type, &own, 1);
+    nw_yield(&r, nw_binary(&r, DS_LOOP_mul, r.args[0], nw_number(&r, sums.v->type->elem, zero)));
+    return (part){ds_op_result(r.op, 0), sums.map};
+}
+
+/* What follows the product: what a zero point has added goes off, and a scale follows that the product has not taken. */
+static ds_value *finish(narrowing *n, ds_op *op, const ds_contraction *c, ds_op *product, const left_factor *left) {
+    if (!left->behind.v || (left->scale && !left->zero)) return ds_op_result(product, 0);
+    part parts[] = {{ds_op_result(product, 0), ds_attr_identity_map(n->cx, c->rank)}, left->behind, {0}};
+    if (left->zero) parts[2] = added_by_zero(n, op, c, product, left->zero);
+    region r = nw_open_map(n, op, op->results[0].type, parts, left->zero ? 3 : 2);
+    ds_value *v = r.args[0], *scale = r.args[1], *less = r.args[2];
+    if (less && left->scale) less = nw_binary(&r, DS_LOOP_mul, less, scale);
+    if (less) v = nw_binary(&r, DS_LOOP_sub, v, less);
+    nw_yield(&r, left->scale ? v : nw_binary(&r, DS_LOOP_mul, v, scale));
+    return ds_op_result(r.op, 0);
+}
+
+static bool keep_codes(narrowing *n, ds_op *op, size_t rank) {
     ds_contraction c;
     factor f;
     if (ds_op_attr(op, "pads") || op->operand_count != 2 || !ds_contraction_of(n->cx, op, &c) || c.over_count != 1)
         return false;
     const ds_attr *access;
-    if (c.rank > NARROW_MOST_RANK || !take_weights(n, op, &c, &f, &access)) return false;
-    ds_op *map = ds_op_operand(op, 1)->op;
+    if (c.rank > NARROW_MOST_RANK || !take_weights(n, op, &c, rank, &f, &access)) return false;
+    ds_op *both[] = {ds_op_operand(op, 0)->op, ds_op_operand(op, 1)->op};
     take_forms(n, op, &f, op->results[0].type->elem);
     const ds_attr *blocks = seen_by(n, &c, access, &f.scale);
     const ds_attr *maps[5] = {ds_op_map(op, 0), access, blocks};
-    ds_value *operands[5] = {ds_op_operand(op, 0), f.x, f.scale.v}, *left[2];
+    ds_value *operands[5] = {ds_op_operand(op, 0), f.x, f.scale.v};
     size_t count = 3;
-    ds_elem to;
-    if (rounds_to(n, op, &c, f.x->type->elem, block_size(blocks, c.rank), &to)) {
-        round_left(n, op, operands[0], block_size(blocks, c.rank), to, left);
-        const ds_expr *at[NARROW_MOST_RANK];
-        size_t rank = left[1]->type->rank;
-        for (size_t i = 0; i < rank; i++) at[i] = maps[0]->exprs[i];
-        at[rank - 1] = ds_expr_floordiv(n->cx, at[rank - 1], ds_expr_const(n->cx, block_size(blocks, c.rank)));
-        operands[0] = left[0];
-        operands[count] = left[1];
-        maps[count++] = ds_attr_map(n->cx, c.rank + 1, at, rank);
+    left_factor left = {0};
+    if (take_left(n, op, &c, f.x->type->elem, block_size(blocks, c.rank), f.zero.v != NULL, &left))
+        operands[0] = left.x;
+    if (left.scale) {
+        operands[count] = left.scale;
+        maps[count++] = left.map;
     }
     if (f.zero.v) {
         operands[count] = f.zero.v;
@@ -209,8 +275,15 @@ bool nw_keep_blocks(narrowing *n, ds_op *op) {
     ds_op_set_attr(n->m, product, "maps", ds_attr_array(n->cx, maps, count));
     ds_op_set_attr(n->m, product, "over", ds_op_attr(op, "over"));
     ds_dims_note(n->m, product);
-    ds_value_replace_uses(&op->results[0], ds_op_result(product, 0));
+    ds_value_replace_uses(&op->results[0], finish(n, op, &c, product, &left));
     ds_op_erase(op);
-    nw_erase_unread(map);
+    for (size_t i = 0; i < 2; i++) nw_erase_unread(both[i]);
     return true;
+}
+
+bool nw_keep_blocks(narrowing *n, ds_op *op) { return keep_codes(n, op, 2); }
+
+bool nw_keep_channels(narrowing *n, ds_op *op) {
+    factor f;
+    return nw_weights_of(ds_op_operand(op, 1), &f) && nw_is_few(f.x->type->elem) && keep_codes(n, op, 1);
 }

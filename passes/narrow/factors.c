@@ -5,6 +5,8 @@
 
 bool nw_is_byte(ds_elem elem) { return ds_elem_is_integer(elem) && ds_elem_facts(elem)->bits == 8; }
 
+bool nw_is_few(ds_elem elem) { return ds_elem_is_integer(elem) && ds_elem_facts(elem)->bits < 8; }
+
 /* What a value of a region is a conversion of, without loss. */
 static const ds_value *unconverted(const ds_value *v) {
     while (v->op && v->op->kind == DS_LOOP_cast) {
@@ -62,7 +64,7 @@ static bool take_factor(ds_value *v, of_elem fits, of_elem zero_fits, of_elem sc
 
 bool nw_factor_of(ds_value *v, factor *out) {
     *out = (factor){.x = v};
-    return nw_is_byte(v->type->elem) || take_factor(v, nw_is_byte, nw_is_byte, is_scale, out);
+    return nw_is_byte(v->type->elem) || take_factor(v, is_small, is_small, is_scale, out);
 }
 
 bool nw_weights_of(ds_value *v, factor *out) {
@@ -96,8 +98,11 @@ bool nw_bring_out(narrowing *n, const ds_contraction *c, const ds_attr *access, 
 /* ---- constants ---- */
 
 int64_t nw_byte_at(const ds_value *v, const ds_attr *bytes, size_t i) {
-    uint8_t byte = ((const uint8_t *)bytes->bytes)[i];
-    return ds_elem_is_unsigned(v->type->elem) ? byte : (int8_t)byte;
+    unsigned bits = ds_elem_facts(v->type->elem)->bits;
+    const uint8_t *from = bytes->bytes;
+    int64_t number = 0, sign = ds_elem_is_unsigned(v->type->elem) ? 0 : (int64_t)1 << (bits - 1);
+    for (size_t k = 0, at = i * bits; k < bits; k++, at++) number |= (int64_t)(from[at / 8] >> at % 8 & 1) << k;
+    return (number ^ sign) - sign;
 }
 
 /* Are all of these constants, less their one zero point, or that of their place along a dim, from `low` to `high`? */
@@ -129,5 +134,6 @@ bool nw_fit_without_zero(const factor *f, ds_elem to) {
 bool nw_known_zero(const factor *f, int64_t *out) {
     const ds_attr *zero = f->zero.v ? ds_value_constant(f->zero.v) : NULL;
     *out = zero ? nw_byte_at(f->zero.v, zero, 0) : 0;
-    return !f->zero.v || (zero && zero->count == 1);
+    uint64_t count = 0;
+    return !f->zero.v || (zero && ds_type_static_count(f->zero.v->type, &count) && count == 1);
 }

@@ -58,7 +58,9 @@ void nw_largest(narrowing *n, ds_op *reduce) {
     const ds_attr *over = ds_op_attr(reduce, "over"), *access = ds_op_map(reduce, 0);
     const ds_contraction c = {.rank = reduce->results[0].type->rank, .over_count = over->count};
     if (c.rank + c.over_count > DS_CONTRACTION_MAX || c.rank > NARROW_MOST_RANK) return;
-    if (!nw_factor_of(ds_op_operand(reduce, 0), &f) || !f.scale.v || !is_positive(f.scale.v)) return;
+    if (!nw_factor_of(ds_op_operand(reduce, 0), &f) || !f.scale.v || !nw_is_byte(f.x->type->elem) ||
+        !is_positive(f.scale.v))
+        return;
     if (!nw_bring_out(n, &c, access, &f.zero) || !nw_bring_out(n, &c, access, &f.scale)) return;
     const ds_type *type = reduce->results[0].type;
     ds_op *source = ds_op_operand(reduce, 0)->op;

@@ -21,7 +21,8 @@ static void narrow_block(narrowing *n, ds_block *block) {
         if (op->kind == DS_GRAPH_matmul || op->kind == DS_GRAPH_conv) {
             if (nw_keep_rows(n, op)) continue;
             nw_keep_narrow(n, op);
-            if (op->kind != DS_GRAPH_matmul || !nw_keep_blocks(n, op)) nw_product(n, op);
+            bool blocks = op->kind == DS_GRAPH_matmul;
+            if (!(blocks && nw_keep_blocks(n, op)) && !nw_product(n, op) && blocks) nw_keep_channels(n, op);
         }
         if (op->kind == DS_GRAPH_reduce) nw_largest(n, op);
     }

@@ -54,6 +54,7 @@ typedef struct {
 /* ---- which values are bytes with a zero point and a scale (factors.c) ---- */
 
 bool nw_is_byte(ds_elem elem);
+bool nw_is_few(ds_elem elem); /* a whole number of fewer bits: what has such is kept so */
 bool nw_factor_of(ds_value *v, factor *out);
 /* The same for whole numbers of up to 8 bits, with scales and zero points of any type. */
 bool nw_weights_of(ds_value *v, factor *out);
@@ -68,6 +69,10 @@ bool nw_fit_without_zero(const factor *f, ds_elem to);
 bool nw_mentions(ds_ir_context *cx, const ds_expr *e, size_t from, size_t to);
 /* The part as the result's points read it; false where it moves along what is summed. */
 bool nw_bring_out(narrowing *n, const ds_contraction *c, const ds_attr *access, part *p);
+
+/* The sums of one factor along what the product `op` sums, as a part of the result: a number for each place that it has
+ * (product.c). */
+part nw_sums_of(narrowing *n, ds_op *before, const ds_op *op, const ds_contraction *c, size_t operand);
 
 /* ---- building (build.c) ---- */
 
@@ -86,7 +91,7 @@ void nw_erase_unread(ds_op *map);
 
 /* How a contraction is narrowed, by rows of ir/mma.def; false where floats or wide integers are as good (forms.c). */
 bool nw_choose_form(narrowing *n, const ds_op *op, const ds_contraction *c, const factor *f, narrow_form *out);
-void nw_product(narrowing *n, ds_op *op); /* a contraction of bytes (product.c) */
+bool nw_product(narrowing *n, ds_op *op); /* a contraction of bytes (product.c) */
 /* A factor less its zero point or a number, in another type: of constants for itself, of inputs once for all products. */
 ds_value *nw_converted(narrowing *n, ds_op *op, const factor *f, int64_t less, ds_elem type, ds_elem sum);
 /* Other readers of an input that was converted read the conversion, where all of them can (words.c). */
@@ -104,6 +109,8 @@ bool nw_is_fixed(const ds_value *v); /* a constant, or made of such by maps and 
 /* Weights of few bits with a scale for each block of what is summed: the product takes them as they are, and
  * stands in the place of `op` (blocks.c). */
 bool nw_keep_blocks(narrowing *n, ds_op *op);
+/* The same where a scale is for a whole channel, of numbers that are smaller than bytes. */
+bool nw_keep_channels(narrowing *n, ds_op *op);
 /* The largest of (bytes - zero) * scale is that of the bytes, converted: where one scale above zero is for all. */
 void nw_largest(narrowing *n, ds_op *reduce);
 

@@ -3,8 +3,7 @@
 
 /* ---- sums of a factor ---- */
 
-/* The sums of one factor along what the product sums, as a part of the result: a number for each place that it has. */
-static part sums_of(narrowing *n, ds_op *op, const ds_contraction *c, size_t operand) {
+part nw_sums_of(narrowing *n, ds_op *before, const ds_op *op, const ds_contraction *c, size_t operand) {
     ds_ir_context *cx = n->cx;
     ds_value *x = ds_op_operand(op, operand);
     bool is_float = ds_elem_is_float(op->results[0].type->elem);
@@ -27,7 +26,7 @@ static part sums_of(narrowing *n, ds_op *op, const ds_contraction *c, size_t ope
         exprs[k] = ds_expr_replace_dims(cx, access->exprs[k], to, c->rank + c->over_count);
     const ds_type *type = ds_type_tensor(cx, op->results[0].type->elem, rank, dims, NULL);
     const ds_attr *map = ds_attr_map(cx, rank + c->over_count, exprs, access->count);
-    ds_builder b = {n->m, op->block, op, op->loc};
+    ds_builder b = {n->m, before->block, before, op->loc};
     ds_op *reduce = ds_op_create(&b, DS_GRAPH_reduce, &x, 1, &type, 1, 2);
     ds_op_set_attr(n->m, reduce, "maps", ds_attr_array(cx, &map, 1));
     ds_op_set_attr(n->m, reduce, "over", ds_op_attr(op, "over"));
@@ -139,7 +138,7 @@ static ds_value *finish(narrowing *n, ds_op *op, ds_op *product, const ds_contra
         zero[i] = count;
         if (f[i].zero.v) parts[count++] = f[i].zero;
         other[i] = count;
-        if (f[i].zero.v) parts[count++] = sums_of(n, product, c, 1 - i);
+        if (f[i].zero.v) parts[count++] = nw_sums_of(n, product, product, c, 1 - i);
         scale[i] = count;
         if (f[i].scale.v && !joined) parts[count++] = f[i].scale;
     }
@@ -178,9 +177,9 @@ ds_value *nw_converted(narrowing *n, ds_op *op, const factor *f, int64_t less, d
     return v;
 }
 
-/* The number of a byte, as a part that is the same everywhere. */
+/* A number of up to 8 bits, as a part that is the same everywhere. */
 static part constant_part(narrowing *n, const ds_op *before, ds_elem elem, int64_t value, size_t dims) {
-    const uint8_t byte = (uint8_t)value;
+    const uint8_t byte = (uint8_t)(value & ((1 << ds_elem_facts(elem)->bits) - 1));
     const ds_type *type = ds_type_tensor(n->cx, elem, 0, NULL, NULL);
     ds_builder b = {n->m, before->block, before->block->first, before->loc};
     ds_op *op = ds_op_create(&b, DS_GRAPH_constant, NULL, 0, &type, 1, 0);
@@ -191,12 +190,13 @@ static part constant_part(narrowing *n, const ds_op *before, ds_elem elem, int64
 /* Puts the factor into its form: returns what the product reads, and leaves in *f what is still to be done. */
 static ds_value *take_form(narrowing *n, ds_op *op, factor *f, size_t i, const narrow_form *form) {
     factor given = *f;
-    int64_t zero, half = ds_elem_is_unsigned(form->type[i]) ? -128 : 128;
+    int64_t zero, half = (int64_t)1 << (ds_elem_facts(form->type[i])->bits - 1);
+    if (ds_elem_is_unsigned(form->type[i])) half = -half;
     switch (form->how[i]) {
     case LESS_ZERO: f->zero.v = NULL; return nw_converted(n, op, &given, 0, form->type[i], form->sum);
     case MOVED:
-        nw_known_zero(f, &zero);
-        f->zero = constant_part(n, op, form->type[i], zero - half, f->x->type->rank);
+        if (nw_known_zero(f, &zero)) f->zero = constant_part(n, op, form->type[i], zero - half, f->x->type->rank);
+        else f->zero.v = nw_converted(n, op, &(factor){.x = f->zero.v}, half, form->type[i], form->sum);
         given.zero.v = NULL;
         return nw_converted(n, op, &given, half, form->type[i], form->sum);
     default: return f->x;
@@ -213,21 +213,22 @@ static bool has_form(const ds_op *op, const factor *f, const narrow_form *form) 
     return same;
 }
 
-void nw_product(narrowing *n, ds_op *op) {
+bool nw_product(narrowing *n, ds_op *op) {
     ds_contraction c;
     factor f[2];
     narrow_form form;
     int64_t zero;
-    if (ds_op_attr(op, "pads") || !ds_contraction_of(n->cx, op, &c) || c.rank > NARROW_MOST_RANK) return;
-    if (!take_factors(op, f) || !nw_choose_form(n, op, &c, f, &form) || has_form(op, f, &form)) return;
-    bool keeps[2] = {f[0].zero.v && form.how[0] == AS_BYTES, f[1].zero.v && form.how[1] == AS_BYTES};
-    bool pads = is_padded(op) && (keeps[0] || keeps[1] || form.how[0] == MOVED);
-    if (pads && !nw_known_zero(&f[0], &zero)) return;
+    if (ds_op_attr(op, "pads") || !ds_contraction_of(n->cx, op, &c) || c.rank > NARROW_MOST_RANK) return false;
+    if (!take_factors(op, f) || !nw_choose_form(n, op, &c, f, &form) || has_form(op, f, &form)) return false;
+    bool keeps[2];
+    for (size_t i = 0; i < 2; i++) keeps[i] = form.how[i] == MOVED || (f[i].zero.v && form.how[i] == AS_BYTES);
+    bool pads = is_padded(op) && (keeps[0] || keeps[1]);
+    if (pads && !nw_known_zero(&f[0], &zero)) return false;
     for (size_t i = 0; i < 2; i++) {
         factor out = f[i];
         if ((keeps[i] && !nw_bring_out(n, &c, ds_op_map(op, i), &out.zero)) ||
             !nw_bring_out(n, &c, ds_op_map(op, i), &out.scale))
-            return;
+            return false;
     }
     ds_value *x = take_form(n, op, &f[0], 0, &form), *w = take_form(n, op, &f[1], 1, &form);
     for (size_t i = 0; i < 2; i++) {
@@ -244,4 +245,5 @@ void nw_product(narrowing *n, ds_op *op) {
     ds_op_erase(op);
     nw_erase_unread(a);
     if (b != a) nw_erase_unread(b);
+    return true;
 }

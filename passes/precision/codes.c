@@ -12,6 +12,7 @@ typedef struct {
     size_t rank, scale_rank;
     size_t extent[NARROW_MOST_RANK], stride[NARROW_MOST_RANK], block[NARROW_MOST_RANK];
     size_t count;       /* of scales */
+    ds_elem elem;       /* that they are stored as */
     const ds_attr *map; /* where the factor's points find their scale */
     const ds_expr *dims[NARROW_MOST_RANK];
 } grouping;
@@ -41,10 +42,11 @@ static void add_dim(deciding *d, grouping *g, size_t dim, size_t block, const ds
 /* Blocks lie along what products sum; convolutions, whose sums have several dims, have channels instead. */
 static grouping group(deciding *d, const ds_op *op, size_t i, const ds_value *w, const ds_encoding *e) {
     const ds_expr *at[NARROW_MOST_RANK];
-    grouping g = {.rank = w->type->rank, .count = 1};
+    grouping g = {.rank = w->type->rank, .count = 1, .elem = ds_encoding_scale_elem(DS_SCALE_CHANNEL)};
     int64_t sum = dim_of_sum(d, op, i), channels = i ? ds_factor_axis(d->n.cx, op, i) : DS_NO_AXIS;
     bool in_blocks = e->scale == DS_SCALE_BLOCK && op->kind == DS_GRAPH_matmul && g.rank == 2 && sum >= 0;
     bool by_channel = (e->scale == DS_SCALE_CHANNEL || e->scale == DS_SCALE_BLOCK) && channels >= 0;
+    if (in_blocks) g.elem = ds_encoding_scale_elem(DS_SCALE_BLOCK);
     for (size_t k = 0; k < g.rank; k++) {
         g.extent[k] = (size_t)w->type->dims[k]->value;
         g.block[k] = 1;
@@ -76,6 +78,11 @@ typedef struct {
     int64_t *zero;
 } coding;
 
+/* A scale as it is stored: codes are chosen for that. */
+static float stored_scale(const coding *c, double scale) {
+    return (float)ds_float_decode(c->g.elem, ds_float_encode(c->g.elem, scale, true));
+}
+
 static void fit_scales(coding *c, ds_arena *arena) {
     double *min = DS_NEW_ARRAY(arena, double, c->g.count), *max = DS_NEW_ARRAY(arena, double, c->g.count);
     for (size_t k = 0; k < c->count; k++) {
@@ -83,7 +90,10 @@ static void fit_scales(coding *c, ds_arena *arena) {
         min[s] = fmin(min[s], (double)c->w[k]);
         max[s] = fmax(max[s], (double)c->w[k]);
     }
-    for (size_t s = 0; s < c->g.count; s++) ds_encoding_fit(c->e, min[s], max[s], &c->scale[s], &c->zero[s]);
+    for (size_t s = 0; s < c->g.count; s++) {
+        ds_encoding_fit(c->e, min[s], max[s], &c->scale[s], &c->zero[s]);
+        c->scale[s] = stored_scale(c, (double)c->scale[s]);
+    }
 }
 
 static uint64_t code_of(const coding *c, size_t k, size_t s) {
@@ -120,7 +130,7 @@ static void clip_scales(coding *c, ds_arena *arena) {
     memcpy(whole, c->scale, c->g.count * sizeof *whole);
     for (size_t step = 0; step < PARTS; step++) {
         for (size_t s = 0; s < c->g.count; s++) {
-            c->scale[s] = (float)((double)whole[s] * (1 - STEP * (double)step));
+            c->scale[s] = stored_scale(c, (double)whole[s] * (1 - STEP * (double)step));
             error[s] = 0;
         }
         for (size_t k = 0; k < c->count; k++) {
@@ -155,6 +165,14 @@ static ds_value *codes_of(deciding *d, const ds_op *op, const coding *c, const d
     return pr_constant(d, op, c->e->elem, type->dims, type->rank, bytes, length);
 }
 
+static part scales_of(deciding *d, const ds_op *op, const coding *c) {
+    unsigned bits = ds_elem_facts(c->g.elem)->bits;
+    size_t length = c->g.count * bits / 8;
+    uint8_t *bytes = DS_NEW_ARRAY(d->n.m->arena, uint8_t, length);
+    for (size_t s = 0; s < c->g.count; s++) put(bytes, s, bits, ds_float_encode(c->g.elem, (double)c->scale[s], true));
+    return (part){pr_constant(d, op, c->g.elem, c->g.dims, c->g.scale_rank, bytes, length), c->g.map};
+}
+
 static part zeros_of(deciding *d, const ds_op *op, const coding *c) {
     unsigned bits = ds_elem_facts(c->e->elem)->bits;
     size_t length = (c->g.count * bits + 7) / 8;
@@ -183,8 +201,6 @@ ds_value *pr_coded_constant(deciding *d, ds_op *op, size_t i, ds_value *w, const
     *rounded = rounded_of(&c, arena);
     ds_value *codes = codes_of(d, op, &c, w->type);
     part zero = zeros_of(d, op, &c), scale = {0};
-    if (c.e->scale != DS_SCALE_NONE)
-        scale = (part){
-            pr_constant(d, op, w->type->elem, c.g.dims, c.g.scale_rank, c.scale, c.g.count * sizeof *c.scale), c.g.map};
+    if (c.e->scale != DS_SCALE_NONE) scale = scales_of(d, op, &c);
     return pr_decoded(d, op, codes, &scale, &zero, w->type->elem);
 }

@@ -98,6 +98,7 @@ static void change_factors(deciding *d, ds_op *op, const decision *by, const cha
 static void change_op(deciding *d, ds_op *op) {
     decision by[2];
     const char *stays = NULL;
+    bool changed = false;
     for (size_t i = 0; i < 2; i++) by[i] = pr_decide(d, d->policy, op, i);
     if (!by[0].decided && !by[1].decided) return;
     bool together = pr_is_together(d, op, by);
@@ -107,9 +108,10 @@ static void change_op(deciding *d, ds_op *op) {
     for (size_t i = 0; i < 2; i++) {
         say(d, op, i, why[i] ? NULL : &by[i].encoding, why[i] ? why[i] : by[i].reason);
         if (why[i] && !stays) stays = why[i];
+        changed = changed || !why[i];
     }
     if (stays) ds_op_set_attr(d->n.m, op, "stays", ds_attr_string(d->n.cx, stays));
-    else if (ds_op_attr(op, "tile")) ds_op_set_attr(d->n.m, op, "tile", ds_attr_int(d->n.cx, 0));
+    if (changed && ds_op_attr(op, "tile")) ds_op_set_attr(d->n.m, op, "tile", ds_attr_int(d->n.cx, 0));
 }
 
 /* Of 32 bits: ranges are of such. */

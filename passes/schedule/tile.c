@@ -55,7 +55,7 @@ static int64_t panel_vectors(const tile_space *t) { return DS_PANEL / (int64_t)t
 /* Beside the sums a row of B and an element of A; where these are taken apart, a product that waits to be added; where blocks
  * are summed, the sums of A. */
 static bool fits_registers(const tile_space *t, int64_t rows, int64_t columns) {
-    int64_t parts = t->mma->parts, waiting = (parts > 1) + (ds_mma_sums_blocks(t->mma) ? rows : 0);
+    int64_t parts = t->mma->parts, waiting = (parts > 1) + (ds_mma_sums_left(t->mma) ? rows : 0);
     return sums_of(t, rows, columns) + (columns + 1) * parts + waiting <= (int64_t)t->core->target->registers;
 }
 

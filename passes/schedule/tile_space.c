@@ -86,9 +86,10 @@ static void split_groups(tile_space *t) {
     t->kept++;
 }
 
-/* How many elements of k share a number that is read so: all (a large number), or as the map says; 0: neither. */
+static const int64_t ALL = 1 << 20;
+
+/* How many elements of k share a number that is read so: ALL, or as the map says; 0: neither. */
 static int64_t block_size(tile_space *t, const ds_contraction *c, const ds_attr *map) {
-    static const int64_t ALL = 1 << 20;
     int64_t size = ALL;
     for (size_t i = 0; i < map->count; i++) {
         const ds_expr *e = map->exprs[i];
@@ -120,15 +121,18 @@ static bool open_scales(tile_space *t, const ds_contraction *c) {
     size_t left = op->kind == DS_GRAPH_matmul ? ds_product_left_scale(op) : SIZE_MAX, zero = ds_product_zero(op);
     t->offset[TILE_SCALE] = t->offset[TILE_LEFT] = ds_expr_const(t->core->cx, 0);
     if (op->operand_count == 2) return !ds_mma_sums_blocks(t->mma);
-    if (c->over_count != 1 || !t->packed || t->mma->m > 1 || ds_mma_sums_blocks(t->mma) != (left != SIZE_MAX))
+    if (c->over_count != 1 || !t->packed || t->mma->m > 1 || ds_mma_sums_left(t->mma) != (left != SIZE_MAX))
         return false;
     const ds_type *type = ds_op_operand(op, 2)->type;
+    if (zero != SIZE_MAX && left == SIZE_MAX && ds_mma_sums_blocks(t->mma))
+        return false; /* of bytes that are not summed */
     if (zero != SIZE_MAX && type->encoding != ds_op_operand(op, zero)->type->encoding) return false;
     int64_t size = block_size(t, c, ds_op_map(op, 2));
     t->scaled = size / tile_step_elements(t);
     if (!t->scaled || !place_scale(t, c, 2, TILE_SCALE, &t->apart)) return false;
     if (left == SIZE_MAX) return true;
-    return block_size(t, c, ds_op_map(op, left)) == size && place_scale(t, c, left, TILE_LEFT, &t->apart_left);
+    int64_t size_left = block_size(t, c, ds_op_map(op, left));
+    return (size_left == size || size_left == ALL) && place_scale(t, c, left, TILE_LEFT, &t->apart_left);
 }
 
 static bool open_space(tile_space *t) {
@@ -230,9 +234,7 @@ double tile_step_bytes(const tile_space *t) {
     return (double)tile_step_elements(t) * ds_elem_facts(t->mma->rhs)->bits / 8;
 }
 
-int64_t tile_line(const tile_space *t) {
-    return (int64_t)t->core->machine->line_bytes * 8 / ds_elem_facts(t->mma->rhs)->bits;
-}
+int64_t tile_line(const tile_space *t) { return ds_elem_in_bytes(t->mma->rhs, t->core->machine->line_bytes); }
 
 /* The first reduced dim counts steps. False where elements of a step do not lie together, or are too few for the last
  * one. */

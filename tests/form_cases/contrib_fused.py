@@ -20,10 +20,9 @@ def form(name, kind, inputs, outputs, flags=(), names=None, results=1, **attribu
 
 
 def packed(values, bits):
-    """Numbers of few bits along the last axis, the first in the low bits; the last byte is filled with zeros."""
-    per = 8 // bits
-    values = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, -values.shape[-1] % per)]).reshape(*values.shape[:-1], -1, per).astype(np.uint8)
-    return np.bitwise_or.reduce(values << (np.arange(per, dtype=np.uint8) * np.uint8(bits)), -1)
+    """Numbers of few bits along the last axis follow each other, low bits first; the last byte is filled with zeros."""
+    each = np.asarray(values)[..., None] >> np.arange(bits) & 1
+    return np.packbits(each.reshape(*each.shape[:-2], -1).astype(np.uint8), -1, "little")
 
 
 def nbits(bits, left, k, n, size, zeros, bias=0, flat=0, flags=(), type=np.float32):
@@ -45,7 +44,8 @@ def nbits(bits, left, k, n, size, zeros, bias=0, flat=0, flags=(), type=np.float
 
 def products():
     for case in ((4, (1, 1), 128, 100, 32, ""), (4, (1, 1), 96, 50, 32, "packed", 1), (4, (1,), 80, 17, 32, ""), (2, (1, 1, 2), 64, 16, 16, "packed", 0, 1), (4, (2, 5), 64, 24, 32, ""), (4, (3,), 80, 17, 32, "packed", 1), (4, (), 32, 8, 16, "float"), (8, (4,), 48, 20, 16, ""), (8, (1, 3), 70, 16, 32, "packed", 1, 1),
-                 (2, (4,), 96, 18, 32, "packed"), (2, (2,), 32, 9, 16, "", 1), (4, (7,), 100, 33, 64, "packed", 0, 1), (4, (3,), 64, 16, 32, "float", 1, 0, ["symbolic"])):
+                 (2, (4,), 96, 18, 32, "packed"), (2, (2,), 32, 9, 16, "", 1), (4, (7,), 100, 33, 64, "packed", 0, 1), (4, (3,), 64, 16, 32, "float", 1, 0, ["symbolic"]),
+                 (3, (1, 1), 128, 100, 32, ""), (3, (1,), 100, 33, 16, "packed", 1), (3, (9,), 80, 17, 64, "packed", 0, 1), (3, (2, 2), 300, 20, 256, "float", 1, 0, ["symbolic"]), (3, (), 16, 5, 16, "")):
         yield nbits(*case)
     a, b = f32(3, 2, 5, 4), f32(3, 2, 4, 6)
     yield form("FusedMatMul", "FusedMatMul", [a, b], {0: 0.5 * (a @ b)}, alpha=0.5)

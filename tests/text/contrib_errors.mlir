@@ -15,6 +15,18 @@ func.func @main(%x: tensor<3x32xf32>, %w: tensor<6x1x20xui8>, %s: tensor<6x1xf32
   func.return %y : none
 }
 // -----
+// CHECK: error: node 'y' (MatMulNBits): weights of 6 bits
+func.func @main(%x: tensor<3x32xf32>, %w: tensor<6x1x24xui8>, %s: tensor<6x1xf32>) -> tensor<3x6xf32> {
+  %y = "microsoft.MatMulNBits"(%x, %w, %s) {K = 32, N = 6, bits = 6, block_size = 32} : (tensor<3x32xf32>, tensor<6x1x24xui8>, tensor<6x1xf32>) -> none
+  func.return %y : none
+}
+// -----
+// CHECK: error: node 'y' (MatMulNBits): weights of 7 bits
+func.func @main(%x: tensor<3x32xf32>, %w: tensor<6x1x28xui8>, %s: tensor<6x1xf32>) -> tensor<3x6xf32> {
+  %y = "microsoft.MatMulNBits"(%x, %w, %s) {K = 32, N = 6, bits = 7, block_size = 32} : (tensor<3x32xf32>, tensor<6x1x28xui8>, tensor<6x1xf32>) -> none
+  func.return %y : none
+}
+// -----
 // CHECK: error: node 'y' (MatMulNBits): it must be that weights are as many as N, K, bits and block_size say, but not 1 == 2
 func.func @main(%x: tensor<3x64xf32>, %w: tensor<6x1x16xui8>, %s: tensor<6x2xf32>) -> tensor<3x6xf32> {
   %y = "microsoft.MatMulNBits"(%x, %w, %s) {K = 64, N = 6, bits = 4, block_size = 32} : (tensor<3x64xf32>, tensor<6x1x16xui8>, tensor<6x2xf32>) -> none
@@ -82,5 +94,11 @@ func.func @main(%x: tensor<1x3x8xf32>, %w: tensor<8x24xf32>, %m: tensor<1x1x9x9x
 // CHECK: error: node 'y' (GatherBlockQuantized): blocks along the axis that is gathered
 func.func @main(%x: tensor<32x4xi4>, %i: tensor<3xi64>, %s: tensor<2x4xf32>) -> tensor<3x4xf32> {
   %y = "microsoft.GatherBlockQuantized"(%x, %i, %s) {block_size = 16, quantize_axis = 0} : (tensor<32x4xi4>, tensor<3xi64>, tensor<2x4xf32>) -> none
+  func.return %y : none
+}
+// -----
+// CHECK: error: node 'y' (GatherBlockQuantized): values of 3 bits
+func.func @main(%x: tensor<8x24xui8>, %i: tensor<3xi64>, %s: tensor<8x4xf32>) -> tensor<3x64xf32> {
+  %y = "microsoft.GatherBlockQuantized"(%x, %i, %s) {block_size = 16, bits = 3} : (tensor<8x24xui8>, tensor<3xi64>, tensor<8x4xf32>) -> none
   func.return %y : none
 }

@@ -45,10 +45,10 @@ func.func @gemm(%a: tensor<2x3xui8>, %b: tensor<4x3xi8>, %c: tensor<4xi32>, %s: 
 // CHECK: "loop.shr"({{.*}}) : (i32, i32) -> i32
 // CHECK: "loop.and"({{.*}}) : (i32, i32) -> i32
 // CHECK: "loop.sub"({{.*}}) : (i32, i32) -> i32
-// CHECK: maps = [affine_map<(d0, d1) -> (d0, (d1 floordiv 16), ((d1 mod 16) floordiv 2))>]
+// CHECK: maps = [affine_map<(d0, d1) -> (d0, (d1 floordiv 16), (((d1 mod 16) * 4) floordiv 8))>]
 // CHECK-SAME: -> tensor<6x40xi4>
 // CHECK: %[[Z:.*]] = "graph.map"(%arg3)
-// CHECK: maps = [affine_map<(d0, d1) -> (d0, (d1 floordiv 2))>]
+// CHECK: maps = [affine_map<(d0, d1) -> (d0, ((d1 * 4) floordiv 8))>]
 // CHECK-SAME: -> tensor<6x3xi8>
 // CHECK: %[[W:.*]] = "graph.map"(%[[N]], %arg2, %[[Z]])
 // CHECK: maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, (d1 floordiv 16))>, affine_map<(d0, d1) -> (d0, (d1 floordiv 16))>]

@@ -36,3 +36,15 @@ func.func @main(%x: tensor<1x64xf32>) -> tensor<1x32xf32> {
   %0 = "microsoft.MatMulNBits"(%x, %w, %s) {K = 64, N = 32, bits = 4, block_size = 32, accuracy_level = 4} : (tensor<1x64xf32>, none, none) -> none
   func.return %0 : none
 }
+// -----
+// Numbers of 3 bits by a table of 8 floats: a step is 8 of k, 16 columns of them 48 bytes, and 64 x 32 are 768.
+// AVX2-LABEL: func.func @k0
+// AVX2: "loop.tile"({{.*}} lhs = ["8"], rhs = ["128"], mma = "octals_avx2", block = 4, apart = 16{{.*}} : (memref<?xf32>, memref<?xi3>
+// AVX2: "plan.weight"() {constant = 0, bytes = "768"} : () -> memref<?xi3>
+// VNNI: mma = "octals_avx2", block = 4, apart = 16
+func.func @main(%x: tensor<1x64xf32>) -> tensor<1x32xf32> {
+  %w = "onnx.Constant"() {value = dense<137> : tensor<32x2x12xui8>} : () -> none
+  %s = "onnx.Constant"() {value = dense<0.5> : tensor<32x2xf32>} : () -> none
+  %0 = "microsoft.MatMulNBits"(%x, %w, %s) {K = 64, N = 32, bits = 3, block_size = 32} : (tensor<1x64xf32>, none, none) -> none
+  func.return %0 : none
+}

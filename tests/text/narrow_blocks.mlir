@@ -26,6 +26,21 @@ func.func @main(%x: tensor<?x64xf32>) -> tensor<?x32xf32> {
   func.return %0 : none
 }
 // -----
+// Eight numbers of 3 bits are three bytes of each column, some with bits in two of them; packed zero points are read from two bytes, too.
+// CHECK-LABEL: func.func @main
+// CHECK: affine_map<(d0, d1) -> (d0, (d1 floordiv 16), (((d1 mod 16) * 3) floordiv 8))>, affine_map<(d0, d1) -> (d0, (d1 floordiv 16), (((d1 mod 16) * 3 + 2) floordiv 8))>
+// CHECK-SAME: (tensor<32x3x6xui8>, tensor<32x3x6xui8>) -> tensor<32x40xi3>
+// CHECK: affine_map<(d0, d1) -> (d0, ((d1 * 3) floordiv 8))>, affine_map<(d0, d1) -> (d0, ((d1 * 3 + 2) floordiv 8))>
+// CHECK-SAME: (tensor<32x2xui8>, tensor<32x2xui8>) -> tensor<32x3xi8>
+// CHECK: "graph.matmul"(%arg0, {{.*}} : (tensor<1x40xf32>, tensor<32x40xi3, {map = affine_map<(d0, d1) -> ((d0 floordiv 16), (d1 floordiv 8), (d0 mod 16), (d1 mod 8))>}>, tensor<32x3xf32, {{.*}}>, tensor<32x3xi8, {{.*}}>) -> tensor<1x32xf32>
+func.func @main(%x: tensor<1x40xf32>) -> tensor<1x32xf32> {
+  %w = "onnx.Constant"() {value = dense<137> : tensor<32x3x6xui8>} : () -> none
+  %s = "onnx.Constant"() {value = dense<0.5> : tensor<32x3xf32>} : () -> none
+  %z = "onnx.Constant"() {value = dense<37> : tensor<32x2xui8>} : () -> none
+  %0 = "microsoft.MatMulNBits"(%x, %w, %s, %z) {K = 40, N = 32, bits = 3, block_size = 16} : (tensor<1x40xf32>, none, none, none) -> none
+  func.return %0 : none
+}
+// -----
 // A model that lets activations be bytes: those of each block, by their largest, and its scale. The first half of eight weights lies in the
 // lower halves of a word's bytes.
 // CHECK-LABEL: func.func @main

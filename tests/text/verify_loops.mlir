@@ -282,6 +282,16 @@ func.func @k0(%x: memref<?xf32>, %w: memref<?xi4>) attributes {pieces = "1", scr
   func.return
 }
 // -----
+// Columns of three bytes lie in panels, which need no masks.
+// CHECK: error: loop.tile: operands and results do not fit a tile of these rows, columns and lanes [DS0116]
+func.func @k0(%x: memref<?xf32>, %w: memref<?xi3>) attributes {pieces = "1", scratch = [], symbols = []} {
+  %p = "loop.constant"() {value = 0} : () -> index
+  %t = "loop.constant"() {value = true} : () -> i1
+  %m = "loop.splat"(%t) : (i1) -> vector<8xi1>
+  %s = "loop.tile"(%x, %w, %p, %p, %m) {rows = 1, columns = 1, lanes = 8, window = ["4"], lhs = ["8"], rhs = ["128"], mma = "octals", masked} : (memref<?xf32>, memref<?xi3>, index, index, vector<8xi1>) -> vector<8xf32>
+  func.return
+}
+// -----
 // Whole numbers become floats by scales of blocks only.
 // CHECK: error: loop.tile: operands and results do not fit a tile of these rows, columns and lanes [DS0116]
 func.func @k0(%x: memref<?xi8>, %w: memref<?xi4>) attributes {pieces = "1", scratch = [], symbols = []} {

@@ -64,6 +64,31 @@ static void narrow_floats_round_trip(void **state) {
     assert_int_equal(ds_float_encode(DS_f8e4m3fn, 1e9, true), 0x7e);  /* saturates */
 }
 
+/* Elements of less than 8 bits follow each other as bits; nothing behind the last byte is touched. */
+static void few_bits_follow_each_other(void **state) {
+    (void)state;
+    static const ds_elem elems[] = {DS_i4, DS_i3, DS_u2};
+    static const ds_elem_unit units[] = {{2, 1}, {8, 3}, {4, 1}};
+    enum { COUNT = 13, MOST = 8, GUARD = 0xa5 };
+    for (size_t k = 0; k < DS_COUNT(elems); k++) {
+        unsigned bits = ds_elem_facts(elems[k])->bits, all = (1u << bits) - 1;
+        uint8_t bytes[MOST] = {0};
+        uint64_t length;
+        assert_int_equal(ds_elem_unit_of(elems[k]).elements, units[k].elements);
+        assert_int_equal(ds_elem_unit_of(elems[k]).bytes, units[k].bytes);
+        assert_true(ds_elem_bytes(elems[k], COUNT, &length) && length == (COUNT * bits + 7) / 8);
+        bytes[length] = GUARD;
+        for (unsigned i = 0; i < COUNT; i++) ds_bits_put(bytes, i, bits, 5 * i + 3);
+        for (unsigned i = 0; i < COUNT; i++) assert_int_equal(ds_bits_at(bytes, i, bits), (5 * i + 3) & all);
+        assert_int_equal(bytes[length], GUARD);
+    }
+    assert_int_equal(ds_elem_unit_of(DS_f32).elements, 1);
+    assert_int_equal(ds_elem_in_bytes(DS_i3, 64), 168);
+    assert_int_equal(ds_elem_in_bytes(DS_i4, 64), 128);
+    uint8_t stream[] = {0x88, 0xc6, 0xfa}; /* 0 to 7, low bits first */
+    for (unsigned i = 0; i < 8; i++) assert_int_equal(ds_bits_at(stream, i, 3), i);
+}
+
 static void facts_join_and_wrap(void **state) {
     (void)state;
     ds_fact f = ds_fact_none();
@@ -182,9 +207,14 @@ static void panels_follow_from_rows(void **state) {
                            {.rhs = DS_bf16, .k = 1},
                            {.rhs = DS_f64, .k = 1},
                            {.rhs = DS_i8, .m = 2, .k = 8, .shape = DS_MMA_SQUARE},
-                           {.rhs = DS_bf16, .m = 2, .k = 4, .shape = DS_MMA_SQUARE}};
-    const unsigned groups[] = {4, 4, 2, 1, 1, 8, 4};
-    for (size_t i = 0; i < DS_COUNT(rows); i++) assert_int_equal(ds_mma_panel(&rows[i]).group, groups[i]);
+                           {.rhs = DS_bf16, .m = 2, .k = 4, .shape = DS_MMA_SQUARE},
+                           {.rhs = DS_i4, .k = 8},
+                           {.rhs = DS_i3, .k = 8}};
+    const unsigned groups[] = {4, 4, 2, 1, 1, 8, 4, 8, 8}, bytes[] = {0, 0, 0, 0, 0, 0, 0, 0, 3};
+    for (size_t i = 0; i < DS_COUNT(rows); i++) {
+        assert_int_equal(ds_mma_panel(&rows[i]).group, groups[i]);
+        assert_int_equal(ds_mma_column_bytes(&rows[i]), bytes[i]);
+    }
     assert_true(ds_mma_filled(&rows[5], 1) < 1 && ds_mma_filled(&rows[5], 3) >= 1);
 }
 
@@ -235,6 +265,7 @@ int main(void) {
         cmocka_unit_test(types_are_interned),
         cmocka_unit_test(uses_follow_replacement),
         cmocka_unit_test(narrow_floats_round_trip),
+        cmocka_unit_test(few_bits_follow_each_other),
         cmocka_unit_test(facts_join_and_wrap),
         cmocka_unit_test(facts_follow_what_a_caller_knows),
         cmocka_unit_test(rules_apply_until_none_does),
