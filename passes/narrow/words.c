@@ -11,6 +11,8 @@ static bool serves_all(const known_words *w, int64_t *out_zero) {
     const ds_attr *zero = w->zero ? ds_value_constant(w->zero) : NULL;
     *out_zero = zero ? nw_byte_at(w->zero, zero, 0) : w->offset;
     if (!w->x->op || w->x->op->kind != DS_GRAPH_map || w->v->op->block != w->x->op->block) return false;
+    if (ds_op_operand(w->v->op, 0) != w->x)
+        return false; /* these are made of other words by now, which are not made of these */
     if (w->zero && (!zero || zero->count != 1 || !stands_before(w->zero->op, w->x->op))) return false;
     for (const ds_use *use = w->x->uses; use; use = use->next)
         if (use->owner->kind != DS_GRAPH_map || use->owner->block != w->x->op->block) return false;
