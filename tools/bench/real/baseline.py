@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""What ONNX Runtime's own quantisation gives on the models of models.py: baseline.py FOLDER --dsc DSC [--only NAME,…] [--table].
+
+Of each model: f32 by dsc, int8 by quantize_static (QDQ, per channel, not reduced, ranges of FOLDER/NAME.calib.npz) through ONNX Runtime and
+through dsc, and by quantize_dynamic through ONNX Runtime where most products are of matrices; all of it compared with ONNX Runtime in f32
+over FOLDER/NAME.npz. Writes FOLDER/baseline/NAME.json, and --table prints those that are there. Needs what agreement.py needs, onnx, sympy.
+"""
+import argparse
+import contextlib
+import io
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import version_converter
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from agreement import KINDS, measure  # noqa: E402
+from engines import fixed_dims  # noqa: E402
+
+WITH_DYNAMIC = {"vit_focus", "minilm_l6", "minilm_l3", "tagger", "ocr_rec6"}
+READY = {"tagger_qdq": "tagger"}  # quantised by its authors; compared with what it stands for
+
+
+def prepared(path, samples, out):
+    """A copy with fixed inputs, of an opset that has scales per channel, and with what quantize_static wants done before."""
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+    model = onnx.load(str(path))
+    constants = {i.name for i in model.graph.initializer}
+    for value in model.graph.input:
+        if value.name not in constants:
+            for dim, extent in zip(value.type.tensor_type.shape.dim, samples[value.name].shape[1:]):
+                dim.dim_value = extent
+    del model.graph.value_info[:]
+    if next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx")) < 13:
+        model = version_converter.convert_version(model, 13)
+    onnx.save(model, str(out))
+    quant_pre_process(str(out), str(out), skip_symbolic_shape=True)
+
+
+def quantised(path, calibration, samples, folder, dynamic):
+    """Files of int8 models that ONNX Runtime's tools make."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            rows = len(next(iter(calibration.values())))
+            self.rows = iter([{k: v[i] for k, v in calibration.items()} for i in range(rows)])
+
+        def get_next(self):
+            return next(self.rows, None)
+
+    with tempfile.TemporaryDirectory() as work, contextlib.redirect_stdout(io.StringIO()):
+        ready, out = Path(work) / "ready.onnx", folder / (path.stem + ".int8.onnx")
+        prepared(path, samples, ready)
+        quantize_static(str(ready), str(out), Reader(), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=False)
+        if not dynamic:
+            return [out]
+        other = folder / (path.stem + ".dynamic.onnx")
+        quantize_dynamic(str(ready), str(other), per_channel=True)
+        return [out, other]
+
+
+def compiled(dsc, model, samples, out):
+    """The library, or the reason why there is none."""
+    command = [dsc, "compile", str(model), "--emit=so", "--prefix=model", "--cpu=native", "-o", str(out)]
+    result = subprocess.run(command + fixed_dims(dsc, model, samples), capture_output=True, text=True)
+    return [out] if not result.returncode else print("%s: dsc: %s" % (model.name, result.stderr.strip()[:500])) or []
+
+
+def run(name, folder, dsc, count, seconds):
+    work = folder / "baseline"
+    work.mkdir(exist_ok=True)
+    model = folder / (name + ".onnx")
+    base = folder / (READY.get(name, name) + ".onnx")
+    samples = dict(np.load(base.with_suffix(".npz")))
+    candidates = compiled(dsc, model, samples, work / (name + ".f32.so"))
+    if name in READY:
+        candidates.append(model)
+    else:
+        calibration = dict(np.load(model.with_suffix(".calib.npz")))
+        made = quantised(model, calibration, samples, work, name in WITH_DYNAMIC)
+        candidates += made + compiled(dsc, made[0], samples, work / (name + ".int8.so"))
+    count = min(count or 1 << 30, len(next(iter(samples.values()))))
+    rows = measure(base, samples, ["ort"] + candidates, KINDS[name], count, seconds, 1)
+    for row in rows:
+        row["candidate"] = Path(row["candidate"]).name
+    (work / (name + ".json")).write_text(json.dumps({"model": name, "MB": model.stat().st_size / 1e6, "rows": rows}, indent=1))
+
+
+def table(folder):
+    print("| model | candidate | MB | ms | ort f32, ms | time over ort f32 | relative L2, mean / p99 | agreement |\n|" + "---|" * 8)
+    for name, kind in KINDS.items():
+        path = folder / "baseline" / (name + ".json")
+        for row in json.loads(path.read_text())["rows"] if path.exists() else []:
+            engine = "dsc" if row["candidate"].endswith(".so") else "ort"
+            what = row["candidate"].removeprefix(name + ".").rsplit(".", 1)[0].replace("onnx", "qdq")
+            l2 = list(row["l2"].values())[kind[1]]
+            counts = ", ".join("%s %s" % (k, "%.4f" % s["mean"] if k in ("cosine", "IoU") else "%.1f %%" % (100 * s["mean"]))
+                               for k, s in row["counts"].items())
+            print("| %s | %s %s | %.1f | %.3g | %.3g | %.2f | %.2g / %.2g | %s |" % (
+                name, engine, what, row["MB"], row["ms"], row["reference_ms"], row["ratio"], l2["mean"], l2["p99"], counts))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--dsc", default="build/dsc")
+    parser.add_argument("--only")
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--table", action="store_true")
+    a = parser.parse_args()
+    logging.disable(logging.WARNING)
+    if a.table:
+        table(a.folder)
+        return
+    for name in a.only.split(",") if a.only else KINDS:
+        run(name, a.folder, a.dsc, a.count, a.seconds)
+        print(name, "done", flush=True)
+
+
+if __name__ == "__main__":
+    main()
