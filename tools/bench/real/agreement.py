@@ -4,7 +4,7 @@
     agreement.py MODEL.onnx INPUTS.npz REFERENCE CANDIDATE … [--kind KIND] [--count N] [--seconds 3] [--threads 1] [--json]
 
 REFERENCE and each CANDIDATE are `ort` (ONNX Runtime on MODEL.onnx), another .onnx (through ONNX Runtime), or a library made by
-`dsc compile MODEL.onnx --dim=… --emit=so --prefix=model`. For each candidate: the relative L2 distance of each output of floats (mean, p99
+`dsc compile MODEL.onnx --dim=… --emit=so --prefix=model`. For each candidate: the relative L2 distance of each output (mean, p99
 and largest of all samples), what the kind of model counts (KINDS; the default is by the model's file name), size, and milliseconds
 of a call: candidate and reference in turns, medians, and the median of the ratios of neighbours. Needs numpy, onnxruntime, cc.
 """
@@ -73,6 +73,12 @@ def count_decision(r, c, _sample, threshold):
 COUNTS = {k[6:]: v for k, v in globals().items() if k.startswith("count_")}
 
 
+def relative(pairs):
+    """Distances over norms, which count as at least a hundredth of what is usual: results may be nearly zero."""
+    far, size = np.array(pairs).T
+    return far / np.maximum(np.maximum(size, 0.01 * np.sqrt(np.mean(size ** 2))), 1e-30)
+
+
 def compare(kind, samples, count, reference, candidates):
     """Of each candidate: distances by output, counts, both by sample."""
     told = [({n: [] for n in reference.names}, {}) for _ in candidates]
@@ -85,13 +91,12 @@ def compare(kind, samples, count, reference, candidates):
             results.append(engine.results())
         for (distances, counts), found in zip(told, results[1:]):
             for name, r, c in zip(reference.names, results[0], found):
-                size = float(np.linalg.norm(r.astype(np.float64)))
-                far = float(np.linalg.norm(c.astype(np.float64) - r)) if r.shape == c.shape else np.inf
-                distances[name].append(far / size if size else far)
+                far = np.linalg.norm(c.astype(np.float64) - r) if r.shape == c.shape else np.inf
+                distances[name].append((far, np.linalg.norm(r.astype(np.float64))))
             r, c = results[0][kind[1]], found[kind[1]]
             for what, value in COUNTS[kind[0]](r, c, sample, *kind[2:]).items():
                 counts.setdefault(what, []).append(float(value))
-    return told
+    return [({n: relative(v) for n, v in distances.items()}, counts) for distances, counts in told]
 
 
 def paired_times(samples, reference, candidate, seconds):

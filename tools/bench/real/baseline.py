@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What ONNX Runtime's own quantisation gives on the models of models.py: baseline.py FOLDER --dsc DSC [--only NAME,…] [--table].
 
-Of each model: f32 by dsc, int8 by quantize_static (QDQ, per channel, not reduced, ranges of FOLDER/NAME.calib.npz) through ONNX Runtime and
-through dsc, and by quantize_dynamic through ONNX Runtime where most products are of matrices; all of it compared with ONNX Runtime in f32
-over FOLDER/NAME.npz. Writes FOLDER/baseline/NAME.json, and --table prints those that are there. Needs what agreement.py needs, onnx, sympy.
+Of each model: f32 by dsc; int8 by quantize_static (QDQ, per channel, not reduced, ranges of FOLDER/NAME.calib.npz) of all ops that it knows
+(`int8`) and of products alone (`products`), both through ONNX Runtime and through dsc; by quantize_dynamic through ONNX Runtime where most
+products are of matrices. All of it is compared with ONNX Runtime in f32 over FOLDER/NAME.npz. Writes FOLDER/baseline/NAME.json, and --table prints those that are there. Needs what agreement.py needs, onnx, sympy.
 """
 import argparse
 import contextlib
@@ -24,6 +24,7 @@ from agreement import KINDS, measure  # noqa: E402
 from engines import fixed_dims  # noqa: E402
 
 WITH_DYNAMIC = {"vit_focus", "minilm_l6", "minilm_l3", "tagger", "ocr_rec6"}
+PRODUCTS = ["Conv", "ConvTranspose", "MatMul", "Gemm"]
 READY = {"tagger_qdq": "tagger"}  # quantised by its authors; compared with what it stands for
 
 
@@ -32,10 +33,13 @@ def prepared(path, samples, out):
     from onnxruntime.quantization.shape_inference import quant_pre_process
     model = onnx.load(str(path))
     constants = {i.name for i in model.graph.initializer}
-    for value in model.graph.input:
-        if value.name not in constants:
-            for dim, extent in zip(value.type.tensor_type.shape.dim, samples[value.name].shape[1:]):
-                dim.dim_value = extent
+    for value in [v for v in model.graph.input if v.name not in constants]:
+        given = samples[value.name]
+        for dim, extent in zip(value.type.tensor_type.shape.dim, given.shape[1:]):
+            dim.dim_value = extent
+        if given.ndim == 1 and np.all(given == given[0]):  # a switch: what it turns off is left out
+            model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(given[0]), value.name))
+            model.graph.input.remove(value)
     del model.graph.value_info[:]
     if next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx")) < 13:
         model = version_converter.convert_version(model, 13)
@@ -43,34 +47,45 @@ def prepared(path, samples, out):
     quant_pre_process(str(out), str(out), skip_symbolic_shape=True)
 
 
-def quantised(path, calibration, samples, folder, dynamic):
-    """Files of int8 models that ONNX Runtime's tools make."""
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
+def static(ready, out, calibration, **options):
+    """quantize_static, per channel where it can."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+    names = {v.name for v in onnx.load(str(ready)).graph.input}
 
     class Reader(CalibrationDataReader):
         def __init__(self):
             rows = len(next(iter(calibration.values())))
-            self.rows = iter([{k: v[i] for k, v in calibration.items()} for i in range(rows)])
+            self.rows = iter([{k: np.asarray(v[i]) for k, v in calibration.items() if k in names} for i in range(rows)])
 
         def get_next(self):
             return next(self.rows, None)
 
+    for per_channel in (True, False):
+        try:
+            quantize_static(str(ready), str(out), Reader(), quant_format=QuantFormat.QDQ, per_channel=per_channel, **options)
+            return out
+        except ValueError:  # of arrays in a condition: it can't scale all biases by channel
+            print(out.name, "is quantised per tensor", file=sys.stderr)
+
+
+def quantised(path, calibration, samples, folder, dynamic):
+    """Files of int8 models that ONNX Runtime's tools make."""
+    from onnxruntime.quantization import quantize_dynamic
     with tempfile.TemporaryDirectory() as work, contextlib.redirect_stdout(io.StringIO()):
-        ready, out = Path(work) / "ready.onnx", folder / (path.stem + ".int8.onnx")
+        ready, made = Path(work) / "ready.onnx", folder / (path.stem + ".dynamic.onnx")
         prepared(path, samples, ready)
-        quantize_static(str(ready), str(out), Reader(), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=False)
-        if not dynamic:
-            return [out]
-        other = folder / (path.stem + ".dynamic.onnx")
-        quantize_dynamic(str(ready), str(other), per_channel=True)
-        return [out, other]
+        files = [static(ready, folder / (path.stem + ".int8.onnx"), calibration),
+                 static(ready, folder / (path.stem + ".products.onnx"), calibration, op_types_to_quantize=PRODUCTS)]
+        if dynamic:
+            quantize_dynamic(str(ready), str(made), per_channel=True)
+        return files, [made] if dynamic else []
 
 
 def compiled(dsc, model, samples, out):
     """The library, or the reason why there is none."""
     command = [dsc, "compile", str(model), "--emit=so", "--prefix=model", "--cpu=native", "-o", str(out)]
     result = subprocess.run(command + fixed_dims(dsc, model, samples), capture_output=True, text=True)
-    return [out] if not result.returncode else print("%s: dsc: %s" % (model.name, result.stderr.strip()[:500])) or []
+    return [out] if not result.returncode else print("%s: dsc: %d %s" % (model.name, result.returncode, result.stderr.strip()[:500])) or []
 
 
 def run(name, folder, dsc, count, seconds):
@@ -84,8 +99,10 @@ def run(name, folder, dsc, count, seconds):
         candidates.append(model)
     else:
         calibration = dict(np.load(model.with_suffix(".calib.npz")))
-        made = quantised(model, calibration, samples, work, name in WITH_DYNAMIC)
-        candidates += made + compiled(dsc, made[0], samples, work / (name + ".int8.so"))
+        fixed, others = quantised(model, calibration, samples, work, name in WITH_DYNAMIC)
+        for made in fixed:
+            candidates += [made] + compiled(dsc, made, samples, made.with_suffix(".so"))
+        candidates += others
     count = min(count or 1 << 30, len(next(iter(samples.values()))))
     rows = measure(base, samples, ["ort"] + candidates, KINDS[name], count, seconds, 1)
     for row in rows:
