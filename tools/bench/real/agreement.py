@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """How far candidates agree with a reference over real inputs:
 
-    agreement.py MODEL.onnx INPUTS.npz REFERENCE CANDIDATE … [--kind KIND] [--count N] [--seconds 3] [--threads 1] [--json]
+    agreement.py MODEL.onnx INPUTS.npz REFERENCE CANDIDATE … [--kind KIND] [--count N] [--seconds 3] [--json]
 
-REFERENCE and each CANDIDATE are `ort` (ONNX Runtime on MODEL.onnx), another .onnx (through ONNX Runtime), or a library made by
-`dsc compile MODEL.onnx --dim=… --emit=so --prefix=model`. For each candidate: the relative L2 distance of each output (mean, p99
-and largest of all samples), what the kind of model counts (KINDS; the default is by the model's file name), size, and milliseconds
-of a call: candidate and reference in turns, medians, and the median of the ratios of neighbours. Needs numpy, onnxruntime, cc.
+REFERENCE and each CANDIDATE are `ort` (ONNX Runtime on MODEL.onnx), another .onnx (through ONNX Runtime), or a
+library made by `dsc compile MODEL.onnx --dim=… --emit=so --prefix=model`. For each candidate: the relative L2
+distance of each output (mean, p99 and largest of all samples), what the kind of model counts (KINDS; the default is
+by the model's file name), size, and milliseconds of a call: candidate and reference in turns, medians, and the median
+of the ratios of neighbours. Needs numpy, onnxruntime, cc.
 """
 import argparse
 import json
@@ -19,11 +20,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from engines import open_engine  # noqa: E402
 
-# What users of the model would notice, by its name: how results are compared, and the output and threshold that are looked at.
+# What users of a model would notice, by its name: how results are compared, which output, and its threshold.
 KINDS = {
-    "nsfw": ("class", 0), "efficientnet_lite0": ("class", 0), "orientation": ("class", 0), "vit_focus": ("mask", 0, 0.5),
-    "ocr_det": ("mask", 0, 0.3), "ocr_rec": ("text", 0), "ocr_rec6": ("text", 0), "ocr_cls": ("class", 0), "minilm_l6": ("cosine", 0),
-    "minilm_l3": ("cosine", 3), "tagger": ("tokens", 0), "tagger_qdq": ("tokens", 0), "vad": ("decision", 0, 0.5), "magika": ("class", 0),
+    "nsfw": ("class", 0), "efficientnet_lite0": ("class", 0), "orientation": ("class", 0),
+    "vit_focus": ("mask", 0, 0.5), "ocr_det": ("mask", 0, 0.3), "ocr_rec": ("text", 0), "ocr_rec6": ("text", 0), "ocr_cls": ("class", 0),
+    "minilm_l6": ("cosine", 0), "minilm_l3": ("cosine", 3), "tagger": ("tokens", 0), "tagger_qdq": ("tokens", 0),
+    "vad": ("decision", 0, 0.5), "magika": ("class", 0),
 }
 
 
@@ -139,7 +141,8 @@ def show(row):
     print("%s: %.2f MB, %d samples" % (row["candidate"], row["MB"], row["samples"]))
     for name, s in row["l2"].items():
         print("  relative L2 of %s: mean %.3g, p99 %.3g, max %.3g" % (name, s["mean"], s["p99"], s["max"]))
-    print("  " + ", ".join("%s %.4f %% (least %.4g)" % (k, 100 * s["mean"], s["min"]) for k, s in row["counts"].items()))
+    counts = ("%s %.4f %% (least %.4g)" % (k, 100 * s["mean"], s["min"]) for k, s in row["counts"].items())
+    print("  " + ", ".join(counts))
     print("  %.3f ms, reference %.3f ms, ratio %.3f" % (row["ms"], row["reference_ms"], row["ratio"]))
 
 

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""What ONNX Runtime's own quantisation gives on the models of models.py: baseline.py FOLDER --dsc DSC [--only NAME,…] [--table].
+"""What ONNX Runtime's quantisation gives on the models of models.py: baseline.py FOLDER --dsc DSC [--only NAME,…]
+[--table].
 
-Of each model: f32 by dsc; int8 by quantize_static (QDQ, per channel, not reduced, ranges of FOLDER/NAME.calib.npz) of all ops that it knows
-(`int8`) and of products alone (`products`), both through ONNX Runtime and through dsc; by quantize_dynamic through ONNX Runtime where most
-products are of matrices. All of it is compared with ONNX Runtime in f32 over FOLDER/NAME.npz. Writes FOLDER/baseline/NAME.json, and --table prints those that are there. Needs what agreement.py needs, onnx, sympy.
+Of each model: f32 by dsc; int8 by quantize_static (QDQ, per channel, not reduced, ranges of FOLDER/NAME.calib.npz) of
+all ops that it knows (`int8`) and of products alone (`products`), both through ONNX Runtime and through dsc; by
+quantize_dynamic through ONNX Runtime where most products are of matrices. All of it is compared with ONNX Runtime in
+f32 over FOLDER/NAME.npz. Writes FOLDER/baseline/NAME.json, and --table prints those that are there. Needs what
+agreement.py needs, onnx, sympy.
 """
 import argparse
 import contextlib
@@ -29,7 +32,7 @@ READY = {"tagger_qdq": "tagger"}  # quantised by its authors; compared with what
 
 
 def prepared(path, samples, out):
-    """A copy with fixed inputs, of an opset that has scales per channel, and with what quantize_static wants done before."""
+    """A copy with fixed inputs, of an opset that has scales per channel, simplified as quantize_static wants it."""
     from onnxruntime.quantization.shape_inference import quant_pre_process
     model = onnx.load(str(path))
     constants = {i.name for i in model.graph.initializer}
@@ -55,14 +58,16 @@ def static(ready, out, calibration, **options):
     class Reader(CalibrationDataReader):
         def __init__(self):
             rows = len(next(iter(calibration.values())))
-            self.rows = iter([{k: np.asarray(v[i]) for k, v in calibration.items() if k in names} for i in range(rows)])
+            used = {k: v for k, v in calibration.items() if k in names}
+            self.rows = iter([{k: np.asarray(v[i]) for k, v in used.items()} for i in range(rows)])
 
         def get_next(self):
             return next(self.rows, None)
 
     for per_channel in (True, False):
         try:
-            quantize_static(str(ready), str(out), Reader(), quant_format=QuantFormat.QDQ, per_channel=per_channel, **options)
+            quantize_static(str(ready), str(out), Reader(), quant_format=QuantFormat.QDQ, per_channel=per_channel,
+                            **options)
             return out
         except ValueError:  # of arrays in a condition: it can't scale all biases by channel
             print(out.name, "is quantised per tensor", file=sys.stderr)
@@ -82,10 +87,12 @@ def quantised(path, calibration, samples, folder, dynamic):
 
 
 def compiled(dsc, model, samples, out):
-    """The library, or the reason why there is none."""
+    """The library in a list, which is empty where dsc makes none."""
     command = [dsc, "compile", str(model), "--emit=so", "--prefix=model", "--cpu=native", "-o", str(out)]
     result = subprocess.run(command + fixed_dims(dsc, model, samples), capture_output=True, text=True)
-    return [out] if not result.returncode else print("%s: dsc: %d %s" % (model.name, result.returncode, result.stderr.strip()[:500])) or []
+    if result.returncode:
+        print("%s: dsc: %d %s" % (model.name, result.returncode, result.stderr.strip()[:500]))
+    return [] if result.returncode else [out]
 
 
 def run(name, folder, dsc, count, seconds):
@@ -107,21 +114,25 @@ def run(name, folder, dsc, count, seconds):
     rows = measure(base, samples, ["ort"] + candidates, KINDS[name], count, seconds, 1)
     for row in rows:
         row["candidate"] = Path(row["candidate"]).name
-    (work / (name + ".json")).write_text(json.dumps({"model": name, "MB": model.stat().st_size / 1e6, "rows": rows}, indent=1))
+    found = {"model": name, "MB": model.stat().st_size / 1e6, "rows": rows}
+    (work / (name + ".json")).write_text(json.dumps(found, indent=1))
 
 
 def table(folder):
-    print("| model | candidate | MB | ms | ort f32, ms | time over ort f32 | relative L2, mean / p99 | agreement |\n|" + "---|" * 8)
+    print("| model | candidate | MB | ms | ort f32, ms | ratio | relative L2, mean / p99 | agreement |")
+    print("|" + "---|" * 8)
     for name, kind in KINDS.items():
         path = folder / "baseline" / (name + ".json")
         for row in json.loads(path.read_text())["rows"] if path.exists() else []:
             engine = "dsc" if row["candidate"].endswith(".so") else "ort"
             what = row["candidate"].removeprefix(name + ".").rsplit(".", 1)[0].replace("onnx", "qdq")
             l2 = list(row["l2"].values())[kind[1]]
-            counts = ", ".join("%s %s" % (k, "%.4f" % s["mean"] if k in ("cosine", "IoU") else "%.1f %%" % (100 * s["mean"]))
-                               for k, s in row["counts"].items())
+            means = {k: s["mean"] for k, s in row["counts"].items()}
+            counts = ", ".join("%s %.4f" % (k, v) if k in ("cosine", "IoU") else "%s %.1f %%" % (k, 100 * v)
+                               for k, v in means.items())
             print("| %s | %s %s | %.1f | %.3g | %.3g | %.2f | %.2g / %.2g | %s |" % (
-                name, engine, what, row["MB"], row["ms"], row["reference_ms"], row["ratio"], l2["mean"], l2["p99"], counts))
+                name, engine, what, row["MB"], row["ms"], row["reference_ms"], row["ratio"], l2["mean"], l2["p99"],
+                counts))
 
 
 def main():

@@ -1,4 +1,5 @@
-"""What runs a model on the samples of an .npz: shared objects of dsc (through libdsrt), .onnx files through ONNX Runtime."""
+"""What runs a model on the samples of an .npz: shared objects of dsc (through libdsrt), .onnx files through ONNX
+Runtime."""
 import ctypes
 import re
 import subprocess
@@ -8,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
-TYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64, "i32": np.int32, "i16": np.int16, "i8": np.int8,
-         "u64": np.uint64, "u32": np.uint32, "u16": np.uint16, "u8": np.uint8, "i1": np.bool_, "bool": np.bool_}
+TYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64, "i32": np.int32, "i16": np.int16,
+         "i8": np.int8, "ui64": np.uint64, "ui32": np.uint32, "ui16": np.uint16, "ui8": np.uint8, "i1": np.bool_}
 
 
 class Argument(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_char_p), ("elem", ctypes.c_char_p), ("elem_bits", ctypes.c_uint32), ("rank", ctypes.c_uint32),
-                ("dims", ctypes.c_int64 * 16), ("tied", ctypes.c_int32), ("is_alias", ctypes.c_int32), ("room_dim", ctypes.c_int32)]
+    _fields_ = [("name", ctypes.c_char_p), ("elem", ctypes.c_char_p), ("elem_bits", ctypes.c_uint32),
+                ("rank", ctypes.c_uint32), ("dims", ctypes.c_int64 * 16), ("tied", ctypes.c_int32),
+                ("is_alias", ctypes.c_int32), ("room_dim", ctypes.c_int32)]
 
 
 class Tensor(ctypes.Structure):
@@ -30,7 +32,8 @@ def runtime_library():
         library = ctypes.CDLL(str(path))
     pointer, number = ctypes.c_void_p, ctypes.c_uint32
     for name, result, *arguments in (
-            ("pool_create", pointer, number), ("model_open", pointer, *[ctypes.c_char_p] * 3), ("model_inputs", number, pointer),
+            ("pool_create", pointer, number), ("model_open", pointer, *[ctypes.c_char_p] * 3),
+            ("model_inputs", number, pointer),
             ("model_outputs", number, pointer), ("model_input", ctypes.POINTER(Argument), pointer, number),
             ("model_output", ctypes.POINTER(Argument), pointer, number), ("call_open", pointer, *[pointer] * 4),
             ("call_run", ctypes.c_int, pointer), ("call_result", None, pointer, number, pointer),
@@ -48,7 +51,8 @@ class Dsc:
         Dsc.library = Dsc.library or runtime_library()
         self.path, r = Path(path), Dsc.library
         weights = self.path.with_suffix(".weights")
-        model = r.dsrt_model_open(str(self.path.resolve()).encode(), prefix.encode(), str(weights).encode() if weights.exists() else None)
+        weights = str(weights).encode() if weights.exists() else None
+        model = r.dsrt_model_open(str(self.path.resolve()).encode(), prefix.encode(), weights)
         if not model:
             raise SystemExit("%s: no model with prefix '%s'" % (path, prefix))
         self.inputs = [r.dsrt_model_input(model, i).contents for i in range(r.dsrt_model_inputs(model))]

