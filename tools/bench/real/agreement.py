@@ -23,9 +23,9 @@ from engines import open_engine  # noqa: E402
 # What users of a model would notice, by its name: how results are compared, which output, and its threshold.
 KINDS = {
     "nsfw": ("class", 0), "efficientnet_lite0": ("class", 0), "orientation": ("class", 0),
-    "vit_focus": ("mask", 0, 0.5), "ocr_det": ("mask", 0, 0.3), "ocr_rec": ("text", 0), "ocr_rec6": ("text", 0), "ocr_cls": ("class", 0),
-    "minilm_l6": ("cosine", 0), "minilm_l3": ("cosine", 3), "tagger": ("tokens", 0), "tagger_qdq": ("tokens", 0),
-    "vad": ("decision", 0, 0.5), "magika": ("class", 0),
+    "vit_focus": ("mask", 0, 0.5), "ocr_det": ("mask", 0, 0.3), "ocr_rec": ("text", 0), "ocr_rec6": ("text", 0),
+    "ocr_cls": ("class", 0), "minilm_l6": ("cosine", 0), "minilm_l3": ("cosine", 3),
+    "tagger": ("tokens", 0), "tagger_qdq": ("tokens", 0), "vad": ("decision", 0, 0.5), "magika": ("class", 0),
 }
 
 
@@ -50,8 +50,11 @@ def count_class(r, c, _sample):
 
 
 def count_tokens(r, c, sample):
+    """Of tokens, and of those that either would change (0 is to leave it)."""
     alive = sample["attention_mask"].astype(bool)
-    return {"tokens": np.mean((r.argmax(-1) == c.argmax(-1))[alive])}
+    r, c = r.argmax(-1)[alive], c.argmax(-1)[alive]
+    edits = (r != 0) | (c != 0)
+    return {"tokens": np.mean(r == c), **({"edits": np.mean((r == c)[edits])} if edits.any() else {})}
 
 
 def count_text(r, c, _sample):

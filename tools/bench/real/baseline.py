@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""What ONNX Runtime's quantisation gives on the models of models.py: baseline.py FOLDER --dsc DSC [--only NAME,…]
-[--table].
+"""What ONNX Runtime's quantisation gives on the models of models.py: baseline.py FOLDER --dsc DSC [--only NAME,…].
 
 Of each model: f32 by dsc; int8 by quantize_static (QDQ, per channel, not reduced, ranges of FOLDER/NAME.calib.npz) of
 all ops that it knows (`int8`) and of products alone (`products`), both through ONNX Runtime and through dsc; by
 quantize_dynamic through ONNX Runtime where most products are of matrices. All of it is compared with ONNX Runtime in
-f32 over FOLDER/NAME.npz. Writes FOLDER/baseline/NAME.json, and --table prints those that are there. Needs what
-agreement.py needs, onnx, sympy.
+f32 over FOLDER/NAME.npz. Writes FOLDER/baseline/NAME.json; --table (for a glance) and --rows print what is
+there. Needs what agreement.py needs, onnx, sympy.
 """
 import argparse
 import contextlib
@@ -114,25 +113,56 @@ def run(name, folder, dsc, count, seconds):
     rows = measure(base, samples, ["ort"] + candidates, KINDS[name], count, seconds, 1)
     for row in rows:
         row["candidate"] = Path(row["candidate"]).name
-    found = {"model": name, "MB": model.stat().st_size / 1e6, "rows": rows}
-    (work / (name + ".json")).write_text(json.dumps(found, indent=1))
+    told = {"model": name, "MB": model.stat().st_size / 1e6, "rows": rows}
+    (work / (name + ".json")).write_text(json.dumps(told, indent=1))
+
+
+def found(folder):
+    """What has been measured: model, its kind, rows by engine and form ('dsc f32', 'ort int8')."""
+    for name, kind in KINDS.items():
+        path = folder / "baseline" / (name + ".json")
+        rows = {}
+        for row in json.loads(path.read_text())["rows"] if path.exists() else []:
+            file = row["candidate"]
+            form = file.removeprefix(name).rsplit(".", 1)[0].removeprefix(".") or "shipped"
+            form = "shipped" if name in READY else form
+            rows["%s %s" % ("dsc" if file.endswith(".so") else "ort", form)] = row
+        if rows:
+            yield name, kind, rows
+
+
+def agreement(row):
+    """The count that says most, with what it counts."""
+    what = next(k for k in ("IoU", "cosine", "characters", "edits", "tokens", "decisions", "top-1") if k in row["counts"])
+    mean = row["counts"][what]["mean"]
+    return "%s %.3f" % (what, mean) if what in ("IoU", "cosine") else "%s %.1f %%" % (what, 100 * mean)
+
+
+def full_table(folder):
+    print("| model | candidate | MB | ms | ort f32, ms | ratio | relative L2, mean / p99 | agreement |")
+    print("|" + "---|" * 8)
+    for name, kind, rows in found(folder):
+        for candidate, row in rows.items():
+            l2 = list(row["l2"].values())[kind[1]]
+            print("| %s | %s | %.1f | %.3g | %.3g | %.2f | %.2g / %.2g | %s |" % (
+                name, candidate, row["MB"], row["ms"], row["reference_ms"], row["ratio"], l2["mean"], l2["p99"],
+                agreement(row)))
 
 
 def table(folder):
-    print("| model | candidate | MB | ms | ort f32, ms | ratio | relative L2, mean / p99 | agreement |")
+    forms = ("int8", "products", "dynamic", "shipped")
+    titles = ["model", "f32 MB", "ort f32, ms", "dsc f32"] + ["%s: ort, dsc, agreement" % f for f in forms]
+    print("| %s |" % " | ".join(titles))
     print("|" + "---|" * 8)
-    for name, kind in KINDS.items():
-        path = folder / "baseline" / (name + ".json")
-        for row in json.loads(path.read_text())["rows"] if path.exists() else []:
-            engine = "dsc" if row["candidate"].endswith(".so") else "ort"
-            what = row["candidate"].removeprefix(name + ".").rsplit(".", 1)[0].replace("onnx", "qdq")
-            l2 = list(row["l2"].values())[kind[1]]
-            means = {k: s["mean"] for k, s in row["counts"].items()}
-            counts = ", ".join("%s %.4f" % (k, v) if k in ("cosine", "IoU") else "%s %.1f %%" % (k, 100 * v)
-                               for k, v in means.items())
-            print("| %s | %s %s | %.1f | %.3g | %.3g | %.2f | %.2g / %.2g | %s |" % (
-                name, engine, what, row["MB"], row["ms"], row["reference_ms"], row["ratio"], l2["mean"], l2["p99"],
-                counts))
+    for name, _, rows in found(folder):
+        f32, cells = rows.get("dsc f32"), []
+        cells += ["%.1f" % f32["MB"], "%.3g" % f32["reference_ms"], "%.2f" % f32["ratio"]] if f32 else ["", "", ""]
+        for form in forms:
+            both = [rows.get("%s %s" % (engine, form)) for engine in ("ort", "dsc")]
+            told = ["%.2f" % row["ratio"] if row else "–" for row in both]
+            told += [agreement(both[0])] if both[0] else []
+            cells.append(", ".join(told) if any(both) else "")
+        print("| %s | %s |" % (name, " | ".join(cells)))
 
 
 def main():
@@ -143,10 +173,11 @@ def main():
     parser.add_argument("--count", type=int)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--rows", action="store_true")
     a = parser.parse_args()
     logging.disable(logging.WARNING)
-    if a.table:
-        table(a.folder)
+    if a.table or a.rows:
+        (table if a.table else full_table)(a.folder)
         return
     for name in a.only.split(",") if a.only else KINDS:
         run(name, a.folder, a.dsc, a.count, a.seconds)
