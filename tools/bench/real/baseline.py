@@ -133,7 +133,8 @@ def found(folder):
 
 def agreement(row):
     """The count that says most, with what it counts."""
-    what = next(k for k in ("IoU", "cosine", "characters", "edits", "tokens", "decisions", "top-1") if k in row["counts"])
+    kinds = ("IoU", "cosine", "characters", "edits", "tokens", "decisions", "top-1")
+    what = next(k for k in kinds if k in row["counts"])
     mean = row["counts"][what]["mean"]
     return "%s %.3f" % (what, mean) if what in ("IoU", "cosine") else "%s %.1f %%" % (what, 100 * mean)
 
